@@ -1,0 +1,134 @@
+import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
+import { loadBaileys } from './baileys.js'
+import { CredsSaver } from './creds-saver.js'
+import { type FencedError, maskSessionId } from './errors.js'
+import { createKeyStore } from './key-store.js'
+import { OwnedSession } from './owned-session.js'
+import { repairSenderKey } from './sender-keys.js'
+import type { AuthStore, KeysByType, Rewind } from './store.js'
+
+/** A tenth of the session's life, and no longer than setInterval can wait. */
+const KEEP_ALIVE_PART = 10
+const MAX_INTERVAL_MS = 24 * 60 * 60 * 1000
+
+/** What every hook takes beside its store's options. */
+export interface AuthStateOptions {
+  /** 1 to 1,024 bytes of text; the session's name in the store. */
+  sessionId: string
+  /** Let a save replace a paired identity by another one. Default `false`: `IDENTITY_CONFLICT`. */
+  resetIdentity?: boolean | undefined
+  /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
+  repairSenderKeys?: boolean | undefined
+  /** Called once, when a later owner has opened the session: end the socket, its writes are refused from now on. */
+  onOwnershipLost?: ((error: FencedError) => void) | undefined
+  /** Called when the store was found to have gone back in time. */
+  onRewind?: ((rewind: Rewind) => void) | undefined
+}
+
+export interface AuthStateHandle<S extends AuthStore> {
+  state: AuthenticationState
+  /** Saves the live `state.creds`. Rejects to who awaits it; safe to hand to `ev.on('creds.update', …)`. */
+  saveCreds: () => Promise<void>
+  store: S
+  /** Waits for what is under way and lets the process end. A store that was passed in stays open. */
+  close: () => Promise<void>
+}
+
+export interface OpenAuthStateOptions<S extends AuthStore> extends AuthStateOptions {
+  store: S
+  /** Whether `close` closes the store. */
+  ownsStore: boolean
+}
+
+/** The one place that joins Baileys and a store. Opens the session and takes its ownership. */
+export async function openAuthState<S extends AuthStore>(
+  options: OpenAuthStateOptions<S>,
+): Promise<AuthStateHandle<S>> {
+  const { store, sessionId, onOwnershipLost, onRewind } = options
+  const { logger } = store
+  const { initAuthCreds, proto } = await loadBaileys()
+  const claim = await store.claim(sessionId)
+  const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
+  // Before anyone can write a key: a session without creds is half a session.
+  if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
+
+  const session = new OwnedSession(store, sessionId, claim.fencingToken, error => {
+    clearInterval(keepAlive)
+    logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
+    callBack(() => onOwnershipLost?.(error))
+  })
+  const saver = new CredsSaver({
+    sessionId,
+    stored: creds,
+    current: () => state.creds,
+    write: current => session.write({ creds: current }),
+    resetIdentity: options.resetIdentity ?? false,
+  })
+  const keys = createKeyStore({
+    sessionId,
+    store,
+    assertOpen: () => session.assertOpen(),
+    write: writeKeys,
+    revive(type, value) {
+      if (type === 'app-state-sync-key') return proto.Message.AppStateSyncKeyData.fromObject(value as object)
+      return type === 'sender-key' && options.repairSenderKeys ? repairSenderKey(value) : value
+    },
+  })
+  const state: AuthenticationState = { creds, keys }
+  const keepAlive = startKeepAlive()
+  const stopListening = store.onRewind(rewind => {
+    if (rewind.sessionId !== sessionId) return
+    saver.markUnsaved()
+    saveCreds()
+    callBack(() => onRewind?.(rewind))
+  })
+
+  async function writeKeys(keys: KeysByType): Promise<void> {
+    if (!saver.isUnsaved) {
+      await session.write({ keys })
+      return
+    }
+    const current = saver.take()
+    await session.write({ keys, creds: current })
+    saver.noteSaved(current)
+  }
+
+  function saveCreds(): Promise<void> {
+    const saved = saver.save()
+    saved.catch(error => {
+      if (!session.isLost)
+        logger.error({ sessionId: maskSessionId(sessionId), code: error.code }, 'creds not saved')
+    })
+    return saved
+  }
+
+  function startKeepAlive(): NodeJS.Timeout | undefined {
+    if (store.ttlSeconds === null) return undefined
+    const intervalMs = Math.min((store.ttlSeconds * 1000) / KEEP_ALIVE_PART, MAX_INTERVAL_MS)
+    const touch = () =>
+      store.touch(sessionId).catch(error => warn(error, 'the session could not be kept alive'))
+    return setInterval(touch, intervalMs).unref()
+  }
+
+  function callBack(callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      warn(error, 'a callback has thrown')
+    }
+  }
+
+  function warn(error: unknown, message: string): void {
+    logger.warn({ sessionId: maskSessionId(sessionId), error: (error as Error).message }, message)
+  }
+
+  async function close(): Promise<void> {
+    clearInterval(keepAlive)
+    if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
+    await session.close()
+    stopListening()
+    if (options.ownsStore) await store.close()
+  }
+
+  return { state, saveCreds, store, close }
+}

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto'
+import type { Codec } from './codec.js'
+import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
+import type { Logger } from './logger.js'
+import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
+import { decodeSnapshot, encodePatch } from './patch.js'
+import { type RetryPolicy, withRetry } from './retry.js'
+import { RewindGuard } from './rewind-guard.js'
+import {
+  APP_STATE_TYPE,
+  type AuthPatch,
+  type AuthSnapshot,
+  type AuthStore,
+  type Backend,
+  type BatchResult,
+  type Claim,
+  CREDS_FIELD,
+  type Field,
+  type Head,
+  type ListOptions,
+  type Rewind,
+  type SessionPage,
+  type SessionUpdate,
+  type StoredCreds,
+  type Versioned,
+  type VersionedResult,
+} from './store.js'
+
+const DEFAULT_PAGE_SIZE = 100
+const MAX_PAGE_SIZE = 1000
+
+export interface StoreParts {
+  backend: Backend
+  codec: Codec
+  retry: RetryPolicy
+  ttlMs: number | null
+  logger: Logger
+}
+
+/** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
+export class CodecStore implements AuthStore {
+  readonly ttlSeconds: number | null
+  readonly logger: Logger
+  readonly #backend: Backend
+  readonly #codec: Codec
+  readonly #retry: RetryPolicy
+  readonly #ttlMs: number | null
+  readonly #rewinds: RewindGuard
+  #isClosed = false
+
+  constructor({ backend, codec, retry, ttlMs, logger }: StoreParts) {
+    this.#backend = backend
+    this.#codec = codec
+    this.#retry = retry
+    this.#ttlMs = ttlMs
+    this.logger = logger
+    this.#rewinds = new RewindGuard(backend, (...call) => this.#run(...call), logger)
+    this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
+  }
+
+  async get(sessionId: string): Promise<Versioned<AuthSnapshot> | null> {
+    checkSessionId(sessionId)
+    const { head, fields } = await this.#rewinds.read('get', sessionId, () =>
+      this.#backend.readAll(sessionId),
+    )
+    if (!head.exists) return null
+    const data = decodeSnapshot(this.#codec, sessionId, fields)
+    if (data === undefined) throw new SessionIncompleteError({ sessionId })
+    return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
+  }
+
+  async getKeys(sessionId: string, type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    checkSessionId(sessionId)
+    checkKeyType(type, sessionId)
+    for (const id of ids) checkKeyId(id, type, sessionId)
+    if (ids.length === 0) return {}
+    const fields = ids.map(id => ({ type, id }))
+    const { values } = await this.#rewinds.read('getKeys', sessionId, () =>
+      this.#backend.read(sessionId, fields),
+    )
+    const found: [string, unknown][] = []
+    for (const [i, id] of ids.entries()) {
+      const bytes = values[i]
+      if (bytes !== undefined) found.push([id, this.#codec.decode({ sessionId, type, id }, bytes)])
+    }
+    return Object.fromEntries(found)
+  }
+
+  async set(
+    sessionId: string,
+    patch: AuthPatch,
+    expectedVersion?: number,
+    fencingToken?: number,
+  ): Promise<VersionedResult> {
+    checkSessionId(sessionId)
+    checkGuard(sessionId, expectedVersion, fencingToken)
+    const writes = encodePatch(this.#codec, sessionId, patch)
+    const operationId = randomUUID()
+    const result = await this.#rewinds.write('set', sessionId, seenVersion =>
+      this.#backend.commit(sessionId, { writes, operationId, expectedVersion, fencingToken, seenVersion }),
+    )
+    this.#rewinds.noteCommit(sessionId, result, writes)
+    const { version, updatedAtMs, durability } = result
+    return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
+  }
+
+  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
+    checkSessionId(sessionId)
+    checkGuard(sessionId, expectedVersion, fencingToken)
+    await this.#rewinds.write('delete', sessionId, seenVersion =>
+      this.#backend.delete(sessionId, { expectedVersion, fencingToken, seenVersion }),
+    )
+    this.#rewinds.memory.forgetWrites(sessionId)
+  }
+
+  async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
+    checkSessionId(sessionId)
+    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toTtlMs(ttlSeconds)
+    await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
+  }
+
+  async exists(sessionId: string): Promise<boolean> {
+    checkSessionId(sessionId)
+    const { head } = await this.#rewinds.read('exists', sessionId, () => this.#backend.read(sessionId, []))
+    return head.exists
+  }
+
+  async list({ limit = DEFAULT_PAGE_SIZE, cursor }: ListOptions = {}): Promise<SessionPage> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE_SIZE) {
+      throw new InvalidOptionError(`"limit" must be a whole number from 1 to ${MAX_PAGE_SIZE}, got ${limit}`)
+    }
+    return this.#run('list', undefined, () => this.#backend.list(limit, cursor))
+  }
+
+  async *sessions(): AsyncIterable<string> {
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const page: SessionPage = await this.list(cursor === undefined ? {} : { cursor })
+      yield* page.sessionIds
+      cursor = page.cursor
+    }
+  }
+
+  async listKeys(sessionId: string, type?: string): Promise<Field[]> {
+    checkSessionId(sessionId)
+    if (type !== undefined) checkKeyType(type, sessionId)
+    const fields = await this.#run('listKeys', sessionId, () => this.#backend.listFields(sessionId, type))
+    return fields.filter(field => field.type !== CREDS_FIELD.type && field.type !== APP_STATE_TYPE)
+  }
+
+  batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
+    return settleEach(
+      sessionIds,
+      sessionId => sessionId,
+      sessionId => this.get(sessionId),
+    )
+  }
+
+  batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]> {
+    return settleEach(
+      updates,
+      update => update.sessionId,
+      update => this.set(update.sessionId, update.patch, update.expectedVersion, update.fencingToken),
+    )
+  }
+
+  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]> {
+    return settleEach(
+      sessionIds,
+      sessionId => sessionId,
+      sessionId => this.delete(sessionId),
+    )
+  }
+
+  async claim(sessionId: string): Promise<Claim> {
+    checkSessionId(sessionId)
+    // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
+    const before = await this.#rewinds.read('claim', sessionId, () =>
+      this.#backend.read(sessionId, [CREDS_FIELD]),
+    )
+    this.#decodeCreds(sessionId, before.head, before.values[0])
+    const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, () =>
+      this.#backend.claim(sessionId),
+    )
+    this.#rewinds.memory.noteToken(sessionId, fencingToken)
+    return { fencingToken, version: head.version, creds: this.#decodeCreds(sessionId, head, creds) }
+  }
+
+  onRewind(listener: (rewind: Rewind) => void): () => void {
+    return this.#rewinds.onRewind(listener)
+  }
+
+  async isHealthy(): Promise<boolean> {
+    return !this.#isClosed && (await this.#backend.isHealthy())
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#backend.close()
+  }
+
+  #decodeCreds(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
+    if (!head.exists) return null
+    if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
+    return this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes) as StoredCreds
+  }
+
+  #run<T>(operation: string, sessionId: string | undefined, action: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new ClosedError('The store', { sessionId })
+    return withRetry(this.#retry, { operation, sessionId }, action)
+  }
+}
+
+function checkGuard(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
+  for (const [name, value] of Object.entries({ expectedVersion, fencingToken })) {
+    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) continue
+    throw new InvalidOptionError(`"${name}" must be a whole number of 0 or more, got ${String(value)}`, {
+      sessionId,
+    })
+  }
+}
+
+function toTtlMs(ttlSeconds: number): number | null {
+  if (ttlSeconds === 0 || ttlSeconds === Number.POSITIVE_INFINITY) return null
+  if (ttlSeconds > 0) return ttlSeconds * 1000
+  throw new InvalidOptionError(
+    `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
+  )
+}
+
+function settleEach<I, T>(
+  inputs: readonly I[],
+  nameOf: (input: I) => string,
+  action: (input: I) => Promise<T>,
+): Promise<BatchResult<T>[]> {
+  return Promise.all(
+    inputs.map(async input => {
+      const sessionId = nameOf(input)
+      try {
+        return { sessionId, value: await action(input) }
+      } catch (error) {
+        return { sessionId, error: error as Error }
+      }
+    }),
+  )
+}

@@ -1,0 +1,41 @@
+/** A connection that several stores of the process share. */
+export interface Lease<C> {
+  readonly connection: C
+  /** The last release closes the connection. Releasing twice is releasing once. */
+  release(): Promise<void>
+}
+
+interface Shared<C> {
+  readonly opening: Promise<C>
+  leases: number
+}
+
+/** Connections by name (a URL or a path, and what else must be the same), opened once and counted. */
+export class ConnectionPool<C> {
+  readonly #shared = new Map<string, Shared<C>>()
+  readonly #close: (connection: C) => Promise<void>
+
+  constructor(close: (connection: C) => Promise<void>) {
+    this.#close = close
+  }
+
+  async acquire(name: string, open: () => Promise<C>): Promise<Lease<C>> {
+    const shared = this.#shared.get(name) ?? { opening: open(), leases: 0 }
+    this.#shared.set(name, shared)
+    shared.leases++
+    let isReleased = false
+    const release = async (): Promise<void> => {
+      if (isReleased) return
+      isReleased = true
+      if (--shared.leases > 0) return
+      this.#shared.delete(name)
+      await this.#close(await shared.opening)
+    }
+    try {
+      return { connection: await shared.opening, release }
+    } catch (error) {
+      if (this.#shared.get(name) === shared) this.#shared.delete(name)
+      throw error
+    }
+  }
+}

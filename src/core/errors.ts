@@ -1,0 +1,226 @@
+/**
+ * Everything that is thrown. Branch on `code`: class identity does not survive ESM next to CJS.
+ * Messages carry no value, no key and no phone number: the session's name is masked in them, and the
+ * `sessionId` property is not enumerable, so that a logger which copies properties does not write it out.
+ */
+export type StoreErrorCode =
+  | 'VERSION_MISMATCH'
+  | 'FENCED'
+  | 'REWOUND'
+  | 'SESSION_LOCKED'
+  | 'STORE_UNAVAILABLE'
+  | 'TIMEOUT'
+  | 'DECRYPTION_FAILED'
+  | 'CORRUPT_VALUE'
+  | 'SESSION_INCOMPLETE'
+  | 'IDENTITY_CONFLICT'
+  | 'INVALID_OPTION'
+  | 'INVALID_SESSION_ID'
+  | 'INVALID_KEY'
+  | 'INVALID_VALUE'
+  | 'MISSING_DEPENDENCY'
+  | 'VALUE_TOO_LARGE'
+  | 'UNSUPPORTED_FORMAT'
+  | 'CLOSED'
+
+export interface StoreErrorContext {
+  sessionId?: string | undefined
+  cause?: unknown
+}
+
+/**
+ * The name of a session as messages and logs may show it: runs of five digits or more keep their last two.
+ * `tenant-15550001234` is shown as `tenant-…34`.
+ */
+export function maskSessionId(sessionId: string): string {
+  const masked = sessionId.replace(/\d{5,}/g, digits => `…${digits.slice(-2)}`)
+  return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
+}
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+  declare readonly sessionId: string | undefined
+
+  constructor(code: StoreErrorCode, message: string, context: StoreErrorContext = {}) {
+    const { sessionId, cause } = context
+    const about = sessionId === undefined ? '' : ` (session "${maskSessionId(sessionId)}")`
+    super(`${message}${about}`, cause === undefined ? undefined : { cause })
+    this.name = new.target.name
+    this.code = code
+    Object.defineProperty(this, 'sessionId', { value: sessionId, enumerable: false })
+  }
+}
+
+export class VersionMismatchError extends StoreError {
+  constructor(
+    readonly expected: number,
+    readonly actual: number,
+    context: StoreErrorContext,
+  ) {
+    super(
+      'VERSION_MISMATCH',
+      `Expected version ${expected}, found ${actual}; nothing was written. Read the session again and retry.`,
+      context,
+    )
+  }
+}
+
+export class FencedError extends StoreError {
+  /** `current` is `undefined` when the session was deleted. */
+  constructor(
+    readonly token: number,
+    readonly current: number | undefined,
+    context: StoreErrorContext,
+  ) {
+    const found = current === undefined ? 'the session has been deleted' : `the current token is ${current}`
+    super(
+      'FENCED',
+      `Fencing token ${token} is no longer valid: ${found}; nothing was written. ` +
+        'Another owner has the session now: end this socket.',
+      context,
+    )
+  }
+}
+
+/** The store is behind what this process has seen; `CodecStore` heals it and does not let it out. */
+export class RewoundError extends StoreError {
+  constructor(
+    readonly seen: number,
+    readonly found: number,
+    context: StoreErrorContext,
+  ) {
+    super('REWOUND', `The store went back from version ${seen} to ${found}; nothing was written.`, context)
+  }
+}
+
+export class StoreUnavailableError extends StoreError {
+  /** When it was first found so. */
+  readonly since = new Date()
+
+  constructor(
+    readonly store: string,
+    reason: string,
+    context: StoreErrorContext = {},
+  ) {
+    super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, context)
+  }
+}
+
+export class StoreTimeoutError extends StoreError {
+  constructor(
+    readonly operation: string,
+    readonly timeoutMs: number,
+    context: StoreErrorContext = {},
+  ) {
+    super(
+      'TIMEOUT',
+      `"${operation}" did not end within ${timeoutMs} ms; a write may or may not have been applied. ` +
+        'Repeat it, or raise "resilience.operationTimeout".',
+      context,
+    )
+  }
+}
+
+export class DecryptionError extends StoreError {
+  /** Ids (not secrets) of the master keys that were tried, in hex. */
+  readonly keyIdsTried: readonly string[]
+
+  constructor(reason: string, context: StoreErrorContext & { keyIdsTried?: readonly string[] }) {
+    super('DECRYPTION_FAILED', `${reason} Nothing was overwritten.`, context)
+    this.keyIdsTried = context.keyIdsTried ?? []
+  }
+}
+
+export class CorruptValueError extends StoreError {
+  constructor(reason: string, context: StoreErrorContext = {}) {
+    super(
+      'CORRUPT_VALUE',
+      `${reason} Nothing was overwritten; restore the value from a backup or delete it.`,
+      context,
+    )
+  }
+}
+
+export class UnsupportedFormatError extends StoreError {
+  constructor(reason: string, context: StoreErrorContext = {}) {
+    super('UNSUPPORTED_FORMAT', `${reason} Upgrade @luoarch/baileys-store-core.`, context)
+  }
+}
+
+export class SessionIncompleteError extends StoreError {
+  constructor(context: StoreErrorContext) {
+    super(
+      'SESSION_INCOMPLETE',
+      'The session has keys but no creds, which is no new session. Restore the creds, or delete the session to pair anew.',
+      context,
+    )
+  }
+}
+
+export class IdentityConflictError extends StoreError {
+  constructor(context: StoreErrorContext) {
+    super(
+      'IDENTITY_CONFLICT',
+      'These creds belong to another pairing than the stored ones; nothing was written. ' +
+        'Delete the session first, or pass "resetIdentity: true" if the pairing is to be replaced.',
+      context,
+    )
+  }
+}
+
+export class InvalidOptionError extends StoreError {
+  constructor(message: string, context: StoreErrorContext = {}) {
+    super('INVALID_OPTION', message, context)
+  }
+}
+
+export class InvalidSessionIdError extends StoreError {
+  constructor(reason: string) {
+    super(
+      'INVALID_SESSION_ID',
+      `The session id must be 1 to 1,024 bytes of well-formed text without NUL: ${reason}.`,
+    )
+  }
+}
+
+/** A type or id of a key that cannot be stored. */
+export class InvalidKeyError extends StoreError {
+  constructor(reason: string, context: StoreErrorContext = {}) {
+    super('INVALID_KEY', reason, context)
+  }
+}
+
+/** A value that cannot be stored without losing a part of it. */
+export class InvalidValueError extends StoreError {
+  constructor(reason: string, context: StoreErrorContext = {}) {
+    super('INVALID_VALUE', reason, context)
+  }
+}
+
+export class ValueTooLargeError extends StoreError {
+  constructor(
+    readonly bytes: number,
+    readonly maxBytes: number,
+    context: StoreErrorContext = {},
+  ) {
+    super(
+      'VALUE_TOO_LARGE',
+      `A value of ${bytes} bytes is above the limit of ${maxBytes}; nothing was written.`,
+      context,
+    )
+  }
+}
+
+export class MissingDependencyError extends StoreError {
+  constructor(packageName: string, purpose: string, cause?: unknown) {
+    super('MISSING_DEPENDENCY', `${purpose} needs the package "${packageName}": npm install ${packageName}`, {
+      cause,
+    })
+  }
+}
+
+export class ClosedError extends StoreError {
+  constructor(what: string, context: StoreErrorContext = {}) {
+    super('CLOSED', `${what} is closed; open it again to go on.`, context)
+  }
+}

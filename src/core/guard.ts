@@ -1,0 +1,21 @@
+import { FencedError, RewoundError, VersionMismatchError } from './errors.js'
+import type { Guard, Head } from './store.js'
+
+/**
+ * Refuses a write that a later owner, a later version, or a store that went back in time forbids.
+ * The fence comes first: who has lost the session learns that, and nothing else.
+ * Fencing tokens: M. Kleppmann, "How to do distributed locking" (2016).
+ */
+export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
+  const { fencingToken, seenVersion, expectedVersion } = guard
+  if (fencingToken !== undefined && fencingToken < head.fence) {
+    throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
+  }
+  if (seenVersion !== undefined && seenVersion > head.version) {
+    throw new RewoundError(seenVersion, head.version, { sessionId })
+  }
+  const actual = head.exists ? head.version : 0
+  if (expectedVersion !== undefined && expectedVersion !== actual) {
+    throw new VersionMismatchError(expectedVersion, actual, { sessionId })
+  }
+}

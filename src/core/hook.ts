@@ -1,0 +1,60 @@
+import * as v from 'valibot'
+import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
+import { InvalidOptionError } from './errors.js'
+import { checkSessionId } from './names.js'
+import { parseOptions } from './options.js'
+import type { AuthStore } from './store.js'
+
+/** How a store is given to a hook: its options under the entry's name, or one that is open already. */
+export interface StoreSource<S extends AuthStore> {
+  /** Many sessions may share it. `close` of the hook leaves it open. */
+  store?: S | undefined
+}
+
+export interface HookSource<O, S extends AuthStore> {
+  /** The member of the hook's options that holds the store's. */
+  name: string
+  storeOptions: O | undefined
+  createStore: (options: O) => Promise<S>
+}
+
+const callback = v.optional(
+  v.custom<(...args: never[]) => void>(value => typeof value === 'function', 'a function'),
+)
+const flag = v.optional(v.boolean('true or false'))
+
+/** Checks what all hooks have in common, opens the store where none was given, and the session in it. */
+export async function openHook<O, S extends AuthStore>(
+  options: AuthStateOptions & StoreSource<S>,
+  { name, storeOptions, createStore }: HookSource<O, S>,
+): Promise<AuthStateHandle<S>> {
+  checkOptions(options, name)
+  checkSessionId(options.sessionId)
+  if ((options.store === undefined) === (storeOptions === undefined)) {
+    throw new InvalidOptionError(`Give either "${name}" or "store".`)
+  }
+  const ownsStore = options.store === undefined
+  const store = options.store ?? (await createStore(storeOptions as O))
+  try {
+    return await openAuthState({ ...options, store, ownsStore })
+  } catch (error) {
+    if (ownsStore) await store.close()
+    throw error
+  }
+}
+
+function checkOptions(options: object, name: string): void {
+  const schema = v.strictObject(
+    {
+      sessionId: v.unknown(),
+      store: v.optional(v.custom<AuthStore>(value => typeof value === 'object' && value !== null, 'a store')),
+      [name]: v.optional(v.unknown()),
+      resetIdentity: flag,
+      repairSenderKeys: flag,
+      onOwnershipLost: callback,
+      onRewind: callback,
+    },
+    'an object',
+  )
+  parseOptions(schema, options, '')
+}

@@ -1,0 +1,94 @@
+import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
+import { StoreUnavailableError } from './errors.js'
+import type { AuthStore, KeysByType } from './store.js'
+
+/** Keys read at a time while iterating. */
+const PAGE_SIZE = 200
+
+export interface KeyStoreOptions {
+  sessionId: string
+  store: AuthStore
+  write: (keys: KeysByType) => Promise<unknown>
+  /** Stored value → what Baileys expects of the type. */
+  revive: (type: string, value: unknown) => unknown
+  /** Throws when the auth state has been closed. */
+  assertOpen: () => void
+}
+
+/**
+ * Baileys' `SignalKeyStore` over a store.
+ *
+ * Unread guard: Baileys takes a failed `get` for "no such session" and then writes a new one over the old. So while
+ * the last read of an id has failed, a write of that id is refused.
+ */
+export function createKeyStore({
+  sessionId,
+  store,
+  write,
+  revive,
+  assertOpen,
+}: KeyStoreOptions): SignalKeyStore {
+  const unread = new Map<string, unknown>()
+  const nameOf = (type: string, id: string): string => `${type}:${id}`
+
+  async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
+    assertOpen()
+    try {
+      const found = await store.getKeys(sessionId, type, ids)
+      for (const id of ids) unread.delete(nameOf(type, id))
+      return Object.fromEntries(Object.entries(found).map(([id, value]) => [id, revive(type, value)]))
+    } catch (error) {
+      for (const id of ids) unread.set(nameOf(type, id), error)
+      throw error
+    }
+  }
+
+  function assertRead(data: KeysByType): void {
+    if (unread.size === 0) return
+    for (const [type, values] of Object.entries(data)) {
+      for (const id of Object.keys(values ?? {})) {
+        if (!unread.has(nameOf(type, id))) continue
+        throw new StoreUnavailableError('The store', UNREAD, {
+          sessionId,
+          cause: unread.get(nameOf(type, id)),
+        })
+      }
+    }
+  }
+
+  async function set(data: KeysByType): Promise<void> {
+    assertOpen()
+    assertRead(data)
+    const isEmpty = Object.values(data).every(values => Object.keys(values ?? {}).length === 0)
+    if (!isEmpty) await write(data)
+  }
+
+  async function clear(): Promise<void> {
+    assertOpen()
+    const fields = await store.listKeys(sessionId)
+    const types = new Set(fields.map(field => field.type))
+    const idsOf = (type: string) =>
+      fields.filter(field => field.type === type).map(({ id }) => [id, null] as const)
+    unread.clear()
+    await set(Object.fromEntries([...types].map(type => [type, Object.fromEntries(idsOf(type))])))
+  }
+
+  async function* listIds(type: string): AsyncIterable<string> {
+    assertOpen()
+    for (const { id } of await store.listKeys(sessionId, type)) yield id
+  }
+
+  async function* list(type: string): AsyncIterable<[string, unknown]> {
+    const fields = await store.listKeys(sessionId, type)
+    for (let from = 0; from < fields.length; from += PAGE_SIZE) {
+      const ids = fields.slice(from, from + PAGE_SIZE).map(field => field.id)
+      yield* Object.entries(await get(type, ids))
+    }
+  }
+
+  return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
+}
+
+const UNREAD =
+  'the last read of a key in this write has failed, and writing it now could replace a live Signal session. ' +
+  'Nothing was written; it will be accepted after a read has succeeded.'

@@ -1,0 +1,39 @@
+import { InvalidKeyError, InvalidSessionIdError } from './errors.js'
+
+/** Longest session id or key id, in UTF-8 bytes. */
+export const MAX_NAME_BYTES = 1024
+const KEY_TYPE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+/** A surrogate without its other half: UTF-8 would fold all of them into one character. */
+const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/
+
+export function checkSessionId(sessionId: unknown): asserts sessionId is string {
+  const fault = findFault(sessionId)
+  if (fault !== undefined) throw new InvalidSessionIdError(fault)
+}
+
+/** Types are plain words: Baileys' are, and every store builds its names from them. */
+export function checkKeyType(type: unknown, sessionId: string): asserts type is string {
+  if (typeof type === 'string' && KEY_TYPE.test(type) && type !== 'creds') return
+  throw new InvalidKeyError(
+    'A type of key must be 1 to 64 of the characters A-Z a-z 0-9 . _ - and other than "creds".',
+    { sessionId },
+  )
+}
+
+export function checkKeyId(id: unknown, type: string, sessionId: string): asserts id is string {
+  const fault = findFault(id)
+  if (fault === undefined) return
+  throw new InvalidKeyError(
+    `An id of type "${type}" must be 1 to 1,024 bytes of well-formed text without NUL: ${fault}.`,
+    { sessionId },
+  )
+}
+
+function findFault(name: unknown): string | undefined {
+  if (typeof name !== 'string') return `it is of type ${typeof name}`
+  if (name === '') return 'it is empty'
+  if (name.includes('\0')) return 'it holds a NUL'
+  if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) return 'it is longer'
+  if (LONE_SURROGATE.test(name)) return 'it holds half of a surrogate pair'
+  return undefined
+}

@@ -1,0 +1,202 @@
+import { closest } from 'fastest-levenshtein'
+import * as v from 'valibot'
+import type { CodecOptions } from './codec.js'
+import { InvalidOptionError } from './errors.js'
+import { Keyring } from './keyring.js'
+import { type Logger, nullLogger } from './logger.js'
+import type { RetryPolicy } from './retry.js'
+
+export interface SecurityOptions {
+  /** Default: `true` where a master key is given, else `false`. `true` without a master key is refused. */
+  enableEncryption?: boolean | undefined
+  /** Compress values above 512 bytes, where it makes them smaller. Default `false`. */
+  enableCompression?: boolean | undefined
+  /** Default `aes-256-gcm`. What was written with the other one stays readable. */
+  encryptionAlgorithm?: 'aes-256-gcm' | 'secretbox' | undefined
+  /** Default `snappy`. What was written with the other one stays readable. */
+  compressionAlgorithm?: 'snappy' | 'gzip' | undefined
+  /** Days until new values get another data key; default 90; 0 or Infinity: never. No value has to be rewritten. */
+  keyRotationDays?: number | undefined
+  /** Read values that were stored before encryption was turned on. Default `false`: they are refused. */
+  allowPlaintext?: boolean | undefined
+  /** Where warnings and errors go; default nowhere. Pino and Baileys' logger fit. */
+  logger?: Logger | undefined
+}
+
+export interface ResilienceOptions {
+  /** Milliseconds for one call, its retries included; default 5,000. Then it throws `TIMEOUT`. */
+  operationTimeout?: number | undefined
+  /** How often a call that found the store unavailable is repeated; default 3. */
+  maxRetries?: number | undefined
+  /** Milliseconds before the first retry, at the most: waits have full jitter. Default 100. */
+  retryBaseDelay?: number | undefined
+  /** What each further wait is multiplied by; default 2. */
+  retryMultiplier?: number | undefined
+}
+
+/**
+ * Seconds that a session lives after its last activity; 0 or Infinity is for ever. A session never expires in part:
+ * the longest of the three given counts for all of it. An open hook keeps its session alive.
+ */
+export interface TtlOptions {
+  defaultTtl?: number | undefined
+  credsTtl?: number | undefined
+  keysTtl?: number | undefined
+}
+
+/** What every store takes. */
+export interface CommonOptions {
+  /** 64 hex characters. New values are encrypted with it. Never made up, never derived from another string. */
+  masterKey?: string | undefined
+  /** Instead of `masterKey`, for rotation: the first one writes, all read. */
+  masterKeys?: readonly string[] | undefined
+  security?: SecurityOptions | undefined
+  resilience?: ResilienceOptions | undefined
+  ttl?: TtlOptions | undefined
+}
+
+function isLogger(value: unknown): boolean {
+  const levels = ['debug', 'info', 'warn', 'error'] as const
+  return levels.every(level => typeof (value as Partial<Logger> | null)?.[level] === 'function')
+}
+
+const flag = v.optional(v.boolean('true or false'))
+const seconds = v.optional(
+  v.pipe(v.number('a number of seconds'), v.minValue(0, 'a number of seconds, 0 or more')),
+)
+const milliseconds = v.optional(
+  v.pipe(
+    v.number('a number of milliseconds'),
+    v.finite('finite'),
+    v.minValue(1, 'a positive number of milliseconds'),
+  ),
+)
+const masterKey = v.pipe(v.string('64 hex characters'), v.regex(/^[0-9a-fA-F]{64}$/, '64 hex characters'))
+
+/** Schema of `CommonOptions`: each message completes `"<option>" must be …`. */
+export const commonOptions = {
+  masterKey: v.optional(masterKey),
+  masterKeys: v.optional(
+    v.pipe(v.array(masterKey, 'a list of keys'), v.minLength(1, 'a list of at least one key')),
+  ),
+  security: v.optional(
+    v.strictObject(
+      {
+        enableEncryption: flag,
+        enableCompression: flag,
+        encryptionAlgorithm: v.optional(
+          v.picklist(['aes-256-gcm', 'secretbox'], '"aes-256-gcm" or "secretbox"'),
+        ),
+        compressionAlgorithm: v.optional(v.picklist(['snappy', 'gzip'], '"snappy" or "gzip"')),
+        keyRotationDays: v.optional(
+          v.pipe(
+            v.number('a number of days'),
+            v.check(days => days === 0 || days >= 1, '1 day or more, 0 or Infinity'),
+          ),
+        ),
+        allowPlaintext: flag,
+        logger: v.optional(v.custom<Logger>(isLogger, 'an object with debug, info, warn and error')),
+      },
+      'an object',
+    ),
+  ),
+  resilience: v.optional(
+    v.strictObject(
+      {
+        operationTimeout: milliseconds,
+        maxRetries: v.optional(
+          v.pipe(v.number('a whole number'), v.integer('a whole number'), v.minValue(0, '0 or more')),
+        ),
+        retryBaseDelay: milliseconds,
+        retryMultiplier: v.optional(
+          v.pipe(v.number('a number'), v.finite('finite'), v.minValue(1, '1 or more')),
+        ),
+      },
+      'an object',
+    ),
+  ),
+  ttl: v.optional(v.strictObject({ defaultTtl: seconds, credsTtl: seconds, keysTtl: seconds }, 'an object')),
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** Names of options whose values no message shows. */
+const SECRETS = new Set(['masterKey', 'masterKeys'])
+
+/** Throws `InvalidOptionError` for the first fault; the message names the option, what it must be, and what it is. */
+export function parseOptions<S extends v.GenericSchema>(
+  schema: S,
+  options: unknown,
+  prefix: string,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, options)
+  if (result.success) return result.output
+  throw new InvalidOptionError(describeIssue(schema, result.issues[0], prefix))
+}
+
+export function toCodecOptions(options: CommonOptions, now: () => number = Date.now): CodecOptions {
+  const { security = {} } = options
+  const keyring = toKeyring(options)
+  const isEncrypted = security.enableEncryption ?? keyring !== null
+  if (isEncrypted && keyring === null) {
+    throw new InvalidOptionError(
+      '"security.enableEncryption" needs a "masterKey" of 64 hex characters; make one with: openssl rand -hex 32',
+    )
+  }
+  const days = security.keyRotationDays ?? 90
+  return {
+    cipher: isEncrypted ? (security.encryptionAlgorithm ?? 'aes-256-gcm') : 'none',
+    compression: security.enableCompression ? (security.compressionAlgorithm ?? 'snappy') : 'none',
+    keyring,
+    rotationMs: days === 0 || days === Number.POSITIVE_INFINITY ? null : days * DAY_MS,
+    allowPlaintext: security.allowPlaintext ?? false,
+    now,
+  }
+}
+
+export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
+  return {
+    timeoutMs: resilience.operationTimeout ?? 5000,
+    maxRetries: resilience.maxRetries ?? 3,
+    baseDelayMs: resilience.retryBaseDelay ?? 100,
+    multiplier: resilience.retryMultiplier ?? 2,
+  }
+}
+
+/** The longest of the given ones; `null` is for ever. */
+export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): number | null {
+  const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
+  const all = given.length === 0 ? [defaultSeconds] : given
+  return all.some(value => value === 0 || value === Number.POSITIVE_INFINITY) ? null : Math.max(...all) * 1000
+}
+
+export function toLogger({ security = {} }: CommonOptions): Logger {
+  return security.logger ?? nullLogger
+}
+
+function toKeyring({ masterKey: single, masterKeys }: CommonOptions): Keyring | null {
+  if (single !== undefined && masterKeys !== undefined) {
+    throw new InvalidOptionError('Give "masterKey" or "masterKeys", not both.')
+  }
+  const [first, ...older] = masterKeys ?? (single === undefined ? [] : [single])
+  return first === undefined ? null : new Keyring([first, ...older])
+}
+
+function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
+  const keys = (issue.path ?? []).map(({ key }) => String(key))
+  const name = [prefix, ...keys].filter(Boolean).join('.')
+  if (issue.expected === 'never') {
+    const known = knownKeys(schema, keys.slice(0, -1))
+    return `"${name}" is not an option; did you mean "${closest(keys.at(-1) ?? '', known)}"?`
+  }
+  if (issue.type === 'strict_object' && issue.received === 'undefined') return `"${name}" is missing`
+  const isSecret = keys.some(key => SECRETS.has(key))
+  return `"${name}" must be ${issue.message}${isSecret ? '' : `, got ${issue.received}`}`
+}
+
+type Nested = { wrapped?: Nested; entries?: Record<string, Nested> }
+
+function knownKeys(schema: v.GenericSchema, path: readonly string[]): string[] {
+  const unwrap = (nested: Nested): Nested => (nested.wrapped ? unwrap(nested.wrapped) : nested)
+  const parent = path.reduce<Nested>((nested, key) => unwrap(nested).entries?.[key] ?? {}, schema as Nested)
+  return Object.keys(unwrap(parent).entries ?? {})
+}

@@ -1,0 +1,84 @@
+import type { Codec } from './codec.js'
+import { InvalidValueError } from './errors.js'
+import { checkKeyId, checkKeyType } from './names.js'
+import {
+  APP_STATE_TYPE,
+  type AuthPatch,
+  type AuthSnapshot,
+  CREDS_FIELD,
+  type FieldWrite,
+  type StoredField,
+} from './store.js'
+
+const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])
+
+/** Patch → bytes. All of it is checked and encoded before anything is written. */
+export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): FieldWrite[] {
+  checkMembers(sessionId, patch)
+  const encode = (type: string, id: string, value: unknown): FieldWrite => {
+    const bytes = value === null || value === undefined ? null : codec.encode({ sessionId, type, id }, value)
+    return { type, id, bytes }
+  }
+  const writes: FieldWrite[] = []
+  if (patch.creds !== undefined) writes.push(encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds))
+  for (const [type, values] of Object.entries(patch.keys ?? {})) {
+    checkKeyType(type, sessionId)
+    for (const [id, value] of Object.entries(values ?? {})) {
+      checkKeyId(id, type, sessionId)
+      writes.push(encode(type, id, value))
+    }
+  }
+  for (const [name, value] of Object.entries(patch.appState ?? {})) {
+    checkKeyId(name, 'appState', sessionId)
+    writes.push(encode(APP_STATE_TYPE, name, value))
+  }
+  return writes
+}
+
+/** Bytes → snapshot; `undefined` when the creds are not among the fields. */
+export function decodeSnapshot(
+  codec: Codec,
+  sessionId: string,
+  fields: readonly StoredField[],
+): AuthSnapshot | undefined {
+  const byType = new Map<string, [id: string, value: unknown][]>()
+  for (const { type, id, bytes } of fields) {
+    const entries = byType.get(type) ?? []
+    entries.push([id, codec.decode({ sessionId, type, id }, bytes)])
+    byType.set(type, entries)
+  }
+  const creds = byType.get(CREDS_FIELD.type)?.[0]?.[1]
+  if (creds === undefined) return undefined
+  const appState = byType.get(APP_STATE_TYPE)
+  byType.delete(CREDS_FIELD.type)
+  byType.delete(APP_STATE_TYPE)
+  const keys = Object.fromEntries([...byType].map(([type, entries]) => [type, Object.fromEntries(entries)]))
+  const snapshot = { creds: creds as AuthSnapshot['creds'], keys }
+  return appState ? { ...snapshot, appState: Object.fromEntries(appState) } : snapshot
+}
+
+function checkMembers(sessionId: string, patch: AuthPatch): void {
+  if (!isObject(patch)) throw new InvalidValueError('A patch must be an object.', { sessionId })
+  const unknown = Object.keys(patch).find(member => !PATCH_MEMBERS.has(member))
+  if (unknown !== undefined) {
+    throw new InvalidValueError('A patch has "creds", "keys" and "appState", and nothing else.', {
+      sessionId,
+    })
+  }
+  for (const member of ['creds', 'keys', 'appState'] as const) {
+    if (patch[member] === undefined || isObject(patch[member])) continue
+    throw new InvalidValueError(`"${member}" of a patch must be an object; to remove a session, delete it.`, {
+      sessionId,
+    })
+  }
+  for (const values of Object.values(patch.keys ?? {})) {
+    if (values === undefined || isObject(values)) continue
+    throw new InvalidValueError('"keys" of a patch must hold an object of values by id for each type.', {
+      sessionId,
+    })
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

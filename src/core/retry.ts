@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StoreError, StoreTimeoutError } from './errors.js'
+
+export interface RetryPolicy {
+  /** One deadline for the whole call, its retries and waits included. */
+  timeoutMs: number
+  maxRetries: number
+  baseDelayMs: number
+  multiplier: number
+}
+
+export interface Attempt {
+  operation: string
+  sessionId?: string | undefined
+}
+
+/**
+ * Runs `action` until it succeeds, fails for good, has been retried `maxRetries` times, or the deadline is over.
+ * Only `STORE_UNAVAILABLE` and `TIMEOUT` are retried, after an exponential backoff with full jitter
+ * (AWS Architecture Blog, "Exponential Backoff and Jitter"). Throws `StoreTimeoutError` at the deadline,
+ * whether or not `action` ever ends.
+ */
+export async function withRetry<T>(
+  policy: RetryPolicy,
+  attempt: Attempt,
+  action: () => Promise<T>,
+): Promise<T> {
+  const deadlineMs = performance.now() + policy.timeoutMs
+  let first: unknown
+  for (let retries = 0; ; retries++) {
+    try {
+      return await withDeadline(deadlineMs - performance.now(), policy, attempt, action)
+    } catch (error) {
+      const delayMs = Math.random() * policy.baseDelayMs * policy.multiplier ** retries
+      const isOver = performance.now() + delayMs >= deadlineMs
+      if (!isRetryable(error)) throw error
+      first ??= error
+      if (retries >= policy.maxRetries || isOver) throw first // it says since when
+      await sleep(delayMs)
+    }
+  }
+}
+
+async function withDeadline<T>(
+  leftMs: number,
+  policy: RetryPolicy,
+  { operation, sessionId }: Attempt,
+  action: () => Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new StoreTimeoutError(operation, policy.timeoutMs, { sessionId })),
+      leftMs,
+    )
+  })
+  try {
+    return await Promise.race([action(), timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'STORE_UNAVAILABLE' || error.code === 'TIMEOUT')
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { maskSessionId, RewoundError } from './errors.js'
+import type { Logger } from './logger.js'
+import { SessionMemory } from './session-memory.js'
+import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js'
+
+/** A store that keeps going back while it is being healed is given up on after so many times. */
+const MAX_HEALS = 3
+
+type Run = <T>(operation: string, sessionId: string, action: () => Promise<T>) => Promise<T>
+
+/**
+ * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
+ * A store can go back when a backup is restored under it, or a replica that lags is promoted. What this process
+ * still holds of the lost writes is then written again; the rest is reported.
+ */
+export class RewindGuard {
+  readonly memory = new SessionMemory()
+  readonly #backend: Backend
+  readonly #run: Run
+  readonly #logger: Logger
+  readonly #listeners = new Set<(rewind: Rewind) => void>()
+
+  constructor(backend: Backend, run: Run, logger: Logger) {
+    this.#backend = backend
+    this.#run = run
+    this.#logger = logger
+  }
+
+  async read<T extends { head: Head }>(
+    operation: string,
+    sessionId: string,
+    action: () => Promise<T>,
+  ): Promise<T> {
+    for (let heals = 0; ; heals++) {
+      // From before the call: a write that ends while it is under way may not be in its answer.
+      const seenVersion = this.memory.seenVersion(sessionId) ?? 0
+      const result = await this.#run(operation, sessionId, action)
+      const { version } = result.head
+      if (version >= seenVersion) {
+        this.memory.noteVersion(sessionId, version)
+        return result
+      }
+      if (heals === MAX_HEALS) throw new RewoundError(seenVersion, version, { sessionId })
+      await this.#heal(sessionId, seenVersion, version)
+    }
+  }
+
+  async write<T>(
+    operation: string,
+    sessionId: string,
+    action: (seenVersion: number | undefined) => Promise<T>,
+  ): Promise<T> {
+    for (let heals = 0; ; heals++) {
+      const seenVersion = this.memory.seenVersion(sessionId)
+      try {
+        return await this.#run(operation, sessionId, () => action(seenVersion))
+      } catch (error) {
+        if (!(error instanceof RewoundError) || heals === MAX_HEALS) throw error
+        await this.#heal(sessionId, error.seen, error.found)
+      }
+    }
+  }
+
+  noteCommit(sessionId: string, { version }: CommitResult, writes: readonly FieldWrite[]): void {
+    this.memory.noteVersion(sessionId, version)
+    this.memory.noteWrites(sessionId, version, writes)
+  }
+
+  onRewind(listener: (rewind: Rewind) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
+    const writes = this.memory.writesAfter(sessionId, foundVersion)
+    const fencingToken = this.memory.token(sessionId)
+    const result = await this.#run('heal', sessionId, () =>
+      this.#backend.commit(sessionId, {
+        writes,
+        operationId: randomUUID(),
+        fencingToken,
+        above: seenVersion,
+      }),
+    )
+    this.noteCommit(sessionId, result, writes)
+    const rewind = { sessionId, seenVersion, foundVersion, rewrittenFields: writes.length }
+    this.#logger.error({ ...rewind, sessionId: maskSessionId(sessionId) }, 'the store went back in time')
+    for (const listener of this.#listeners) listener(rewind)
+  }
+}

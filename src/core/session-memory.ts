@@ -1,0 +1,64 @@
+import { LRUCache } from 'lru-cache'
+import type { FieldWrite } from './store.js'
+
+/** Sessions whose highest version is remembered. */
+const MAX_SESSIONS = 50_000
+/** Bytes of recent writes held, over all sessions. */
+const MAX_RECENT_BYTES = 8 * 1024 * 1024
+const ENTRY_OVERHEAD_BYTES = 200
+
+interface RecentWrite {
+  readonly sessionId: string
+  readonly version: number
+  readonly write: FieldWrite
+}
+
+/**
+ * What this process knows of its sessions, in case a store goes back in time: the highest version seen of each,
+ * and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions.
+ */
+export class SessionMemory {
+  readonly #versions = new LRUCache<string, number>({ max: MAX_SESSIONS })
+  readonly #tokens = new LRUCache<string, number>({ max: MAX_SESSIONS })
+  readonly #writes = new LRUCache<string, RecentWrite>({
+    maxSize: MAX_RECENT_BYTES,
+    sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
+  })
+
+  seenVersion(sessionId: string): number | undefined {
+    return this.#versions.get(sessionId)
+  }
+
+  noteVersion(sessionId: string, version: number): void {
+    if (version > (this.#versions.get(sessionId) ?? 0)) this.#versions.set(sessionId, version)
+  }
+
+  noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {
+    for (const write of writes) {
+      this.#writes.set(JSON.stringify([sessionId, write.type, write.id]), { sessionId, version, write })
+    }
+  }
+
+  /** What was written after `version`, as far as it is still held. */
+  writesAfter(sessionId: string, version: number): FieldWrite[] {
+    const held = [...this.#writes.values()]
+    return held
+      .filter(recent => recent.sessionId === sessionId && recent.version > version)
+      .map(recent => recent.write)
+  }
+
+  forgetWrites(sessionId: string): void {
+    for (const [name, recent] of this.#writes.entries()) {
+      if (recent.sessionId === sessionId) this.#writes.delete(name)
+    }
+  }
+
+  /** The token of this process's last claim. */
+  token(sessionId: string): number | undefined {
+    return this.#tokens.get(sessionId)
+  }
+
+  noteToken(sessionId: string, token: number): void {
+    this.#tokens.set(sessionId, token)
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The two contracts that the library is made of: `AuthStore` speaks values, `Backend` speaks bytes.
+ * `CodecStore` is the one implementation of the first over any implementation of the second.
+ */
+import type { Logger } from './logger.js'
+
+/** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
+export type StoredCreds = Record<string, unknown>
+
+/** Signal keys by type and id. In a patch, `null` and `undefined` delete. */
+export type KeysByType<V = unknown> = { [type: string]: { [id: string]: V } | undefined }
+
+export interface AuthSnapshot {
+  creds: StoredCreds
+  keys: { [type: string]: { [id: string]: unknown } }
+  appState?: { [name: string]: unknown }
+}
+
+export interface AuthPatch {
+  creds?: object | undefined
+  keys?: KeysByType | undefined
+  /** Anything else that belongs to the session, by name; not read by Baileys. */
+  appState?: { [name: string]: unknown } | undefined
+}
+
+export interface Versioned<T> {
+  data: T
+  /** Grows with every write to the session; never goes back. */
+  version: number
+  updatedAt: Date
+}
+
+/** `durable`: as safe as the store can make it. `outbox`: kept by Redis, on its way to MongoDB. */
+export type Durability = 'durable' | 'outbox'
+
+export interface VersionedResult {
+  version: number
+  updatedAt: Date
+  success: true
+  durability: Durability
+}
+
+export interface SessionPage {
+  sessionIds: string[]
+  /** Pass it back as `cursor` for the next page; `null` after the last one. */
+  cursor: string | null
+}
+
+export interface ListOptions {
+  /** Most sessions a page; default 100. */
+  limit?: number | undefined
+  cursor?: string | undefined
+}
+
+/** The name of one stored value of a session. */
+export interface Field {
+  readonly type: string
+  readonly id: string
+}
+
+export interface SessionUpdate {
+  sessionId: string
+  patch: AuthPatch
+  expectedVersion?: number | undefined
+  fencingToken?: number | undefined
+}
+
+/** One entry of a batch: each succeeds or fails on its own. */
+export type BatchResult<T> = { sessionId: string; value: T } | { sessionId: string; error: Error }
+
+/** What opening a session gives: the token that proves ownership, and the creds as they were then. */
+export interface Claim {
+  /** Greater than every token handed out before for this session. Writes must carry it. */
+  fencingToken: number
+  version: number
+  /** `null`: the session does not exist; every store that could hold it has said so. */
+  creds: StoredCreds | null
+}
+
+/** The store went back in time: it answered with a version older than one this process has seen. */
+export interface Rewind {
+  sessionId: string
+  seenVersion: number
+  foundVersion: number
+  /** How many fields this process still held and has written again; writes older than those are lost. */
+  rewrittenFields: number
+}
+
+/** The versioned interface of every store. What goes wrong throws a `StoreError`; absent is a value. */
+export interface AuthStore {
+  /** The whole session, or `null` where there is none. */
+  get(sessionId: string): Promise<Versioned<AuthSnapshot> | null>
+  /** The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy. */
+  getKeys(sessionId: string, type: string, ids: readonly string[]): Promise<Record<string, unknown>>
+  /**
+   * Writes all of the patch or nothing.
+   * `expectedVersion`: refused with `VERSION_MISMATCH` unless the session is at it (0: absent).
+   * `fencingToken`: refused with `FENCED` when a later owner has opened or deleted the session.
+   */
+  set(
+    sessionId: string,
+    patch: AuthPatch,
+    expectedVersion?: number,
+    fencingToken?: number,
+  ): Promise<VersionedResult>
+  /** Removes the session and all its keys. Deleting what is absent is not an error. */
+  delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void>
+  /** Renews the session's life, by default for as long as the store's `ttl` says; in seconds, 0 is for ever. */
+  touch(sessionId: string, ttlSeconds?: number): Promise<void>
+  exists(sessionId: string): Promise<boolean>
+  /** A page of session ids in a stable order. */
+  list(options?: ListOptions): Promise<SessionPage>
+  /** All session ids, page by page. */
+  sessions(): AsyncIterable<string>
+  listKeys(sessionId: string, type?: string): Promise<Field[]>
+
+  batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]>
+  batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]>
+  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]>
+
+  /** Takes the ownership of the session: the next fencing token. Creates nothing else. */
+  claim(sessionId: string): Promise<Claim>
+  /** Calls `listener` whenever the session is found to have gone back in time; returns how to stop it. */
+  onRewind(listener: (rewind: Rewind) => void): () => void
+
+  /** How long a session lives after its last activity, in seconds; `null` is for ever. */
+  readonly ttlSeconds: number | null
+  /** Where the store and the hooks over it write their warnings and errors. */
+  readonly logger: Logger
+  isHealthy(): Promise<boolean>
+  /** Lets go of the connection. Every later call is refused with `CLOSED`. */
+  close(): Promise<void>
+}
+
+export interface FieldWrite extends Field {
+  /** `null` deletes. */
+  readonly bytes: Uint8Array | null
+}
+
+export interface StoredField extends Field {
+  readonly bytes: Uint8Array
+}
+
+/** Version and fence of a session, as they were at the moment of the answer. */
+export interface Head {
+  /** `false`: never written, deleted, or expired. Version and fence are then those of its tombstone. */
+  readonly exists: boolean
+  readonly version: number
+  readonly fence: number
+  readonly updatedAtMs: number
+}
+
+export interface ReadResult {
+  readonly head: Head
+  /** In the order of the fields asked for; all `undefined` when the session does not exist. */
+  readonly values: readonly (Uint8Array | undefined)[]
+}
+
+export interface SnapshotResult {
+  readonly head: Head
+  readonly fields: readonly StoredField[]
+}
+
+/** Conditions that a write must meet; one that is not met refuses all of it and writes nothing. */
+export interface Guard {
+  /** Refuse with `VersionMismatchError` unless the session is at this version; 0 is "absent". */
+  readonly expectedVersion?: number | undefined
+  /** Refuse with `FencedError` when the session's fence is higher, or the session was deleted since. */
+  readonly fencingToken?: number | undefined
+  /** Refuse with `RewoundError` when the session is behind this version. */
+  readonly seenVersion?: number | undefined
+}
+
+export interface Commit extends Guard {
+  readonly writes: readonly FieldWrite[]
+  /** The same id twice is one write: what a retry after a lost answer needs. */
+  readonly operationId: string
+  /** The new version is above this one: how a store that went back in time is brought forward again. */
+  readonly above?: number | undefined
+}
+
+export interface CommitResult {
+  readonly version: number
+  readonly updatedAtMs: number
+  readonly durability: Durability
+}
+
+export interface BackendClaim {
+  readonly fencingToken: number
+  readonly head: Head
+  readonly creds: Uint8Array | undefined
+}
+
+/**
+ * Bytes in, bytes out. A backend never sees a value and never decides what absence means.
+ * Every method is atomic: it reads one state of the session, or it writes all or nothing.
+ * Versions and fences of a session only grow, through deletion and expiry too. Failure is thrown, as a `StoreError`.
+ */
+export interface Backend {
+  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult>
+  readAll(sessionId: string): Promise<SnapshotResult>
+  /** A commit with neither writes nor `above` checks its guard and changes nothing. */
+  commit(sessionId: string, commit: Commit): Promise<CommitResult>
+  /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
+  delete(sessionId: string, guard: Guard): Promise<void>
+  /** Takes the next fencing token, whether or not the session exists. */
+  claim(sessionId: string): Promise<BackendClaim>
+  /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */
+  touch(sessionId: string, ttlMs: number | null): Promise<void>
+  /** Existing sessions, in a stable order. */
+  list(limit: number, cursor: string | undefined): Promise<SessionPage>
+  /** Names of the fields of one type, or of all. */
+  listFields(sessionId: string, type: string | undefined): Promise<Field[]>
+  isHealthy(): Promise<boolean>
+  /** Waits for what is under way. */
+  close(): Promise<void>
+}
+
+/** The field that holds the creds. Its id is empty, which no key's id may be. */
+export const CREDS_FIELD: Field = { type: 'creds', id: '' }
+/** Where `appState` lies. The `@` keeps it apart from every type of key. */
+export const APP_STATE_TYPE = '@app-state'
