@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ClosedError, StoreError } from '../core/errors.js'
+import type { SqliteDatabase } from './driver.js'
+import { isBusy, toStoreError } from './sqlite-errors.js'
+import { prepareStatements, type Statements } from './statements.js'
+
+/** Writes of one transaction at the most, so that a burst does not hold the event loop or the lock for long. */
+const MAX_BATCH = 256
+/** Longest wait before the lock of another process is tried for again; the wait has full jitter. */
+const MAX_BUSY_DELAY_MS = 15
+
+interface Job {
+  readonly run: (statements: Statements) => unknown
+  readonly deadlineMs: number
+  readonly resolve: (value: never) => void
+  readonly reject: (error: StoreError) => void
+}
+
+/**
+ * One database handle and the queue of its writes. Writes that are asked for together share one transaction
+ * (group commit), and so one flush to the disk; each is acknowledged after it.
+ */
+export class SqliteConnection {
+  readonly #database: SqliteDatabase
+  readonly #statements: Statements
+  readonly #queue: Job[] = []
+  #flushing: Promise<void> | undefined
+  #isClosed = false
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database
+    this.#statements = prepareStatements(database)
+  }
+
+  /** One consistent state of the file. */
+  read<T>(run: (statements: Statements) => T): T {
+    this.#assertOpen()
+    try {
+      this.#database.exec('BEGIN')
+      try {
+        return run(this.#statements)
+      } finally {
+        this.#database.exec('COMMIT')
+      }
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+
+  /**
+   * Runs `run` inside a write transaction. It must check before it writes: what it throws as a `StoreError` refuses
+   * this write alone; anything else rolls back the whole batch. After `busyTimeoutMs` without the lock it is dropped.
+   */
+  write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
+    this.#assertOpen()
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ run, deadlineMs: performance.now() + busyTimeoutMs, resolve, reject })
+      this.#flushing ??= this.#flush()
+    })
+  }
+
+  /** Waits for the writes under way. */
+  async close(closeDatabase: boolean): Promise<void> {
+    this.#isClosed = true
+    await this.#flushing
+    if (closeDatabase) this.#database.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ClosedError('The SQLite connection')
+  }
+
+  async #flush(): Promise<void> {
+    await new Promise(resolve => setImmediate(resolve))
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, MAX_BATCH)
+      const lockError = this.#commit(batch)
+      if (lockError === undefined) continue
+      this.#queue.unshift(...rejectOverdue(batch, lockError))
+      await sleep(Math.random() * MAX_BUSY_DELAY_MS)
+    }
+    this.#flushing = undefined
+  }
+
+  /** Settles the jobs of the batch, unless another process has the lock: then nothing is done and it is said why. */
+  #commit(batch: readonly Job[]): unknown {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error)) return error
+      rejectAll(batch, error)
+      return undefined
+    }
+    try {
+      const acknowledgements = batch.map(job => runJob(job, this.#statements))
+      this.#database.exec('COMMIT')
+      for (const acknowledge of acknowledgements) acknowledge()
+    } catch (error) {
+      this.#rollBack()
+      rejectAll(batch, error)
+    }
+    return undefined
+  }
+
+  #rollBack(): void {
+    try {
+      this.#database.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself, as it does after some errors.
+    }
+  }
+}
+
+/** Returns how to acknowledge the job once the transaction is on the disk. */
+function runJob(job: Job, statements: Statements): () => void {
+  try {
+    const value = job.run(statements)
+    return () => job.resolve(value as never)
+  } catch (error) {
+    if (error instanceof StoreError) return () => job.reject(error)
+    throw error
+  }
+}
+
+function rejectAll(jobs: readonly Job[], cause: unknown): void {
+  for (const job of jobs) job.reject(toStoreError(cause))
+}
+
+/** Returns the jobs that may wait longer. */
+function rejectOverdue(jobs: readonly Job[], cause: unknown): Job[] {
+  const nowMs = performance.now()
+  rejectAll(
+    jobs.filter(job => job.deadlineMs <= nowMs),
+    cause,
+  )
+  return jobs.filter(job => job.deadlineMs > nowMs)
+}

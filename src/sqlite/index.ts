@@ -1,0 +1,5 @@
+export type { AuthStateHandle } from '../core/auth-state.js'
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.js'
+export type { SqliteOptions } from './sqlite-options.js'
+export { createSqliteStore, SqliteAuthStore } from './sqlite-store.js'
+export { type SqliteAuthStateOptions, useSqliteAuthState } from './use-sqlite-auth-state.js'

@@ -1,0 +1,61 @@
+import { UnsupportedFormatError } from '../core/errors.js'
+import type { SqliteDatabase } from './driver.js'
+
+/**
+ * Append only: what has been released is never changed. The number of those that a file has seen is its
+ * `user_version`. All instants are milliseconds since the epoch.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE session (
+    key          INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
+    version      INTEGER NOT NULL,
+    fence        INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    expires_at   INTEGER,            -- NULL: never
+    vacant_since INTEGER,            -- NULL: the session exists; else claimed and not yet written, or deleted
+    operation    TEXT                -- id of the last commit
+  ) STRICT;
+  CREATE INDEX session_by_expiry ON session (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX session_by_vacancy ON session (vacant_since) WHERE vacant_since IS NOT NULL;
+
+  CREATE TABLE field (
+    key     INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    type    TEXT NOT NULL,
+    id      TEXT NOT NULL,
+    version INTEGER NOT NULL,        -- of the commit that wrote it
+    bytes   BLOB NOT NULL,           -- envelope
+    UNIQUE (session, type, id)
+  ) STRICT;
+
+  -- Highest version and fence of the sessions whose rows are gone: what comes after them is above both.
+  CREATE TABLE floor (version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
+  INSERT INTO floor VALUES (0, 0);
+  `,
+]
+
+/** Brings the file up to date, all or nothing; safe when several processes do so at once. */
+export function migrate(database: SqliteDatabase): void {
+  if (readVersion(database) === MIGRATIONS.length) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const version = readVersion(database)
+    if (version > MIGRATIONS.length) {
+      throw new UnsupportedFormatError(
+        `The SQLite file has schema ${version}; this version of the library knows up to ${MIGRATIONS.length}.`,
+      )
+    }
+    for (const sql of MIGRATIONS.slice(version)) database.exec(sql)
+    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
+    database.exec('COMMIT')
+  } catch (error) {
+    database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function readVersion(database: SqliteDatabase): number {
+  return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
+}

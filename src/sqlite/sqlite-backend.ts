@@ -1,0 +1,220 @@
+import { checkGuard } from '../core/guard.js'
+import {
+  type Backend,
+  type BackendClaim,
+  type Commit,
+  type CommitResult,
+  CREDS_FIELD,
+  type Field,
+  type Guard,
+  type Head,
+  type ReadResult,
+  type SessionPage,
+  type SnapshotResult,
+} from '../core/store.js'
+import type { SqliteConnection } from './connection.js'
+import type { SessionRow, Statements } from './statements.js'
+
+/** A tombstone outlives every write that could still be under way. */
+const TOMBSTONE_MS = 24 * 60 * 60 * 1000
+const SWEEP_EVERY_MS = 60 * 60 * 1000
+
+export interface SqliteBackendOptions {
+  connection: SqliteConnection
+  /** `null` is for ever. */
+  ttlMs: number | null
+  /** How long a write waits for the lock of another process. */
+  busyTimeoutMs: number
+  /** Lets go of the connection. */
+  release: () => Promise<void>
+  now?: () => number
+}
+
+/** A session as a write finds it. */
+interface Found {
+  row: SessionRow | undefined
+  head: Head
+  isExpired: boolean
+}
+
+/** One row a field; every method is one transaction. */
+export class SqliteBackend implements Backend {
+  readonly #connection: SqliteConnection
+  readonly #ttlMs: number | null
+  readonly #busyTimeoutMs: number
+  readonly #release: () => Promise<void>
+  readonly #now: () => number
+  #sweptAtMs = Number.NEGATIVE_INFINITY
+
+  constructor({ connection, ttlMs, busyTimeoutMs, release, now = Date.now }: SqliteBackendOptions) {
+    this.#connection = connection
+    this.#ttlMs = ttlMs
+    this.#busyTimeoutMs = busyTimeoutMs
+    this.#release = release
+    this.#now = now
+  }
+
+  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+    return this.#connection.read(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      const values = fields.map(field =>
+        row && head.exists ? statements.getField(row.key, field) : undefined,
+      )
+      return { head, values }
+    })
+  }
+
+  async readAll(sessionId: string): Promise<SnapshotResult> {
+    return this.#connection.read(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      return { head, fields: row && head.exists ? statements.allFields(row.key) : [] }
+    })
+  }
+
+  commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    return this.#write(statements => {
+      const found = this.#find(statements, sessionId)
+      const { row, head } = found
+      if (row?.operation === commit.operationId) return toResult(row.version, row.updated_at)
+      checkGuard(sessionId, head, commit)
+      if (isNothing(head, commit)) return toResult(head.version, head.updatedAtMs)
+      return this.#apply(statements, sessionId, found, commit)
+    })
+  }
+
+  delete(sessionId: string, guard: Guard): Promise<void> {
+    return this.#write(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      checkGuard(sessionId, head, guard)
+      if (row && row.vacant_since === null) this.#vacate(statements, row)
+    })
+  }
+
+  claim(sessionId: string): Promise<BackendClaim> {
+    return this.#write(statements => {
+      this.#sweep(statements)
+      const { row: expired, isExpired } = this.#find(statements, sessionId)
+      if (expired && isExpired) this.#vacate(statements, expired)
+      const { row, head } = this.#find(statements, sessionId)
+      const fence = head.fence + 1
+      const next = {
+        version: head.version,
+        fence,
+        updated_at: head.updatedAtMs,
+        expires_at: head.exists ? this.#expiry() : null,
+        vacant_since: head.exists ? null : this.#now(),
+        operation: row?.operation ?? null,
+      }
+      if (row) statements.updateSession({ ...next, key: row.key })
+      else statements.insertSession(sessionId, next)
+      const creds = row && head.exists ? statements.getField(row.key, CREDS_FIELD) : undefined
+      return { fencingToken: fence, head: { ...head, fence }, creds }
+    })
+  }
+
+  touch(sessionId: string, ttlMs: number | null): Promise<void> {
+    return this.#write(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      if (row && head.exists) statements.setExpiry(row.key, ttlMs === null ? null : this.#now() + ttlMs)
+    })
+  }
+
+  async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
+    const rows = this.#connection.read(statements =>
+      statements.listSessions(cursor ?? '', this.#now(), limit),
+    )
+    const sessionIds = rows.map(row => row.id)
+    return { sessionIds, cursor: rows.length < limit ? null : (sessionIds.at(-1) ?? null) }
+  }
+
+  async listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+    return this.#connection.read(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      return row && head.exists ? statements.listFields(row.key, type) : []
+    })
+  }
+
+  async isHealthy(): Promise<boolean> {
+    try {
+      this.#connection.read(statements => statements.ping())
+      return true
+    } catch {
+      return false // that is the answer
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#release()
+  }
+
+  #write<T>(run: (statements: Statements) => T): Promise<T> {
+    return this.#connection.write(this.#busyTimeoutMs, run)
+  }
+
+  #find(statements: Statements, sessionId: string): Found {
+    const row = statements.findSession(sessionId)
+    const { version, fence } = row ?? statements.floor()
+    const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= this.#now()
+    const exists = row !== undefined && row.vacant_since === null && !isExpired
+    return { row, isExpired, head: { exists, version, fence, updatedAtMs: row?.updated_at ?? 0 } }
+  }
+
+  #apply(statements: Statements, sessionId: string, found: Found, commit: Commit): CommitResult {
+    const { row, head, isExpired } = found
+    // Who still owns an expired session brings it back whole; for anyone else it begins anew.
+    if (row && isExpired && commit.fencingToken === undefined) statements.deleteFields(row.key)
+    const updatedAtMs = this.#now()
+    const next = {
+      version: Math.max(head.version, commit.above ?? 0) + 1,
+      fence: Math.max(head.fence, commit.fencingToken ?? 0),
+      updated_at: updatedAtMs,
+      expires_at: this.#expiry(),
+      vacant_since: null,
+      operation: commit.operationId,
+    }
+    const key = row?.key ?? statements.insertSession(sessionId, next)
+    if (row) statements.updateSession({ ...next, key })
+    for (const write of commit.writes) {
+      if (write.bytes === null) statements.deleteField(key, write)
+      else statements.putField(key, write, next.version, write.bytes)
+    }
+    return toResult(next.version, updatedAtMs)
+  }
+
+  /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
+  #vacate(statements: Statements, row: SessionRow): void {
+    statements.deleteFields(row.key)
+    statements.updateSession({
+      ...row,
+      version: row.version + 1,
+      fence: row.fence + 1,
+      expires_at: null,
+      vacant_since: this.#now(),
+      operation: null,
+    })
+  }
+
+  /** Removes what has expired and the tombstones of more than a day, at most once an hour. */
+  #sweep(statements: Statements): void {
+    const nowMs = this.#now()
+    if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return
+    this.#sweptAtMs = nowMs
+    for (const row of statements.listExpired(nowMs)) this.#vacate(statements, row)
+    statements.raiseFloor(nowMs - TOMBSTONE_MS)
+    statements.deleteVacant(nowMs - TOMBSTONE_MS)
+  }
+
+  #expiry(): number | null {
+    return this.#ttlMs === null ? null : this.#now() + this.#ttlMs
+  }
+}
+
+/** A commit that would only bring an empty session into being, or none at all. */
+function isNothing(head: Head, { writes, above }: Commit): boolean {
+  if (above !== undefined) return false
+  return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))
+}
+
+function toResult(version: number, updatedAtMs: number): CommitResult {
+  return { version, updatedAtMs, durability: 'durable' }
+}

@@ -1,0 +1,41 @@
+import * as v from 'valibot'
+import { InvalidOptionError } from '../core/errors.js'
+import { type CommonOptions, commonOptions, parseOptions } from '../core/options.js'
+import type { SqliteDatabase } from './driver.js'
+
+export interface SqliteOptions extends CommonOptions {
+  /** The file; made with mode 0600 where it does not exist, in a folder that does. `:memory:` for tests. */
+  path?: string | undefined
+  /** Instead of `path`: an open database that is compatible with better-sqlite3. It is used as it is, never closed. */
+  database?: SqliteDatabase | undefined
+  /**
+   * `full` (default): what was acknowledged survives a power cut. `normal`: it survives the end of the process;
+   * a power cut may take the last writes, never a part of one.
+   */
+  synchronous?: 'full' | 'normal' | undefined
+}
+
+const schema = v.strictObject(
+  {
+    ...commonOptions,
+    path: v.optional(v.pipe(v.string('the path of a file'), v.minLength(1, 'the path of a file'))),
+    database: v.optional(
+      v.custom<SqliteDatabase>(isDatabase, 'a database that is compatible with better-sqlite3'),
+    ),
+    synchronous: v.optional(v.picklist(['full', 'normal'], '"full" or "normal"')),
+  },
+  'an object',
+)
+
+export function parseSqliteOptions(options: SqliteOptions): SqliteOptions {
+  const parsed = parseOptions(schema, options, 'sqlite')
+  if ((parsed.path === undefined) === (parsed.database === undefined)) {
+    throw new InvalidOptionError('"sqlite" must have either a "path" or a "database".')
+  }
+  return parsed
+}
+
+function isDatabase(value: unknown): boolean {
+  const database = value as Partial<SqliteDatabase> | null
+  return typeof database?.exec === 'function' && typeof database.prepare === 'function'
+}

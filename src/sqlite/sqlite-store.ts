@@ -1,0 +1,26 @@
+import { createCodec } from '../core/codec.js'
+import { CodecStore } from '../core/codec-store.js'
+import { toCodecOptions, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { openConnection } from './open-connection.js'
+import { SqliteBackend } from './sqlite-backend.js'
+import { parseSqliteOptions, type SqliteOptions } from './sqlite-options.js'
+
+/** A file is where someone keeps things: its sessions live for ever unless `ttl` says otherwise. */
+const DEFAULT_TTL_SECONDS = 0
+
+/** Many sessions in one SQLite file. Made by `createSqliteStore`. */
+export class SqliteAuthStore extends CodecStore {}
+
+/**
+ * Opens the file, making or migrating it as needed. Throws `INVALID_OPTION`, `MISSING_DEPENDENCY`,
+ * `STORE_UNAVAILABLE`, `CORRUPT_VALUE` (no database) and `UNSUPPORTED_FORMAT` (of a newer version).
+ */
+export async function createSqliteStore(options: SqliteOptions): Promise<SqliteAuthStore> {
+  const parsed = parseSqliteOptions(options)
+  const codec = await createCodec(toCodecOptions(parsed))
+  const retry = toRetryPolicy(parsed)
+  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const { connection, release } = await openConnection(parsed)
+  const backend = new SqliteBackend({ connection, release, ttlMs, busyTimeoutMs: retry.timeoutMs })
+  return new SqliteAuthStore({ backend, codec, retry, ttlMs, logger: toLogger(parsed) })
+}

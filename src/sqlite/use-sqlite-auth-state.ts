@@ -1,0 +1,22 @@
+import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook.js'
+import type { SqliteOptions } from './sqlite-options.js'
+import { createSqliteStore, type SqliteAuthStore } from './sqlite-store.js'
+
+export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<SqliteAuthStore> {
+  sqlite?: SqliteOptions | undefined
+}
+
+/**
+ * The auth state of one bot in an SQLite file. Opening takes the ownership of the session: whoever had it before is
+ * refused from then on. A session that exists is never replaced by a new one; what cannot be read throws.
+ */
+export function useSqliteAuthState(
+  options: SqliteAuthStateOptions,
+): Promise<AuthStateHandle<SqliteAuthStore>> {
+  return openHook(options, {
+    name: 'sqlite',
+    storeOptions: options.sqlite,
+    createStore: createSqliteStore,
+  })
+}
