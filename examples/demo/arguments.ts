@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+
+export interface DemoOptions {
+  messages: number
+  sessions: number
+  /** `undefined`: a file in a temporary folder that is removed at the end. */
+  database: string | undefined
+}
+
+const USAGE = `npm run demo -- [--messages N] [--sessions N] [--db PATH]
+
+  --messages N   messages that each pair of bots exchanges; default 40
+  --sessions N   bots, an even number; default 2
+  --db PATH      where the SQLite file is to be kept, to look at it afterwards; it must not exist yet
+`
+
+/** Prints the usage and ends the process when asked for it, or when an argument is wrong. */
+export function readArguments(): DemoOptions {
+  try {
+    const { values } = parseArgs({
+      options: {
+        messages: { type: 'string', default: '40' },
+        sessions: { type: 'string', default: '2' },
+        db: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+    if (values.help) exit(0)
+    const messages = toCount('--messages', values.messages, 4)
+    const sessions = toCount('--sessions', values.sessions, 2)
+    if (sessions % 2 !== 0) throw new RangeError(`--sessions must be even, got ${sessions}`)
+    if (values.db !== undefined && existsSync(values.db)) throw new Error(`${values.db} exists already`)
+    return { messages, sessions, database: values.db }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n`)
+    return exit(1)
+  }
+}
+
+function toCount(name: string, text: string, least: number): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= least) return count
+  throw new RangeError(`${name} must be a whole number of at least ${least}, got ${text}`)
+}
+
+function exit(code: number): never {
+  console.log(USAGE)
+  process.exit(code)
+}

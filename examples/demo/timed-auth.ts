@@ -1,0 +1,43 @@
+/** The auth state of one bot, with the time that each operation of it takes. Loaded by the bot's process. */
+import { appendFileSync } from 'node:fs'
+import { useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
+import type { BotAuth, BotAuthEvents } from '../../test/support/bot-auth.js'
+
+export interface TimedAuthOptions {
+  sessionId: string
+  path: string
+  masterKey: string
+  /** A line of JSON, `["keys.get", milliseconds]`, is added for each operation. */
+  timesFile: string
+}
+
+export default async function openTimedAuth(
+  options: TimedAuthOptions,
+  events: BotAuthEvents,
+): Promise<BotAuth> {
+  const { sessionId, path, masterKey, timesFile } = options
+  const auth = await useSqliteAuthState({
+    sessionId,
+    sqlite: { path, masterKey },
+    onOwnershipLost: events.ownershipLost,
+  })
+  const time =
+    <A extends unknown[], R>(name: string, operation: (...input: A) => Promise<R>) =>
+    async (...input: A): Promise<R> => {
+      const startMs = performance.now()
+      const result = await operation(...input)
+      appendFileSync(timesFile, `${JSON.stringify([name, performance.now() - startMs])}\n`)
+      return result
+    }
+  const { keys } = auth.state
+  const timed = {
+    ...keys,
+    get: time('keys.get', keys.get) as typeof keys.get,
+    set: time('keys.set', keys.set),
+  }
+  return {
+    state: { creds: auth.state.creds, keys: timed },
+    saveCreds: time('saveCreds', auth.saveCreds),
+    close: auth.close,
+  }
+}
