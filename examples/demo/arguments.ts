@@ -27,7 +27,7 @@ export function readArguments(): DemoOptions {
       },
     })
     if (values.help) exit(0)
-    const messages = toCount('--messages', values.messages, 4)
+    const messages = toCount('--messages', values.messages, 8)
     const sessions = toCount('--sessions', values.sessions, 2)
     if (sessions % 2 !== 0) throw new RangeError(`--sessions must be even, got ${sessions}`)
     if (values.db !== undefined && existsSync(values.db)) throw new Error(`${values.db} exists already`)

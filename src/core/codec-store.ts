@@ -6,6 +6,7 @@ import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { decodeSnapshot, encodePatch } from './patch.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
+import { SessionMemory } from './session-memory.js'
 import {
   APP_STATE_TYPE,
   type AuthPatch,
@@ -35,6 +36,8 @@ export interface StoreParts {
   retry: RetryPolicy
   ttlMs: number | null
   logger: Logger
+  /** Shared by the stores of one connection; by default the store's own. */
+  memory?: SessionMemory
 }
 
 /** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
@@ -48,13 +51,13 @@ export class CodecStore implements AuthStore {
   readonly #rewinds: RewindGuard
   #isClosed = false
 
-  constructor({ backend, codec, retry, ttlMs, logger }: StoreParts) {
+  constructor({ backend, codec, retry, ttlMs, logger, memory = new SessionMemory() }: StoreParts) {
     this.#backend = backend
     this.#codec = codec
     this.#retry = retry
     this.#ttlMs = ttlMs
     this.logger = logger
-    this.#rewinds = new RewindGuard(backend, (...call) => this.#run(...call), logger)
+    this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
     this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
   }
 

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 import { InvalidOptionError } from './errors.js'
 import { checkSessionId } from './names.js'
-import { parseOptions } from './options.js'
+import { parseOptions } from './parse-options.js'
 import type { AuthStore } from './store.js'
 
 /** How a store is given to a hook: its options under the entry's name, or one that is open already. */

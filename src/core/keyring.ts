@@ -18,7 +18,10 @@ interface MasterKey {
  */
 export class Keyring {
   readonly #keys: readonly MasterKey[]
-  readonly #dataKeys = new LRUCache<string, Buffer>({ max: MAX_CACHED_DATA_KEYS })
+  readonly #dataKeys = new LRUCache<string, Buffer>({
+    maxSize: MAX_CACHED_DATA_KEYS,
+    sizeCalculation: () => 1, // `max` would take memory for all of them at once
+  })
 
   /** `masterKeys`: 64 hex characters each, the writing one first. Throws `InvalidOptionError`. */
   constructor(masterKeys: readonly [string, ...string[]]) {

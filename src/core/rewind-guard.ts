@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { maskSessionId, RewoundError } from './errors.js'
 import type { Logger } from './logger.js'
-import { SessionMemory } from './session-memory.js'
+import type { SessionMemory } from './session-memory.js'
 import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js'
 
 /** A store that keeps going back while it is being healed is given up on after so many times. */
@@ -15,13 +15,14 @@ type Run = <T>(operation: string, sessionId: string, action: () => Promise<T>) =
  * still holds of the lost writes is then written again; the rest is reported.
  */
 export class RewindGuard {
-  readonly memory = new SessionMemory()
+  readonly memory: SessionMemory
   readonly #backend: Backend
   readonly #run: Run
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
 
-  constructor(backend: Backend, run: Run, logger: Logger) {
+  constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
+    this.memory = memory
     this.#backend = backend
     this.#run = run
     this.#logger = logger

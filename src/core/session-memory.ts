@@ -7,6 +7,9 @@ const MAX_SESSIONS = 50_000
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
 const ENTRY_OVERHEAD_BYTES = 200
 
+/** `max` would take memory for all of them at once. */
+const COUNTED = { maxSize: MAX_SESSIONS, sizeCalculation: () => 1 }
+
 interface RecentWrite {
   readonly sessionId: string
   readonly version: number
@@ -14,12 +17,12 @@ interface RecentWrite {
 }
 
 /**
- * What this process knows of its sessions, in case a store goes back in time: the highest version seen of each,
- * and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions.
+ * What this process knows of the sessions in a database, in case it goes back in time: the highest version seen of
+ * each, and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions.
  */
 export class SessionMemory {
-  readonly #versions = new LRUCache<string, number>({ max: MAX_SESSIONS })
-  readonly #tokens = new LRUCache<string, number>({ max: MAX_SESSIONS })
+  readonly #versions = new LRUCache<string, number>(COUNTED)
+  readonly #tokens = new LRUCache<string, number>(COUNTED)
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,

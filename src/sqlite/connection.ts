@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClosedError, StoreError } from '../core/errors.js'
+import { SessionMemory } from '../core/session-memory.js'
 import type { SqliteDatabase } from './driver.js'
 import { isBusy, toStoreError } from './sqlite-errors.js'
 import { prepareStatements, type Statements } from './statements.js'
@@ -21,6 +22,8 @@ interface Job {
  * (group commit), and so one flush to the disk; each is acknowledged after it.
  */
 export class SqliteConnection {
+  /** What the process knows of the sessions in this file, whichever store it learnt it through. */
+  readonly memory = new SessionMemory()
   readonly #database: SqliteDatabase
   readonly #statements: Statements
   readonly #queue: Job[] = []

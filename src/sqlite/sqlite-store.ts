@@ -22,5 +22,12 @@ export async function createSqliteStore(options: SqliteOptions): Promise<SqliteA
   const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
   const { connection, release } = await openConnection(parsed)
   const backend = new SqliteBackend({ connection, release, ttlMs, busyTimeoutMs: retry.timeoutMs })
-  return new SqliteAuthStore({ backend, codec, retry, ttlMs, logger: toLogger(parsed) })
+  return new SqliteAuthStore({
+    backend,
+    codec,
+    retry,
+    ttlMs,
+    logger: toLogger(parsed),
+    memory: connection.memory,
+  })
 }
