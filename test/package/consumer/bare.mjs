@@ -1,0 +1,14 @@
+// In a folder without any optional peer: what works, and what the errors name.
+import { deepBufferRevive } from '@luoarch/baileys-store-core'
+import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
+
+const describe = error => (error ? `${error.code}: ${error.message}` : 'works')
+const revived = deepBufferRevive({ type: 'Buffer', data: [104, 105] }).toString()
+const store = await createSqliteStore({ path: './bare.db' }).then(
+  opened => opened.close(),
+  error => error,
+)
+const hook = await useSqliteAuthState({ sessionId: 'bot', sqlite: { path: './bare.db' } }).catch(
+  error => error,
+)
+process.stdout.write(JSON.stringify({ revived, store: describe(store), hook: describe(hook) }))

@@ -1,0 +1,99 @@
+import { execFile, spawn } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
+import { findNode, PackedPackage } from './installed-package.js'
+
+const run = promisify(execFile)
+const TSC = resolve(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
+const BAILEYS = ['@whiskeysockets/baileys@7.0.0-rc14', 'baileys@7.0.0-rc14']
+const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
+/** Installing and fetching another Node are slow the first time. */
+const SETUP_MS = 300_000
+
+let packed: PackedPackage
+let full: string
+let bare: string
+let server: FakeWhatsApp
+
+beforeAll(async () => {
+  packed = await PackedPackage.pack()
+  full = await packed.install('full', ['libsql', ...BAILEYS])
+  bare = await packed.install('bare', [])
+  server = await startFakeWhatsApp({ claimedPreKeys: 5 })
+}, SETUP_MS)
+
+afterAll(async () => {
+  await server?.close()
+  await packed?.remove()
+})
+
+describe.each([20, 22, 24])('the packed package on Node %i', major => {
+  let node: string
+  beforeAll(async () => {
+    node = await findNode(major)
+  }, SETUP_MS)
+
+  test.each(['bot.mjs', 'bot.cjs'])('pairs, closes and comes back without a QR code: %s', async program => {
+    for (const suffix of ['', '-wal', '-shm']) await rm(join(full, `auth.db${suffix}`), { force: true })
+    const version = await run(node, ['-p', 'process.version'])
+    expect(await runBot(node, program)).toEqual({ qrCodes: 1, marks: [] })
+    expect(await runBot(node, program)).toEqual({ qrCodes: 0, marks: [version.stdout.trim()] })
+  })
+
+  test.each(['classes.mjs', 'classes.cjs'])('has one StoreError for all subpaths: %s', async program => {
+    const { stdout } = await run(node, [program], { cwd: full })
+    expect(JSON.parse(stdout)).toEqual(['INVALID_SESSION_ID', true])
+  })
+
+  test('names the optional package that is missing', async () => {
+    const { stdout } = await run(node, ['bare.mjs'], { cwd: bare })
+    const missing = (name: string) =>
+      expect.stringMatching(new RegExp(`^MISSING_DEPENDENCY: .*npm install ${name}$`))
+    const hasSqlite = major > 20
+    expect(JSON.parse(stdout)).toEqual({
+      revived: 'hi',
+      store: hasSqlite ? 'works' : missing('libsql'),
+      hook: missing(hasSqlite ? '@whiskeysockets/baileys' : 'libsql'),
+    })
+  })
+})
+
+test.each([
+  ['node16', 'node16'],
+  ['esnext', 'bundler'],
+])('its declarations fit both packages of Baileys: module %s, resolution %s', async (module, resolution) => {
+  const flags = [
+    '--noEmit',
+    '--strict',
+    '--exactOptionalPropertyTypes',
+    '--target',
+    'es2022',
+    '--types',
+    'node',
+  ]
+  const roots = ['--typeRoots', resolve(import.meta.dirname, '../../node_modules/@types')]
+  const how = ['--module', module, '--moduleResolution', resolution, '--skipLibCheck']
+  const { stdout } = await run(process.execPath, [TSC, ...flags, ...roots, ...how, 'types.mts'], {
+    cwd: full,
+  }).catch(failure => failure as { stdout: string })
+  expect(stdout).toBe('')
+})
+
+/** One life of a bot in the folder with all packages, whose QR codes are scanned. */
+async function runBot(node: string, program: string): Promise<{ qrCodes: number; marks: unknown }> {
+  const bot = spawn(node, [program, server.url], { cwd: full, stdio: ['ignore', 'pipe', 'inherit'] })
+  let qrCodes = 0
+  let marks: unknown
+  for await (const line of createInterface({ input: bot.stdout })) {
+    const [word, text = ''] = line.split(/ (.*)/s)
+    if (word === 'open') marks = JSON.parse(text)
+    if (word !== 'qr') continue
+    qrCodes++
+    server.scan(text, ACCOUNT)
+  }
+  return { qrCodes, marks }
+}
