@@ -54,7 +54,7 @@ export class SqliteConnection {
    * Runs `run` inside a write transaction. It must check before it writes: what it throws as a `StoreError` refuses
    * this write alone; anything else rolls back the whole batch. After `busyTimeoutMs` without the lock it is dropped.
    */
-  write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
+  async write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
     this.#assertOpen()
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ run, deadlineMs: performance.now() + busyTimeoutMs, resolve, reject })
