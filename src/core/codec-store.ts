@@ -226,7 +226,7 @@ function checkGuard(sessionId: string, expectedVersion: unknown, fencingToken: u
 
 function toTtlMs(ttlSeconds: number): number | null {
   if (ttlSeconds === 0 || ttlSeconds === Number.POSITIVE_INFINITY) return null
-  if (ttlSeconds > 0) return ttlSeconds * 1000
+  if (ttlSeconds > 0) return Math.ceil(ttlSeconds * 1000)
   throw new InvalidOptionError(
     `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
   )

@@ -151,7 +151,9 @@ export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
 export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): number | null {
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
   const all = given.length === 0 ? [defaultSeconds] : given
-  return all.some(value => value === 0 || value === Number.POSITIVE_INFINITY) ? null : Math.max(...all) * 1000
+  return all.some(value => value === 0 || value === Number.POSITIVE_INFINITY)
+    ? null
+    : Math.ceil(Math.max(...all) * 1000)
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {

@@ -1,0 +1,32 @@
+import { describe } from 'vitest'
+import { describeConcurrency } from './auth-store/concurrency.js'
+import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
+import { describeRewinds } from './auth-store/rewinds.js'
+import { describeSecrecy } from './auth-store/secrecy.js'
+import { describeSessions } from './auth-store/sessions.js'
+import { describeInput, describeValues } from './auth-store/values.js'
+
+/** What every store must do: one test a sentence of the contract `AuthStore`. */
+export function describeAuthStore(name: string, create: CreateStoreDatabase): void {
+  describe(`${name} as a store`, () => {
+    describeValues('in the clear', {}, create)
+    describeValues(
+      'aes-256-gcm and snappy',
+      { masterKey: KEY, security: { enableCompression: true, compressionAlgorithm: 'snappy' } },
+      create,
+    )
+    describeValues(
+      'secretbox and gzip',
+      {
+        masterKey: KEY,
+        security: { encryptionAlgorithm: 'secretbox', enableCompression: true, compressionAlgorithm: 'gzip' },
+      },
+      create,
+    )
+    describeInput(create)
+    describeSessions(create)
+    describeConcurrency(create)
+    describeSecrecy(create)
+    describeRewinds(create)
+  })
+}

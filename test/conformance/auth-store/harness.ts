@@ -1,0 +1,50 @@
+import { expect, onTestFinished } from 'vitest'
+import type { AuthStore, CommonOptions, StoreErrorCode } from '../../../src/index.js'
+import type { StoreSource } from '../../support/store-child.js'
+import type { BackendDatabase } from '../backend/harness.js'
+
+/** A fresh database for one test. */
+export interface StoreDatabase extends BackendDatabase {
+  openStore(options?: CommonOptions): Promise<AuthStore>
+  /** How another process opens the same database. */
+  source(options?: CommonOptions): StoreSource
+  /** Remembers all that is in the database; the result puts it back, under the stores that are open. */
+  remember(): Promise<() => Promise<void>>
+  /** Every byte that the database keeps on disk. */
+  dump(): Promise<Buffer>
+}
+
+export type CreateStoreDatabase = () => Promise<StoreDatabase>
+
+export const KEY = 'a1'.repeat(32)
+export const OTHER_KEY = 'b2'.repeat(32)
+
+/** Creates a database and opens stores on it, all of which are closed after the test. */
+export async function setUp(create: CreateStoreDatabase) {
+  const database = await create()
+  const opened: { close(): Promise<void> }[] = []
+  onTestFinished(async () => {
+    await Promise.all(opened.map(store => store.close()))
+    await database.remove()
+  })
+  const keep = <T extends { close(): Promise<void> }>(store: T): T => {
+    opened.push(store)
+    return store
+  }
+  const open = async (options?: CommonOptions): Promise<AuthStore> => keep(await database.openStore(options))
+  return { database, open, openBackend: async () => keep(await database.open()) }
+}
+
+/** The call is refused with that code, and the session is at the version it was at. */
+export async function expectRefusal(
+  store: AuthStore,
+  sessionId: string,
+  code: StoreErrorCode,
+  call: () => Promise<unknown>,
+): Promise<void> {
+  const before = await store.get(sessionId)
+  await expect(call()).rejects.toMatchObject({ code })
+  expect(await store.get(sessionId)).toEqual(before)
+}
+
+export const CREDS = { registrationId: 7, noiseKey: { public: Buffer.from('public') } }

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest'
+import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
+
+/** Whole sessions: presence, lists, batches, life and end. */
+export function describeSessions(create: CreateStoreDatabase): void {
+  describe('a session', () => {
+    test('is null before it is written and after it is deleted', async () => {
+      const store = await (await setUp(create)).open()
+      expect([await store.get('s'), await store.exists('s')]).toEqual([null, false])
+      await store.set('s', { creds: CREDS })
+      expect(await store.exists('s')).toBe(true)
+      await store.delete('s')
+      expect([await store.get('s'), await store.exists('s')]).toEqual([null, false])
+    })
+
+    test('with keys and no creds is an error, not a session and not an absence', async () => {
+      const store = await (await setUp(create)).open()
+      await store.set('s', { keys: { session: { a: 1 } } })
+      await expect(store.get('s')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+      await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+      expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+    })
+
+    test('lists its keys by type or all, without creds and app state', async () => {
+      const store = await (await setUp(create)).open()
+      const keys = { session: { a: 1, b: 2 }, 'pre-key': { 1: 3 } }
+      await store.set('s', { creds: CREDS, keys, appState: { x: 1 } })
+      expect(await store.listKeys('s', 'session')).toEqual([
+        { type: 'session', id: 'a' },
+        { type: 'session', id: 'b' },
+      ])
+      expect(await store.listKeys('s')).toHaveLength(3)
+      expect(await store.listKeys('none')).toEqual([])
+    })
+
+    test('lives for as long as touch says, 0 being for ever', async () => {
+      const store = await (await setUp(create)).open({ ttl: { defaultTtl: 3600 } })
+      expect(store.ttlSeconds).toBe(3600)
+      await store.set('s', { creds: CREDS })
+      await expect(store.touch('s', -1)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+      await store.touch('s', 0)
+      await store.touch('s', Number.POSITIVE_INFINITY)
+      await store.touch('s')
+      expect(await store.exists('s')).toBe(true)
+      await store.touch('s', 0.000_001)
+      await expect.poll(() => store.exists('s')).toBe(false)
+    })
+  })
+
+  describe('a stale write', () => {
+    test('is refused and changes nothing', async () => {
+      const store = await (await setUp(create)).open()
+      const { version } = await store.set('s', { creds: CREDS }, 0)
+      await store.set('s', { keys: { session: { a: 1 } } }, version)
+      await expectRefusal(store, 's', 'VERSION_MISMATCH', () =>
+        store.set('s', { keys: { session: { a: 2, b: 2 } } }, version),
+      )
+      await expectRefusal(store, 's', 'VERSION_MISMATCH', () => store.delete('s', version))
+    })
+
+    test('of an earlier owner is refused and changes nothing', async () => {
+      const { open } = await setUp(create)
+      const [one, other] = [await open(), await open()]
+      await one.set('s', { creds: CREDS })
+      const first = await one.claim('s')
+      const second = await other.claim('s')
+      expect(second.fencingToken).toBeGreaterThan(first.fencingToken)
+      expect(second).toMatchObject({ version: 1, creds: CREDS })
+      const late = { keys: { session: { a: 'late' } } }
+      await expectRefusal(one, 's', 'FENCED', () => one.set('s', late, undefined, first.fencingToken))
+      await expectRefusal(one, 's', 'FENCED', () => one.delete('s', undefined, first.fencingToken))
+      await other.set('s', { keys: { session: { a: 'mine' } } }, undefined, second.fencingToken)
+    })
+  })
+
+  test('lists go over all sessions, page by page', async () => {
+    const store = await (await setUp(create)).open()
+    const names = Array.from({ length: 250 }, (_, n) => `bot-${n}`)
+    await store.batchSet(names.map(sessionId => ({ sessionId, patch: { creds: CREDS } })))
+    const found: string[] = []
+    for await (const sessionId of store.sessions()) found.push(sessionId)
+    expect(found.sort()).toEqual([...names].sort())
+    const first = await store.list()
+    expect(first.sessionIds).toHaveLength(100)
+    expect((await store.list({ limit: 1 })).sessionIds).toEqual(first.sessionIds.slice(0, 1))
+    await expect(store.list({ limit: 0 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(store.list({ limit: 1001 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  test('batches give each session a result of its own', async () => {
+    const store = await (await setUp(create)).open()
+    const written = await store.batchSet([
+      { sessionId: 'a', patch: { creds: CREDS } },
+      { sessionId: 'b', patch: { creds: CREDS }, expectedVersion: 5 },
+      { sessionId: '', patch: { creds: CREDS } },
+    ])
+    expect(written).toMatchObject([
+      { sessionId: 'a', value: { version: 1 } },
+      { sessionId: 'b', error: { code: 'VERSION_MISMATCH' } },
+      { sessionId: '', error: { code: 'INVALID_SESSION_ID' } },
+    ])
+    expect(await store.batchGet(['a', 'b'])).toMatchObject([
+      { sessionId: 'a', value: { version: 1, data: { creds: CREDS } } },
+      { sessionId: 'b', value: null },
+    ])
+    expect(await store.batchDelete(['a', 'b'])).toHaveLength(2)
+    expect(await store.exists('a')).toBe(false)
+  })
+
+  test('a closed store refuses every call', async () => {
+    const store = await (await setUp(create)).open()
+    expect(await store.isHealthy()).toBe(true)
+    await store.close()
+    await store.close()
+    const closed = { code: 'CLOSED' }
+    await expect(store.get('s')).rejects.toMatchObject(closed)
+    await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(closed)
+    await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(closed)
+    await expect(store.claim('s')).rejects.toMatchObject(closed)
+    await expect(store.list()).rejects.toMatchObject(closed)
+    expect(await store.isHealthy()).toBe(false)
+  })
+}

@@ -1,0 +1,171 @@
+import { isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { deserialize, serialize } from '../../src/core/buffers.js'
+import { InvalidValueError } from '../../src/core/errors.js'
+
+const roundTrip = (value: unknown): unknown => deserialize(serialize(value))
+
+/** Names that mean something to JavaScript or to the format. */
+const key = fc.oneof(
+  fc.string(),
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'type', 'data', 'buffer', '2024', '0'),
+)
+const bytes = fc.uint8Array({ maxLength: 40 })
+const tag = fc.constantFrom('BigInt', 'Number', 'Date', 'Uint8Array', 'Object', 'Other')
+const leaf = fc.oneof(
+  fc.constantFrom(null, true, false, Number.NaN, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
+  fc.double(),
+  fc.string({ unit: 'binary' }),
+  fc.bigInt(),
+  fc.date({ noInvalidDate: true }), // isDeepStrictEqual finds an invalid one unlike itself
+  bytes,
+  bytes.map(value => Buffer.from(value)),
+)
+const { value: tree } = fc.letrec<{ value: unknown }>(tie => ({
+  value: fc.oneof(
+    { maxDepth: 6, withCrossShrink: true },
+    leaf,
+    fc.array(tie('value'), { maxLength: 5 }),
+    fc.uniqueArray(fc.tuple(key, tie('value')), { maxLength: 6, selector: ([name]) => name }).map(own),
+    fc.tuple(tag, tie('value')).map(([type, data]) => ({ type, data })),
+  ),
+}))
+
+/** As an object with these own properties, `__proto__` among them. */
+function own(entries: [string, unknown][]): object {
+  return Object.fromEntries(entries)
+}
+
+describe('serialize and deserialize', () => {
+  it('give back every tree of JSON, bytes, bigints, dates and special numbers', () => {
+    fc.assert(
+      fc.property(tree, value => {
+        // Unlike toStrictEqual it does not take a key named `constructor` for the class.
+        expect(isDeepStrictEqual(roundTrip(value), value)).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('leave what they were given as it was', () => {
+    fc.assert(
+      fc.property(tree, value => {
+        const before = structuredClone(value)
+        serialize(value)
+        expect(isDeepStrictEqual(structuredClone(value), before)).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('write into no object, even a frozen one', () => {
+    const value = Object.freeze({ bytes: Object.freeze([Buffer.from('a')]), at: new Date(0) })
+    expect(roundTrip(value)).toStrictEqual({ bytes: [Buffer.from('a')], at: new Date(0) })
+  })
+
+  it.each([
+    ['-0', -0],
+    ['an invalid date', new Date(Number.NaN)],
+    ['digits for keys', { 2024: 1 }],
+    ['a bigint beyond 2^64', 2n ** 80n],
+    ['a tag of our own', { type: 'BigInt', data: '1' }],
+    ['an empty escaped object', { type: 'Object', data: {} }],
+    ['escapes in escapes', { type: 'Object', data: { type: 'Object', data: { type: 'Number', data: 1 } } }],
+    ['a tag around bytes', { type: 'Uint8Array', data: Buffer.from('a') }],
+    ['a tag with one member more', { type: 'BigInt', data: '1', more: true }],
+    ['a Buffer with one member more', { type: 'Buffer', data: 'aGk=', more: true }],
+    ['an object that says buffer: true', { buffer: true, data: 'aGk=' }],
+  ])('give back %s', (_what, value) => {
+    expect(roundTrip(value)).toStrictEqual(value)
+    expect(roundTrip([{ deep: value }])).toStrictEqual([{ deep: value }])
+  })
+
+  it('keep a key named __proto__ a key', () => {
+    const value = JSON.parse('{"__proto__": {"polluted": true}}')
+    Object.defineProperty(value, 'bytes', { value: Buffer.from('a'), enumerable: true })
+    const back = roundTrip(value) as { polluted?: boolean }
+    expect(Object.keys(back)).toEqual(['__proto__', 'bytes'])
+    expect(back.polluted).toBeUndefined()
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+
+  it('make a Buffer of an object that looks like one, which is what reviving means', () => {
+    expect(roundTrip({ type: 'Buffer', data: 'aGk=' })).toStrictEqual(Buffer.from('hi'))
+    expect(roundTrip({ type: 'Buffer', data: [104, 105] })).toStrictEqual(Buffer.from('hi'))
+  })
+
+  it('leave undefined and functions out of objects, and put null for them in arrays, as JSON does', () => {
+    const value = { a: undefined, b: () => 1, c: [undefined, () => 1, Symbol('s')] }
+    expect(roundTrip(value)).toStrictEqual({ c: [null, null, null] })
+  })
+
+  it('write the tags that are documented', () => {
+    const value = [
+      Buffer.from('hi'),
+      new Uint8Array([1]),
+      5n,
+      Number.NaN,
+      -0,
+      new Date(7),
+      new Date(Number.NaN),
+    ]
+    expect(JSON.parse(serialize(value))).toEqual([
+      { type: 'Buffer', data: 'aGk=' },
+      { type: 'Uint8Array', data: 'AQ==' },
+      { type: 'BigInt', data: '5' },
+      { type: 'Number', data: 'NaN' },
+      { type: 'Number', data: '-0' },
+      { type: 'Date', data: 7 },
+      { type: 'Date', data: null },
+    ])
+    expect(JSON.parse(serialize({ type: 'Date', data: 1 }))).toEqual({
+      type: 'Object',
+      data: { type: 'Date', data: 1 },
+    })
+  })
+})
+
+describe('serialize refuses what would not come back', () => {
+  const circular: { self?: unknown } = {}
+  circular.self = [circular]
+
+  it.each<[string, unknown]>([
+    ['a Map', new Map([['a', 1]])],
+    ['a Set', new Set([1])],
+    ['a Float64Array', new Float64Array(1)],
+    ['a Uint16Array', new Uint16Array(1)],
+    ['a DataView', new DataView(new ArrayBuffer(1))],
+    ['an ArrayBuffer', new ArrayBuffer(1)],
+    ['a cycle', circular],
+  ])('%s, at the top and within', (_what, value) => {
+    expect(() => serialize(value)).toThrow(InvalidValueError)
+    expect(() => serialize({ list: [value] })).toThrow(InvalidValueError)
+  })
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['a function', () => 1],
+    ['a symbol', Symbol('s')],
+  ])('%s at the top', (_what, value) => {
+    expect(() => serialize(value)).toThrow(InvalidValueError)
+  })
+
+  it('more than 200 levels, and takes 200', () => {
+    const nest = (levels: number): unknown => {
+      let value: unknown = 1
+      for (let i = 0; i < levels; i++) value = [value]
+      return value
+    }
+    expect(roundTrip(nest(200))).toStrictEqual(nest(200))
+    expect(() => serialize(nest(202))).toThrow(InvalidValueError)
+    expect(() => serialize(nest(100_000))).toThrow(InvalidValueError)
+  })
+})
+
+describe('deserialize', () => {
+  it('throws a SyntaxError for what is no JSON', () => {
+    expect(() => deserialize('{')).toThrow(SyntaxError)
+    expect(() => deserialize('')).toThrow(SyntaxError)
+  })
+})
