@@ -1,0 +1,132 @@
+import { EventEmitter } from 'node:events'
+import { initAuthCreds } from '@whiskeysockets/baileys'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { AuthStore } from '../../../src/index.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { identityOf, readRaw, record, setStage } from './harness.js'
+
+const storedCreds = async (store: AuthStore) => (await store.get('s'))?.data.creds
+
+export function describeCreds(create: CreateStoreDatabase): void {
+  describe('saveCreds', () => {
+    test('saves the live creds; any number of calls at once are two writes', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const { state, saveCreds } = await open({ store })
+      const before = backend.count('commit')
+      const saves = Array.from({ length: 100 }, (_, n) => {
+        state.creds.nextPreKeyId = n
+        return saveCreds()
+      })
+      await Promise.all(saves)
+      expect(backend.count('commit')).toBe(before + 2)
+      expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 99 })
+    })
+
+    test('rejects to who awaits it, and is silent where nobody does', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const { saveCreds } = await open({ store })
+      const unhandled: unknown[] = []
+      const note = (reason: unknown) => unhandled.push(reason)
+      process.on('unhandledRejection', note)
+      onTestFinished(() => void process.off('unhandledRejection', note))
+      backend.fail('commit')
+      const ev = new EventEmitter()
+      ev.on('creds.update', saveCreds)
+      ev.emit('creds.update')
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      await new Promise(setImmediate)
+      backend.heal()
+      expect(unhandled).toEqual([])
+    })
+
+    test('that has failed is made good by the next write of keys, in one write', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const { state, saveCreds } = await open({ store })
+      state.creds.nextPreKeyId = 813
+      backend.fail('commit')
+      await saveCreds().catch(() => {})
+      backend.heal()
+      const before = backend.count('commit')
+      await state.keys.set({ 'pre-key': { 1: null } })
+      expect(backend.count('commit')).toBe(before + 1)
+      expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 813 })
+    })
+
+    test('that has failed is tried again by close', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const { state, saveCreds, close } = await open({ store })
+      state.creds.nextPreKeyId = 813
+      backend.fail('commit')
+      await saveCreds().catch(() => {})
+      backend.heal()
+      await close()
+      expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 813 })
+    })
+  })
+
+  describe('close', () => {
+    test('waits for the saves and writes under way, and refuses later ones', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      const { state, saveCreds, close } = await open({ store })
+      const writing = [state.keys.set({ session: { a: record('a') } }), saveCreds()]
+      state.creds.nextPreKeyId = 7
+      writing.push(saveCreds())
+      await close()
+      await Promise.all(writing)
+      expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 7 })
+      const closed = { code: 'CLOSED' }
+      await expect(state.keys.get('session', ['a'])).rejects.toMatchObject(closed)
+      await expect(state.keys.set({ session: { a: null } })).rejects.toMatchObject(closed)
+      await expect(saveCreds()).rejects.toMatchObject(closed)
+      await close()
+      expect(await store.isHealthy()).toBe(true)
+    })
+  })
+
+  describe('the identity guard', () => {
+    const paired = () => ({ ...initAuthCreds(), me: { id: '1@s.whatsapp.net' } })
+
+    test('refuses other creds over a paired identity, and writes nothing', async () => {
+      const { open, raw } = await setStage(create)
+      const { state, saveCreds } = await open()
+      Object.assign(state.creds, { me: { id: '1@s.whatsapp.net' } })
+      await saveCreds()
+      const before = await readRaw(raw)
+      const mine = state.creds
+      for (const other of [initAuthCreds(), paired(), { ...mine, registrationId: mine.registrationId + 1 }]) {
+        state.creds = other as never
+        await expect(saveCreds()).rejects.toMatchObject({ code: 'IDENTITY_CONFLICT' })
+      }
+      expect(await readRaw(raw)).toEqual(before)
+      state.creds = mine
+      await saveCreds()
+    })
+
+    test('holds after a restart, too', async () => {
+      const { open } = await setStage(create)
+      const first = await open()
+      Object.assign(first.state.creds, { registered: true })
+      await first.saveCreds()
+      const { state, saveCreds } = await open()
+      state.creds = initAuthCreds() as never
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'IDENTITY_CONFLICT' })
+    })
+
+    test('lets go with resetIdentity, and has nothing against creds that are not paired yet', async () => {
+      const { open } = await setStage(create)
+      const first = await open()
+      first.state.creds = paired() as never
+      await first.saveCreds()
+      const { state, saveCreds, store } = await open({ resetIdentity: true })
+      const other = paired()
+      state.creds = other as never
+      await saveCreds()
+      expect(identityOf((await storedCreds(store)) as never)).toBe(identityOf(other as never))
+    })
+  })
+}

@@ -1,0 +1,72 @@
+import { onTestFinished } from 'vitest'
+import { type AuthStateHandle, type AuthStateOptions, openAuthState } from '../../../src/core/auth-state.js'
+import type { AuthenticationCreds } from '../../../src/core/auth-types.js'
+import { createCodec } from '../../../src/core/codec.js'
+import { CodecStore } from '../../../src/core/codec-store.js'
+import { nullLogger } from '../../../src/core/logger.js'
+import { toCodecOptions } from '../../../src/core/options.js'
+import type { Backend } from '../../../src/core/store.js'
+import type { AuthStore } from '../../../src/index.js'
+import { FaultyBackend } from '../../support/faulty-backend.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+
+export type Handle = AuthStateHandle<AuthStore>
+type OpenOptions = Partial<AuthStateOptions> & {
+  store?: AuthStore
+  ttlMs?: number | null
+  masterKey?: string
+}
+
+/** No waiting between retries: the faults here are made, and end when the test says so. */
+const RETRY = { timeoutMs: 5000, maxRetries: 2, baseDelayMs: 1, multiplier: 1 }
+
+export interface Stage {
+  /** Opens the session `s`, by default on a store of its own. Closed after the test. */
+  open(options?: OpenOptions): Promise<Handle>
+  /** A store on the database; its backend counts calls and can be made to fail. */
+  openStore(options?: OpenOptions): Promise<{ store: AuthStore; backend: FaultyBackend }>
+  /** The database itself. */
+  raw: Backend
+}
+
+export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
+  const database = await create()
+  const raw = await database.open()
+  const closing: (() => Promise<void>)[] = [() => raw.close()]
+  onTestFinished(async () => {
+    for (const close of closing.reverse()) await close()
+    await database.remove()
+  })
+
+  async function openStore({ ttlMs = null, masterKey }: OpenOptions = {}) {
+    const backend = new FaultyBackend(await database.open({ ttlMs }))
+    const codec = await createCodec(toCodecOptions({ masterKey }))
+    const store = new CodecStore({ backend, codec, ttlMs, retry: RETRY, logger: nullLogger })
+    closing.push(() => store.close())
+    return { store, backend }
+  }
+
+  async function open(options: OpenOptions = {}): Promise<Handle> {
+    const store = options.store ?? (await openStore(options)).store
+    const handle = await openAuthState({ sessionId: 's', ...options, store, ownsStore: false })
+    closing.push(() => handle.close())
+    return handle
+  }
+  return { open, openStore, raw }
+}
+
+/** Every byte of the session, in a form that can be compared. */
+export async function readRaw(raw: Backend): Promise<unknown> {
+  const { head, fields } = await raw.readAll('s')
+  return {
+    head,
+    fields: fields.map(({ type, id, bytes }) => `${type} ${id} ${Buffer.from(bytes).toString('hex')}`),
+  }
+}
+
+export function identityOf({ noiseKey, registrationId }: AuthenticationCreds): string {
+  return `${registrationId} ${Buffer.from(noiseKey.public).toString('hex')}`
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what Baileys really stores is not what it declares
+export const record = (text: string): any => ({ _sessions: { text }, version: 'v1' })

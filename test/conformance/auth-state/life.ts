@@ -1,0 +1,53 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Rewind } from '../../../src/index.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { record, setStage } from './harness.js'
+
+export function describeLife(create: CreateStoreDatabase): void {
+  test('an open hook keeps its session alive, ten times in each of its lives', async () => {
+    const { open, openStore } = await setStage(create)
+    const { store, backend } = await openStore({ ttlMs: 100_000 })
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { close } = await open({ store })
+    vi.advanceTimersByTime(99_999)
+    expect(backend.count('touch')).toBe(9)
+    await close()
+    vi.advanceTimersByTime(100_000)
+    expect(backend.count('touch')).toBe(9)
+  })
+
+  test('a hook saves its creds again when the database has gone back, and says so', async () => {
+    const { open } = await setStage(async () => {
+      const database = await create()
+      restoreLater = database.remember
+      return database
+    })
+    const rewinds: Rewind[] = []
+    const { state, saveCreds, store } = await open({ onRewind: rewind => rewinds.push(rewind) })
+    const restore = await restoreLater()
+    state.creds.nextPreKeyId = 813
+    await saveCreds()
+    await state.keys.set({ session: { a: record('a') } })
+    await restore()
+    expect(await state.keys.get('session', ['a'])).toEqual({ a: record('a') })
+    await saveCreds()
+    expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 813 })
+    expect(rewinds).toMatchObject([{ sessionId: 's', foundVersion: 1, seenVersion: 3, rewrittenFields: 2 }])
+  })
+  let restoreLater: () => Promise<() => Promise<void>>
+
+  describe('sessions on one store', () => {
+    test('do not touch each other, and a hook that closes leaves the store open', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      const one = await open({ store, sessionId: 'a' })
+      const other = await open({ store, sessionId: 'a:b' })
+      await one.state.keys.set({ session: { x: record('one') } })
+      await other.state.keys.set({ session: { x: record('other') } })
+      await one.close()
+      expect(await other.state.keys.get('session', ['x'])).toEqual({ x: record('other') })
+      expect((await store.list()).sessionIds.sort()).toEqual(['a', 'a:b'])
+    })
+  })
+}

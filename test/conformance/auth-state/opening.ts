@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { CREDS_FIELD } from '../../../src/core/store.js'
+import { type CreateStoreDatabase, KEY, OTHER_KEY } from '../auth-store/harness.js'
+import { identityOf, readRaw, record, setStage } from './harness.js'
+
+export function describeOpening(create: CreateStoreDatabase): void {
+  describe('opening', () => {
+    test('a new session stores its creds before it returns, and gives the same ones ever after', async () => {
+      const { open, raw } = await setStage(create)
+      const first = await open()
+      expect((await raw.read('s', [CREDS_FIELD])).values[0]?.length).toBeGreaterThan(0)
+      const second = await open()
+      expect(second.state.creds).toEqual(JSON.parse(JSON.stringify(first.state.creds), reviveBuffers))
+    })
+
+    test('at once from two sides ends with one identity, and the other side is told', async () => {
+      const { open } = await setStage(create)
+      const outcomes = await Promise.allSettled([open(), open(), open()])
+      const opened = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+      const refused = outcomes.flatMap(outcome =>
+        outcome.status === 'rejected' ? [outcome.reason.code] : [],
+      )
+      expect(refused.every(code => code === 'FENCED')).toBe(true)
+      const stored = identityOf((await open()).state.creds)
+      for (const { state } of opened) expect(identityOf(state.creds)).toBe(stored)
+    })
+
+    test.each(['read', 'claim'] as const)(
+      'fails while "%s" fails, and makes no new identity',
+      async method => {
+        const { open, openStore, raw } = await setStage(create)
+        const { state } = await open()
+        const before = await readRaw(raw)
+        const { store, backend } = await openStore()
+        backend.fail(method)
+        await expect(open({ store })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+        expect(await readRaw(raw)).toEqual(before)
+        backend.heal()
+        expect(identityOf((await open({ store })).state.creds)).toBe(identityOf(state.creds))
+      },
+    )
+
+    test('a session that there is not fails too while the database fails, and nothing is written', async () => {
+      const { open, openStore, raw } = await setStage(create)
+      for (const method of ['read', 'claim', 'commit'] as const) {
+        const { store, backend } = await openStore()
+        backend.fail(method)
+        await expect(open({ store })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      }
+      expect((await raw.readAll('s')).head.exists).toBe(false)
+    })
+
+    test('goes through a fault that passes', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      for (const method of ['read', 'claim', 'commit'] as const) backend.fail(method, 2)
+      expect((await open({ store })).state.creds.registered).toBe(false)
+    })
+
+    test('with another master key fails, and the owner goes on', async () => {
+      const { open, raw } = await setStage(create)
+      const owner = await open({ masterKey: KEY })
+      const before = await readRaw(raw)
+      for (const masterKey of [OTHER_KEY, undefined]) {
+        await expect(open(masterKey ? { masterKey } : {})).rejects.toMatchObject({
+          code: 'DECRYPTION_FAILED',
+        })
+      }
+      expect(await readRaw(raw)).toEqual(before)
+      await owner.state.keys.set({ session: { a: record('still mine') } })
+    })
+
+    test.each([
+      ['creds that are damaged', Buffer.from('damaged'), 'CORRUPT_VALUE'],
+      ['keys and no creds', null, 'SESSION_INCOMPLETE'],
+    ] as const)('%s is an error; nothing is overwritten', async (_, bytes, code) => {
+      const { open, raw } = await setStage(create)
+      await (await open()).state.keys.set({ session: { a: record('a') } })
+      await raw.commit('s', { writes: [{ ...CREDS_FIELD, bytes }], operationId: 'damage' })
+      const before = await readRaw(raw)
+      await expect(open()).rejects.toMatchObject({ code })
+      expect(await readRaw(raw)).toEqual(before)
+    })
+
+    test('again in the same process takes the session from the hook that had it', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      let losses = 0
+      const first = await open({ store, onOwnershipLost: () => losses++ })
+      await first.state.keys.set({ session: { a: record('first') } })
+      const second = await open({ store })
+      for (let n = 0; n < 3; n++) {
+        const late = first.state.keys.set({ session: { a: record('late') } })
+        await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+        await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+      }
+      expect(losses).toBe(1)
+      expect(await second.state.keys.get('session', ['a'])).toEqual({ a: record('first') })
+      await second.state.keys.set({ session: { a: record('second') } })
+    })
+  })
+}
+
+function reviveBuffers(_: string, value: { type?: string; data?: number[] } | null): unknown {
+  return value?.type === 'Buffer' ? Buffer.from(value.data ?? []) : value
+}
