@@ -49,10 +49,10 @@ async function withDeadline<T>(
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new StoreTimeoutError(operation, policy.timeoutMs, { sessionId })),
-      leftMs,
-    )
+    // One more turn of the event loop: it may be this process that was busy, with the answer waiting to be taken.
+    const expire = () =>
+      setImmediate(reject, new StoreTimeoutError(operation, policy.timeoutMs, { sessionId }))
+    timer = setTimeout(expire, leftMs)
   })
   try {
     return await Promise.race([action(), timeout])

@@ -66,7 +66,13 @@ export class SqliteConnection {
   async close(closeDatabase: boolean): Promise<void> {
     this.#isClosed = true
     await this.#flushing
-    if (closeDatabase) this.#database.close()
+    if (!closeDatabase) return
+    try {
+      // libsql closes a file only when the statements on it are collected: until then all is to be in the file itself.
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } finally {
+      this.#database.close()
+    }
   }
 
   #assertOpen(): void {

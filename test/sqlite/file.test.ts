@@ -1,0 +1,155 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { openDatabase } from '../../src/sqlite/driver.js'
+import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
+import { withDatabase } from '../support/sqlite-database.js'
+
+const CREDS = { registrationId: 1 }
+
+async function createFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sqlite-file-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+test('a new file and those beside it are for its owner alone', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  const store = await createSqliteStore({ path })
+  await store.set('s', { creds: CREDS })
+  for (const suffix of ['', '-wal', '-shm']) expect((await stat(path + suffix)).mode & 0o777).toBe(0o600)
+  await store.close()
+})
+
+test('a file that is there keeps its mode', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  await writeFile(path, '', { mode: 0o640 })
+  await (await createSqliteStore({ path })).close()
+  expect((await stat(path)).mode & 0o777).toBe(0o640)
+})
+
+test('readers do not wait for writers: there is a log', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  await (await createSqliteStore({ path })).close()
+  const mode = await withDatabase(path, database => database.prepare('PRAGMA journal_mode').get())
+  expect(mode).toMatchObject({ journal_mode: 'wal' })
+})
+
+test.each([
+  [{}, 'full'],
+  [{ synchronous: 'full' }, 'full'],
+  [{ synchronous: 'normal' }, 'normal'],
+] as const)('is flushed as %j says: %s', async (options, level) => {
+  const path = join(await createFolder(), 'auth.db')
+  const driver = await openDatabase(':memory:')
+  const exec = vi.spyOn(Object.getPrototypeOf(driver), 'exec')
+  onTestFinished(() => exec.mockRestore())
+  await (await createSqliteStore({ path, ...options })).close()
+  expect(exec).toHaveBeenCalledWith(`PRAGMA synchronous = ${level}`)
+})
+
+test('a file of a later version is refused and left as it is', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  await (await createSqliteStore({ path })).close()
+  await withDatabase(path, database => database.exec('PRAGMA user_version = 99'))
+  const before = await readFile(path)
+  await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
+  expect((await readFile(path)).equals(before)).toBe(true)
+})
+
+test('a file that is no database is refused and left as it is', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  await writeFile(path, 'x'.repeat(5000))
+  await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+  expect(await readFile(path, 'utf8')).toBe('x'.repeat(5000))
+})
+
+test('a folder that is not there is named as the fault, and a folder is no file', async () => {
+  const folder = await createFolder()
+  const missing = createSqliteStore({ path: join(folder, 'none', 'auth.db') })
+  await expect(missing).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  await expect(createSqliteStore({ path: folder })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
+test('an empty file is set up by four processes at once, and all of them write', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  const program = fileURLToPath(new URL('../support/store-process.ts', import.meta.url))
+  const module = new URL('../support/sqlite-store-module.ts', import.meta.url).href
+  const children = ['a', 'b', 'c', 'd'].map(prefix => {
+    const task = { kind: 'keys', sessionId: 's', prefix, count: 5 }
+    return fork(program, [JSON.stringify({ module, options: { path }, task })], {
+      execArgv: ['--import', 'tsx'],
+    })
+  })
+  const exits = await Promise.all(children.map(child => once(child, 'exit')))
+  expect(exits.map(([code]) => code)).toEqual([0, 0, 0, 0])
+  const store = await createSqliteStore({ path })
+  expect(await store.listKeys('s')).toHaveLength(20)
+  await store.close()
+})
+
+test('stores on one file share one connection, however the file is named; the last close closes it', async () => {
+  const folder = await createFolder()
+  const path = join(folder, 'auth.db')
+  await symlink(folder, `${folder}-link`)
+  onTestFinished(() => rm(`${folder}-link`))
+  const paths = [path, relative(process.cwd(), path), join(`${folder}-link`, 'auth.db')]
+  const stores = await Promise.all(paths.map(each => createSqliteStore({ path: each })))
+  const descriptors = await countDescriptors(path)
+  const more = await Promise.all(Array.from({ length: 50 }, () => createSqliteStore({ path })))
+  expect(await countDescriptors(path)).toBe(descriptors)
+  for (const store of [...stores.slice(1), ...more]) await store.close()
+  await stores[0]?.set('s', { creds: CREDS })
+  await stores[0]?.close()
+  await expect(stores[0]?.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+test('the last close leaves everything in the file itself', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  const store = await createSqliteStore({ path })
+  await store.set('s', { creds: CREDS })
+  await store.close()
+  const log = await stat(`${path}-wal`).catch(() => ({ size: 0 }))
+  expect(log.size).toBe(0)
+})
+
+test('a hundred hooks on one file hold one connection', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  const sessions = Array.from({ length: 100 }, (_, n) => `bot-${n}`)
+  const hooks = await Promise.all(
+    sessions.map(sessionId => useSqliteAuthState({ sessionId, sqlite: { path } })),
+  )
+  expect(await countDescriptors(path)).toBe(1)
+  await Promise.all(hooks.map(({ close }) => close()))
+})
+
+test('a database that is given is used and never closed', async () => {
+  const database = await openDatabase(join(await createFolder(), 'auth.db'))
+  const store = await createSqliteStore({ database })
+  await store.set('s', { creds: CREDS })
+  await store.close()
+  expect(database.prepare('SELECT count(*) AS n FROM session').get()).toMatchObject({ n: 1 })
+  const again = await createSqliteStore({ database })
+  expect((await again.get('s'))?.data.creds).toEqual(CREDS)
+  await again.close()
+  database.close()
+})
+
+test('sessions in memory are gone with the store, and shared with no other', async () => {
+  const store = await createSqliteStore({ path: ':memory:' })
+  await store.set('s', { creds: CREDS })
+  const other = await createSqliteStore({ path: ':memory:' })
+  expect(await other.get('s')).toBeNull()
+  await Promise.all([store.close(), other.close()])
+})
+
+/** How often this process has the database file itself open. */
+async function countDescriptors(path: string): Promise<number> {
+  const names = await readdir('/proc/self/fd')
+  const targets = await Promise.all(names.map(name => readlink(`/proc/self/fd/${name}`).catch(() => '')))
+  return targets.filter(target => target === path).length
+}
