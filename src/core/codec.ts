@@ -91,12 +91,18 @@ function toBytes(name: ValueName, value: unknown): Buffer {
   try {
     text = serialize(value)
   } catch (cause) {
+    if (isTooLong(cause)) throw new ValueTooLargeError(Number.POSITIVE_INFINITY, MAX_VALUE_BYTES, name)
     if (!(cause instanceof InvalidValueError)) throw cause
     throw new InvalidValueError(`${cause.message} It is of type "${name.type}"; nothing was written.`, name)
   }
   const bytes = Buffer.from(text, 'utf8')
   if (bytes.length > MAX_VALUE_BYTES) throw new ValueTooLargeError(bytes.length, MAX_VALUE_BYTES, name)
   return bytes
+}
+
+/** Node's error for a Buffer, V8's for a string, that would make a longer string than there can be. */
+function isTooLong(error: unknown): boolean {
+  return error instanceof RangeError || (error as { code?: unknown }).code === 'ERR_STRING_TOO_LONG'
 }
 
 function compress(wanted: CompressionName, compressors: Compressors, bytes: Uint8Array) {

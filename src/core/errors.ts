@@ -198,16 +198,13 @@ export class InvalidValueError extends StoreError {
 }
 
 export class ValueTooLargeError extends StoreError {
+  /** `bytes`: `Infinity` for a value whose JSON no string can hold. */
   constructor(
     readonly bytes: number,
     readonly maxBytes: number,
     context: StoreErrorContext = {},
   ) {
-    super(
-      'VALUE_TOO_LARGE',
-      `A value of ${bytes} bytes is above the limit of ${maxBytes}; nothing was written.`,
-      context,
-    )
+    super('VALUE_TOO_LARGE', `A value is above the limit of ${maxBytes} bytes; nothing was written.`, context)
   }
 }
 

@@ -9,6 +9,9 @@ export interface RetryPolicy {
   multiplier: number
 }
 
+/** A timer set for longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 export interface Attempt {
   operation: string
   sessionId?: string | undefined
@@ -52,7 +55,7 @@ async function withDeadline<T>(
     // One more turn of the event loop: it may be this process that was busy, with the answer waiting to be taken.
     const expire = () =>
       setImmediate(reject, new StoreTimeoutError(operation, policy.timeoutMs, { sessionId }))
-    timer = setTimeout(expire, leftMs)
+    timer = setTimeout(expire, Math.min(leftMs, MAX_TIMER_MS))
   })
   try {
     return await Promise.race([action(), timeout])

@@ -19,7 +19,12 @@ export interface SqliteOptions extends CommonOptions {
 const schema = v.strictObject(
   {
     ...commonOptions,
-    path: v.optional(v.pipe(v.string('the path of a file'), v.minLength(1, 'the path of a file'))),
+    path: v.optional(
+      v.pipe(
+        v.string('the path of a file'),
+        v.check(path => path !== '', 'the path of a file'),
+      ),
+    ),
     database: v.optional(
       v.custom<SqliteDatabase>(isDatabase, 'a database that is compatible with better-sqlite3'),
     ),

@@ -1,8 +1,11 @@
 import { describe } from 'vitest'
 import { describeCreds } from './auth-state/creds.js'
+import { describeIteration } from './auth-state/iteration.js'
 import { describeKeys } from './auth-state/keys.js'
 import { describeLife } from './auth-state/life.js'
+import { describeNotices } from './auth-state/notices.js'
 import { describeOpening } from './auth-state/opening.js'
+import { describeSaving } from './auth-state/saving.js'
 import type { CreateStoreDatabase } from './auth-store/harness.js'
 
 /** What Baileys gets, whichever store is under it. */
@@ -11,6 +14,9 @@ export function describeAuthState(name: string, create: CreateStoreDatabase): vo
     describeOpening(create)
     describeKeys(create)
     describeCreds(create)
+    describeSaving(create)
+    describeIteration(create)
     describeLife(create)
+    describeNotices(create)
   })
 }

@@ -1,13 +1,22 @@
 import type { Backend } from '../../src/core/store.js'
 import { StoreUnavailableError } from '../../src/index.js'
+import { deferred } from './deferred.js'
 
 type Method = keyof Backend
+
+export interface Gate {
+  /** Resolves when a call has come to the gate. */
+  readonly reached: Promise<void>
+  open(): void
+}
 
 /** A real backend whose calls are counted and can be made to fail, as they do when the database is out of reach. */
 export class FaultyBackend implements Backend {
   readonly calls: Method[] = []
   /** Methods that fail, and how often from now on. */
   readonly #faults = new Map<Method, number>()
+  /** Methods whose next call waits before it does anything. */
+  readonly #gates = new Map<Method, () => Promise<void>>()
   readonly #backend: Backend
 
   constructor(backend: Backend) {
@@ -17,6 +26,17 @@ export class FaultyBackend implements Backend {
   /** `times`: by default until `heal`. */
   fail(method: Method, times = Number.POSITIVE_INFINITY): void {
     this.#faults.set(method, times)
+  }
+
+  /** The next call waits until the gate is opened. */
+  hold(method: Method): Gate {
+    const arrival = deferred<void>()
+    const opening = deferred<void>()
+    this.#gates.set(method, () => {
+      arrival.resolve()
+      return opening.promise
+    })
+    return { reached: arrival.promise, open: () => opening.resolve() }
   }
 
   heal(): void {
@@ -41,6 +61,9 @@ export class FaultyBackend implements Backend {
   #wrap<M extends Method>(method: M): Backend[M] {
     const call = async (...input: unknown[]): Promise<unknown> => {
       this.calls.push(method)
+      const wait = this.#gates.get(method)
+      this.#gates.delete(method)
+      await wait?.()
       const left = this.#faults.get(method) ?? 0
       this.#faults.set(method, left - 1)
       if (left > 0) throw new StoreUnavailableError('The database', 'it was made to fail.')

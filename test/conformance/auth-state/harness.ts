@@ -3,7 +3,7 @@ import { type AuthStateHandle, type AuthStateOptions, openAuthState } from '../.
 import type { AuthenticationCreds } from '../../../src/core/auth-types.js'
 import { createCodec } from '../../../src/core/codec.js'
 import { CodecStore } from '../../../src/core/codec-store.js'
-import { nullLogger } from '../../../src/core/logger.js'
+import { type Logger, nullLogger } from '../../../src/core/logger.js'
 import { toCodecOptions } from '../../../src/core/options.js'
 import type { Backend } from '../../../src/core/store.js'
 import type { AuthStore } from '../../../src/index.js'
@@ -15,6 +15,7 @@ type OpenOptions = Partial<AuthStateOptions> & {
   store?: AuthStore
   ttlMs?: number | null
   masterKey?: string
+  logger?: Logger
 }
 
 /** No waiting between retries: the faults here are made, and end when the test says so. */
@@ -38,10 +39,10 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
     await database.remove()
   })
 
-  async function openStore({ ttlMs = null, masterKey }: OpenOptions = {}) {
+  async function openStore({ ttlMs = null, masterKey, logger = nullLogger }: OpenOptions = {}) {
     const backend = new FaultyBackend(await database.open({ ttlMs }))
     const codec = await createCodec(toCodecOptions({ masterKey }))
-    const store = new CodecStore({ backend, codec, ttlMs, retry: RETRY, logger: nullLogger })
+    const store = new CodecStore({ backend, codec, ttlMs, retry: RETRY, logger })
     closing.push(() => store.close())
     return { store, backend }
   }

@@ -1,0 +1,132 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Rewind } from '../../../src/index.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { record, setStage } from './harness.js'
+
+const PHONE = '15550001234'
+
+/** Keeps what is logged. */
+function makeLogger() {
+  const lines: [level: string, context: object, message: string][] = []
+  const write = (level: string) => (context: object, message: string) =>
+    void lines.push([level, context, message])
+  const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+  return { logger, lines }
+}
+
+export function describeNotices(create: CreateStoreDatabase): void {
+  describe('a hook that has lost its session', () => {
+    test('hears of it once with the error, whether a save or keys met it first', async () => {
+      const { open } = await setStage(create)
+      const losses: unknown[] = []
+      const first = await open({ onOwnershipLost: error => losses.push(error) })
+      await open()
+      await Promise.allSettled([first.saveCreds(), first.state.keys.set({ session: { a: record('a') } })])
+      expect(losses).toHaveLength(1)
+      expect(losses[0]).toMatchObject({ code: 'FENCED', sessionId: 's' })
+    })
+
+    test('is refused without asking the database again, and still may read', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const first = await open({ store })
+      const second = await open()
+      await second.state.keys.set({ session: { a: record('second') } })
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+      const before = backend.count('commit')
+      await expect(first.state.keys.set({ session: { a: null } })).rejects.toMatchObject({ code: 'FENCED' })
+      await first.close()
+      expect(backend.count('commit')).toBe(before)
+    })
+
+    test('no longer keeps it alive', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore({ ttlMs: 100_000 })
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      onTestFinished(() => void vi.useRealTimers())
+      const first = await open({ store })
+      await open()
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+      vi.advanceTimersByTime(99_999)
+      expect(backend.count('touch')).toBe(0)
+    })
+
+    test('ends no process by throwing in its callback', async () => {
+      const { open, openStore } = await setStage(create)
+      const { logger, lines } = makeLogger()
+      const { store } = await openStore({ logger })
+      const first = await open({
+        store,
+        onOwnershipLost() {
+          throw new Error('a bug of the caller')
+        },
+      })
+      await open()
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+      expect(lines.map(([, , message]) => message)).toContain('a callback has thrown')
+    })
+  })
+
+  describe('the log', () => {
+    test('shows what went wrong and no phone number', async () => {
+      const { open, openStore } = await setStage(create)
+      const { logger, lines } = makeLogger()
+      const { store, backend } = await openStore({ logger })
+      const sessionId = `tenant-${PHONE}`
+      const first = await open({ store, sessionId })
+      backend.fail('commit')
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      await open({ sessionId })
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+      expect(lines.map(([level, , message]) => `${level}: ${message}`)).toEqual([
+        'error: creds not saved',
+        'warn: the session has a later owner; its writes end here',
+      ])
+      expect(JSON.stringify(lines)).not.toContain(PHONE)
+      expect(lines[0]?.[1]).toEqual({ sessionId: 'tenant-…34', code: 'STORE_UNAVAILABLE' })
+    })
+
+    test('tells of a session that could not be kept alive, and of creds lost while closing', async () => {
+      const { open, openStore } = await setStage(create)
+      const { logger, lines } = makeLogger()
+      const { store, backend } = await openStore({ logger, ttlMs: 100_000 })
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      onTestFinished(() => void vi.useRealTimers())
+      const { saveCreds, close } = await open({ store })
+      backend.fail('touch')
+      backend.fail('commit')
+      vi.advanceTimersByTime(10_000)
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      await close()
+      const messages = lines.map(([level, , message]) => `${level}: ${message}`)
+      expect(messages).toContain('warn: the session could not be kept alive')
+      expect(messages).toContain('warn: creds not saved while closing')
+    })
+  })
+
+  describe('a rewind', () => {
+    test('is told to the hook of its session alone, until it closes; a callback that throws ends nothing', async () => {
+      const database = await create()
+      const { open, openStore } = await setStage(async () => database)
+      const { store } = await openStore()
+      const heard: string[] = []
+      const note = (name: string) => (rewind: Rewind) => {
+        heard.push(`${name} heard of ${rewind.sessionId}`)
+        throw new Error('a bug of the caller')
+      }
+      const { state, saveCreds, close } = await open({ store, onRewind: note('s') })
+      await open({ store, sessionId: 'other', onRewind: note('other') })
+      const goBack = await database.remember()
+      await state.keys.set({ session: { a: record('a') } })
+      await goBack()
+      expect(await state.keys.get('session', ['a'])).toEqual({ a: record('a') })
+      await saveCreds()
+      expect(heard).toEqual(['s heard of s'])
+      await close()
+      await goBack()
+      expect((await store.get('s'))?.data.keys).toEqual({ session: { a: record('a') } })
+      expect(heard).toEqual(['s heard of s'])
+    })
+  })
+}

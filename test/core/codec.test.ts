@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest'
+import { createCodec } from '../../src/core/codec.js'
+import { toCodecOptions } from '../../src/core/options.js'
+import { catchError } from '../support/catch-error.js'
+import { DAY_MS, MASTER_KEY, makeCodec, NAME, OTHER_KEY, sealing } from '../support/test-codec.js'
+
+const VALUE = { secret: 'do not show this', bytes: Buffer.from('bytes') }
+const ciphers = ['aes-256-gcm', 'secretbox'] as const
+
+describe.each(ciphers)('%s', cipher => {
+  it('gives back what it sealed, and no two seals are the same', async () => {
+    const codec = await makeCodec(sealing(cipher))
+    const sealed = codec.encode(NAME, VALUE)
+    expect(codec.decode(NAME, sealed)).toStrictEqual(VALUE)
+    expect(Buffer.from(sealed).includes('do not show')).toBe(false)
+    expect(codec.encode(NAME, VALUE)).not.toEqual(sealed)
+  })
+
+  it('refuses another master key, and says which were tried', async () => {
+    const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
+    const other = await makeCodec({ ...sealing(cipher), masterKey: OTHER_KEY })
+    const error = await catchError('DECRYPTION_FAILED', () => other.decode(NAME, sealed))
+    const { keyIdsTried } = error as { keyIdsTried?: string[] }
+    expect(keyIdsTried).toHaveLength(1)
+    expect(keyIdsTried?.[0]).toMatch(/^[0-9a-f]{8}$/)
+    expect(error.message).toContain(keyIdsTried?.[0])
+    expect(OTHER_KEY + MASTER_KEY).not.toContain(keyIdsTried?.[0])
+  })
+
+  it.each([
+    ['session', { ...NAME, sessionId: 'bot-2' }],
+    ['type', { ...NAME, type: 'pre-key' }],
+    ['id', { ...NAME, id: 'peer.1' }],
+    ['split of the same letters', { sessionId: 'bot-1', type: 'sessio', id: 'npeer.0' }],
+  ])('opens a value under no other %s', async (_what, name) => {
+    const codec = await makeCodec(sealing(cipher))
+    const sealed = codec.encode(NAME, VALUE)
+    await catchError('DECRYPTION_FAILED', () => codec.decode(name, sealed))
+  })
+
+  it('takes another data key each rotation period, and reads the earlier ones', async () => {
+    const before = await makeCodec(sealing(cipher), 1000 * DAY_MS)
+    const after = await makeCodec(sealing(cipher), 1090 * DAY_MS)
+    const old = before.encode(NAME, VALUE)
+    expect(periodOf(old)).toBe(Math.floor(1000 / 90))
+    expect(periodOf(after.encode(NAME, VALUE))).toBe(Math.floor(1000 / 90) + 1)
+    expect(after.decode(NAME, old)).toStrictEqual(VALUE)
+    const moved = Buffer.from(old)
+    moved.writeUInt16BE(periodOf(old) + 1, 6)
+    await catchError('DECRYPTION_FAILED', () => after.decode(NAME, moved))
+  })
+
+  it.each([0, Number.POSITIVE_INFINITY])('never rotates with keyRotationDays %d', async keyRotationDays => {
+    const security = { encryptionAlgorithm: cipher, keyRotationDays }
+    const codec = await makeCodec({ masterKey: MASTER_KEY, security }, 5000 * DAY_MS)
+    expect(periodOf(codec.encode(NAME, VALUE))).toBe(0)
+  })
+
+  it('writes with the first of several master keys and reads with all', async () => {
+    const security = { encryptionAlgorithm: cipher }
+    const old = await makeCodec({ masterKey: OTHER_KEY, security })
+    const both = await makeCodec({ masterKeys: [MASTER_KEY, OTHER_KEY], security })
+    const current = await makeCodec({ masterKey: MASTER_KEY, security })
+    expect(both.decode(NAME, old.encode(NAME, VALUE))).toStrictEqual(VALUE)
+    expect(current.decode(NAME, both.encode(NAME, VALUE))).toStrictEqual(VALUE)
+    await catchError('DECRYPTION_FAILED', () => old.decode(NAME, both.encode(NAME, VALUE)))
+  })
+
+  it('is read where the other cipher writes, and where none does', async () => {
+    const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
+    const other = cipher === 'secretbox' ? 'aes-256-gcm' : 'secretbox'
+    const off = { masterKey: MASTER_KEY, security: { enableEncryption: false } }
+    expect((await makeCodec(sealing(other))).decode(NAME, sealed)).toStrictEqual(VALUE)
+    expect((await makeCodec(off)).decode(NAME, sealed)).toStrictEqual(VALUE)
+    expect((await makeCodec(off)).encode(NAME, VALUE)[1]).toBe(0)
+  })
+
+  it('is refused, not taken for absent, where no key is given', async () => {
+    const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
+    const keyless = await makeCodec({})
+    const error = await catchError('DECRYPTION_FAILED', () => keyless.decode(NAME, sealed))
+    expect(error).toMatchObject({ keyIdsTried: [] })
+    expect(error.message).toContain('masterKeys')
+  })
+
+  it('refuses values in the clear unless allowPlaintext is set', async () => {
+    const plain = (await makeCodec({})).encode(NAME, VALUE)
+    const strict = await makeCodec(sealing(cipher))
+    const error = await catchError('DECRYPTION_FAILED', () => strict.decode(NAME, plain))
+    expect(error.message).toContain('security.allowPlaintext')
+    const security = { encryptionAlgorithm: cipher, allowPlaintext: true }
+    const lenient = await makeCodec({ masterKey: MASTER_KEY, security })
+    expect(lenient.decode(NAME, plain)).toStrictEqual(VALUE)
+    expect(lenient.encode(NAME, VALUE)[1]).not.toBe(0)
+  })
+})
+
+describe('without encryption', () => {
+  it('a value is a header of two bytes and its JSON', async () => {
+    const codec = await makeCodec({})
+    const bytes = Buffer.from(codec.encode(NAME, { a: 1 }))
+    expect(bytes).toEqual(Buffer.concat([Buffer.of(0xb1, 0), Buffer.from('{"a":1}')]))
+    expect(codec.decode(NAME, bytes)).toEqual({ a: 1 })
+  })
+
+  it.each<[string, number[], 'CORRUPT_VALUE' | 'UNSUPPORTED_FORMAT']>([
+    ['nothing', [], 'CORRUPT_VALUE'],
+    ['half a header', [0xb1], 'CORRUPT_VALUE'],
+    ['another magic', [0xc1, 0], 'CORRUPT_VALUE'],
+    ['JSON without a header', [...Buffer.from('{"a":1}')], 'CORRUPT_VALUE'],
+    ['a later format', [0xb2, 0, 0x31], 'UNSUPPORTED_FORMAT'],
+    ['a serialiser that is not known', [0xb1, 0b01, 0x31], 'UNSUPPORTED_FORMAT'],
+    ['a compression that is not known', [0xb1, 0b1100, 0x31], 'UNSUPPORTED_FORMAT'],
+    ['a cipher that is not known', [0xb1, 0b11_0000, 0x31], 'UNSUPPORTED_FORMAT'],
+    ['a flag that is not known', [0xb1, 0b1000_0000, 0x31], 'UNSUPPORTED_FORMAT'],
+    ['a header without a value', [0xb1, 0], 'CORRUPT_VALUE'],
+    ['what is no JSON', [0xb1, 0, 0x7b], 'CORRUPT_VALUE'],
+    ['a tag around nonsense', [0xb1, 0, ...Buffer.from('{"type":"BigInt","data":{}}')], 'CORRUPT_VALUE'],
+    ['an empty escape', [0xb1, 0, ...Buffer.from('{"type":"Object","data":null}')], 'CORRUPT_VALUE'],
+  ])('%s is refused', async (_what, stored, code) => {
+    const codec = await makeCodec({})
+    await catchError(code, () => codec.decode(NAME, Uint8Array.from(stored)))
+  })
+})
+
+describe('a value that cannot be stored', () => {
+  it('is INVALID_VALUE and says of which type of key', async () => {
+    const codec = await makeCodec({})
+    const error = await catchError('INVALID_VALUE', () => codec.encode(NAME, new Map()))
+    expect(error.message).toContain('type "session"')
+    expect(error.sessionId).toBe('bot-1')
+  })
+
+  it('is VALUE_TOO_LARGE above 64 MiB, and one of 64 MiB is taken', async () => {
+    const codec = await makeCodec({})
+    const limit = 64 * 1024 * 1024
+    const error = await catchError('VALUE_TOO_LARGE', () => codec.encode(NAME, 'x'.repeat(limit - 1)))
+    expect(error).toMatchObject({ bytes: limit + 1, maxBytes: limit })
+    expect(codec.encode(NAME, 'x'.repeat(limit - 2))).toHaveLength(limit + 2)
+  })
+
+  it('is VALUE_TOO_LARGE too where no string could hold it', async () => {
+    const codec = await makeCodec({})
+    await catchError('VALUE_TOO_LARGE', () => codec.encode(NAME, Buffer.allocUnsafe(450 * 1024 * 1024)))
+  })
+})
+
+it('a codec is made once for all names', async () => {
+  const codec = await createCodec(toCodecOptions(sealing('aes-256-gcm')))
+  const names = ['a', 'b'].map(sessionId => ({ ...NAME, sessionId }))
+  for (const name of names) expect(codec.decode(name, codec.encode(name, VALUE))).toStrictEqual(VALUE)
+})
+
+function periodOf(sealed: Uint8Array): number {
+  return Buffer.from(sealed).readUInt16BE(6)
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { ConnectionPool } from '../../src/core/connection-pool.js'
+import { deferred } from '../support/deferred.js'
+
+interface Connection {
+  name: string
+}
+
+function makePool() {
+  const opened: Connection[] = []
+  const closed: Connection[] = []
+  const pool = new ConnectionPool<Connection>(async connection => void closed.push(connection))
+  const open = (name: string) => async () => {
+    const connection = { name }
+    opened.push(connection)
+    return connection
+  }
+  return { pool, open, opened, closed }
+}
+
+describe('ConnectionPool', () => {
+  it('opens a name once for all who ask, also at the same time', async () => {
+    const { pool, open, opened } = makePool()
+    const leases = await Promise.all([1, 2, 3].map(() => pool.acquire('a', open('a'))))
+    const later = await pool.acquire('a', open('a'))
+    expect(opened).toHaveLength(1)
+    expect(new Set([...leases, later].map(({ connection }) => connection)).size).toBe(1)
+  })
+
+  it('keeps names apart', async () => {
+    const { pool, open, opened } = makePool()
+    const [a, b] = [await pool.acquire('a', open('a')), await pool.acquire('b', open('b'))]
+    expect(a.connection).not.toBe(b.connection)
+    expect(opened).toHaveLength(2)
+  })
+
+  it('closes with the last release, and opens anew after it', async () => {
+    const { pool, open, opened, closed } = makePool()
+    const first = await pool.acquire('a', open('a'))
+    const second = await pool.acquire('a', open('a'))
+    await first.release()
+    expect(closed).toEqual([])
+    await second.release()
+    expect(closed).toEqual([first.connection])
+    const third = await pool.acquire('a', open('a'))
+    expect(opened).toHaveLength(2)
+    expect(third.connection).not.toBe(first.connection)
+  })
+
+  it('counts a lease that is released twice once', async () => {
+    const { pool, open, closed } = makePool()
+    const first = await pool.acquire('a', open('a'))
+    const second = await pool.acquire('a', open('a'))
+    await first.release()
+    await first.release()
+    expect(closed).toEqual([])
+    await second.release()
+    await second.release()
+    expect(closed).toHaveLength(1)
+  })
+
+  it('does not keep an opening that failed; all who waited for it hear of it', async () => {
+    const { pool, open, opened } = makePool()
+    const opening = deferred<Connection>()
+    const waiting = [1, 2].map(() => pool.acquire('a', () => opening.promise))
+    opening.reject(new Error('refused'))
+    const outcomes = await Promise.allSettled(waiting)
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    await pool.acquire('a', open('a'))
+    expect(opened).toHaveLength(1)
+  })
+
+  it('a failed opening that is heard of late does not lose the connection that came after it', async () => {
+    const { pool, open, opened } = makePool()
+    const opening = deferred<Connection>()
+    const first = pool.acquire('a', () => opening.promise)
+    const second = first.catch(() => pool.acquire('a', open('a')))
+    const slow = pool.acquire('a', () => opening.promise)
+    opening.reject(new Error('refused'))
+    await Promise.allSettled([second, slow])
+    await pool.acquire('a', open('a'))
+    expect(opened).toHaveLength(1)
+  })
+})

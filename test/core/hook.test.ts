@@ -1,0 +1,112 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { AuthStateOptions } from '../../src/core/auth-state.js'
+import { createCodec } from '../../src/core/codec.js'
+import { CodecStore } from '../../src/core/codec-store.js'
+import { openHook, type StoreSource } from '../../src/core/hook.js'
+import { nullLogger } from '../../src/core/logger.js'
+import { toCodecOptions } from '../../src/core/options.js'
+import { useSqliteAuthState } from '../../src/sqlite/index.js'
+import { catchError } from '../support/catch-error.js'
+import { FaultyBackend } from '../support/faulty-backend.js'
+import { openSqliteBackend } from '../support/sqlite-database.js'
+
+const RETRY = { timeoutMs: 1000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
+type Options = Partial<AuthStateOptions> & StoreSource<CodecStore> & { sqlite?: object }
+
+/** A hook whose stores are kept, with what it opened. */
+function makeHook() {
+  const opened: { store: CodecStore; backend: FaultyBackend }[] = []
+  async function createStore() {
+    const backend = new FaultyBackend(await openSqliteBackend(':memory:'))
+    const codec = await createCodec(toCodecOptions({}))
+    const store = new CodecStore({ backend, codec, retry: RETRY, ttlMs: null, logger: nullLogger })
+    onTestFinished(() => store.close())
+    opened.push({ store, backend })
+    return store
+  }
+  const open = ({ sqlite, ...rest }: Options) =>
+    openHook({ ...rest, ...(sqlite && { sqlite }) } as AuthStateOptions & StoreSource<CodecStore>, {
+      name: 'sqlite',
+      storeOptions: sqlite,
+      createStore,
+    })
+  return { open, createStore, opened }
+}
+
+describe('a hook', () => {
+  it.each<[object, string]>([
+    [{ onRewnd: () => {} }, '"onRewnd" is not an option; did you mean "onRewind"?'],
+    [{ sqllite: {} }, '"sqllite" is not an option; did you mean "sqlite"?'],
+    [{ masterKey: 'a1'.repeat(32) }, '"masterKey" is not an option; did you mean "store"?'],
+    [{ resetIdentity: 'yes' }, '"resetIdentity" must be true or false, got "yes"'],
+    [{ repairSenderKeys: 1 }, '"repairSenderKeys" must be true or false, got 1'],
+    [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],
+    [{ onRewind: {} }, '"onRewind" must be a function, got Object'],
+    [{ store: 'a.db' }, '"store" must be a store, got "a.db"'],
+  ])('refuses %j before it opens anything', async (faulty, message) => {
+    const { open, opened } = makeHook()
+    const options = { sessionId: 'bot', sqlite: {}, ...faulty }
+    const error = await catchError('INVALID_OPTION', () => open(options as Options))
+    expect(error.message).toBe(message)
+    expect(opened).toEqual([])
+  })
+
+  it.each([undefined, null, 'a.db'])('refuses options that are %j, in words', async options => {
+    const error = await catchError('INVALID_OPTION', () => useSqliteAuthState(options as never))
+    expect(error.message).not.toContain('""')
+  })
+
+  it.each([undefined, '', 5, 'a\0b'])(
+    'refuses the session id %j before it opens anything',
+    async sessionId => {
+      const { open, opened } = makeHook()
+      await catchError('INVALID_SESSION_ID', () => open({ sessionId: sessionId as string, sqlite: {} }))
+      expect(opened).toEqual([])
+    },
+  )
+
+  it('takes the options of a store or a store, and not both', async () => {
+    const { open, createStore, opened } = makeHook()
+    const message = 'Give either "sqlite" or "store".'
+    expect((await catchError('INVALID_OPTION', () => open({ sessionId: 'bot' }))).message).toBe(message)
+    const store = await createStore()
+    const both = { sessionId: 'bot', sqlite: {}, store }
+    expect((await catchError('INVALID_OPTION', () => open(both))).message).toBe(message)
+    expect(opened).toHaveLength(1)
+    expect(await store.exists('bot')).toBe(false)
+  })
+
+  it('closes the store that it made, once', async () => {
+    const { open, opened } = makeHook()
+    const { store, close } = await open({ sessionId: 'bot', sqlite: {} })
+    expect(await store.isHealthy()).toBe(true)
+    await close()
+    await close()
+    expect(await store.isHealthy()).toBe(false)
+    expect(opened[0]?.backend.count('close')).toBe(1)
+  })
+
+  it('closes the store that it made when the session cannot be opened', async () => {
+    const { opened, createStore } = makeHook()
+    const failing = async () => {
+      const store = await createStore()
+      opened[0]?.backend.fail('claim')
+      return store
+    }
+    const source = { name: 'sqlite', storeOptions: {}, createStore: failing }
+    const options = { sessionId: 'bot', sqlite: {} }
+    await catchError('STORE_UNAVAILABLE', () => openHook(options, source))
+    expect(opened[0]?.backend.count('close')).toBe(1)
+  })
+
+  it('leaves a store that it was given open, whether it closes or fails', async () => {
+    const { open, opened, createStore } = makeHook()
+    const store = await createStore()
+    const hooks = await Promise.all(['a', 'b', 'c'].map(sessionId => open({ sessionId, store })))
+    for (const { close } of hooks) await close()
+    opened[0]?.backend.fail('claim')
+    await catchError('STORE_UNAVAILABLE', () => open({ sessionId: 'd', store }))
+    expect(opened[0]?.backend.count('close')).toBe(0)
+    expect((await store.list()).sessionIds).toEqual(['a', 'b', 'c'])
+  })
+})

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CorruptValueError, FencedError, StoreUnavailableError } from '../../src/core/errors.js'
+import { type RetryPolicy, withRetry } from '../../src/core/retry.js'
+import { catchError } from '../support/catch-error.js'
+
+/** As Node's own, on the timers that a test can hold the clock of. */
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => new Promise(resolve => setTimeout(resolve, ms)),
+}))
+
+const QUICK: RetryPolicy = { timeoutMs: 5000, maxRetries: 3, baseDelayMs: 1, multiplier: 1 }
+const ATTEMPT = { operation: 'getKeys', sessionId: 'bot' }
+const unavailable = (reason = 'gone') => new StoreUnavailableError('The test', reason)
+
+/** An action that fails with each of these in turn, and then succeeds. */
+function failing(...errors: unknown[]) {
+  let calls = 0
+  const action = async () => {
+    const error = errors[calls++]
+    if (error !== undefined) throw error
+    return 'done'
+  }
+  return { action, calls: () => calls }
+}
+
+describe('withRetry', () => {
+  it('calls once what succeeds', async () => {
+    const { action, calls } = failing()
+    expect(await withRetry(QUICK, ATTEMPT, action)).toBe('done')
+    expect(calls()).toBe(1)
+  })
+
+  it('repeats what found the store unavailable', async () => {
+    const { action, calls } = failing(unavailable(), unavailable(), unavailable())
+    expect(await withRetry(QUICK, ATTEMPT, action)).toBe('done')
+    expect(calls()).toBe(4)
+  })
+
+  it('gives up after maxRetries and throws the first error, which says since when', async () => {
+    const first = unavailable('first')
+    const { action, calls } = failing(first, unavailable('second'), unavailable('third'))
+    const policy = { ...QUICK, maxRetries: 2 }
+    expect(await catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))).toBe(first)
+    expect(calls()).toBe(3)
+  })
+
+  it('does not repeat with maxRetries 0', async () => {
+    const { action, calls } = failing(unavailable())
+    const policy = { ...QUICK, maxRetries: 0 }
+    await catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))
+    expect(calls()).toBe(1)
+  })
+
+  it.each([
+    ['a refusal', new FencedError(1, 2, {})],
+    ['a corrupt value', new CorruptValueError('No.')],
+    ['a bug', new TypeError('bug')],
+  ])('does not repeat %s', async (_what, error) => {
+    const { action, calls } = failing(error)
+    await expect(withRetry(QUICK, ATTEMPT, action)).rejects.toBe(error)
+    expect(calls()).toBe(1)
+  })
+
+  it('ends with what is not to be repeated, also when it comes later', async () => {
+    const error = new FencedError(1, 2, {})
+    const { action, calls } = failing(unavailable(), error)
+    await expect(withRetry(QUICK, ATTEMPT, action)).rejects.toBe(error)
+    expect(calls()).toBe(2)
+  })
+
+  it('takes an action that throws at once like one that rejects', async () => {
+    const error = new TypeError('at once')
+    const action = () => {
+      throw error
+    }
+    await expect(withRetry(QUICK, ATTEMPT, action)).rejects.toBe(error)
+  })
+
+  it('lets a call take its time under the longest timeout that can be given', async () => {
+    const policy = { ...QUICK, timeoutMs: Number.MAX_SAFE_INTEGER, maxRetries: 0 }
+    const slow = () => new Promise(resolve => setTimeout(resolve, 20, 'done'))
+    expect(await withRetry(policy, ATTEMPT, slow)).toBe('done')
+  })
+})
+
+describe('the deadline', () => {
+  const random = vi.spyOn(Math, 'random')
+
+  beforeEach(() => {
+    vi.useFakeTimers()
+    random.mockReturnValue(1) // the longest wait
+  })
+
+  afterEach(() => {
+    vi.useRealTimers()
+    random.mockReset()
+  })
+
+  it('ends an action that never ends, with TIMEOUT', async () => {
+    const policy = { ...QUICK, timeoutMs: 700 }
+    let isOver = false
+    const ended = catchError('TIMEOUT', () => withRetry(policy, ATTEMPT, () => new Promise(() => {})))
+    ended.then(() => {
+      isOver = true
+    })
+    await vi.advanceTimersByTimeAsync(698)
+    expect(isOver).toBe(false)
+    await vi.advanceTimersByTimeAsync(5)
+    const error = await ended
+    expect(error).toMatchObject({ operation: 'getKeys', timeoutMs: 700, sessionId: 'bot' })
+    expect(error.message).toContain('may or may not have been applied')
+  })
+
+  it('is one for all attempts and waits: no attempt begins that it would cut off while waiting', async () => {
+    const policy = { timeoutMs: 1000, maxRetries: 10, baseDelayMs: 300, multiplier: 2 }
+    const { action, calls } = failing(...Array.from({ length: 10 }, () => unavailable()))
+    const ended = catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))
+    await vi.advanceTimersByTimeAsync(1000)
+    await ended
+    expect(calls()).toBe(3) // at 0, 300 and 900 ms; the next wait would end at 2,100
+  })
+
+  it('leaves a later attempt what is left of it', async () => {
+    const policy = { timeoutMs: 1000, maxRetries: 3, baseDelayMs: 400, multiplier: 1 }
+    let calls = 0
+    const action = () => (++calls === 1 ? Promise.reject(unavailable()) : new Promise(() => {}))
+    const ended = withRetry(policy, ATTEMPT, action).catch((error: Error) => error)
+    let isOver = false
+    ended.then(() => {
+      isOver = true
+    })
+    await vi.advanceTimersByTimeAsync(998)
+    expect([calls, isOver]).toEqual([2, false])
+    await vi.advanceTimersByTimeAsync(5)
+    expect(isOver).toBe(true)
+    expect(await ended).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+
+  it('waits with full jitter, growing by the multiplier', async () => {
+    random.mockReturnValue(0.5)
+    const policy = { timeoutMs: 10_000, maxRetries: 2, baseDelayMs: 100, multiplier: 3 }
+    const { action, calls } = failing(unavailable(), unavailable())
+    const ended = withRetry(policy, ATTEMPT, action)
+    await vi.advanceTimersByTimeAsync(49)
+    expect(calls()).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(calls()).toBe(2)
+    await vi.advanceTimersByTimeAsync(149)
+    expect(calls()).toBe(2)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await ended).toBe('done')
+  })
+
+  it('leaves no timer behind after a success', async () => {
+    await withRetry(QUICK, ATTEMPT, async () => 'done')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})

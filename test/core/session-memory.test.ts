@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { SessionMemory } from '../../src/core/session-memory.js'
+
+const write = (id: string, length = 1) => ({ type: 'session', id, bytes: new Uint8Array(length) })
+
+describe('SessionMemory', () => {
+  it('remembers the highest version, whatever comes after it', () => {
+    const memory = new SessionMemory()
+    expect(memory.seenVersion('a')).toBeUndefined()
+    memory.noteVersion('a', 5)
+    memory.noteVersion('a', 3)
+    expect(memory.seenVersion('a')).toBe(5)
+    expect(memory.seenVersion('b')).toBeUndefined()
+  })
+
+  it('gives the last write of each field that came after a version, of this session only', () => {
+    const memory = new SessionMemory()
+    const [old, first, second, gone] = [write('x'), write('y'), write('y', 2), { ...write('z'), bytes: null }]
+    memory.noteWrites('a', 1, [old])
+    memory.noteWrites('a', 2, [first])
+    memory.noteWrites('a', 3, [second, gone])
+    memory.noteWrites('b', 9, [write('other')])
+    expect(memory.writesAfter('a', 1)).toHaveLength(2)
+    expect(memory.writesAfter('a', 1)).toEqual(expect.arrayContaining([second, gone]))
+    expect(memory.writesAfter('a', 3)).toEqual([])
+  })
+
+  it('keeps fields apart that look alike when they are joined', () => {
+    const memory = new SessionMemory()
+    memory.noteWrites('a', 1, [{ type: 'x', id: 'y:z', bytes: null }])
+    memory.noteWrites('a', 1, [{ type: 'x:y', id: 'z', bytes: null }])
+    memory.noteWrites('a:x', 1, [{ type: 'y', id: 'z', bytes: null }])
+    expect(memory.writesAfter('a', 0)).toHaveLength(2)
+    expect(memory.writesAfter('a:x', 0)).toHaveLength(1)
+  })
+
+  it('forgets the writes of one session, not its version and not its siblings', () => {
+    const memory = new SessionMemory()
+    for (const sessionId of ['a', 'a:b']) {
+      memory.noteWrites(sessionId, 1, [write('x')])
+      memory.noteVersion(sessionId, 1)
+    }
+    memory.forgetWrites('a')
+    expect(memory.writesAfter('a', 0)).toEqual([])
+    expect(memory.writesAfter('a:b', 0)).toHaveLength(1)
+    expect(memory.seenVersion('a')).toBe(1)
+  })
+
+  it('remembers the last token', () => {
+    const memory = new SessionMemory()
+    memory.noteToken('a', 1)
+    memory.noteToken('a', 2)
+    expect(memory.token('a')).toBe(2)
+    expect(memory.token('b')).toBeUndefined()
+  })
+
+  it('holds 8 MiB of writes at the most, the newest', () => {
+    const memory = new SessionMemory()
+    for (let i = 0; i < 20; i++) memory.noteWrites('a', i + 1, [write(String(i), 1024 * 1024)])
+    const held = memory.writesAfter('a', 0)
+    expect(held.length).toBeGreaterThanOrEqual(6)
+    expect(held.length).toBeLessThanOrEqual(8)
+    expect(held.map(({ id }) => id)).toContain('19')
+    expect(held.map(({ id }) => id)).not.toContain('0')
+    memory.noteWrites('a', 30, [write('huge', 9 * 1024 * 1024)])
+    expect(memory.writesAfter('a', 29)).toEqual([])
+  })
+
+  it('counts what a write costs beside its bytes, so that deletions are bounded too', () => {
+    const memory = new SessionMemory()
+    const deletions = Array.from({ length: 60_000 }, (_, i) => ({
+      type: 'pre-key',
+      id: String(i),
+      bytes: null,
+    }))
+    memory.noteWrites('a', 1, deletions)
+    expect(memory.writesAfter('a', 0).length).toBeLessThan(45_000)
+  })
+
+  it('remembers the versions and tokens of 50,000 sessions, those in use', () => {
+    const memory = new SessionMemory()
+    memory.noteVersion('first', 1)
+    memory.noteVersion('second', 1)
+    memory.noteToken('first', 1)
+    for (let i = 0; i < 49_999; i++) memory.noteVersion(`s${i}`, 1)
+    for (let i = 0; i < 50_000; i++) memory.noteToken(`s${i}`, 1)
+    expect(memory.seenVersion('first')).toBeUndefined()
+    expect(memory.token('first')).toBeUndefined()
+    expect(memory.seenVersion('second')).toBe(1)
+  })
+})

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { deserialize, serialize } from '../../src/core/buffers.js'
+import type { ValueName } from '../../src/core/codec.js'
+import { parseEnvelope } from '../../src/core/envelope.js'
+import { catchError } from '../support/catch-error.js'
+import { makeCodec } from '../support/test-codec.js'
+import { vectorValues } from '../support/vector-values.js'
+
+interface EnvelopeVector {
+  value: string
+  cipher: string
+  compression: string
+  masterKey?: string
+  name: ValueName
+  /** Base64 of what a database holds. */
+  stored: string
+}
+
+const read = (file: string) =>
+  JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8'))
+const envelopes: EnvelopeVector[] = read('envelopes.json')
+const texts: Record<string, string> = read('json.json')
+/** Raise the counts and the digest along with what is added. */
+const RELEASED = {
+  envelopes: 36,
+  texts: 8,
+  sha256: 'e19c7acd32bbbcda93b7e2a3ffc08c12d745e9f36f4dc04b9434f0faffe79218',
+}
+
+describe('golden vectors: added, never changed', () => {
+  it.each(envelopes)('$value, $cipher, compression $compression', async vector => {
+    const { name, cipher, compression, masterKey } = vector
+    const stored = Buffer.from(vector.stored, 'base64')
+    expect(parseEnvelope(stored)).toMatchObject({ cipher, compression })
+    const codec = await makeCodec(masterKey === undefined ? {} : { masterKey })
+    expect(codec.decode(name, stored)).toStrictEqual(vectorValues[vector.value])
+  })
+
+  it('cover every cipher with every compression', () => {
+    const covered = new Set(envelopes.map(({ cipher, compression }) => `${cipher} ${compression}`))
+    const ciphers = ['none', 'aes-256-gcm', 'secretbox']
+    const all = ciphers.flatMap(cipher => ['none', 'snappy', 'gzip'].map(name => `${cipher} ${name}`))
+    expect([...covered].sort()).toEqual(all.sort())
+  })
+
+  it('are sealed: without their key they do not open', async () => {
+    const keyless = await makeCodec({})
+    for (const { name, stored } of envelopes.filter(({ masterKey }) => masterKey !== undefined)) {
+      await catchError('DECRYPTION_FAILED', () => keyless.decode(name, Buffer.from(stored, 'base64')))
+    }
+  })
+
+  it.each(Object.entries(texts))('the JSON of %s is written and read so', (value, text) => {
+    expect(serialize(vectorValues[value])).toBe(text)
+    expect(deserialize(text)).toStrictEqual(vectorValues[value])
+  })
+
+  it('are, as far as format 1 was released with them, what they were then', () => {
+    const released = [envelopes.slice(0, RELEASED.envelopes), Object.entries(texts).slice(0, RELEASED.texts)]
+    const digest = createHash('sha256').update(JSON.stringify(released)).digest('hex')
+    expect(digest).toBe(RELEASED.sha256)
+  })
+})
