@@ -96,7 +96,7 @@ export class CodecStore implements AuthStore {
     fencingToken?: number,
   ): Promise<VersionedResult> {
     checkSessionId(sessionId)
-    checkGuard(sessionId, expectedVersion, fencingToken)
+    checkConditions(sessionId, expectedVersion, fencingToken)
     const writes = encodePatch(this.#codec, sessionId, patch)
     const operationId = randomUUID()
     const result = await this.#rewinds.write('set', sessionId, seenVersion =>
@@ -109,7 +109,7 @@ export class CodecStore implements AuthStore {
 
   async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
     checkSessionId(sessionId)
-    checkGuard(sessionId, expectedVersion, fencingToken)
+    checkConditions(sessionId, expectedVersion, fencingToken)
     await this.#rewinds.write('delete', sessionId, seenVersion =>
       this.#backend.delete(sessionId, { expectedVersion, fencingToken, seenVersion }),
     )
@@ -215,7 +215,7 @@ export class CodecStore implements AuthStore {
   }
 }
 
-function checkGuard(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
+function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
   for (const [name, value] of Object.entries({ expectedVersion, fencingToken })) {
     if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) continue
     throw new InvalidOptionError(`"${name}" must be a whole number of 0 or more, got ${String(value)}`, {

@@ -131,30 +131,31 @@ function open(options: CodecOptions, envelope: Envelope, name: ValueName): Uint8
   const { cipher, header, keyId, payload, period } = envelope
   const { keyring, allowPlaintext } = options
   const { sessionId, type } = name
+  const fail = (reason: string): never => {
+    throw new DecryptionError(`A value of type "${type}" ${reason}`, {
+      sessionId,
+      keyIdsTried: keyring?.keyIds ?? [],
+    })
+  }
   if (cipher === 'none') {
     if (options.cipher === 'none' || allowPlaintext) return payload
-    throw new DecryptionError(
-      `A value of type "${type}" is stored in the clear, and encryption is on. ` +
-        'Set "security.allowPlaintext" while values from before are being replaced.',
-      { sessionId },
+    return fail(
+      'is stored in the clear, and encryption is on; ' +
+        'set "security.allowPlaintext" while values from before are being replaced.',
     )
   }
-  const keyIdHex = Buffer.from(keyId).toString('hex')
-  const keyIdsTried = keyring?.keyIds ?? []
   const dataKey = keyring?.deriveDataKey(keyId, sessionId, cipher, period)
+  const keyIdHex = () => Buffer.from(keyId).toString('hex')
   if (dataKey === undefined) {
-    throw new DecryptionError(
-      `A value of type "${type}" is encrypted with master key ${keyIdHex}, which is not among the given ones ` +
-        `(${keyIdsTried.join(', ') || 'none'}). Add it to "masterKeys".`,
-      { sessionId, keyIdsTried },
+    const given = keyring?.keyIds.join(', ') ?? 'none'
+    return fail(
+      `is encrypted with master key ${keyIdHex()}, which is not among those given (${given}). Add it to "masterKeys".`,
     )
   }
   const bytes = ciphers[cipher].open(dataKey, payload, bindTo(header, name))
   if (bytes !== undefined) return bytes
-  throw new DecryptionError(
-    `A value of type "${type}" does not authenticate under master key ${keyIdHex}: ` +
-      'it was changed, or belongs to another session, type or id.',
-    { sessionId, keyIdsTried },
+  return fail(
+    `does not authenticate under master key ${keyIdHex()}: it was changed, or belongs to another session, type or id.`,
   )
 }
 

@@ -14,7 +14,6 @@ export interface StoreSource<S extends AuthStore> {
 export interface HookSource<O, S extends AuthStore> {
   /** The member of the hook's options that holds the store's. */
   name: string
-  storeOptions: O | undefined
   createStore: (options: O) => Promise<S>
 }
 
@@ -26,10 +25,11 @@ const flag = v.optional(v.boolean('true or false'))
 /** Checks what all hooks have in common, opens the store where none was given, and the session in it. */
 export async function openHook<O, S extends AuthStore>(
   options: AuthStateOptions & StoreSource<S>,
-  { name, storeOptions, createStore }: HookSource<O, S>,
+  { name, createStore }: HookSource<O, S>,
 ): Promise<AuthStateHandle<S>> {
   checkOptions(options, name)
   checkSessionId(options.sessionId)
+  const storeOptions = (options as object as { [member: string]: O | undefined })[name]
   if ((options.store === undefined) === (storeOptions === undefined)) {
     throw new InvalidOptionError(`Give either "${name}" or "store".`)
   }

@@ -18,7 +18,7 @@ export function parseOptions<S extends v.GenericSchema>(
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
   const keys = (issue.path ?? []).map(({ key }) => String(key))
-  const name = [prefix, ...keys].filter(Boolean).join('.')
+  const name = [prefix, ...keys].filter(Boolean).join('.') || 'options'
   if (issue.expected === 'never') {
     const known = knownKeys(schema, keys.slice(0, -1))
     return `"${name}" is not an option; did you mean "${closest(keys.at(-1) ?? '', known)}"?`

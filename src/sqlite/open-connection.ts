@@ -1,7 +1,7 @@
 import { closeSync, openSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
-import { InvalidOptionError, StoreError } from '../core/errors.js'
+import { InvalidOptionError } from '../core/errors.js'
 import { SqliteConnection } from './connection.js'
 import { openDatabase, type SqliteDatabase } from './driver.js'
 import { migrate } from './migrations.js'
@@ -16,24 +16,24 @@ const files = new ConnectionPool<SqliteConnection>(connection => connection.clos
 /** Stores of this process on the same file share one connection, which the last of them closes. */
 export async function openConnection(options: SqliteOptions): Promise<Lease<SqliteConnection>> {
   const { database, path = '', synchronous = 'full' } = options
-  if (database !== undefined) return wrapGiven(database)
-  if (path === ':memory:') return openPrivate(path, synchronous)
-  const file = resolveFile(path)
-  return files.acquire(`${file} ${synchronous}`, () => openFile(file, synchronous))
+  try {
+    if (database !== undefined) return wrap(prepare(database), false)
+    if (path === ':memory:') return wrap(await openFile(path, synchronous), true)
+    const file = resolveFile(path)
+    return await files.acquire(`${file} ${synchronous}`, () => openFile(file, synchronous))
+  } catch (error) {
+    throw toStoreError(error)
+  }
 }
 
-function wrapGiven(database: SqliteDatabase): Lease<SqliteConnection> {
-  const connection = prepare(database)
-  return { connection, release: () => connection.close(false) }
-}
-
-async function openPrivate(path: string, synchronous: string): Promise<Lease<SqliteConnection>> {
-  const connection = await openFile(path, synchronous)
-  return { connection, release: () => connection.close(true) }
+/** A connection that nobody shares. */
+function wrap(connection: SqliteConnection, ownsDatabase: boolean): Lease<SqliteConnection> {
+  return { connection, release: () => connection.close(ownsDatabase) }
 }
 
 async function openFile(file: string, synchronous: string): Promise<SqliteConnection> {
-  const database = await open(file)
+  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600)) // the -wal and -shm files take its mode
+  const database = await openDatabase(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`)
     database.exec('PRAGMA journal_mode = WAL')
@@ -41,26 +41,13 @@ async function openFile(file: string, synchronous: string): Promise<SqliteConnec
     return prepare(database)
   } catch (error) {
     database.close()
-    throw toStoreError(error)
-  }
-}
-
-async function open(file: string): Promise<SqliteDatabase> {
-  try {
-    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600)) // the -wal and -shm files take its mode
-    return await openDatabase(file)
-  } catch (error) {
-    throw error instanceof StoreError ? error : toStoreError(error)
+    throw error
   }
 }
 
 function prepare(database: SqliteDatabase): SqliteConnection {
-  try {
-    migrate(database)
-    return new SqliteConnection(database)
-  } catch (error) {
-    throw toStoreError(error)
-  }
+  migrate(database)
+  return new SqliteConnection(database)
 }
 
 /** One name for one file, however it is reached. */

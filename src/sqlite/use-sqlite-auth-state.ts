@@ -14,9 +14,5 @@ export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<Sq
 export function useSqliteAuthState(
   options: SqliteAuthStateOptions,
 ): Promise<AuthStateHandle<SqliteAuthStore>> {
-  return openHook(options, {
-    name: 'sqlite',
-    storeOptions: options.sqlite,
-    createStore: createSqliteStore,
-  })
+  return openHook(options, { name: 'sqlite', createStore: createSqliteStore })
 }

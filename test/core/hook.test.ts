@@ -27,7 +27,6 @@ function makeHook() {
   const open = ({ sqlite, ...rest }: Options) =>
     openHook({ ...rest, ...(sqlite && { sqlite }) } as AuthStateOptions & StoreSource<CodecStore>, {
       name: 'sqlite',
-      storeOptions: sqlite,
       createStore,
     })
   return { open, createStore, opened }
