@@ -69,8 +69,9 @@ export function createKeyStore({
     const types = new Set(fields.map(field => field.type))
     const idsOf = (type: string) =>
       fields.filter(field => field.type === type).map(({ id }) => [id, null] as const)
+    if (fields.length > 0)
+      await write(Object.fromEntries([...types].map(type => [type, Object.fromEntries(idsOf(type))])))
     unread.clear()
-    await set(Object.fromEntries([...types].map(type => [type, Object.fromEntries(idsOf(type))])))
   }
 
   async function* listIds(type: string): AsyncIterable<string> {
@@ -79,6 +80,7 @@ export function createKeyStore({
   }
 
   async function* list(type: string): AsyncIterable<[string, unknown]> {
+    assertOpen()
     const fields = await store.listKeys(sessionId, type)
     for (let from = 0; from < fields.length; from += PAGE_SIZE) {
       const ids = fields.slice(from, from + PAGE_SIZE).map(field => field.id)
