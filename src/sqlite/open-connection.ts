@@ -8,7 +8,8 @@ import { migrate } from './migrations.js'
 import { toStoreError } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
 
-/** Milliseconds that SQLite itself waits for a lock, blocking the process; longer waits are ours, and do not. */
+/** Milliseconds that SQLite itself waits for a lock, blocking the process: while a file is set up, and afterwards. */
+const SETUP_BUSY_MS = 5000
 const BLOCKING_BUSY_MS = 20
 
 const files = new ConnectionPool<SqliteConnection>(connection => connection.close(true))
@@ -35,10 +36,12 @@ async function openFile(file: string, synchronous: string): Promise<SqliteConnec
   if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600)) // the -wal and -shm files take its mode
   const database = await openDatabase(file)
   try {
-    database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`)
+    database.exec(`PRAGMA busy_timeout = ${SETUP_BUSY_MS}`)
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${synchronous}`)
-    return prepare(database)
+    const connection = prepare(database)
+    database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`) // longer waits are ours, and do not block
+    return connection
   } catch (error) {
     database.close()
     throw error

@@ -73,11 +73,12 @@ describe('ConnectionPool', () => {
   it('a failed opening that is heard of late does not lose the connection that came after it', async () => {
     const { pool, open, opened } = makePool()
     const opening = deferred<Connection>()
-    const first = pool.acquire('a', () => opening.promise)
-    const second = first.catch(() => pool.acquire('a', open('a')))
-    const slow = pool.acquire('a', () => opening.promise)
+    const failing = () => opening.promise
+    const first = pool.acquire('a', failing)
+    const second = opening.promise.catch(() => pool.acquire('a', open('a')))
+    const slow = pool.acquire('a', failing)
     opening.reject(new Error('refused'))
-    await Promise.allSettled([second, slow])
+    await Promise.allSettled([first, second, slow])
     await pool.acquire('a', open('a'))
     expect(opened).toHaveLength(1)
   })

@@ -19,7 +19,7 @@ describe('SessionMemory', () => {
     memory.noteWrites('a', 1, [old])
     memory.noteWrites('a', 2, [first])
     memory.noteWrites('a', 3, [second, gone])
-    memory.noteWrites('b', 9, [write('other')])
+    memory.noteWrites('b', 9, [write('y'), write('other')])
     expect(memory.writesAfter('a', 1)).toHaveLength(2)
     expect(memory.writesAfter('a', 1)).toEqual(expect.arrayContaining([second, gone]))
     expect(memory.writesAfter('a', 3)).toEqual([])

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, type SqliteOptions } from '../../src/sqlite/index.js'
+import { openConnection } from '../../src/sqlite/open-connection.js'
 
 const CREDS = { registrationId: 1 }
 
@@ -80,6 +81,21 @@ describe('a disk that is full', () => {
     await store.set('s', { keys: { session: { large } } })
     expect(await store.getKeys('s', 'session', ['large'])).toEqual({ large })
   })
+})
+
+test('a write that fails half-way takes its batch along, and leaves nothing', async () => {
+  const { store, path } = await setUp()
+  const { connection, release } = await openConnection({ path })
+  const row = { version: 1, fence: 0, updated_at: 0, expires_at: null, vacant_since: null, operation: null }
+  const failing = connection.write(1000, statements => {
+    statements.insertSession('t', row)
+    throw new Error('the driver has failed')
+  })
+  const neighbour = store.set('s', { keys: { session: { a: 1 } } })
+  await expect(failing).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(neighbour).resolves.toMatchObject({ success: true }) // by its retry
+  expect((await store.list()).sessionIds).toEqual(['s'])
+  await release()
 })
 
 test('writes asked for together share one flush to the disk', async () => {

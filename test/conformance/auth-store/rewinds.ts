@@ -43,22 +43,21 @@ export function describeRewinds(create: CreateStoreDatabase): void {
       expect(rewinds).toEqual([report])
     })
 
-    test('is healed for every store of the process, and reported once', async () => {
-      const { open, store, rewinds, restore } = await setUpRewind()
+    test('is noticed through any store of the process, also one that has not touched the session', async () => {
+      const { open, restore } = await setUpRewind()
       const other = await open()
       await restore()
-      await Promise.all([store.getKeys('s', 'session', ['a']), store.getKeys('s', 'session', ['a'])])
       expect((await other.get('s'))?.data.keys).toEqual({ session: expected })
-      expect(rewinds.length).toBeGreaterThan(0)
     })
 
     test('still holds its owner to be the owner', async () => {
       const { store, restore } = await setUpRewind()
-      const { fencingToken } = await store.claim('s')
+      const [earlier, present] = [await store.claim('s'), await store.claim('s')]
       await restore()
-      await store.set('s', { keys: { session: { d: 1 } } }, undefined, fencingToken)
-      const earlier = store.set('s', { keys: { session: { d: 2 } } }, undefined, fencingToken - 1)
-      await expect(earlier).rejects.toMatchObject({ code: 'FENCED' })
+      await store.getKeys('s', 'session', ['a'])
+      const late = store.set('s', { keys: { session: { d: 1 } } }, undefined, earlier.fencingToken)
+      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+      await store.set('s', { keys: { session: { d: 2 } } }, undefined, present.fencingToken)
     })
 
     test('stays silent about sessions that were not touched meanwhile', async () => {
