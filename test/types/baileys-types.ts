@@ -29,6 +29,7 @@ export async function takesWhatBaileysMakes(state: AuthenticationState): Promise
     session: { a: null },
   }
   await state.keys.set(keys)
+  state.creds.account satisfies official.proto.IADVSignedDeviceIdentity | undefined
   const found = await state.keys.get('lid-mapping', ['a'])
   found.a satisfies string | undefined
   // @ts-expect-error: a type of key that Baileys does not have

@@ -30,10 +30,12 @@ export function describeValues(how: string, options: CommonOptions, create: Crea
 
     test('of 1 MB come back, and so does one that compresses well', async () => {
       const store = await (await setUp(create)).open(options)
-      const large = { bytes: Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) % 251)) }
-      const even = { text: 'x'.repeat(100_000) }
+      const large = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) % 251))
+      const even = 'x'.repeat(100_000)
       await store.set('s', { creds: CREDS, keys: { 'sender-key': { large, even } } })
-      expect(await store.getKeys('s', 'sender-key', ['large', 'even'])).toEqual({ large, even })
+      const found = await store.getKeys('s', 'sender-key', ['large', 'even'])
+      expect(large.equals(found.large as Buffer)).toBe(true)
+      expect(found.even).toBe(even)
     })
 
     test('are copies: neither what was passed in nor what was handed out is shared', async () => {
