@@ -106,7 +106,7 @@ describe('without encryption', () => {
   it.each<[string, number[], 'CORRUPT_VALUE' | 'UNSUPPORTED_FORMAT']>([
     ['nothing', [], 'CORRUPT_VALUE'],
     ['half a header', [0xb1], 'CORRUPT_VALUE'],
-    ['another magic', [0xc1, 0], 'CORRUPT_VALUE'],
+    ['another magic', [0xc1, 0, 0x31], 'CORRUPT_VALUE'],
     ['JSON without a header', [...Buffer.from('{"a":1}')], 'CORRUPT_VALUE'],
     ['a later format', [0xb2, 0, 0x31], 'UNSUPPORTED_FORMAT'],
     ['a serialiser that is not known', [0xb1, 0b01, 0x31], 'UNSUPPORTED_FORMAT'],

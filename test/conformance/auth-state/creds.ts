@@ -98,7 +98,13 @@ export function describeCreds(create: CreateStoreDatabase): void {
       await saveCreds()
       const before = await readRaw(raw)
       const mine = state.creds
-      for (const other of [initAuthCreds(), paired(), { ...mine, registrationId: mine.registrationId + 1 }]) {
+      const others = [
+        initAuthCreds(),
+        paired(),
+        { ...mine, registrationId: mine.registrationId + 1 },
+        { ...mine, noiseKey: initAuthCreds().noiseKey },
+      ]
+      for (const other of others) {
         state.creds = other as never
         await expect(saveCreds()).rejects.toMatchObject({ code: 'IDENTITY_CONFLICT' })
       }

@@ -35,6 +35,22 @@ export function describeLife(create: CreateStoreDatabase): void {
     expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 813 })
     expect(rewinds).toMatchObject([{ sessionId: 's', foundVersion: 1, seenVersion: 3, rewrittenFields: 2 }])
   })
+
+  test('creds that the process has only read come back after a rewind, too', async () => {
+    const database = await create()
+    const { open, openStore } = await setStage(async () => database)
+    const earlier = await open()
+    const restore = await database.remember()
+    earlier.state.creds.nextPreKeyId = 813
+    await earlier.saveCreds()
+    await earlier.close()
+    const { state, close } = await open()
+    await restore()
+    await state.keys.get('session', ['a'])
+    await close()
+    const { store } = await openStore()
+    expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 813 })
+  })
   let restoreLater: () => Promise<() => Promise<void>>
 
   describe('sessions on one store', () => {

@@ -58,6 +58,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       await Promise.all([closing, writing])
       const { values } = await raw.read('s', [{ type: 'session', id: 'a' }])
       expect(values[0]).toBeDefined()
+      await expect(state.keys.set({})).rejects.toMatchObject({ code: 'CLOSED' })
     })
   })
 
