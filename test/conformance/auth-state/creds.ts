@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { initAuthCreds } from '@whiskeysockets/baileys'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { nullLogger } from '../../../src/core/logger.js'
 import type { AuthStore } from '../../../src/index.js'
+import { deferred } from '../../support/deferred.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { identityOf, readRaw, record, setStage } from './harness.js'
 
@@ -23,9 +25,10 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 99 })
     })
 
-    test('rejects to who awaits it, and is silent where nobody does', async () => {
+    test('rejects to who awaits it, and harms no process where nobody does', async () => {
       const { open, openStore } = await setStage(create)
-      const { store, backend } = await openStore()
+      const logged = deferred<void>()
+      const { store, backend } = await openStore({ logger: { ...nullLogger, error: () => logged.resolve() } })
       const { saveCreds } = await open({ store })
       const unhandled: unknown[] = []
       const note = (reason: unknown) => unhandled.push(reason)
@@ -35,6 +38,8 @@ export function describeCreds(create: CreateStoreDatabase): void {
       const ev = new EventEmitter()
       ev.on('creds.update', saveCreds)
       ev.emit('creds.update')
+      await logged.promise
+      await new Promise(setImmediate)
       await expect(saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       await new Promise(setImmediate)
       backend.heal()
