@@ -23,7 +23,8 @@ const timesFile = join(folder, 'times.jsonl')
 writeFileSync(timesFile, '')
 
 const server = await startFakeWhatsApp()
-const progress = new Progress((sessions / 2) * messages)
+const total = (sessions / 2) * messages
+const progress = new Progress(total)
 const couples = Array.from(
   { length: sessions / 2 },
   (_, number) =>
@@ -62,7 +63,7 @@ say('done')
 printTable({
   head: ['messages', ''],
   rows: [
-    ['sent', (sessions / 2) * messages],
+    ['sent', total],
     ['decrypted by their addressee', decrypted],
     ['QR codes for the first pairing', codesBefore],
     ['QR codes after the kill', codesAfter],
@@ -73,7 +74,7 @@ printTable(tabulateTimes(timesFile))
 if (database !== undefined) console.log(`The sessions are in ${path}; their master key is ${masterKey}\n`)
 rmSync(folder, { recursive: true })
 
-const isWhole = decrypted === (sessions / 2) * messages && codesBefore === sessions && codesAfter === 0
+const isWhole = decrypted === total && codesBefore === sessions && codesAfter === 0
 console.log(isWhole ? 'Nothing was lost, and nobody had to pair again.' : 'Something was lost: see above.')
 process.exit(isWhole ? 0 : 1) // Baileys' timers would keep the process alive
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Codec } from './codec.js'
 import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
+import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { decodeSnapshot, encodePatch } from './patch.js'
@@ -118,7 +119,8 @@ export class CodecStore implements AuthStore {
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
     checkSessionId(sessionId)
-    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toTtlMs(ttlSeconds)
+    if (ttlSeconds !== undefined) checkTtl(ttlSeconds)
+    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toLifeMs(ttlSeconds)
     await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
   }
 
@@ -224,9 +226,8 @@ function checkConditions(sessionId: string, expectedVersion: unknown, fencingTok
   }
 }
 
-function toTtlMs(ttlSeconds: number): number | null {
-  if (ttlSeconds === 0 || ttlSeconds === Number.POSITIVE_INFINITY) return null
-  if (ttlSeconds > 0) return Math.ceil(ttlSeconds * 1000)
+function checkTtl(ttlSeconds: number): void {
+  if (ttlSeconds >= 0) return
   throw new InvalidOptionError(
     `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
   )

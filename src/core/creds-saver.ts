@@ -3,8 +3,8 @@ import { IdentityConflictError } from './errors.js'
 
 export interface CredsSaverOptions {
   sessionId: string
-  /** What is stored already; `null` for a new session. */
-  stored: object | null
+  /** What is stored already. */
+  stored: AuthenticationCreds
   /** The live creds, read at each save. */
   current: () => AuthenticationCreds
   write: (creds: AuthenticationCreds) => Promise<unknown>
@@ -85,11 +85,8 @@ export class CredsSaver {
 }
 
 /** Names the pairing of paired creds; `undefined` for creds that are not paired yet. */
-function identify(creds: object | null): string | undefined {
-  const { me, registered } = (creds ?? {}) as Partial<AuthenticationCreds>
-  return creds !== null && (me !== undefined || registered === true)
-    ? fingerprint(creds as AuthenticationCreds)
-    : undefined
+function identify(creds: AuthenticationCreds): string | undefined {
+  return creds.me !== undefined || creds.registered === true ? fingerprint(creds) : undefined
 }
 
 function fingerprint({ noiseKey, registrationId }: AuthenticationCreds): string {

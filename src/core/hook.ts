@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 import { InvalidOptionError } from './errors.js'
 import { checkSessionId } from './names.js'
+import { flag } from './options.js'
 import { parseOptions } from './parse-options.js'
 import type { AuthStore } from './store.js'
 
@@ -20,7 +21,6 @@ export interface HookSource<O, S extends AuthStore> {
 const callback = v.optional(
   v.custom<(...args: never[]) => void>(value => typeof value === 'function', 'a function'),
 )
-const flag = v.optional(v.boolean('true or false'))
 
 /** Checks what all hooks have in common, opens the store where none was given, and the session in it. */
 export async function openHook<O, S extends AuthStore>(

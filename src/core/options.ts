@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { CodecOptions } from './codec.js'
 import { InvalidOptionError } from './errors.js'
 import { Keyring } from './keyring.js'
+import { toLifeMs } from './life.js'
 import { type Logger, nullLogger } from './logger.js'
 import type { RetryPolicy } from './retry.js'
 
@@ -59,7 +60,7 @@ function isLogger(value: unknown): boolean {
   return levels.every(level => typeof (value as Partial<Logger> | null)?.[level] === 'function')
 }
 
-const flag = v.optional(v.boolean('true or false'))
+export const flag = v.optional(v.boolean('true or false'))
 const seconds = v.optional(
   v.pipe(v.number('a number of seconds'), v.minValue(0, 'a number of seconds, 0 or more')),
 )
@@ -118,6 +119,7 @@ export const commonOptions = {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
+
 export function toCodecOptions(options: CommonOptions, now: () => number = Date.now): CodecOptions {
   const { security = {} } = options
   const keyring = toKeyring(options)
@@ -150,10 +152,8 @@ export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
 /** The longest of the given ones; `null` is for ever. */
 export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): number | null {
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
-  const all = given.length === 0 ? [defaultSeconds] : given
-  return all.some(value => value === 0 || value === Number.POSITIVE_INFINITY)
-    ? null
-    : Math.ceil(Math.max(...all) * 1000)
+  const lives = (given.length === 0 ? [defaultSeconds] : given).map(toLifeMs)
+  return lives.includes(null) ? null : Math.max(...(lives as number[]))
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {

@@ -62,11 +62,15 @@ export class SqliteConnection {
     })
   }
 
-  /** Waits for the writes under way. */
-  async close(closeDatabase: boolean): Promise<void> {
+  /** Waits for the writes under way and refuses what comes after; the database stays open. */
+  async release(): Promise<void> {
     this.#isClosed = true
     await this.#flushing
-    if (!closeDatabase) return
+  }
+
+  /** The same, and closes the database. */
+  async close(): Promise<void> {
+    await this.release()
     try {
       // libsql closes a file only when the statements on it are collected: until then all is to be in the file itself.
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')

@@ -12,24 +12,25 @@ import type { SqliteOptions } from './sqlite-options.js'
 const SETUP_BUSY_MS = 5000
 const BLOCKING_BUSY_MS = 20
 
-const files = new ConnectionPool<SqliteConnection>(connection => connection.close(true))
+const files = new ConnectionPool<SqliteConnection>(connection => connection.close())
 
 /** Stores of this process on the same file share one connection, which the last of them closes. */
 export async function openConnection(options: SqliteOptions): Promise<Lease<SqliteConnection>> {
   const { database, path = '', synchronous = 'full' } = options
   try {
-    if (database !== undefined) return wrap(prepare(database), false)
-    if (path === ':memory:') return wrap(await openFile(path, synchronous), true)
+    if (database !== undefined) {
+      const connection = prepare(database)
+      return { connection, release: () => connection.release() }
+    }
+    if (path === ':memory:') {
+      const connection = await openFile(path, synchronous)
+      return { connection, release: () => connection.close() }
+    }
     const file = resolveFile(path)
     return await files.acquire(`${file} ${synchronous}`, () => openFile(file, synchronous))
   } catch (error) {
     throw toStoreError(error)
   }
-}
-
-/** A connection that nobody shares. */
-function wrap(connection: SqliteConnection, ownsDatabase: boolean): Lease<SqliteConnection> {
-  return { connection, release: () => connection.close(ownsDatabase) }
 }
 
 async function openFile(file: string, synchronous: string): Promise<SqliteConnection> {

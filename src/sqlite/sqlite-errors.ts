@@ -1,18 +1,26 @@
 import { CorruptValueError, StoreError, StoreUnavailableError } from '../core/errors.js'
 
+interface ResultCode {
+  readonly name: string
+  readonly code: number
+  readonly reason: string
+}
+
 /** Primary result codes (sqlite.org/rescode.html): the low byte of what the drivers report. */
 const BUSY = 5
 const LOCKED = 6
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
-const REASONS: Readonly<Record<number, string>> = {
-  [BUSY]: 'another process holds the lock of the file',
-  [LOCKED]: 'another statement holds the lock of the file',
-  8: 'the file cannot be written',
-  10: 'the disk reported an error',
-  13: 'the disk is full',
-  14: 'the file cannot be opened',
-}
+const RESULT_CODES: readonly ResultCode[] = [
+  { name: 'SQLITE_BUSY', code: BUSY, reason: 'another process holds the lock of the file' },
+  { name: 'SQLITE_LOCKED', code: LOCKED, reason: 'another statement holds the lock of the file' },
+  { name: 'SQLITE_READONLY', code: 8, reason: 'the file cannot be written' },
+  { name: 'SQLITE_IOERR', code: 10, reason: 'the disk reported an error' },
+  { name: 'SQLITE_CORRUPT', code: CORRUPT, reason: 'the file is damaged' },
+  { name: 'SQLITE_FULL', code: 13, reason: 'the disk is full' },
+  { name: 'SQLITE_CANTOPEN', code: 14, reason: 'the file cannot be opened' },
+  { name: 'SQLITE_NOTADB', code: NOT_A_DATABASE, reason: 'the file is no database' },
+]
 
 export function isBusy(error: unknown): boolean {
   const code = readCode(error)
@@ -26,9 +34,12 @@ export function toStoreError(cause: unknown): StoreError {
   if (code === CORRUPT || code === NOT_A_DATABASE) {
     return new CorruptValueError('The SQLite file is damaged or is no database.', { cause })
   }
-  const reason =
-    code === undefined ? 'the driver failed, see the cause' : (REASONS[code] ?? `SQLite code ${code}`)
-  return new StoreUnavailableError('SQLite', `${reason}.`, { cause })
+  return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause })
+}
+
+function describe(code: number | undefined): string {
+  if (code === undefined) return 'the driver failed, see the cause'
+  return RESULT_CODES.find(known => known.code === code)?.reason ?? `SQLite code ${code}`
 }
 
 /** `errcode` is node:sqlite's, `rawCode` libsql's; better-sqlite3 has the name alone. */
@@ -36,16 +47,5 @@ function readCode(error: unknown): number | undefined {
   const { errcode, rawCode, code } = error as { errcode?: unknown; rawCode?: unknown; code?: unknown }
   const extended = errcode ?? rawCode
   if (typeof extended === 'number') return extended & 0xff
-  return typeof code === 'string' ? NAMES.find(([name]) => code.startsWith(name))?.[1] : undefined
+  return typeof code === 'string' ? RESULT_CODES.find(({ name }) => code.startsWith(name))?.code : undefined
 }
-
-const NAMES: readonly (readonly [name: string, code: number])[] = [
-  ['SQLITE_BUSY', BUSY],
-  ['SQLITE_LOCKED', LOCKED],
-  ['SQLITE_READONLY', 8],
-  ['SQLITE_IOERR', 10],
-  ['SQLITE_CORRUPT', CORRUPT],
-  ['SQLITE_FULL', 13],
-  ['SQLITE_CANTOPEN', 14],
-  ['SQLITE_NOTADB', NOT_A_DATABASE],
-]

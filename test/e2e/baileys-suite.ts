@@ -22,7 +22,7 @@ interface StageOptions {
   claimedPreKeys?: number
 }
 
-type Stage = Scene & { database: BaileysDatabase; store: AuthStore }
+type Stage = Scene & { store: AuthStore }
 
 /** What a bot does all day, by real Baileys sockets, on one kind of store. */
 export function describeBaileys(name: string, createDatabase: () => Promise<BaileysDatabase>): void {
@@ -35,7 +35,7 @@ export function describeBaileys(name: string, createDatabase: () => Promise<Bail
       await store.close()
       await database.remove()
     })
-    return { ...scene, database, store }
+    return { ...scene, store }
   }
 
   async function setStageWithTwo(options?: StageOptions): Promise<Stage & { alice: Bot; bob: Bot }> {
