@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import type { Codec } from './codec.js'
 import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
+import { OperationIds } from './operation-ids.js'
 import { decodeSnapshot, encodePatch } from './patch.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
@@ -50,6 +50,7 @@ export class CodecStore implements AuthStore {
   readonly #retry: RetryPolicy
   readonly #ttlMs: number | null
   readonly #rewinds: RewindGuard
+  readonly #operationIds = new OperationIds()
   #isClosed = false
 
   constructor({ backend, codec, retry, ttlMs, logger, memory = new SessionMemory() }: StoreParts) {
@@ -99,7 +100,7 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
     const writes = encodePatch(this.#codec, sessionId, patch)
-    const operationId = randomUUID()
+    const operationId = this.#operationIds.next()
     const result = await this.#rewinds.write('set', sessionId, seenVersion =>
       this.#backend.commit(sessionId, { writes, operationId, expectedVersion, fencingToken, seenVersion }),
     )
@@ -111,8 +112,9 @@ export class CodecStore implements AuthStore {
   async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
+    const operationId = this.#operationIds.next()
     await this.#rewinds.write('delete', sessionId, seenVersion =>
-      this.#backend.delete(sessionId, { expectedVersion, fencingToken, seenVersion }),
+      this.#backend.delete(sessionId, { operationId, expectedVersion, fencingToken, seenVersion }),
     )
     this.#rewinds.memory.forgetWrites(sessionId)
   }

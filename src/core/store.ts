@@ -179,6 +179,11 @@ export interface Commit extends Guard {
   readonly above?: number | undefined
 }
 
+/** The same id twice is one deletion. */
+export interface Deletion extends Guard {
+  readonly operationId: string
+}
+
 export interface CommitResult {
   readonly version: number
   readonly updatedAtMs: number
@@ -202,7 +207,7 @@ export interface Backend {
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
   /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
-  delete(sessionId: string, guard: Guard): Promise<void>
+  delete(sessionId: string, deletion: Deletion): Promise<void>
   /** Takes the next fencing token, whether or not the session exists. */
   claim(sessionId: string): Promise<BackendClaim>
   /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */

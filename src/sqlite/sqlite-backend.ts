@@ -1,12 +1,13 @@
 import { checkGuard } from '../core/guard.js'
+import { findOperation, noteOperation } from '../core/operation-ids.js'
 import {
   type Backend,
   type BackendClaim,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
+  type Deletion,
   type Field,
-  type Guard,
   type Head,
   type ReadResult,
   type SessionPage,
@@ -75,18 +76,20 @@ export class SqliteBackend implements Backend {
     return this.#write(statements => {
       const found = this.#find(statements, sessionId)
       const { row, head } = found
-      if (row?.operation === commit.operationId) return toResult(row.version, row.updated_at)
+      const applied = findOperation(row?.operation ?? null, commit.operationId)
+      if (applied) return toResult(applied.version, applied.updatedAtMs)
       checkGuard(sessionId, head, commit)
       if (isNothing(head, commit)) return toResult(head.version, head.updatedAtMs)
       return this.#apply(statements, sessionId, found, commit)
     })
   }
 
-  delete(sessionId: string, guard: Guard): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<void> {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)
-      checkGuard(sessionId, head, guard)
-      if (row && row.vacant_since === null) this.#vacate(statements, row)
+      if (findOperation(row?.operation ?? null, deletion.operationId)) return
+      checkGuard(sessionId, head, deletion)
+      if (row && row.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
     })
   }
 
@@ -164,13 +167,15 @@ export class SqliteBackend implements Backend {
     // Who still owns an expired session brings it back whole; for anyone else it begins anew.
     if (row && isExpired && commit.fencingToken === undefined) statements.deleteFields(row.key)
     const updatedAtMs = this.#now()
+    const version = Math.max(head.version, commit.above ?? 0) + 1
+    const applied = { id: commit.operationId, version, updatedAtMs }
     const next = {
-      version: Math.max(head.version, commit.above ?? 0) + 1,
+      version,
       fence: Math.max(head.fence, commit.fencingToken ?? 0),
       updated_at: updatedAtMs,
       expires_at: this.#expiry(),
       vacant_since: null,
-      operation: commit.operationId,
+      operation: noteOperation(row?.operation ?? null, applied),
     }
     const key = row?.key ?? statements.insertSession(sessionId, next)
     if (row) statements.updateSession({ ...next, key })
@@ -182,15 +187,17 @@ export class SqliteBackend implements Backend {
   }
 
   /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
-  #vacate(statements: Statements, row: SessionRow): void {
+  #vacate(statements: Statements, row: SessionRow, operationId?: string): void {
+    const [version, vacantSinceMs] = [row.version + 1, this.#now()]
+    const applied = operationId && { id: operationId, version, updatedAtMs: vacantSinceMs }
     statements.deleteFields(row.key)
     statements.updateSession({
       ...row,
-      version: row.version + 1,
+      version,
       fence: row.fence + 1,
       expires_at: null,
-      vacant_since: this.#now(),
-      operation: null,
+      vacant_since: vacantSinceMs,
+      operation: applied ? noteOperation(null, applied) : null,
     })
   }
 

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { type CreateDatabase, expectRefusal, field, openBackends, put, snapshot, texts } from './harness.js'
+import {
+  type CreateDatabase,
+  deletion,
+  expectRefusal,
+  field,
+  openBackends,
+  put,
+  snapshot,
+  texts,
+} from './harness.js'
 
 export function describeCommits(create: CreateDatabase): void {
   describe('commit', () => {
@@ -79,6 +88,15 @@ export function describeCommits(create: CreateDatabase): void {
       expect((await backend.read('s', [])).head.version).toBe(1)
     })
 
+    test('is applied once when its answer was lost and another one came between', async () => {
+      const backend = await (await openBackends(create))()
+      const first = await put(backend, 's', { a: 'old' }, { operationId: 'first' })
+      await put(backend, 's', { a: 'new' })
+      const again = await put(backend, 's', { a: 'old' }, { operationId: 'first' })
+      expect(again).toEqual(first)
+      expect(await texts(backend, 's', ['a'])).toEqual(['new'])
+    })
+
     test('without writes checks its guard and changes nothing', async () => {
       const backend = await (await openBackends(create))()
       expect((await put(backend, 'none', {})).version).toBe(0)
@@ -147,7 +165,7 @@ export function describeCommits(create: CreateDatabase): void {
         await expectRefusal(backend, 's', 'VERSION_MISMATCH', stale)
         await expect(stale()).rejects.toMatchObject({ expected, actual: 2 })
         await expectRefusal(backend, 's', 'VERSION_MISMATCH', () =>
-          backend.delete('s', { expectedVersion: expected }),
+          backend.delete('s', deletion({ expectedVersion: expected })),
         )
       },
     )
@@ -172,7 +190,7 @@ export function describeCommits(create: CreateDatabase): void {
       const ahead = () => put(backend, 's', { a: 'lost' }, { seenVersion: 3 })
       await expectRefusal(backend, 's', 'REWOUND', ahead)
       await expect(ahead()).rejects.toMatchObject({ seen: 3, found: 2 })
-      await expectRefusal(backend, 's', 'REWOUND', () => backend.delete('s', { seenVersion: 3 }))
+      await expectRefusal(backend, 's', 'REWOUND', () => backend.delete('s', deletion({ seenVersion: 3 })))
     })
 
     test('comes after the fence and before the expected version', async () => {
@@ -183,7 +201,7 @@ export function describeCommits(create: CreateDatabase): void {
       const all = { fencingToken, seenVersion: 9, expectedVersion: 9 }
       await expectRefusal(backend, 's', 'FENCED', () => put(backend, 's', { a: 'x' }, all))
       await expectRefusal(backend, 's', 'REWOUND', () =>
-        put(backend, 's', { a: 'x' }, { ...all, fencingToken: 9 }),
+        put(backend, 's', { a: 'x' }, { ...all, fencingToken: fencingToken + 9 }),
       )
     })
   })

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished } from 'vitest'
-import type { Backend, Commit, CommitResult, Field, SnapshotResult } from '../../../src/core/store.js'
+import type {
+  Backend,
+  Commit,
+  CommitResult,
+  Deletion,
+  Field,
+  Guard,
+  SnapshotResult,
+} from '../../../src/core/store.js'
 import type { StoreErrorCode } from '../../../src/index.js'
 
 export interface BackendOptions {
@@ -61,6 +69,9 @@ export function put(
   }))
   return backend.commit(sessionId, { writes, operationId: randomUUID(), ...guard })
 }
+
+/** An operation of its own. */
+export const deletion = (guard: Guard = {}): Deletion => ({ operationId: randomUUID(), ...guard })
 
 /** The values of the ids, in order. */
 export async function texts(

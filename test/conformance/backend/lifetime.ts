@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Clock, type CreateDatabase, DAY_MS, openBackends, put, texts } from './harness.js'
+import { Clock, type CreateDatabase, DAY_MS, deletion, openBackends, put, texts } from './harness.js'
 
 const TTL_MS = 1000
 
@@ -9,16 +9,27 @@ export function describeLifetime(create: CreateDatabase): void {
       const backend = await (await openBackends(create))()
       const names = ['a', 'a:b', 'a*', 'a/b', 'ab', 'A']
       for (const name of names) await put(backend, name, { x: name })
-      await backend.delete('a', {})
+      await backend.delete('a', deletion())
       expect(await texts(backend, 'a', ['x'])).toEqual([undefined])
       expect((await backend.readAll('a')).fields).toEqual([])
       for (const name of names.slice(1)) expect(await texts(backend, name, ['x'])).toEqual([name])
       expect((await backend.list(10, undefined)).sessionIds.sort()).toEqual(names.slice(1).sort())
     })
 
+    test('is applied once when it is sent twice with one operation id', async () => {
+      const backend = await (await openBackends(create))()
+      const { fencingToken } = await backend.claim('s')
+      await put(backend, 's', { a: '1' }, { fencingToken })
+      const once = deletion({ fencingToken, expectedVersion: 1 })
+      await backend.delete('s', once)
+      const { version } = (await backend.read('s', [])).head
+      await backend.delete('s', once)
+      expect((await backend.read('s', [])).head).toMatchObject({ exists: false, version })
+    })
+
     test('of an absent session is no error', async () => {
       const backend = await (await openBackends(create))()
-      await backend.delete('none', {})
+      await backend.delete('none', deletion())
       expect((await backend.read('none', [])).head.exists).toBe(false)
     })
 
@@ -27,7 +38,7 @@ export function describeLifetime(create: CreateDatabase): void {
       const backend = await (await openBackends(create))({ now: clock.now })
       await put(backend, 's', { old: '1' })
       const { version } = await put(backend, 's', { old: '2' })
-      await backend.delete('s', {})
+      await backend.delete('s', deletion())
       const tombstone = await backend.read('s', [])
       expect(tombstone.head).toMatchObject({ exists: false, version: version + 1 })
       clock.advance(3 * DAY_MS)

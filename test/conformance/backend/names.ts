@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type CreateDatabase, field, openBackends, put, texts } from './harness.js'
+import { type CreateDatabase, deletion, field, openBackends, put, texts } from './harness.js'
 
 /** Names that look like patterns, paths, queries, prefixes of each other, or the same to the eye. */
 export const HOSTILE_NAMES = [
@@ -33,7 +33,7 @@ export function describeNames(create: CreateDatabase): void {
       for (const name of HOSTILE_NAMES) await put(backend, name, { a: name })
       for (const name of HOSTILE_NAMES) expect(await texts(backend, name, ['a'])).toEqual([name])
       expect((await backend.list(100, undefined)).sessionIds.sort()).toEqual([...HOSTILE_NAMES].sort())
-      await backend.delete('a', {})
+      await backend.delete('a', deletion())
       expect((await backend.list(100, undefined)).sessionIds).toHaveLength(HOSTILE_NAMES.length - 1)
     })
 

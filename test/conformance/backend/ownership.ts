@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { CREDS_FIELD } from '../../../src/core/store.js'
-import { Clock, type CreateDatabase, DAY_MS, expectRefusal, openBackends, put, texts } from './harness.js'
+import {
+  Clock,
+  type CreateDatabase,
+  DAY_MS,
+  deletion,
+  expectRefusal,
+  openBackends,
+  put,
+  texts,
+} from './harness.js'
 
 export function describeOwnership(create: CreateDatabase): void {
   describe('claim', () => {
@@ -49,7 +58,9 @@ export function describeOwnership(create: CreateDatabase): void {
       const late = () => put(one, 's', { a: 'late' }, { fencingToken: first.fencingToken })
       await expectRefusal(one, 's', 'FENCED', late)
       await expect(late()).rejects.toMatchObject({ token: first.fencingToken, current: second.fencingToken })
-      await expectRefusal(one, 's', 'FENCED', () => one.delete('s', { fencingToken: first.fencingToken }))
+      await expectRefusal(one, 's', 'FENCED', () =>
+        one.delete('s', deletion({ fencingToken: first.fencingToken })),
+      )
       await put(other, 's', { a: '3' }, { fencingToken: second.fencingToken })
       expect(await texts(one, 's', ['a'])).toEqual(['3'])
     })
@@ -66,7 +77,7 @@ export function describeOwnership(create: CreateDatabase): void {
       const backend = await (await openBackends(create))({ now: clock.now })
       const { fencingToken } = await backend.claim('s')
       await put(backend, 's', { a: '1' }, { fencingToken })
-      await backend.delete('s', {})
+      await backend.delete('s', deletion())
       for (const passes of [0, DAY_MS - 1, DAY_MS * 2]) {
         clock.advance(passes)
         await backend.claim('another') // whatever is swept away by now is
