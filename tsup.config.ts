@@ -1,7 +1,12 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', 'sqlite/index': 'src/sqlite/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    'redis/index': 'src/redis/index.ts',
+    'sqlite/index': 'src/sqlite/index.ts',
+  },
+  loader: { '.lua': 'text' },
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: true,

@@ -5,6 +5,7 @@ import type { AuthSource } from './bot-auth.js'
 import type { BotCommand, BotEvent, BotProcessOptions } from './bot-protocol.js'
 import { type Deferred, deferred } from './deferred.js'
 import { Inbox, type ReceivedMessage } from './inbox.js'
+import { TYPESCRIPT } from './typescript.js'
 
 const PROGRAM = fileURLToPath(new URL('./bot-process.ts', import.meta.url))
 
@@ -34,7 +35,7 @@ export class BotChild {
     this.#options = options
     const { server, account, authModule, authOptions } = options
     const argument: BotProcessOptions = { url: server.url, account, authModule, authOptions }
-    this.#process = fork(PROGRAM, [JSON.stringify(argument)], { execArgv: ['--import', 'tsx'] })
+    this.#process = fork(PROGRAM, [JSON.stringify(argument)], { execArgv: TYPESCRIPT })
     this.#process.on('message', (event: BotEvent) => this.#handle(event))
     this.#process.on('exit', () => this.#handleExit())
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { TYPESCRIPT } from './typescript.js'
 
 const PROGRAM = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 
@@ -20,7 +21,7 @@ export type WriterOptions = StoreSource & { task: WriterTask }
 export type WriterReport = { versions: number[] } | { acknowledged: number }
 
 function startWriter(options: WriterOptions): ChildProcess {
-  return fork(PROGRAM, [JSON.stringify(options)], { execArgv: ['--import', 'tsx'] })
+  return fork(PROGRAM, [JSON.stringify(options)], { execArgv: TYPESCRIPT })
 }
 
 /** Resolves with the versions that the writes took, when the process has ended. */

@@ -1,0 +1,20 @@
+-- Takes the next fencing token, whether or not the session exists.
+--
+-- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
+--
+-- The token is at least this server's time, so that it outranks all tokens from before a loss of the head (FLUSHALL,
+-- a tombstone that has expired).
+--
+-- Returns {1, token, exists, version, updatedAt, creds or false} or {0, reason, actual}.
+if isHalf then return {0, 'INCOMPLETE', version} end
+if isExpired then vacate(ARGV[4]) end
+fence = math.max(fence + 1, now)
+redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence))
+if not exists then
+  redis.call('HSET', credsKey, 'vacant', '1')
+  redis.call('PEXPIRE', credsKey, ARGV[4])
+  return {1, fence, 0, version, updatedAt, false}
+end
+redis.call('HSET', keysKey, '@fence', digits(fence))
+renew(ARGV[2], ARGV[3])
+return {1, fence, 1, version, updatedAt, redis.call('HGET', credsKey, 'data')}

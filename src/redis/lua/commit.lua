@@ -1,0 +1,44 @@
+-- Writes all fields of one commit or none.
+--
+-- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
+-- ARGV[5]  expected version, or ''                                 ARGV[6]  the new version is above this one, or ''
+-- ARGV[7]  life in ms, or '' for ever                              ARGV[8]  grace in ms
+-- ARGV[9]  creds: 'keep', 'set' or 'drop'                          ARGV[10] the creds' envelope, or ''
+-- ARGV[11] number of fields to delete: their names follow, then names and envelopes of those to write
+--
+-- Returns {1, version, updatedAt} or {0, reason, actual}.
+local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[6])
+local credsAction, deleteCount = ARGV[9], tonumber(ARGV[11])
+local firstDelete, firstWrite = 12, 12 + deleteCount
+local PAIRS = 1000 -- unpack fails near 8,000 values
+
+local appliedVersion, appliedAt = findOperation(operation)
+if appliedVersion then return {1, appliedVersion, appliedAt} end
+local refusal = refuse(token, ARGV[4], ARGV[5])
+if refusal then return refusal end
+if isHalf then return {0, 'INCOMPLETE', version} end
+
+local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
+local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
+if hasNoEffect and not above then return {1, version, updatedAt} end
+
+-- Who still owns an expired session brings it back whole; for anyone else it begins anew.
+if isExpired and token == '' then redis.call('DEL', credsKey, keysKey) end
+
+version = math.max(version, above or 0) + 1
+fence = math.max(fence, tonumber(token) or 0)
+updatedAt = now
+redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt))
+redis.call('HDEL', credsKey, 'vacant')
+redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt))
+noteOperation(operation)
+if credsAction == 'set' then redis.call('HSET', credsKey, 'data', ARGV[10]) end
+if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
+for from = firstDelete, firstWrite - 1, PAIRS do
+  redis.call('HDEL', keysKey, unpack(ARGV, from, math.min(from + PAIRS, firstWrite) - 1))
+end
+for from = firstWrite, #ARGV, 2 * PAIRS do
+  redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 2 * PAIRS - 1, #ARGV)))
+end
+renew(ARGV[7], ARGV[8])
+return {1, version, updatedAt}

@@ -1,0 +1,14 @@
+-- Removes the session and leaves a tombstone.
+--
+-- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
+-- ARGV[5]  expected version, or ''                                 ARGV[6]  life of the tombstone in ms
+--
+-- Returns {1} or {0, reason, actual}.
+if findOperation(ARGV[2]) then return {1} end
+local refusal = refuse(ARGV[3], ARGV[4], ARGV[5])
+if refusal then return refusal end
+if isHalf or (hasHead and not isVacant) then
+  vacate(ARGV[6])
+  noteOperation(ARGV[2])
+end
+return {1}

@@ -1,0 +1,82 @@
+-- Begins every script that changes or judges a session: what the session is now.
+--
+-- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, ops, data
+-- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head
+-- ARGV[1]  now in milliseconds, or '' for this server's clock
+--
+-- All instants are milliseconds since the epoch. A session without expiresAt lives for ever. "vacant" marks a head
+-- without a session: claimed and not yet written, or deleted.
+local credsKey, keysKey = KEYS[1], KEYS[2]
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local stored = redis.call('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops')
+local hasHead = stored[1] ~= false
+local hasKeys = redis.call('EXISTS', keysKey) == 1
+local version, fence = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+local updatedAt, expiresAt = tonumber(stored[3] or 0), tonumber(stored[4] or nil)
+local isVacant, ops = stored[5] ~= false, stored[6] or ''
+local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
+local exists = hasHead and not isVacant and not isExpired
+-- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
+local isHalf = hasKeys ~= (hasHead and not isVacant)
+
+-- Lua prints large numbers as 1.79e+12.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+-- Forgets the session and all its fields; the head that stays outranks every token and version handed out before.
+local function vacate(tombstoneMs)
+  version, fence, ops, exists, isVacant = version + 1, fence + 1, '', false, true
+  redis.call('DEL', credsKey, keysKey)
+  redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
+    'vacant', '1')
+  redis.call('PEXPIRE', credsKey, tombstoneMs)
+end
+
+-- lifeMs: '' is for ever. What has expired stays for graceMs, in case that its owner comes back.
+local function renew(lifeMs, graceMs)
+  if lifeMs == '' then
+    redis.call('HDEL', credsKey, 'expiresAt')
+    redis.call('HDEL', keysKey, '@expiresAt')
+    redis.call('PERSIST', credsKey)
+    redis.call('PERSIST', keysKey)
+    return
+  end
+  local at = digits(now + lifeMs)
+  redis.call('HSET', credsKey, 'expiresAt', at)
+  redis.call('HSET', keysKey, '@expiresAt', at)
+  redis.call('PEXPIRE', credsKey, digits(lifeMs + graceMs))
+  redis.call('PEXPIRE', keysKey, digits(lifeMs + graceMs))
+end
+
+-- The version and the instant that the operation took when it was applied before; nil when it was not.
+local function findOperation(id)
+  for known, atVersion, at in string.gmatch(ops, '(%S+) (%S+) (%S+)\n') do
+    if known == id then return tonumber(atVersion), tonumber(at) end
+  end
+end
+
+-- Remembers the last 16 operations: those that a lost connection can leave unanswered.
+local function noteOperation(id)
+  local kept, count = {id .. ' ' .. digits(version) .. ' ' .. digits(updatedAt) .. '\n'}, 1
+  for line in string.gmatch(ops, '[^\n]+\n') do
+    if count == 16 then break end
+    count = count + 1
+    kept[count] = line
+  end
+  redis.call('HSET', credsKey, 'ops', table.concat(kept))
+end
+
+-- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''.
+local function refuse(token, seenVersion, expectedVersion)
+  token, seenVersion, expectedVersion = tonumber(token), tonumber(seenVersion), tonumber(expectedVersion)
+  if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
+  if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end
+  local actual = exists and version or 0
+  if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end
+end

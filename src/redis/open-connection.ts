@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
+import { ConnectionPool, type Lease } from '../core/connection-pool.js'
+import { MissingDependencyError } from '../core/errors.js'
+import type { RedisClient } from './client.js'
+import { RedisConnection } from './connection.js'
+import type { RedisOptions } from './redis-options.js'
+
+/** Longest wait between two attempts to connect. */
+const MAX_RECONNECT_MS = 2000
+
+const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
+/** A given client is one connection too, however many stores it is given to. */
+const given = new WeakMap<RedisClient, RedisConnection>()
+
+/** Stores of this process on the same server share one connection, which the last of them closes. */
+export async function openConnection(
+  options: RedisOptions,
+  timeoutMs: number,
+): Promise<Lease<RedisConnection>> {
+  if (options.redis !== undefined) {
+    const connection = given.get(options.redis) ?? new RedisConnection(options.redis)
+    given.set(options.redis, connection)
+    return { connection, release: async () => {} }
+  }
+  const { redisUrl, host, port, username, password, db, tls, redisOptions } = options
+  const target = { host, port, username, password, db, tls: tls === true ? {} : tls || undefined }
+  const clientOptions: IoredisOptions = {
+    ...defaults(timeoutMs),
+    ...redisOptions,
+    ...(dropUndefined(target) as IoredisOptions),
+  }
+  const name = hasFunctions(redisOptions) ? randomUUID() : JSON.stringify([redisUrl, clientOptions])
+  return connections.acquire(
+    name,
+    async () => new RedisConnection(await createClient(redisUrl, clientOptions)),
+  )
+}
+
+/**
+ * A server that stops answering is given up on after `timeoutMs`, and a call that waits for a connection fails with
+ * the second attempt that does: the deadline of the call and its retries are the store's, and nothing piles up here.
+ */
+function defaults(timeoutMs: number): IoredisOptions {
+  return {
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    connectTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    retryStrategy: attempt => Math.random() * Math.min(50 * 2 ** attempt, MAX_RECONNECT_MS),
+    // The server has become a replica: its name or its Sentinels lead to another one.
+    reconnectOnError: error => error.message.startsWith('READONLY'),
+    failoverDetector: true, // a demoted master goes on acknowledging until the client leaves it
+  }
+}
+
+async function createClient(url: string | undefined, options: IoredisOptions): Promise<RedisClient> {
+  const Client = await loadIoredis()
+  const client = url === undefined ? new Client(options) : new Client(url, options)
+  client.on('error', () => {}) // each call reports its own failure
+  return client as unknown as RedisClient
+}
+
+type ConstructRedis = new (...input: [IoredisOptions] | [url: string, IoredisOptions]) => Redis
+
+async function loadIoredis(): Promise<ConstructRedis> {
+  try {
+    const { Redis } = await import('ioredis')
+    return Redis as unknown as ConstructRedis
+  } catch (cause) {
+    throw new MissingDependencyError('ioredis', 'The Redis store', cause)
+  }
+}
+
+function hasFunctions(options: object | undefined): boolean {
+  return Object.values(options ?? {}).some(
+    value =>
+      typeof value === 'function' || (typeof value === 'object' && value !== null && hasFunctions(value)),
+  )
+}
+
+function dropUndefined(object: object): object {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,294 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ClosedError, SessionIncompleteError } from '../core/errors.js'
+import {
+  type Backend,
+  type BackendClaim,
+  type Commit,
+  type CommitResult,
+  CREDS_FIELD,
+  type Deletion,
+  type Field,
+  type Head,
+  type ReadResult,
+  type SessionPage,
+  type SnapshotResult,
+  type StoredField,
+} from '../core/store.js'
+import type { RedisConnection } from './connection.js'
+import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
+import { toRefusal, toStoreError } from './redis-errors.js'
+import type { Argument, Reply, Scripts } from './scripts.js'
+import { listSessions } from './session-pages.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** What has expired stays so long for an owner that comes back. */
+const GRACE_MS = DAY_MS
+/** A tombstone outlives every owner that could still write: an open hook is heard of once a day. */
+const TOMBSTONE_MS = 30 * DAY_MS
+/** Fields of a session that are read by one command; more are read in pages, so that Redis serves others between. */
+const MAX_WHOLE = 1000
+const PAGE_SIZE = 1000
+/** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
+const MAX_SPOILT = 3
+/** A closing store waits so long for answers that a server out of reach does not give. */
+const CLOSE_MS = 5000
+const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt'] as const
+
+export interface RedisBackendOptions {
+  connection: RedisConnection
+  names: KeyNames
+  /** `null` is for ever. */
+  ttlMs: number | null
+  release: () => Promise<void>
+  /** Instead of the server's clock. */
+  now?: (() => number) | undefined
+}
+
+/** Two hashes a session; a read of keys is one HMGET, and everything else one script. */
+export class RedisBackend implements Backend {
+  readonly #connection: RedisConnection
+  readonly #names: KeyNames
+  readonly #ttlMs: number | null
+  readonly #release: () => Promise<void>
+  readonly #now: (() => number) | undefined
+  readonly #underWay = new Set<Promise<unknown>>()
+  #isClosed = false
+
+  constructor({ connection, names, ttlMs, release, now }: RedisBackendOptions) {
+    this.#connection = connection
+    this.#names = names
+    this.#ttlMs = ttlMs
+    this.#release = release
+    this.#now = now
+  }
+
+  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+    const isOfKeys = fields.length > 0 && fields.every(field => field.type !== CREDS_FIELD.type)
+    return (isOfKeys && (await this.#readKeys(sessionId, fields))) || this.#readExactly(sessionId, fields)
+  }
+
+  async readAll(sessionId: string): Promise<SnapshotResult> {
+    for (let spoilt = 0; ; spoilt++) {
+      const most = spoilt < MAX_SPOILT ? MAX_WHOLE : Number.MAX_SAFE_INTEGER
+      const { head, creds, fields } = await this.#run('read', sessionId, most).then(reply =>
+        toSnapshot(reply),
+      )
+      const found = fields === false ? await this.#readPages(sessionId) : fields
+      if (fields === false) {
+        const after = await this.#readExactly(sessionId, [])
+        if (after.head.version !== head.version || !after.head.exists) continue
+      }
+      const first = creds === undefined ? [] : [{ ...CREDS_FIELD, bytes: creds }]
+      return { head, fields: [...first, ...(found as StoredField[])] }
+    }
+  }
+
+  async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    const { writes, operationId, fencingToken, seenVersion, expectedVersion, above } = commit
+    const creds = writes.find(write => write.type === CREDS_FIELD.type)
+    const ofKeys = writes.filter(write => write !== creds)
+    const deletes = ofKeys.filter(write => write.bytes === null)
+    const pairs: Argument[] = []
+    for (const write of ofKeys) if (write.bytes !== null) pairs.push(fieldName(write), toBuffer(write.bytes))
+    const reply = await this.#call('commit', sessionId, [
+      operationId,
+      orNone(fencingToken),
+      orNone(seenVersion),
+      orNone(expectedVersion),
+      orNone(above),
+      orNone(this.#ttlMs),
+      GRACE_MS,
+      creds === undefined ? 'keep' : creds.bytes === null ? 'drop' : 'set',
+      creds?.bytes ? toBuffer(creds.bytes) : '',
+      deletes.length,
+      ...deletes.map(fieldName),
+      ...pairs,
+    ])
+    if (reply[0] === 0) throw toRefusal(sessionId, commit, reply)
+    const [, version, updatedAtMs] = reply as [1, number, number]
+    return { version, updatedAtMs, durability: 'durable' }
+  }
+
+  async delete(sessionId: string, deletion: Deletion): Promise<void> {
+    const { operationId, fencingToken, seenVersion, expectedVersion } = deletion
+    const reply = await this.#call('delete', sessionId, [
+      operationId,
+      orNone(fencingToken),
+      orNone(seenVersion),
+      orNone(expectedVersion),
+      TOMBSTONE_MS,
+    ])
+    if (reply[0] === 0) throw toRefusal(sessionId, deletion, reply)
+  }
+
+  async claim(sessionId: string): Promise<BackendClaim> {
+    const reply = await this.#run('claim', sessionId, orNone(this.#ttlMs), GRACE_MS, TOMBSTONE_MS)
+    const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
+      1,
+      number,
+      number,
+      number,
+      number,
+      Buffer | null,
+    ]
+    const head = { exists: exists === 1, version, fence: fencingToken, updatedAtMs }
+    return { fencingToken, head, creds: creds ?? undefined }
+  }
+
+  async touch(sessionId: string, ttlMs: number | null): Promise<void> {
+    await this.#run('touch', sessionId, orNone(ttlMs), GRACE_MS)
+  }
+
+  async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
+    const exists = async (sessionId: string) => {
+      const [creds] = this.#names.of(sessionId)
+      const [version, vacant, expiresAt] = await this.#connection.client.hmget(
+        creds,
+        'version',
+        'vacant',
+        'expiresAt',
+      )
+      return version !== null && vacant === null && !this.#isPast(expiresAt)
+    }
+    return this.#send(() => listSessions(this.#connection.client, this.#names, exists, limit, cursor))
+  }
+
+  async listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+    const { head } = await this.#readExactly(sessionId, [])
+    if (!head.exists) return []
+    const names = await this.#send(() => this.#connection.client.hkeys(this.#names.of(sessionId)[1]))
+    const fields = names.map(parseFieldName).filter(field => field !== undefined)
+    const ofType = type === undefined ? fields : fields.filter(field => field.type === type)
+    return ofType.sort((a, b) => compare(fieldName(a), fieldName(b)))
+  }
+
+  async isHealthy(): Promise<boolean> {
+    try {
+      return (await this.#connection.client.ping()) === 'PONG'
+    } catch {
+      return false // that is the answer
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const gaveUp = sleep(CLOSE_MS, undefined, { ref: false })
+    await Promise.race([Promise.allSettled(this.#underWay), gaveUp])
+    await this.#release()
+  }
+
+  /** `undefined` when the answer is not to be believed alone: no session, or one that seems to have expired. */
+  async #readKeys(sessionId: string, fields: readonly Field[]): Promise<ReadResult | undefined> {
+    const [, key] = this.#names.of(sessionId)
+    const reply = await this.#send(() =>
+      this.#connection.client.hmgetBuffer(key, ...HEAD_FIELDS, ...fields.map(fieldName)),
+    )
+    const [version, fence, updatedAt, expiresAt] = reply
+    if (!version || this.#isPast(expiresAt)) return undefined
+    const head = {
+      exists: true,
+      version: Number(version),
+      fence: Number(fence),
+      updatedAtMs: Number(updatedAt),
+    }
+    return { head, values: reply.slice(HEAD_FIELDS.length).map(value => value ?? undefined) }
+  }
+
+  /** By the server's clock, with the creds, and an error for half a session. */
+  async #readExactly(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+    const ofKeys = fields.filter(field => field.type !== CREDS_FIELD.type)
+    const { head, creds, values } = toValues(await this.#run('read', sessionId, '', ...ofKeys.map(fieldName)))
+    const found = values.values()
+    const take = (field: Field) =>
+      field.type === CREDS_FIELD.type ? creds : (found.next().value ?? undefined)
+    return { head, values: fields.map(take) }
+  }
+
+  async #readPages(sessionId: string): Promise<StoredField[]> {
+    const [, key] = this.#names.of(sessionId)
+    const fields = new Map<string, StoredField>()
+    let cursor = '0'
+    do {
+      const [next, elements] = await this.#send(() =>
+        this.#connection.client.hscanBuffer(key, cursor, 'COUNT', PAGE_SIZE),
+      )
+      for (const [name, field] of toFields(elements)) fields.set(name, field)
+      cursor = String(next)
+    } while (cursor !== '0')
+    return [...fields.values()]
+  }
+
+  async #run(script: keyof Scripts, sessionId: string, ...input: Argument[]): Promise<Reply> {
+    const reply = await this.#call(script, sessionId, input)
+    if (reply[0] === 0) throw new SessionIncompleteError({ sessionId })
+    return reply
+  }
+
+  #call(script: keyof Scripts, sessionId: string, input: Argument[]): Promise<Reply> {
+    const keys = this.#names.of(sessionId)
+    return this.#send(() => this.#connection.scripts[script](keys, orNone(this.#now?.()), ...input))
+  }
+
+  async #send<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new ClosedError('The Redis store')
+    const answer = call()
+    this.#underWay.add(answer)
+    try {
+      return await answer
+    } catch (error) {
+      throw toStoreError(error)
+    } finally {
+      this.#underWay.delete(answer)
+    }
+  }
+
+  /** By the clock of this process: a hint, which only the server's clock makes certain. */
+  #isPast(instant: Uint8Array | string | null | undefined): boolean {
+    return instant != null && Number(instant) <= (this.#now ?? Date.now)()
+  }
+}
+
+type ReadReply = [
+  1,
+  exists: number,
+  version: number,
+  fence: number,
+  updatedAt: number,
+  creds: Buffer | null,
+  fields: (Buffer | null)[] | null,
+]
+
+function toHead([, exists, version, fence, updatedAtMs]: ReadReply): Head {
+  return { exists: exists === 1, version, fence, updatedAtMs }
+}
+
+function toValues(reply: Reply) {
+  const read = reply as ReadReply
+  return { head: toHead(read), creds: read[5] ?? undefined, values: read[6] ?? [] }
+}
+
+/** `false`: there are more fields than may be read at once. */
+function toSnapshot(reply: Reply) {
+  const read = reply as ReadReply
+  const fields = read[6] === null ? false : [...toFields(read[6] as Buffer[]).values()]
+  return { head: toHead(read), creds: read[5] ?? undefined, fields } as const
+}
+
+/** Names and values in turn → fields by name. */
+function toFields(elements: readonly Buffer[]): Map<string, StoredField> {
+  const fields = new Map<string, StoredField>()
+  for (let i = 0; i + 1 < elements.length; i += 2) {
+    const name = String(elements[i])
+    const field = parseFieldName(name)
+    if (field !== undefined) fields.set(name, { ...field, bytes: elements[i + 1] as Buffer })
+  }
+  return fields
+}
+
+/** ioredis writes a Uint8Array that is no Buffer as text. */
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+const orNone = (value: number | null | undefined): number | '' => value ?? ''

@@ -1,0 +1,111 @@
+import type { RedisOptions as IoredisOptions } from 'ioredis'
+import * as v from 'valibot'
+import { InvalidOptionError } from '../core/errors.js'
+import { type CommonOptions, commonOptions } from '../core/options.js'
+import { parseOptions } from '../core/parse-options.js'
+import type { RedisClient } from './client.js'
+
+export interface RedisOptions extends CommonOptions {
+  /** `redis://`, or `rediss://` for TLS: user, password, host, port and the number of the database. */
+  redisUrl?: string | undefined
+  /** Instead of `redisUrl`. Default `localhost`. */
+  host?: string | undefined
+  /** Default 6379. */
+  port?: number | undefined
+  username?: string | undefined
+  password?: string | undefined
+  /** Number of the database; default 0. */
+  db?: number | undefined
+  /** `true`, or the options of Node's `tls.connect`. Default: none. */
+  tls?: boolean | object | undefined
+  /**
+   * ioredis' own options for the connection that is made, `sentinels` and `name` among them. They go before the
+   * defaults of this library. Connections with functions among these options are not shared.
+   */
+  redisOptions?: IoredisOptions | undefined
+  /** Instead of all of the above: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */
+  redis?: RedisClient | undefined
+  /** What every key begins with; default `baileys:auth`. 1 to 200 characters without braces. */
+  prefix?: string | undefined
+}
+
+const PREFIX = '1 to 200 characters without { and }'
+const text = (what: string) => v.optional(v.pipe(v.string(what), v.minLength(1, what)))
+const whole = (what: string, least: number, most: number) =>
+  v.optional(v.pipe(v.number(what), v.integer(what), v.minValue(least, what), v.maxValue(most, what)))
+
+const schema = v.strictObject(
+  {
+    ...commonOptions,
+    redisUrl: v.optional(v.custom<string>(isRedisUrl, 'a redis:// or rediss:// URL')),
+    host: text('the name of a host'),
+    port: whole('a port, 1 to 65535', 1, 65535),
+    username: text('the name of a user'),
+    password: text('text'),
+    db: whole('the number of a database', 0, 2 ** 31 - 1),
+    tls: v.optional(v.custom<boolean | object>(isTls, 'true, false or an object')),
+    redisOptions: v.optional(v.custom<IoredisOptions>(isObject, "an object of ioredis' options")),
+    redis: v.optional(v.custom<RedisClient>(isClient, 'a Redis or Cluster of ioredis 5 or 6')),
+    prefix: v.optional(v.pipe(v.string(PREFIX), v.regex(/^[^{}]{1,200}$/, PREFIX))),
+  },
+  'an object',
+)
+
+const OWN_CONNECTION = [
+  'redisUrl',
+  'host',
+  'port',
+  'username',
+  'password',
+  'db',
+  'tls',
+  'redisOptions',
+] as const
+
+export function parseRedisOptions(options: RedisOptions): RedisOptions {
+  const parsed = parseOptions(schema, options, 'redis')
+  const given = OWN_CONNECTION.filter(name => parsed[name] !== undefined)
+  if (parsed.redis !== undefined) {
+    if (given.length > 0) throw new InvalidOptionError(`Give "redis.redis" or "redis.${given[0]}", not both.`)
+    checkClient(parsed.redis)
+  } else if (given.length === 0) {
+    throw new InvalidOptionError(
+      '"redis" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".',
+    )
+  }
+  if (parsed.redisUrl !== undefined && parsed.host !== undefined) {
+    throw new InvalidOptionError('Give "redis.redisUrl" or "redis.host", not both.')
+  }
+  return parsed
+}
+
+/** A replica lags behind its master: what it answers may be older than what has been acknowledged. */
+function checkClient(client: RedisClient): void {
+  const { scaleReads = 'master', keyPrefix } = (client.options ?? {}) as {
+    scaleReads?: unknown
+    keyPrefix?: string
+  }
+  if (scaleReads !== 'master') {
+    throw new InvalidOptionError('The Cluster given as "redis" must have "scaleReads" at "master".')
+  }
+  if (keyPrefix?.includes('{')) {
+    throw new InvalidOptionError('The client given as "redis" must have no "{" in its "keyPrefix".')
+  }
+}
+
+function isRedisUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
+}
+
+function isTls(value: unknown): boolean {
+  return typeof value === 'boolean' || isObject(value)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+function isClient(value: unknown): boolean {
+  const client = value as Partial<RedisClient> | null
+  return typeof client?.hmgetBuffer === 'function' && typeof client.defineCommand === 'function'
+}

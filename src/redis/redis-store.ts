@@ -1,0 +1,33 @@
+import { createCodec } from '../core/codec.js'
+import { CodecStore } from '../core/codec-store.js'
+import { toCodecOptions, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { warnOfLoss } from './durability-check.js'
+import { KeyNames } from './key-names.js'
+import { openConnection } from './open-connection.js'
+import { RedisBackend } from './redis-backend.js'
+import { parseRedisOptions, type RedisOptions } from './redis-options.js'
+
+export const DEFAULT_PREFIX = 'baileys:auth'
+const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
+
+/** Many sessions in one Redis. Made by `createRedisStore`. */
+export class RedisAuthStore extends CodecStore {}
+
+/**
+ * Opens a connection, or shares the one that is open to the same server. Does not wait for the server: a call that
+ * does not reach it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ */
+export async function createRedisStore(options: RedisOptions): Promise<RedisAuthStore> {
+  const parsed = parseRedisOptions(options)
+  const codec = await createCodec(toCodecOptions(parsed))
+  const retry = toRetryPolicy(parsed)
+  const logger = toLogger(parsed)
+  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const prefix = parsed.prefix ?? DEFAULT_PREFIX
+  const { connection, release } = await openConnection(parsed, retry.timeoutMs)
+  warnOfLoss(connection.client, logger, ttlMs !== null).catch(() => {
+    // The first call says that the server is out of reach.
+  })
+  const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release })
+  return new RedisAuthStore({ backend, codec, retry, ttlMs, logger, memory: connection.memoryOf(prefix) })
+}

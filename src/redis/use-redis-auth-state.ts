@@ -1,0 +1,16 @@
+import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook.js'
+import type { RedisOptions } from './redis-options.js'
+import { createRedisStore, type RedisAuthStore } from './redis-store.js'
+
+export interface RedisAuthStateOptions extends AuthStateOptions, StoreSource<RedisAuthStore> {
+  redis?: RedisOptions | undefined
+}
+
+/**
+ * The auth state of one bot in Redis. Opening takes the ownership of the session: whoever had it before is refused
+ * from then on. A session that exists is never replaced by a new one; what cannot be read throws.
+ */
+export function useRedisAuthState(options: RedisAuthStateOptions): Promise<AuthStateHandle<RedisAuthStore>> {
+  return openHook(options, { name: 'redis', createStore: createRedisStore })
+}
