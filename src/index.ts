@@ -16,6 +16,7 @@ export type {
   AuthStore,
   BatchResult,
   Claim,
+  ClaimOptions,
   Durability,
   Field,
   KeysByType,

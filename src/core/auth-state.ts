@@ -1,9 +1,10 @@
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
-import { type FencedError, maskSessionId } from './errors.js'
+import { type FencedError, hasCode, maskSessionId } from './errors.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
+import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 
@@ -15,6 +16,11 @@ const MAX_INTERVAL_MS = 24 * 60 * 60 * 1000
 export interface AuthStateOptions {
   /** 1 to 1,024 bytes of text; the session's name in the store. */
   sessionId: string
+  /**
+   * `last-opener` (default): whoever opens the session last owns it, and its earlier owner is refused from then on.
+   * `exclusive`: an opener waits for the owner to close or to die (`ttl.lockTtl`), then throws `SESSION_LOCKED`.
+   */
+  ownership?: Ownership | undefined
   /** Let a save replace a paired identity by another one. Default `false`: `IDENTITY_CONFLICT`. */
   resetIdentity?: boolean | undefined
   /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
@@ -47,13 +53,15 @@ export async function openAuthState<S extends AuthStore>(
   const { store, sessionId, onOwnershipLost, onRewind } = options
   const { logger } = store
   const { initAuthCreds, proto } = await loadBaileys()
-  const claim = await store.claim(sessionId)
+  const ownership = options.ownership ?? 'last-opener'
+  const claim = await claimOwnership(store, sessionId, ownership)
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
   // Before anyone can write a key: a session without creds is half a session.
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
 
   const session = new OwnedSession(store, sessionId, claim.fencingToken, error => {
     clearInterval(keepAlive)
+    stopRenewing()
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
@@ -76,6 +84,7 @@ export async function openAuthState<S extends AuthStore>(
   })
   const state: AuthenticationState = { creds, keys }
   const keepAlive = startKeepAlive()
+  const stopRenewing = ownership === 'exclusive' ? startRenewing() : () => {}
   const stopListening = store.onRewind(rewind => {
     if (rewind.sessionId !== sessionId) return
     saver.markUnsaved()
@@ -110,6 +119,21 @@ export async function openAuthState<S extends AuthStore>(
     return setInterval(touch, intervalMs).unref()
   }
 
+  function startRenewing(): () => void {
+    return renewLeases(store, sessionId, claim.fencingToken, error => {
+      if (hasCode(error, 'FENCED')) session.lose(error as FencedError)
+      else warn(error, 'the lease of the session could not be renewed')
+    })
+  }
+
+  async function releaseLease(): Promise<void> {
+    stopRenewing()
+    if (ownership !== 'exclusive' || session.isLost) return
+    await store
+      .releaseLease(sessionId, claim.fencingToken)
+      .catch(error => warn(error, 'the lease of the session ends by itself'))
+  }
+
   function callBack(callback: () => void): void {
     try {
       callback()
@@ -126,6 +150,7 @@ export async function openAuthState<S extends AuthStore>(
     clearInterval(keepAlive)
     if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
     await session.close()
+    await releaseLease()
     stopListening()
     if (options.ownsStore) await store.close()
   }

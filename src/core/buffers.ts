@@ -18,7 +18,8 @@ const MAX_DEPTH = 200
 
 type Tree = Record<string, unknown>
 
-/** Throws `InvalidValueError` for what would not come back: a Map or Set, another typed array, a cycle. */
+/** Throws `InvalidValueError` for what would not come back: a Map, Set, RegExp, Error or Promise, another typed
+ * array, a cycle. */
 export function serialize(value: unknown): string {
   const text = JSON.stringify(toTree(value, 0))
   if (text === undefined) throw new InvalidValueError(`A value of type ${typeof value} cannot be stored.`)
@@ -61,7 +62,10 @@ function toTree(value: unknown, depth: number): unknown {
     value instanceof Map ||
     value instanceof Set ||
     ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer
+    value instanceof ArrayBuffer ||
+    value instanceof RegExp ||
+    value instanceof Error ||
+    value instanceof Promise
   ) {
     throw new InvalidValueError(`A value holds a ${value.constructor.name}, which JSON would lose.`)
   }
@@ -102,11 +106,16 @@ function reviveInPlace(node: unknown): unknown {
   }
   const tree = node as Tree
   if (isTagged(tree)) {
-    if (tree.type === 'Object') return reviveChildren(tree.data as Tree)
+    if (tree.type === 'Object') return reviveChildren(asObject(tree.data))
     const value = reviveBytes(tree) ?? reviveScalar(tree)
     if (value !== undefined) return value
   }
   return reviveChildren(tree)
+}
+
+function asObject(data: unknown): Tree {
+  if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Tree
+  throw new SyntaxError('The data of an "Object" is no object.')
 }
 
 function reviveChildren(tree: Tree): Tree {

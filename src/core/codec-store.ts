@@ -16,6 +16,7 @@ import {
   type Backend,
   type BatchResult,
   type Claim,
+  type ClaimOptions,
   CREDS_FIELD,
   type Field,
   type Head,
@@ -36,6 +37,8 @@ export interface StoreParts {
   codec: Codec
   retry: RetryPolicy
   ttlMs: number | null
+  /** How long an exclusive lease lasts without being renewed; default 5,000. */
+  leaseMs?: number
   logger: Logger
   /** Shared by the stores of one connection; by default the store's own. */
   memory?: SessionMemory
@@ -44,6 +47,7 @@ export interface StoreParts {
 /** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
 export class CodecStore implements AuthStore {
   readonly ttlSeconds: number | null
+  readonly leaseSeconds: number
   readonly logger: Logger
   readonly #backend: Backend
   readonly #codec: Codec
@@ -53,7 +57,16 @@ export class CodecStore implements AuthStore {
   readonly #operationIds = new OperationIds()
   #isClosed = false
 
-  constructor({ backend, codec, retry, ttlMs, logger, memory = new SessionMemory() }: StoreParts) {
+  constructor({
+    backend,
+    codec,
+    retry,
+    ttlMs,
+    leaseMs = 5000,
+    logger,
+    memory = new SessionMemory(),
+  }: StoreParts) {
+    this.leaseSeconds = leaseMs / 1000
     this.#backend = backend
     this.#codec = codec
     this.#retry = retry
@@ -179,7 +192,7 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  async claim(sessionId: string): Promise<Claim> {
+  async claim(sessionId: string, { exclusive = false }: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('claim', sessionId, () =>
@@ -187,10 +200,22 @@ export class CodecStore implements AuthStore {
     )
     this.#decodeCreds(sessionId, before.head, before.values[0])
     const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, () =>
-      this.#backend.claim(sessionId),
+      this.#backend.claim(sessionId, exclusive ? this.leaseSeconds * 1000 : undefined),
     )
     this.#rewinds.memory.noteToken(sessionId, fencingToken)
     return { fencingToken, version: head.version, creds: this.#decodeCreds(sessionId, head, creds) }
+  }
+
+  async renewLease(sessionId: string, fencingToken: number): Promise<void> {
+    checkSessionId(sessionId)
+    await this.#run('renewLease', sessionId, () =>
+      this.#backend.lease(sessionId, fencingToken, this.leaseSeconds * 1000),
+    )
+  }
+
+  async releaseLease(sessionId: string, fencingToken: number): Promise<void> {
+    checkSessionId(sessionId)
+    await this.#run('releaseLease', sessionId, () => this.#backend.lease(sessionId, fencingToken, null))
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {

@@ -51,6 +51,11 @@ export class StoreError extends Error {
   }
 }
 
+/** What to branch on. A store of the other module format throws errors of other classes. */
+export function hasCode(error: unknown, code: StoreErrorCode): boolean {
+  return error instanceof Error && (error as Partial<StoreError>).code === code
+}
+
 export class VersionMismatchError extends StoreError {
   constructor(
     readonly expected: number,
@@ -90,6 +95,21 @@ export class RewoundError extends StoreError {
     context: StoreErrorContext,
   ) {
     super('REWOUND', `The store went back from version ${seen} to ${found}; nothing was written.`, context)
+  }
+}
+
+/** Another process holds the session by an exclusive lease. */
+export class SessionLockedError extends StoreError {
+  constructor(
+    readonly remainingMs: number,
+    context: StoreErrorContext,
+  ) {
+    super(
+      'SESSION_LOCKED',
+      `Another process owns the session; its lease has ${remainingMs} ms to go and is being renewed. ` +
+        'Close it there, or wait for it to end.',
+      context,
+    )
   }
 }
 

@@ -49,6 +49,7 @@ function checkOptions(options: object, name: string): void {
       sessionId: v.unknown(),
       store: v.optional(v.custom<AuthStore>(value => typeof value === 'object' && value !== null, 'a store')),
       [name]: v.optional(v.unknown()),
+      ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
       resetIdentity: flag,
       repairSenderKeys: flag,
       onOwnershipLost: callback,

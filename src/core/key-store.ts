@@ -4,6 +4,8 @@ import type { AuthStore, KeysByType } from './store.js'
 
 /** Keys read at a time while iterating. */
 const PAGE_SIZE = 200
+/** Baileys writes an id right after it has failed to read it: far fewer are under way. */
+const MAX_UNREAD = 10_000
 
 export interface KeyStoreOptions {
   sessionId: string
@@ -28,7 +30,7 @@ export function createKeyStore({
   revive,
   assertOpen,
 }: KeyStoreOptions): SignalKeyStore {
-  const unread = new Map<string, unknown>()
+  const unread = new UnreadIds()
   const nameOf = (type: string, id: string): string => `${type}:${id}`
 
   async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
@@ -38,7 +40,7 @@ export function createKeyStore({
       for (const id of ids) unread.delete(nameOf(type, id))
       return Object.fromEntries(Object.entries(found).map(([id, value]) => [id, revive(type, value)]))
     } catch (error) {
-      for (const id of ids) unread.set(nameOf(type, id), error)
+      for (const id of ids) unread.add(nameOf(type, id), error)
       throw error
     }
   }
@@ -50,7 +52,7 @@ export function createKeyStore({
         if (!unread.has(nameOf(type, id))) continue
         throw new StoreUnavailableError('The store', UNREAD, {
           sessionId,
-          cause: unread.get(nameOf(type, id)),
+          cause: unread.cause,
         })
       }
     }
@@ -89,6 +91,37 @@ export function createKeyStore({
   }
 
   return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
+}
+
+/** Names whose last read has failed: the latest of them, so that an outage does not fill the memory. */
+class UnreadIds {
+  readonly #names = new Set<string>()
+  /** What the last read has failed with. */
+  cause: unknown
+
+  get size(): number {
+    return this.#names.size
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name)
+  }
+
+  add(name: string, cause: unknown): void {
+    this.cause = cause
+    this.#names.delete(name)
+    this.#names.add(name)
+    const [oldest] = this.#names
+    if (this.#names.size > MAX_UNREAD && oldest !== undefined) this.#names.delete(oldest)
+  }
+
+  delete(name: string): void {
+    this.#names.delete(name)
+  }
+
+  clear(): void {
+    this.#names.clear()
+  }
 }
 
 const UNREAD =

@@ -42,6 +42,8 @@ export interface TtlOptions {
   defaultTtl?: number | undefined
   credsTtl?: number | undefined
   keysTtl?: number | undefined
+  /** Seconds that the lease of `ownership: 'exclusive'` lasts without being renewed; default 5, at least 1. */
+  lockTtl?: number | undefined
 }
 
 /** What every store takes. */
@@ -63,6 +65,13 @@ function isLogger(value: unknown): boolean {
 export const flag = v.optional(v.boolean('true or false'))
 const seconds = v.optional(
   v.pipe(v.number('a number of seconds'), v.minValue(0, 'a number of seconds, 0 or more')),
+)
+const leaseSeconds = v.optional(
+  v.pipe(
+    v.number('a number of seconds'),
+    v.finite('finite'),
+    v.minValue(1, 'a number of seconds, 1 or more'),
+  ),
 )
 const milliseconds = v.optional(
   v.pipe(
@@ -115,7 +124,12 @@ export const commonOptions = {
       'an object',
     ),
   ),
-  ttl: v.optional(v.strictObject({ defaultTtl: seconds, credsTtl: seconds, keysTtl: seconds }, 'an object')),
+  ttl: v.optional(
+    v.strictObject(
+      { defaultTtl: seconds, credsTtl: seconds, keysTtl: seconds, lockTtl: leaseSeconds },
+      'an object',
+    ),
+  ),
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -154,6 +168,12 @@ export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): nu
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
   const lives = (given.length === 0 ? [defaultSeconds] : given).map(toLifeMs)
   return lives.includes(null) ? null : Math.max(...(lives as number[]))
+}
+
+const DEFAULT_LEASE_SECONDS = 5
+
+export function toLeaseMs({ ttl = {} }: CommonOptions): number {
+  return (ttl.lockTtl ?? DEFAULT_LEASE_SECONDS) * 1000
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {

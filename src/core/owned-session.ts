@@ -1,4 +1,4 @@
-import { ClosedError, FencedError } from './errors.js'
+import { ClosedError, type FencedError, hasCode } from './errors.js'
 import type { AuthPatch, AuthStore, VersionedResult } from './store.js'
 
 /** A session as its owner writes it: every write carries the token, until a later owner has taken it. */
@@ -35,14 +35,18 @@ export class OwnedSession {
     try {
       return await writing
     } catch (error) {
-      if (error instanceof FencedError && !this.#lost) {
-        this.#lost = error
-        this.#onLost(error)
-      }
+      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
       throw error
     } finally {
       this.#underWay.delete(writing)
     }
+  }
+
+  /** A later owner has the session: no write is tried from now on. */
+  lose(error: FencedError): void {
+    if (this.#lost) return
+    this.#lost = error
+    this.#onLost(error)
   }
 
   assertOpen(): void {

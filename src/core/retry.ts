@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StoreError, StoreTimeoutError } from './errors.js'
+import { hasCode, StoreTimeoutError } from './errors.js'
 
 export interface RetryPolicy {
   /** One deadline for the whole call, its retries and waits included. */
@@ -30,15 +30,19 @@ export async function withRetry<T>(
 ): Promise<T> {
   const deadlineMs = performance.now() + policy.timeoutMs
   let first: unknown
+  let timeout: unknown
   for (let retries = 0; ; retries++) {
     try {
       return await withDeadline(deadlineMs - performance.now(), policy, attempt, action)
     } catch (error) {
       const delayMs = Math.random() * policy.baseDelayMs * policy.multiplier ** retries
       const isOver = performance.now() + delayMs >= deadlineMs
-      if (!isRetryable(error)) throw error
+      const isTimeout = hasCode(error, 'TIMEOUT')
+      if (!isTimeout && !hasCode(error, 'STORE_UNAVAILABLE')) throw error
+      if (isTimeout) timeout ??= error
       first ??= error
-      if (retries >= policy.maxRetries || isOver) throw first // it says since when
+      // A timeout says that a write may have been applied; the first error says since when the store is away.
+      if (retries >= policy.maxRetries || isOver) throw timeout ?? first
       await sleep(delayMs)
     }
   }
@@ -62,8 +66,4 @@ async function withDeadline<T>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-function isRetryable(error: unknown): boolean {
-  return error instanceof StoreError && (error.code === 'STORE_UNAVAILABLE' || error.code === 'TIMEOUT')
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { maskSessionId, RewoundError } from './errors.js'
+import { hasCode, maskSessionId, RewoundError } from './errors.js'
 import type { Logger } from './logger.js'
 import type { SessionMemory } from './session-memory.js'
 import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js'
@@ -57,8 +57,9 @@ export class RewindGuard {
       try {
         return await this.#run(operation, sessionId, () => action(seenVersion))
       } catch (error) {
-        if (!(error instanceof RewoundError) || heals === MAX_HEALS) throw error
-        await this.#heal(sessionId, error.seen, error.found)
+        if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
+        const { seen, found } = error as RewoundError
+        await this.#heal(sessionId, seen, found)
       }
     }
   }

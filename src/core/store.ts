@@ -69,6 +69,11 @@ export interface SessionUpdate {
 export type BatchResult<T> = { sessionId: string; value: T } | { sessionId: string; error: Error }
 
 /** What opening a session gives: the token that proves ownership, and the creds as they were then. */
+export interface ClaimOptions {
+  /** Also take the exclusive lease: until it ends or is released, every other claim is refused. */
+  exclusive?: boolean | undefined
+}
+
 export interface Claim {
   /** Greater than every token handed out before for this session. Writes must carry it. */
   fencingToken: number
@@ -118,11 +123,20 @@ export interface AuthStore {
   batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]>
   batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]>
 
-  /** Takes the ownership of the session: the next fencing token. Creates nothing else. */
-  claim(sessionId: string): Promise<Claim>
+  /**
+   * Takes the ownership of the session: the next fencing token. Creates nothing else.
+   * Refused with `SESSION_LOCKED` while another owner holds the exclusive lease.
+   */
+  claim(sessionId: string, options?: ClaimOptions): Promise<Claim>
+  /** Extends the lease to `leaseSeconds` from now. Refused with `FENCED` when a later owner has the session. */
+  renewLease(sessionId: string, fencingToken: number): Promise<void>
+  /** Ends the lease, so that the next owner need not wait. Refused like `renewLease`. */
+  releaseLease(sessionId: string, fencingToken: number): Promise<void>
   /** Calls `listener` whenever the session is found to have gone back in time; returns how to stop it. */
   onRewind(listener: (rewind: Rewind) => void): () => void
 
+  /** How long an exclusive lease lasts without being renewed, in seconds. */
+  readonly leaseSeconds: number
   /** How long a session lives after its last activity, in seconds; `null` is for ever. */
   readonly ttlSeconds: number | null
   /** Where the store and the hooks over it write their warnings and errors. */
@@ -208,8 +222,13 @@ export interface Backend {
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
   /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
   delete(sessionId: string, deletion: Deletion): Promise<void>
-  /** Takes the next fencing token, whether or not the session exists. */
-  claim(sessionId: string): Promise<BackendClaim>
+  /**
+   * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that long.
+   * Refused with `SessionLockedError` while another claim's lease has not ended.
+   */
+  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim>
+  /** Sets the lease of the owner with this token to end after `leaseMs`, or now (`null`); else `FencedError`. */
+  lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void>
   /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */
   touch(sessionId: string, ttlMs: number | null): Promise<void>
   /** Existing sessions, in a stable order. */

@@ -2,7 +2,7 @@ import type { Field } from '../core/store.js'
 import type { SessionKeys } from './scripts.js'
 
 /**
- *   <prefix>:{<session>}:creds   hash: version, fence, updatedAt, expiresAt, vacant, ops, data
+ *   <prefix>:{<session>}:creds   hash: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
  *   <prefix>:{<session>}:keys    hash: <type>:<id> → envelope, and @version, @fence, @updatedAt, @expiresAt
  *
  * The braces are the hash tag that keeps both in one slot of a cluster: a `}` in the session's name would end it.

@@ -6,8 +6,8 @@ import type { RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import type { RedisOptions } from './redis-options.js'
 
-/** Longest wait between two attempts to connect. */
-const MAX_RECONNECT_MS = 2000
+/** Longest wait between two attempts to connect; short, since calls wait for it. */
+const MAX_RECONNECT_MS = 500
 
 const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
 /** A given client is one connection too, however many stores it is given to. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ClosedError, SessionIncompleteError } from '../core/errors.js'
+import { ClosedError } from '../core/errors.js'
 import {
   type Backend,
   type BackendClaim,
@@ -121,8 +121,15 @@ export class RedisBackend implements Backend {
     if (reply[0] === 0) throw toRefusal(sessionId, deletion, reply)
   }
 
-  async claim(sessionId: string): Promise<BackendClaim> {
-    const reply = await this.#run('claim', sessionId, orNone(this.#ttlMs), GRACE_MS, TOMBSTONE_MS)
+  async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+    const reply = await this.#run(
+      'claim',
+      sessionId,
+      orNone(this.#ttlMs),
+      GRACE_MS,
+      TOMBSTONE_MS,
+      orNone(leaseMs),
+    )
     const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
       1,
       number,
@@ -133,6 +140,11 @@ export class RedisBackend implements Backend {
     ]
     const head = { exists: exists === 1, version, fence: fencingToken, updatedAtMs }
     return { fencingToken, head, creds: creds ?? undefined }
+  }
+
+  async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
+    const reply = await this.#call('lease', sessionId, [fencingToken, orNone(leaseMs)])
+    if (reply[0] === 0) throw toRefusal(sessionId, { fencingToken }, reply)
   }
 
   async touch(sessionId: string, ttlMs: number | null): Promise<void> {
@@ -164,7 +176,7 @@ export class RedisBackend implements Backend {
 
   async isHealthy(): Promise<boolean> {
     try {
-      return (await this.#connection.client.ping()) === 'PONG'
+      return (await this.#send(() => this.#connection.client.ping())) === 'PONG'
     } catch {
       return false // that is the answer
     }
@@ -220,7 +232,7 @@ export class RedisBackend implements Backend {
 
   async #run(script: keyof Scripts, sessionId: string, ...input: Argument[]): Promise<Reply> {
     const reply = await this.#call(script, sessionId, input)
-    if (reply[0] === 0) throw new SessionIncompleteError({ sessionId })
+    if (reply[0] === 0) throw toRefusal(sessionId, {}, reply)
     return reply
   }
 

@@ -3,6 +3,7 @@ import {
   FencedError,
   RewoundError,
   SessionIncompleteError,
+  SessionLockedError,
   StoreError,
   StoreUnavailableError,
   VersionMismatchError,
@@ -47,6 +48,8 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
   switch (String(reason)) {
     case 'FENCED':
       return new FencedError(guard.fencingToken ?? 0, found < 0 ? undefined : found, { sessionId })
+    case 'LOCKED':
+      return new SessionLockedError(found, { sessionId })
     case 'REWOUND':
       return new RewoundError(guard.seenVersion ?? 0, found, { sessionId })
     case 'VERSION':

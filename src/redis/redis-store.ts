@@ -1,6 +1,6 @@
 import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
-import { toCodecOptions, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
 import { warnOfLoss } from './durability-check.js'
 import { KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'
@@ -29,5 +29,6 @@ export async function createRedisStore(options: RedisOptions): Promise<RedisAuth
     // The first call says that the server is out of reach.
   })
   const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release })
-  return new RedisAuthStore({ backend, codec, retry, ttlMs, logger, memory: connection.memoryOf(prefix) })
+  const memory = connection.memoryOf(prefix)
+  return new RedisAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })
 }

@@ -2,6 +2,7 @@ import type { RedisClient } from './client.js'
 import claim from './lua/claim.lua'
 import commit from './lua/commit.lua'
 import remove from './lua/delete.lua'
+import lease from './lua/lease.lua'
 import read from './lua/read.lua'
 import session from './lua/session.lua'
 import touch from './lua/touch.lua'
@@ -14,7 +15,7 @@ export type Argument = string | number | Uint8Array
 export type Reply = [1, ...unknown[]] | [0, reason: Buffer, actual: number]
 type Run = (keys: SessionKeys, ...input: Argument[]) => Promise<Reply>
 
-const SOURCES = { commit, delete: remove, claim, touch, read }
+const SOURCES = { commit, delete: remove, claim, lease, touch, read }
 export type Scripts = Record<keyof typeof SOURCES, Run>
 
 /** ioredis sends the script's hash, and its text to a server that does not know it (NOSCRIPT). */

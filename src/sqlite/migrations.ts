@@ -34,6 +34,8 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE floor (version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
   INSERT INTO floor VALUES (0, 0);
   `,
+  // When the exclusive lease ends; NULL where there is none. SQLite keeps the text: no comment may stand in it.
+  'ALTER TABLE session ADD COLUMN lease_until INTEGER',
 ]
 
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */

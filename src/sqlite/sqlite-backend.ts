@@ -1,3 +1,4 @@
+import { SessionLockedError } from '../core/errors.js'
 import { checkGuard } from '../core/guard.js'
 import { findOperation, noteOperation } from '../core/operation-ids.js'
 import {
@@ -93,10 +94,11 @@ export class SqliteBackend implements Backend {
     })
   }
 
-  claim(sessionId: string): Promise<BackendClaim> {
+  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
     return this.#write(statements => {
       this.#sweep(statements)
       const { row: expired, isExpired } = this.#find(statements, sessionId)
+      this.#assertNoLease(sessionId, expired)
       if (expired && isExpired) this.#vacate(statements, expired)
       const { row, head } = this.#find(statements, sessionId)
       const fence = head.fence + 1
@@ -107,11 +109,20 @@ export class SqliteBackend implements Backend {
         expires_at: head.exists ? this.#expiry() : null,
         vacant_since: head.exists ? null : this.#now(),
         operation: row?.operation ?? null,
+        lease_until: leaseMs === undefined ? null : this.#now() + leaseMs,
       }
       if (row) statements.updateSession({ ...next, key: row.key })
       else statements.insertSession(sessionId, next)
       const creds = row && head.exists ? statements.getField(row.key, CREDS_FIELD) : undefined
       return { fencingToken: fence, head: { ...head, fence }, creds }
+    })
+  }
+
+  lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
+    return this.#write(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      checkGuard(sessionId, head, { fencingToken })
+      if (row) statements.setLease(row.key, leaseMs === null ? null : this.#now() + leaseMs)
     })
   }
 
@@ -176,6 +187,7 @@ export class SqliteBackend implements Backend {
       expires_at: this.#expiry(),
       vacant_since: null,
       operation: noteOperation(row?.operation ?? null, applied),
+      lease_until: row?.lease_until ?? null,
     }
     const key = row?.key ?? statements.insertSession(sessionId, next)
     if (row) statements.updateSession({ ...next, key })
@@ -198,6 +210,7 @@ export class SqliteBackend implements Backend {
       expires_at: null,
       vacant_since: vacantSinceMs,
       operation: applied ? noteOperation(null, applied) : null,
+      lease_until: null,
     })
   }
 
@@ -209,6 +222,11 @@ export class SqliteBackend implements Backend {
     for (const row of statements.listExpired(nowMs)) this.#vacate(statements, row)
     statements.raiseFloor(nowMs - TOMBSTONE_MS)
     statements.deleteVacant(nowMs - TOMBSTONE_MS)
+  }
+
+  #assertNoLease(sessionId: string, row: SessionRow | undefined): void {
+    const remainingMs = (row?.lease_until ?? 0) - this.#now()
+    if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   }
 
   #expiry(): number | null {

@@ -1,6 +1,6 @@
 import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
-import { toCodecOptions, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
 import { openConnection } from './open-connection.js'
 import { SqliteBackend } from './sqlite-backend.js'
 import { parseSqliteOptions, type SqliteOptions } from './sqlite-options.js'
@@ -27,6 +27,7 @@ export async function createSqliteStore(options: SqliteOptions): Promise<SqliteA
     codec,
     retry,
     ttlMs,
+    leaseMs: toLeaseMs(parsed),
     logger: toLogger(parsed),
     memory: connection.memory,
   })

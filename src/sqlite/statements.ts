@@ -9,6 +9,7 @@ export interface SessionRow {
   expires_at: number | null
   vacant_since: number | null
   operation: string | null
+  lease_until: number | null
 }
 
 export interface Floor {
@@ -27,16 +28,18 @@ export type Statements = ReturnType<typeof prepareStatements>
 /** Every statement there is, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
 export function prepareStatements(database: SqliteDatabase) {
   const findSession = database.prepare(
-    'SELECT key, version, fence, updated_at, expires_at, vacant_since, operation FROM session WHERE id = ?',
+    'SELECT key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until FROM session WHERE id = ?',
   )
   const insertSession = database.prepare(
-    `INSERT INTO session (id, version, fence, updated_at, expires_at, vacant_since, operation)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO session (id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const updateSession = database.prepare(
-    `UPDATE session SET version = ?, fence = ?, updated_at = ?, expires_at = ?, vacant_since = ?, operation = ?
+    `UPDATE session SET version = ?, fence = ?, updated_at = ?, expires_at = ?, vacant_since = ?, operation = ?,
+       lease_until = ?
      WHERE key = ?`,
   )
+  const setLease = database.prepare('UPDATE session SET lease_until = ? WHERE key = ?')
   const setExpiry = database.prepare('UPDATE session SET expires_at = ? WHERE key = ?')
   const listSessions = database.prepare(
     `SELECT id FROM session
@@ -69,14 +72,15 @@ export function prepareStatements(database: SqliteDatabase) {
   return {
     findSession: (id: string) => findSession.get(id) as SessionRow | undefined,
     insertSession(id: string, row: Omit<SessionRow, 'key'>): number {
-      const { version, fence, updated_at, expires_at, vacant_since, operation } = row
-      insertSession.run(id, version, fence, updated_at, expires_at, vacant_since, operation)
+      const { version, fence, updated_at, expires_at, vacant_since, operation, lease_until } = row
+      insertSession.run(id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until)
       return (findSession.get(id) as SessionRow).key
     },
     updateSession(row: SessionRow): void {
-      const { key, version, fence, updated_at, expires_at, vacant_since, operation } = row
-      updateSession.run(version, fence, updated_at, expires_at, vacant_since, operation, key)
+      const { key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until } = row
+      updateSession.run(version, fence, updated_at, expires_at, vacant_since, operation, lease_until, key)
     },
+    setLease: (key: number, leaseUntil: number | null) => void setLease.run(leaseUntil, key),
     setExpiry: (key: number, expiresAt: number | null) => void setExpiry.run(expiresAt, key),
     listSessions: (after: string, nowMs: number, limit: number) =>
       listSessions.all(after, nowMs, limit) as { id: string }[],

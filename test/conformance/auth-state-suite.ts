@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { describeCreds } from './auth-state/creds.js'
+import { describeExclusive } from './auth-state/exclusive.js'
 import { describeIteration } from './auth-state/iteration.js'
 import { describeKeys } from './auth-state/keys.js'
 import { describeLife } from './auth-state/life.js'
@@ -15,6 +16,7 @@ export function describeAuthState(name: string, create: CreateStoreDatabase): vo
     describeKeys(create)
     describeCreds(create)
     describeSaving(create)
+    describeExclusive(create)
     describeIteration(create)
     describeLife(create)
     describeNotices(create)

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { describeCommits } from './backend/commits.js'
 import type { CreateDatabase } from './backend/harness.js'
+import { describeLeases } from './backend/leases.js'
 import { describeLifetime } from './backend/lifetime.js'
 import { describeNames } from './backend/names.js'
 import { describeOwnership } from './backend/ownership.js'
@@ -10,6 +11,7 @@ export function describeBackend(name: string, create: CreateDatabase): void {
   describe(`${name} as a backend`, () => {
     describeCommits(create)
     describeOwnership(create)
+    describeLeases(create)
     describeLifetime(create)
     describeNames(create)
   })

@@ -132,6 +132,9 @@ describe('serialize refuses what would not come back', () => {
 
   it.each<[string, unknown]>([
     ['a Map', new Map([['a', 1]])],
+    ['a RegExp', /a/],
+    ['an Error', new Error('a')],
+    ['a Promise', Promise.resolve(1)],
     ['a Set', new Set([1])],
     ['a Float64Array', new Float64Array(1)],
     ['a Uint16Array', new Uint16Array(1)],
@@ -166,6 +169,8 @@ describe('serialize refuses what would not come back', () => {
 describe('deserialize', () => {
   it('throws a SyntaxError for what is no JSON', () => {
     expect(() => deserialize('{')).toThrow(SyntaxError)
+    expect(() => deserialize('{"type":"Object","data":null}')).toThrow(SyntaxError)
+    expect(() => deserialize('[{"type":"Object","data":[1]}]')).toThrow(SyntaxError)
     expect(() => deserialize('')).toThrow(SyntaxError)
   })
 })

@@ -86,7 +86,15 @@ describe('a disk that is full', () => {
 test('a write that fails half-way takes its batch along, and leaves nothing', async () => {
   const { store, path } = await setUp()
   const { connection, release } = await openConnection({ path })
-  const row = { version: 1, fence: 0, updated_at: 0, expires_at: null, vacant_since: null, operation: null }
+  const row = {
+    version: 1,
+    fence: 0,
+    updated_at: 0,
+    expires_at: null,
+    vacant_since: null,
+    operation: null,
+    lease_until: null,
+  }
   const failing = connection.write(1000, statements => {
     statements.insertSession('t', row)
     throw new Error('the driver has failed')

@@ -55,7 +55,9 @@ test.each([
 test('a file of a later version is refused and left as it is', async () => {
   const path = join(await createFolder(), 'auth.db')
   await (await createSqliteStore({ path })).close()
-  await withDatabase(path, database => database.exec('PRAGMA user_version = 99'))
+  await withDatabase(path, database =>
+    database.exec('PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)'),
+  )
   const before = await readFile(path)
   await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
   expect((await readFile(path)).equals(before)).toBe(true)

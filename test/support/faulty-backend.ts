@@ -52,6 +52,7 @@ export class FaultyBackend implements Backend {
   commit = this.#wrap('commit')
   delete = this.#wrap('delete')
   claim = this.#wrap('claim')
+  lease = this.#wrap('lease')
   touch = this.#wrap('touch')
   list = this.#wrap('list')
   listFields = this.#wrap('listFields')

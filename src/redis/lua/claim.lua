@@ -1,15 +1,23 @@
 -- Takes the next fencing token, whether or not the session exists.
 --
 -- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
+-- ARGV[5]  length of the lease in ms, or '' for none
 --
 -- The token is at least this server's time, so that it outranks all tokens from before a loss of the head (FLUSHALL,
 -- a tombstone that has expired).
 --
 -- Returns {1, token, exists, version, updatedAt, creds or false} or {0, reason, actual}.
 if isHalf then return {0, 'INCOMPLETE', version} end
+local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil)
+if leaseUntil and leaseUntil > now then return {0, 'LOCKED', leaseUntil - now} end
 if isExpired then vacate(ARGV[4]) end
 fence = math.max(fence + 1, now)
 redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence))
+if ARGV[5] == '' then
+  redis.call('HDEL', credsKey, 'leaseUntil')
+else
+  redis.call('HSET', credsKey, 'leaseUntil', digits(now + ARGV[5]))
+end
 if not exists then
   redis.call('HSET', credsKey, 'vacant', '1')
   redis.call('PEXPIRE', credsKey, ARGV[4])

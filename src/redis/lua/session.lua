@@ -1,6 +1,6 @@
 -- Begins every script that changes or judges a session: what the session is now.
 --
--- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, ops, data
+-- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
@@ -23,6 +23,10 @@ local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <=
 local exists = hasHead and not isVacant and not isExpired
 -- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
 local isHalf = hasKeys ~= (hasHead and not isVacant)
+if hasKeys and not hasHead then
+  local copy = redis.call('HMGET', keysKey, '@version', '@fence')
+  version, fence = tonumber(copy[1] or 0), tonumber(copy[2] or 0)
+end
 
 -- Lua prints large numbers as 1.79e+12.
 local function digits(number)

@@ -14,6 +14,7 @@ export type Handle = AuthStateHandle<AuthStore>
 type OpenOptions = Partial<AuthStateOptions> & {
   store?: AuthStore
   ttlMs?: number | null
+  leaseMs?: number
   masterKey?: string
   logger?: Logger
 }
@@ -39,10 +40,15 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
     await database.remove()
   })
 
-  async function openStore({ ttlMs = null, masterKey, logger = nullLogger }: OpenOptions = {}) {
+  async function openStore({
+    ttlMs = null,
+    leaseMs = 5000,
+    masterKey,
+    logger = nullLogger,
+  }: OpenOptions = {}) {
     const backend = new FaultyBackend(await database.open({ ttlMs }))
     const codec = await createCodec(toCodecOptions({ masterKey }))
-    const store = new CodecStore({ backend, codec, ttlMs, retry: RETRY, logger })
+    const store = new CodecStore({ backend, codec, ttlMs, leaseMs, retry: RETRY, logger })
     closing.push(() => store.close())
     return { store, backend }
   }

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { openAuthState } from '../../../src/core/auth-state.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { record, setStage } from './harness.js'
+
+/** Short, so that a lease's end can be waited for. */
+const LEASE_MS = 600
+
+export function describeExclusive(create: CreateStoreDatabase): void {
+  describe('exclusive ownership', () => {
+    const exclusive = { ownership: 'exclusive', leaseMs: LEASE_MS } as const
+
+    test('is refused while another one has it, for longer than a lease lasts', async () => {
+      const { open } = await setStage(create)
+      const first = await open(exclusive)
+      await expect(open(exclusive)).rejects.toMatchObject({ code: 'SESSION_LOCKED', sessionId: 's' })
+      await expect(open({ leaseMs: LEASE_MS })).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+      await first.state.keys.set({ session: { a: record('still mine') } })
+    })
+
+    test('is handed over by close, without waiting for the lease to end', async () => {
+      const { open } = await setStage(create)
+      const patient = { ownership: 'exclusive', leaseMs: 60_000 } as const
+      const first = await open(patient)
+      await first.state.keys.set({ session: { a: record('1') } })
+      const opening = open(patient)
+      await sleep(50)
+      await first.close()
+      const second = await opening // a minute's lease would outlast the test
+      expect(await second.state.keys.get('session', ['a'])).toEqual({ a: record('1') })
+      await second.state.keys.set({ session: { a: record('2') } })
+    })
+
+    test('is taken from an owner that has died once its lease has ended', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore({ leaseMs: LEASE_MS })
+      const dead = await openAuthState({ sessionId: 's', store, ownsStore: false, ownership: 'exclusive' })
+      backend.fail('lease')
+      backend.fail('touch')
+      const second = await open(exclusive)
+      backend.heal()
+      await expect(dead.state.keys.set({ session: { a: record('late') } })).rejects.toMatchObject({
+        code: 'FENCED',
+      })
+      await second.state.keys.set({ session: { a: record('mine') } })
+      await dead.close()
+    })
+
+    test('that was lost while the owner slept is noticed by the next renewal', async () => {
+      const { open, raw } = await setStage(create)
+      let isLost = () => {}
+      const lost = new Promise<void>(resolve => {
+        isLost = resolve
+      })
+      const first = await open({ ...exclusive, onOwnershipLost: () => isLost() })
+      const { head } = await raw.read('s', [])
+      await raw.lease('s', head.fence, null)
+      await raw.claim('s')
+      await lost
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
+    })
+  })
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { StoreUnavailableError } from '../../src/core/errors.js'
+import { createKeyStore } from '../../src/core/key-store.js'
+import type { AuthStore } from '../../src/core/store.js'
+
+test('the unread guard keeps the last 10,000 ids, so that an outage does not fill the memory', async () => {
+  const written: object[] = []
+  const store = {
+    getKeys: () => Promise.reject(new StoreUnavailableError('The test', 'gone')),
+  } as unknown as AuthStore
+  const keys = createKeyStore({
+    sessionId: 's',
+    store,
+    write: async data => written.push(data),
+    revive: (_type, value) => value,
+    assertOpen() {},
+  })
+  const ids = Array.from({ length: 10_001 }, (_, n) => `${n}`)
+  await expect(keys.get('session', ids)).rejects.toThrow()
+  const put = (id: string) => keys.set({ session: { [id]: null } })
+  await expect(put('1')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(put('10000')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  expect(written).toEqual([])
+  await put('0')
+  expect(written).toEqual([{ session: { 0: null } }])
+})

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll } from 'vitest'
+import { type RedisClusterServers, startRedisCluster } from '../support/redis/redis-cluster.js'
+import { createRedisDatabase, type Servers } from '../support/redis/redis-database.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { type BaileysDatabase, describeBaileys } from './baileys-suite.js'
+
+const AUTH_MODULE = new URL('../support/redis/redis-auth.ts', import.meta.url).href
+const MASTER_KEY = '5e'.repeat(32)
+
+let single: RedisServer
+let cluster: RedisClusterServers
+beforeAll(async () => {
+  single = await startRedis()
+  cluster = await startRedisCluster()
+}, 120_000)
+afterAll(async () => {
+  await single?.stop()
+  await cluster?.stop()
+})
+
+describeBaileys('Redis, encrypted and compressed', async () => createDatabase({ url: single.url }))
+describeBaileys('a Redis Cluster, encrypted and compressed', async () =>
+  createDatabase({ cluster: cluster.nodes }),
+)
+
+function createDatabase(servers: Servers): BaileysDatabase {
+  const database = createRedisDatabase(servers)
+  const options = { masterKey: MASTER_KEY, security: { enableCompression: true } }
+  return {
+    authOf: (sessionId, given) => ({
+      authModule: AUTH_MODULE,
+      authOptions: { sessionId, servers, redis: { ...options, prefix: database.prefix }, ...given },
+    }),
+    openStore: () => database.openStore(options),
+    remove: () => database.remove(),
+  }
+}

@@ -1,0 +1,114 @@
+import { initAuthCreds } from '@whiskeysockets/baileys'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createRedisStore, useRedisAuthState } from '../../src/redis/index.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+
+let server: RedisServer
+let client: Redis
+beforeAll(async () => {
+  server = await startRedis()
+  client = new Redis(server.url)
+})
+afterAll(async () => {
+  client.disconnect()
+  await server.stop()
+})
+
+/** Commands that clients have sent meanwhile, those within scripts and of the counting itself left out. */
+async function count(action: () => Promise<unknown>): Promise<Record<string, number>> {
+  const monitor = await client.duplicate().monitor()
+  const seen: string[] = []
+  monitor.on('monitor', (_time: string, [command = '']: string[], source: string) => {
+    if (source !== 'lua') seen.push(command.toLowerCase())
+  })
+  await action()
+  await client.echo('end')
+  await expect.poll(() => seen.at(-1)).toBe('echo')
+  monitor.disconnect()
+  const sent = seen.filter(command => command !== 'echo')
+  return Object.fromEntries([...new Set(sent)].map(name => [name, sent.filter(one => one === name).length]))
+}
+
+const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
+
+describe.each([10, 10_000])('with %i keys in the session', size => {
+  async function setUp() {
+    const store = await createRedisStore({ redisUrl: server.url })
+    const sessionId = `of-${size}`
+    const handle = await useRedisAuthState({ sessionId, store })
+    onTestFinished(async () => {
+      await handle.close()
+      await store.close()
+    })
+    await handle.state.keys.set({ 'lid-mapping': Object.fromEntries(numbered(size)) })
+    return { ...handle, store, sessionId }
+  }
+
+  test.each([1, 50])('keys.get of %i is one HMGET', async n => {
+    const { state } = await setUp()
+    const ids = numbered(n).map(([id]) => id)
+    expect(await count(() => state.keys.get('lid-mapping', ids))).toEqual({ hmget: 1 })
+  })
+
+  test.each([1, 50])('keys.set of %i is one script', async n => {
+    const { state } = await setUp()
+    const data = { 'lid-mapping': Object.fromEntries(numbered(n)) }
+    expect(await count(() => state.keys.set(data))).toEqual({ evalsha: 1 })
+  })
+
+  test('saveCreds, touch and delete are one script each', async () => {
+    const { saveCreds, store, sessionId } = await setUp()
+    await store.touch(sessionId) // the first call of a script sends its text
+    await store.delete('none')
+    expect(await count(saveCreds)).toEqual({ evalsha: 1 })
+    expect(await count(() => store.touch(sessionId))).toEqual({ evalsha: 1 })
+    expect(await count(() => store.delete(sessionId))).toEqual({ evalsha: 1 })
+  })
+
+  test('both hashes are renewed together, and outlive the session by a day', async () => {
+    const { state, sessionId } = await setUp()
+    await state.keys.set({ 'lid-mapping': { a: '1' } })
+    const lives = await Promise.all(
+      ['creds', 'keys'].map(part => client.pexpiretime(`baileys:auth:{${sessionId}}:${part}`)),
+    )
+    const days = ((lives[0] as number) - Date.now()) / (24 * 60 * 60 * 1000)
+    expect(lives[0]).toBe(lives[1])
+    expect(Math.round(days)).toBe(31)
+  })
+})
+
+test('1,000 sessions of one process hold one connection', async () => {
+  const countClients = async () =>
+    String(await client.client('LIST'))
+      .trim()
+      .split('\n').length
+  const before = await countClients()
+  const redis = { redisUrl: server.url, ttl: { defaultTtl: 3600 } }
+  const creds = initAuthCreds() // a thousand pairings would take the processor, not Redis
+  const store = await createRedisStore(redis)
+  await store.batchSet(Array.from({ length: 1000 }, (_, n) => ({ sessionId: `bot-${n}`, patch: { creds } })))
+  await store.close()
+  const handles = await Promise.all(
+    Array.from({ length: 1000 }, (_, n) => useRedisAuthState({ sessionId: `bot-${n}`, redis })),
+  )
+  await Promise.all(handles.map(({ state }) => state.keys.set({ 'lid-mapping': { a: '1' } })))
+  expect(await countClients()).toBe(before + 1)
+  await Promise.all(handles.map(({ close }) => close()))
+  await expect.poll(countClients).toBe(before)
+})
+
+test('a session of 5,000 keys is read whole, in pages, while it is being written', async () => {
+  const store = await createRedisStore({ redisUrl: server.url })
+  onTestFinished(() => store.close())
+  const all = (n: number) => Object.fromEntries(numbered(5000).map(([id]) => [id, n]))
+  await store.set('large', { creds: { registrationId: 1 }, keys: { session: all(0) } })
+  expect(await count(() => store.get('large'))).toMatchObject({ hscan: expect.any(Number) })
+  const writing = Promise.all([1, 2, 3, 4, 5].map(n => store.set('large', { keys: { session: all(n) } })))
+  for (let reads = 0; reads < 5; reads++) {
+    const values = Object.values((await store.get('large'))?.data.keys.session ?? {})
+    expect(values).toHaveLength(5000)
+    expect(new Set(values).size).toBe(1)
+  }
+  await writing
+})

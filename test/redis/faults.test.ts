@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { expect, onTestFinished, test } from 'vitest'
+import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
+import { type RedisServerOptions, startRedis } from '../support/redis/redis-server.js'
+
+const CREDS = { registrationId: 7 }
+/** As a server is to be run whose acknowledged writes survive its death. */
+const ALWAYS = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
+
+async function setUp(serverOptions?: RedisServerOptions, options?: RedisOptions) {
+  const server = await startRedis(serverOptions)
+  const store = await createRedisStore({ redisUrl: server.url, ...options })
+  const client = new Redis(server.url)
+  client.on('error', () => {})
+  onTestFinished(async () => {
+    server.thaw()
+    client.disconnect()
+    await store.close()
+    await server.stop()
+  })
+  return { server, store, client }
+}
+
+test('kill -9 of the server in the middle of writes loses nothing acknowledged, and writing goes on', async () => {
+  const { server, store } = await setUp({ config: ALWAYS }, { resilience: { maxRetries: 20 } })
+  await store.set('s', { creds: CREDS })
+  const acknowledged = new Map<string, number>()
+  let isOver = false
+  let failures = 0
+  const writers = Array.from({ length: 10 }, async (_, writer) => {
+    for (let n = 1; !isOver; n++) {
+      const id = `w${writer}`
+      await store.set('s', { keys: { session: { [id]: n } } }).then(
+        () => acknowledged.set(id, n),
+        () => failures++,
+      )
+    }
+  })
+  for (let kills = 0; kills < 3; kills++) {
+    await sleep(150)
+    await server.kill()
+    const before = new Map(acknowledged)
+    await sleep(50)
+    await server.restart()
+    const found = await store.getKeys('s', 'session', [...before.keys()])
+    for (const [id, n] of before) expect(found[id]).toBeGreaterThanOrEqual(n)
+  }
+  isOver = true
+  await Promise.all(writers)
+  expect(failures).toBe(0)
+  expect(acknowledged.size).toBe(10)
+  expect(await store.getKeys('s', 'session', [...acknowledged.keys()])).toEqual(
+    Object.fromEntries(acknowledged),
+  )
+})
+
+test('an auth state goes on after a restart of the server, without opening anew', async () => {
+  const { server, store } = await setUp({ config: ALWAYS })
+  const { state, saveCreds, close } = await useRedisAuthState({ sessionId: 's', store })
+  await state.keys.set({ 'lid-mapping': { a: '1' } })
+  await server.kill()
+  await server.restart()
+  expect(await state.keys.get('lid-mapping', ['a'])).toEqual({ a: '1' })
+  state.creds.nextPreKeyId = 99
+  await saveCreds()
+  expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 99 })
+  await close()
+})
+
+test('a connection that is lost after the server ran the script has written once', async () => {
+  const { server, store: direct } = await setUp()
+  const proxy = await startFaultProxy(server.port)
+  const store = await createRedisStore({ redisUrl: `redis://127.0.0.1:${proxy.port}` })
+  onTestFinished(async () => {
+    await store.close()
+    await proxy.close()
+  })
+  await store.set('s', { creds: CREDS })
+  await store.set('s', { keys: { session: { a: 0 } } })
+  for (const n of [1, 2, 3]) {
+    proxy.loseNextAnswer()
+    expect(await store.set('s', { keys: { session: { a: n } } })).toMatchObject({ version: n + 2 })
+  }
+  const { fencingToken } = await store.claim('s')
+  proxy.loseNextAnswer()
+  await store.delete('s', 5, fencingToken)
+  expect(await direct.get('s')).toBeNull()
+  expect(proxy.connections).toBe(5)
+})
+
+test('writes whose answers were lost together are each applied once', async () => {
+  const { server } = await setUp()
+  const proxy = await startFaultProxy(server.port)
+  const store = await createRedisStore({ redisUrl: `redis://127.0.0.1:${proxy.port}` })
+  onTestFinished(async () => {
+    await store.close()
+    await proxy.close()
+  })
+  await store.set('s', { creds: CREDS })
+  proxy.loseNextAnswer()
+  const ids = Array.from({ length: 16 }, (_, n) => `k${n}`)
+  const written = await Promise.all(ids.map(id => store.set('s', { keys: { session: { [id]: id } } })))
+  expect(new Set(written.map(({ version }) => version)).size).toBe(16)
+  expect((await store.get('s'))?.version).toBe(17)
+})
+
+test('SCRIPT FLUSH goes unnoticed', async () => {
+  const { store, client } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await client.script('FLUSH')
+  expect(await store.set('s', { keys: { session: { a: 1 } } })).toMatchObject({ version: 2 })
+  await client.script('FLUSH')
+  expect(await store.get('s')).toMatchObject({ version: 2 })
+})
+
+test('a server that stops answering ends every call by its deadline, and never with "absent"', async () => {
+  const { server, store } = await setUp({}, { resilience: { operationTimeout: 400 } })
+  await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+  await server.freeze()
+  const calls = {
+    get: () => store.get('s'),
+    getKeys: () => store.getKeys('s', 'session', ['a']),
+    exists: () => store.exists('s'),
+    set: () => store.set('s', { keys: { session: { a: 2 } } }),
+    claim: () => store.claim('s'),
+    list: () => store.list(),
+    opening: () => useRedisAuthState({ sessionId: 's', store }),
+  }
+  for (const call of Object.values(calls)) {
+    const startMs = performance.now()
+    const error = await call().then(
+      () => undefined,
+      (failure: { code: string }) => failure,
+    )
+    expect(['TIMEOUT', 'STORE_UNAVAILABLE']).toContain(error?.code)
+    expect(performance.now() - startMs).toBeLessThan(400 * 3) // no measure of speed: the deadline is 400
+  }
+  server.thaw()
+  await expect.poll(() => store.getKeys('s', 'session', ['a']).catch(() => 'away')).toHaveProperty('a')
+})
+
+test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new session', async () => {
+  const { server, store } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await server.kill()
+  await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', store: 'Redis' })
+  await expect(useRedisAuthState({ sessionId: 's', redis: { redisUrl: server.url } })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+  })
+  expect(await store.isHealthy()).toBe(false)
+})
+
+test('a replica refuses writes, which go on when it is the master again', async () => {
+  const { store, client } = await setUp({}, { resilience: { maxRetries: 1, retryBaseDelay: 10 } })
+  await store.set('s', { creds: CREDS })
+  await client.call('REPLICAOF', '127.0.0.1', '1')
+  await client.call('CONFIG', 'SET', 'replica-serve-stale-data', 'yes')
+  const refused = store.set('s', { keys: { session: { a: 1 } } })
+  await expect(refused).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(refused).rejects.toThrow('replica')
+  await client.call('REPLICAOF', 'NO', 'ONE')
+  expect(await store.set('s', { keys: { session: { a: 2 } } })).toMatchObject({ version: 2 })
+})
+
+test('a server out of memory refuses a write whole and says so', async () => {
+  const { store, client } = await setUp({}, { resilience: { maxRetries: 0 } })
+  await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+  await client.config('SET', 'maxmemory', '1mb')
+  const refused = store.set('s', { keys: { session: { a: 2, b: 'x'.repeat(100_000) } } })
+  await expect(refused).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(refused).rejects.toThrow('out of memory')
+  expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 1 })
+  await client.config('SET', 'maxmemory', '0')
+  expect(await store.set('s', { keys: { session: { a: 3 } } })).toMatchObject({ version: 2 })
+})
+
+test("a server that is busy with somebody's script is waited for", async () => {
+  const { store, client } = await setUp({ config: ['--busy-reply-threshold', '20', '--save', ''] })
+  await store.set('s', { creds: CREDS })
+  const other = client.duplicate()
+  await other.ping()
+  const loop = client.eval('while true do end', 0).catch((error: Error) => error)
+  await sleep(100)
+  setTimeout(() => other.script('KILL'), 100)
+  expect(await store.set('s', { keys: { session: { a: 1 } } })).toMatchObject({ version: 2 })
+  await loop
+  other.disconnect()
+})
+
+test.each(['creds', 'keys'])('half a session is an error when the hash of its %s is gone', async part => {
+  const { store, client } = await setUp()
+  await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+  await client.del(`baileys:auth:{s}:${part}`)
+  const incomplete = { code: 'SESSION_INCOMPLETE' }
+  await expect(store.get('s')).rejects.toMatchObject(incomplete)
+  await expect(store.claim('s')).rejects.toMatchObject(incomplete)
+  await expect(store.set('s', { keys: { session: { b: 1 } } })).rejects.toMatchObject(incomplete)
+  await expect(useRedisAuthState({ sessionId: 's', store })).rejects.toMatchObject(incomplete)
+  if (part === 'keys') await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(incomplete)
+  await store.delete('s')
+  expect(await store.get('s')).toBeNull()
+})
+
+test('FLUSHALL under a bot is noticed at its next call, and what it holds is written again', async () => {
+  const { store, client } = await setUp()
+  const rewinds: unknown[] = []
+  const { state, saveCreds, close } = await useRedisAuthState({
+    sessionId: 's',
+    store,
+    onRewind: rewind => rewinds.push(rewind),
+  })
+  await state.keys.set({ 'lid-mapping': { a: '1', b: '2' } })
+  await client.flushall()
+  expect(await state.keys.get('lid-mapping', ['a', 'b'])).toEqual({ a: '1', b: '2' })
+  expect(rewinds).toMatchObject([{ seenVersion: 2, foundVersion: 0 }])
+  await saveCreds()
+  expect((await store.get('s'))?.data.creds).toMatchObject({ registrationId: state.creds.registrationId })
+  await close()
+})
