@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { AuthStore, Rewind } from '../../src/index.js'
+import { createRedisStore, type RedisOptions } from '../../src/redis/index.js'
+import { startRedisCluster } from '../support/redis/redis-cluster.js'
+import { openCluster } from '../support/redis/redis-database.js'
+import { MASTER_NAME, says, startRedisSentinels } from '../support/redis/redis-sentinel.js'
+import type { RedisServer } from '../support/redis/redis-server.js'
+
+const CREDS = { registrationId: 7 }
+/** Long enough for a failover, which takes a few seconds. */
+const PATIENT = {
+  resilience: { operationTimeout: 30_000, maxRetries: 100, retryBaseDelay: 200, retryMultiplier: 1 },
+}
+
+function watch(store: AuthStore): Rewind[] {
+  const rewinds: Rewind[] = []
+  store.onRewind(rewind => rewinds.push(rewind))
+  return rewinds
+}
+
+/** What was acknowledged while no replica listened is lost with its master: the process has it still. */
+async function expectHealed(store: AuthStore, rewinds: Rewind[], seen: number): Promise<void> {
+  expect(await store.getKeys('s', 'session', ['replicated', 'only on the master'])).toEqual({
+    replicated: 1,
+    'only on the master': 2,
+  })
+  expect(rewinds).toMatchObject([{ sessionId: 's', seenVersion: seen, rewrittenFields: 1 }])
+  expect((await store.set('s', { keys: { session: { after: 3 } } })).version).toBeGreaterThan(seen)
+}
+
+describe('a Cluster whose master dies', () => {
+  async function setUp() {
+    const cluster = await startRedisCluster()
+    const client = openCluster(cluster.nodes)
+    const store = await createRedisStore({ ...PATIENT, redis: client } as unknown as RedisOptions)
+    onTestFinished(async () => {
+      for (const server of cluster.servers) server.thaw()
+      await store.close()
+      client.disconnect()
+      await cluster.stop()
+    })
+    await store.set('s', { creds: CREDS, keys: { session: { replicated: 1 } } })
+    const servers = await findOwners(cluster.servers, 'baileys:auth:{s}:keys')
+    await says(servers.replica.port, ['CLUSTER', 'COUNTKEYSINSLOT', servers.slot], /^2$/)
+    return { store, client, rewinds: watch(store), ...servers }
+  }
+
+  test('writes go on after the failover, and nothing that was replicated is lost', async () => {
+    const { store, master, rewinds } = await setUp()
+    await master.kill()
+    expect(await store.set('s', { keys: { session: { after: 3 } } })).toMatchObject({ version: 2 })
+    expect(await store.getKeys('s', 'session', ['replicated', 'after'])).toEqual({ replicated: 1, after: 3 })
+    expect(rewinds).toEqual([])
+  })
+
+  test('what was not replicated is noticed, written again from what the process holds, and reported', async () => {
+    const { store, master, replica, rewinds } = await setUp()
+    await cutOff(master, [replica])
+    const { version } = await store.set('s', { keys: { session: { 'only on the master': 2 } } })
+    await master.kill()
+    replica.thaw()
+    await expectHealed(store, rewinds, version)
+  })
+})
+
+describe('a slot that is moving', () => {
+  test('never makes a key look absent, and a write waits until both hashes are on one node', async () => {
+    const cluster = await startRedisCluster()
+    const client = openCluster(cluster.nodes)
+    const store = await createRedisStore({ ...PATIENT, redis: client } as unknown as RedisOptions)
+    const { master: from, slot } = await findOwners(cluster.servers, 'baileys:auth:{s}:keys')
+    const to = cluster.servers.slice(0, 3).find(server => server !== from) as RedisServer
+    const [source, target] = [new Redis(from.url), new Redis(to.url)]
+    onTestFinished(async () => {
+      source.disconnect()
+      target.disconnect()
+      await store.close()
+      client.disconnect()
+      await cluster.stop()
+    })
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    const [sourceId, targetId] = await Promise.all([source, target].map(node => node.call('CLUSTER', 'MYID')))
+    await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(sourceId))
+    await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(targetId))
+    const move = (key: string) => source.call('MIGRATE', '127.0.0.1', `${to.port}`, key, '0', '5000')
+    const read = () => store.getKeys('s', 'session', ['a'])
+
+    expect(await read()).toEqual({ a: 1 })
+    await move('baileys:auth:{s}:keys')
+    expect(await read()).toEqual({ a: 1 })
+    let isWritten = false
+    const writing = store.set('s', { keys: { session: { b: 2 } } }).then(() => {
+      isWritten = true
+    })
+    await sleep(300)
+    expect(isWritten).toBe(false)
+    await move('baileys:auth:{s}:creds')
+    await writing
+    expect(await read()).toEqual({ a: 1 })
+    for (const node of [target, source]) await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', String(targetId))
+    expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 1, b: 2 })
+  })
+})
+
+describe('Sentinels', () => {
+  async function setUp() {
+    const servers = await startRedisSentinels()
+    const redisOptions = { sentinels: servers.sentinels, name: MASTER_NAME }
+    const store = await createRedisStore({ ...PATIENT, redisOptions })
+    onTestFinished(async () => {
+      for (const replica of servers.replicas) replica.thaw()
+      await store.close()
+      await servers.stop()
+    })
+    await store.set('s', { creds: CREDS, keys: { session: { replicated: 1 } } })
+    for (const { port } of servers.replicas) await says(port, ['DBSIZE'], /^2$/)
+    return { store, rewinds: watch(store), ...servers }
+  }
+
+  test('lead to the new master when the old one dies', async () => {
+    const { store, master } = await setUp()
+    await master.kill()
+    expect(await store.set('s', { keys: { session: { after: 3 } } })).toMatchObject({ version: 2 })
+    expect(await store.getKeys('s', 'session', ['replicated', 'after'])).toEqual({ replicated: 1, after: 3 })
+  })
+
+  test('lead to a new master that lags: noticed, written again, and reported', async () => {
+    const { store, master, replicas, rewinds } = await setUp()
+    await cutOff(master, replicas)
+    const { version } = await store.set('s', { keys: { session: { 'only on the master': 2 } } })
+    await master.kill()
+    for (const replica of replicas) replica.thaw()
+    await expectHealed(store, rewinds, version)
+  })
+
+  test('after a planned failover, what the demoted master still acknowledged is in the new one', async () => {
+    const { store, sentinels } = await setUp()
+    const sentinel = new Redis(sentinels[0]?.port ?? 0, '127.0.0.1')
+    const acknowledged: Record<string, number> = {}
+    let isOver = false
+    const writing = (async () => {
+      for (let n = 0; !isOver; n++) {
+        await store.set('s', { keys: { session: { [`k${n % 50}`]: n } } })
+        acknowledged[`k${n % 50}`] = n
+      }
+    })()
+    await sleep(200)
+    await sentinel.call('SENTINEL', 'FAILOVER', MASTER_NAME)
+    await sleep(6000)
+    isOver = true
+    await writing
+    sentinel.disconnect()
+    expect(await store.getKeys('s', 'session', Object.keys(acknowledged))).toEqual(acknowledged)
+  })
+})
+
+/** What the master says from now on does not even wait in the replicas' sockets. */
+async function cutOff(master: RedisServer, replicas: readonly RedisServer[]): Promise<void> {
+  await Promise.all(replicas.map(replica => replica.freeze()))
+  const client = new Redis(master.url)
+  await client.call('CLIENT', 'KILL', 'TYPE', 'replica')
+  client.disconnect()
+}
+
+/** The node that has the key, and its replica. */
+async function findOwners(servers: readonly RedisServer[], key: string) {
+  const clients = servers.map(server => new Redis(server.url))
+  try {
+    const first = clients[0] as Redis
+    const slot = String(await first.call('CLUSTER', 'KEYSLOT', key))
+    const lines = String(await first.call('CLUSTER', 'NODES'))
+      .trim()
+      .split('\n')
+    const nodes = lines.map(line => {
+      const [id = '', address = '', flags = '', masterId = '', , , , , ...ranges] = line.split(' ')
+      return {
+        id,
+        port: Number(/:(\d+)@/.exec(address)?.[1]),
+        isMaster: flags.includes('master'),
+        masterId,
+        ranges,
+      }
+    })
+    const owner = nodes.find(({ isMaster, ranges }) =>
+      ranges.some(range => {
+        const [from, to] = range.split('-').map(Number)
+        return isMaster && from !== undefined && from <= Number(slot) && Number(slot) <= (to ?? from)
+      }),
+    )
+    const heir = nodes.find(({ masterId }) => masterId === owner?.id)
+    const at = (port: number | undefined) => servers.find(server => server.port === port) as RedisServer
+    return { slot, master: at(owner?.port), replica: at(heir?.port) }
+  } finally {
+    for (const client of clients) client.disconnect()
+  }
+}

@@ -1,0 +1,177 @@
+import { once } from 'node:events'
+import { Cluster, Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis-5'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Logger } from '../../src/index.js'
+import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server.stop())
+
+const CREDS = { registrationId: 7 }
+const given = (client: unknown): RedisOptions => ({ redis: client as NonNullable<RedisOptions['redis']> })
+
+describe('a given client', () => {
+  test.each([
+    ['ioredis 5', () => new Redis5(server.url)],
+    ['ioredis 6', () => new Redis(server.url)],
+    ['ioredis 6 with auto-pipelining', () => new Redis(server.url, { enableAutoPipelining: true })],
+    ['a client with a keyPrefix', () => new Redis(server.url, { keyPrefix: 'app:[1]*:' })],
+  ])('%s is used as it is and left open', async (name, open) => {
+    const client = open()
+    const sessionId = `of ${name}`
+    const { state, saveCreds, store, close } = await useRedisAuthState({ sessionId, redis: given(client) })
+    await state.keys.set({ 'lid-mapping': { a: '1' } })
+    await saveCreds()
+    expect(await state.keys.get('lid-mapping', ['a', 'b'])).toEqual({ a: '1' })
+    expect((await store.list()).sessionIds).toContain(sessionId)
+    expect((await store.get(sessionId))?.data.keys).toEqual({ 'lid-mapping': { a: '1' } })
+    await close()
+    expect(await client.ping()).toBe('PONG')
+    client.disconnect()
+  })
+
+  test('a Cluster that reads from replicas is refused, before anything is sent', async () => {
+    const cluster = new Cluster([server.url], { scaleReads: 'slave', lazyConnect: true })
+    await expect(createRedisStore(given(cluster))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+})
+
+describe('connections', () => {
+  test('to one server are shared, those with other options are not', async () => {
+    const watcher = new Redis(server.url)
+    const countClients = async () =>
+      String(await watcher.client('LIST'))
+        .trim()
+        .split('\n').length
+    const before = await countClients()
+    const { port } = server
+    const stores = await Promise.all(
+      [
+        { host: '127.0.0.1', port },
+        { host: '127.0.0.1', port },
+        { host: '127.0.0.1', port, db: 1 },
+      ].map(createRedisStore),
+    )
+    for (const store of stores) expect(await store.isHealthy()).toBe(true)
+    expect(await countClients()).toBe(before + 2)
+    await stores[0]?.set('s', { creds: CREDS })
+    expect(await stores[1]?.exists('s')).toBe(true)
+    expect(await stores[2]?.exists('s')).toBe(false)
+    await Promise.all(stores.map(store => store.close()))
+    await expect.poll(countClients).toBe(before)
+    watcher.disconnect()
+  })
+
+  test('log in with user and password, and say so when they are refused', async () => {
+    const guarded = await startRedis({ config: ['--requirepass', 'a password', '--save', ''] })
+    onTestFinished(() => guarded.stop())
+    const { port } = guarded
+    const right = await createRedisStore({
+      host: '127.0.0.1',
+      port,
+      username: 'default',
+      password: 'a password',
+    })
+    expect(await right.set('s', { creds: CREDS })).toMatchObject({ version: 1 })
+    await right.close()
+    const encoded = await createRedisStore({ redisUrl: `redis://:a%20password@127.0.0.1:${port}` })
+    expect(await encoded.exists('s')).toBe(true)
+    await encoded.close()
+    const none = await createRedisStore({ host: '127.0.0.1', port, resilience: { maxRetries: 0 } })
+    const refused = none.get('s')
+    await expect(refused).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(refused).rejects.toThrow('password')
+    await none.close()
+  })
+})
+
+describe('options', () => {
+  test.each<[object, string]>([
+    [{}, 'must say where Redis is'],
+    [{ redisUrl: 'http://localhost' }, '"redis.redisUrl" must be a redis:// or rediss:// URL'],
+    [{ redisUrl: 'redis://localhost', host: 'localhost' }, 'not both'],
+    [{ host: 'localhost', port: 70_000 }, '"redis.port" must be a port'],
+    [{ redisUri: 'redis://localhost' }, 'did you mean "redisUrl"'],
+    [{ redisUrl: 'redis://localhost', prefix: 'a{b' }, '"redis.prefix" must be'],
+    [{ redis: {} }, '"redis.redis" must be a Redis or Cluster'],
+    [{ redisUrl: 'redis://localhost', ttl: { lockTtl: 0.5 } }, '"redis.ttl.lockTtl" must be'],
+  ])('%j is refused: %s', async (options, message) => {
+    const opening = createRedisStore(options)
+    await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(opening).rejects.toThrow(message)
+  })
+
+  test('a password is in no error', async () => {
+    const store = await createRedisStore({
+      redisUrl: 'redis://:hunter2@127.0.0.1:1',
+      resilience: { maxRetries: 0 },
+    })
+    const error = await store.get('s').catch((failure: Error) => failure)
+    expect(
+      JSON.stringify(error, Object.getOwnPropertyNames(error)) + String((error as Error).cause),
+    ).not.toContain('hunter2')
+    await store.close()
+  })
+})
+
+describe('a server that may lose sessions', () => {
+  async function warningsOf(config: string[], options: Partial<RedisOptions> = {}): Promise<string[]> {
+    const risky = await startRedis({ config })
+    const warnings: string[] = []
+    const logger: Logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_context, text) => warnings.push(text),
+    }
+    const store = await createRedisStore({ redisUrl: risky.url, security: { logger }, ...options })
+    onTestFinished(async () => {
+      await store.close()
+      await risky.stop()
+    })
+    await store.isHealthy()
+    await new Promise(resolve => setTimeout(resolve, 50))
+    return warnings
+  }
+  const limited = ['--maxmemory', '100mb', '--maxmemory-policy']
+
+  test.each<[string, string[], RegExp[]]>([
+    ['evicts any key', [...limited, 'allkeys-lru', '--appendonly', 'yes'], [/allkeys-lru.*paired again/]],
+    ['evicts what expires', [...limited, 'volatile-lru', '--appendonly', 'yes'], [/volatile-lru/]],
+    ['keeps nothing', ['--save', '', '--appendonly', 'no'], [/nothing on its disk/]],
+    ['evicts nothing and keeps all', [...limited, 'noeviction', '--appendonly', 'yes'], []],
+    ['has a policy and no limit', ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], []],
+    ['saves snapshots', ['--save', '3600 1'], []],
+  ])('that %s', async (_, config, expected) => {
+    const warnings = await warningsOf(config)
+    expect(warnings).toHaveLength(expected.length)
+    for (const [i, pattern] of expected.entries()) expect(warnings[i]).toMatch(pattern)
+  })
+
+  test('that evicts what expires is no risk for sessions that do not', async () => {
+    const config = [...limited, 'volatile-lru', '--appendonly', 'yes']
+    expect(await warningsOf(config, { ttl: { defaultTtl: 0 } })).toEqual([])
+  })
+})
+
+test('closing lets go of a connection that was never made', async () => {
+  const store = await createRedisStore({ redisUrl: 'redis://127.0.0.1:1' })
+  await store.close()
+  await expect(store.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+test('a connection that ends and comes back is no unhandled error', async () => {
+  const store = await createRedisStore({ redisUrl: server.url })
+  const killer = new Redis(server.url)
+  await once(killer, 'ready')
+  await store.isHealthy()
+  await killer.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  expect(await store.exists('s')).toEqual(expect.any(Boolean))
+  killer.disconnect()
+  await store.close()
+})
