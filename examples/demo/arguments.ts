@@ -4,14 +4,19 @@ import { parseArgs } from 'node:util'
 export interface DemoOptions {
   messages: number
   sessions: number
+  store: 'sqlite' | 'redis'
   /** `undefined`: a file in a temporary folder that is removed at the end. */
-  database: string | undefined
+  path: string | undefined
+  /** `undefined`: a server of the demo's own. */
+  url: string | undefined
 }
 
-const USAGE = `npm run demo -- [--messages N] [--sessions N] [--db PATH]
+const USAGE = `npm run demo -- [--messages N] [--sessions N] [--store sqlite|redis] [--db PATH] [--url URL]
 
   --messages N   messages that each pair of bots exchanges; default 40
   --sessions N   bots, an even number; default 2
+  --store NAME   where the sessions are kept: sqlite (default) or redis
+  --url URL      the Redis to use; by default the demo starts one of its own
   --db PATH      where the SQLite file is to be kept, to look at it afterwards; it must not exist yet
 `
 
@@ -22,7 +27,9 @@ export function readArguments(): DemoOptions {
       options: {
         messages: { type: 'string', default: '40' },
         sessions: { type: 'string', default: '2' },
+        store: { type: 'string', default: 'sqlite' },
         db: { type: 'string' },
+        url: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -31,7 +38,12 @@ export function readArguments(): DemoOptions {
     const sessions = toCount('--sessions', values.sessions, 2)
     if (sessions % 2 !== 0) throw new RangeError(`--sessions must be even, got ${sessions}`)
     if (values.db !== undefined && existsSync(values.db)) throw new Error(`${values.db} exists already`)
-    return { messages, sessions, database: values.db }
+    const { store, db: path, url } = values
+    if (store !== 'sqlite' && store !== 'redis')
+      throw new RangeError(`--store must be sqlite or redis, got ${store}`)
+    if (path !== undefined && store !== 'sqlite') throw new RangeError('--db goes with --store sqlite')
+    if (url !== undefined && store !== 'redis') throw new RangeError('--url goes with --store redis')
+    return { messages, sessions, store, path, url }
   } catch (error) {
     console.error(`${(error as Error).message}\n`)
     return exit(1)

@@ -8,16 +8,25 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import qrcode from 'qrcode-terminal'
 import { startFakeWhatsApp } from '../../test/support/fake-whatsapp/index.js'
+import { startRedis } from '../../test/support/redis/redis-server.js'
 import { quietLibsignal } from '../../test/support/silence.js'
 import { readArguments } from './arguments.js'
 import { Couple } from './couple.js'
+import { type Database, openStore } from './database.js'
 import { Progress } from './progress.js'
 import { printTable, tabulateKeys, tabulateTimes } from './report.js'
 
+/** What is acknowledged is on the disk. */
+const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
+
 quietLibsignal()
-const { messages, sessions, database } = readArguments()
+const { messages, sessions, store, path, url } = readArguments()
 const folder = mkdtempSync(join(tmpdir(), 'baileys-demo-'))
-const path = database === undefined ? join(folder, 'auth.db') : resolve(database)
+const ownRedis = store === 'redis' && url === undefined ? await startRedis({ config: DURABLE }) : undefined
+const database: Database =
+  store === 'sqlite'
+    ? { store, path: path === undefined ? join(folder, 'auth.db') : resolve(path) }
+    : { store, redisUrl: url ?? ownRedis?.url ?? '' }
 const masterKey = randomBytes(32).toString('hex')
 const timesFile = join(folder, 'times.jsonl')
 writeFileSync(timesFile, '')
@@ -30,7 +39,7 @@ const couples = Array.from(
   (_, number) =>
     new Couple({
       server,
-      auth: { path, masterKey, timesFile },
+      auth: { database, masterKey, timesFile },
       number,
       onQr: showQr,
       onMessage: () => progress.add(),
@@ -39,7 +48,7 @@ const couples = Array.from(
 /** A quarter of the messages before the kill, a quarter during it, half after it. */
 const [killAt, goOnAt] = [Math.floor(messages / 4), Math.floor(messages / 2)]
 
-say(`${sessions} bots start, each in a process of its own; their sessions are in ${path}, encrypted`)
+say(`${sessions} bots start, each in a process of its own; their sessions are in ${place()}, encrypted`)
 await forEachCouple(couple => couple.start())
 const codesBefore = countCodes()
 
@@ -69,14 +78,27 @@ printTable({
     ['QR codes after the kill', codesAfter],
   ],
 })
-printTable(await tabulateKeys(path, masterKey))
+printTable(await tabulateKeys(database, masterKey))
 printTable(tabulateTimes(timesFile))
-if (database !== undefined) console.log(`The sessions are in ${path}; their master key is ${masterKey}\n`)
+if (path !== undefined) console.log(`The sessions are in ${path}; their master key is ${masterKey}\n`)
 rmSync(folder, { recursive: true })
+if (url !== undefined) await removeSessions()
+await ownRedis?.stop()
 
 const isWhole = decrypted === total && codesBefore === sessions && codesAfter === 0
 console.log(isWhole ? 'Nothing was lost, and nobody had to pair again.' : 'Something was lost: see above.')
 process.exit(isWhole ? 0 : 1) // Baileys' timers would keep the process alive
+
+/** A Redis that was given keeps nothing of the demo. */
+async function removeSessions(): Promise<void> {
+  const opened = await openStore(database, masterKey)
+  for await (const sessionId of opened.sessions()) await opened.delete(sessionId)
+  await opened.close()
+}
+
+function place(): string {
+  return database.store === 'sqlite' ? database.path : database.redisUrl.replace(/\/\/.*@/, '//…@')
+}
 
 async function forEachCouple(action: (couple: Couple) => Promise<void>): Promise<void> {
   await Promise.all(couples.map(action))

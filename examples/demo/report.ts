@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { serialize } from '@luoarch/baileys-store-core'
-import { createSqliteStore } from '@luoarch/baileys-store-core/sqlite'
+import { type Database, openStore } from './database.js'
 
 export interface Table {
   head: readonly string[]
@@ -8,8 +8,8 @@ export interface Table {
 }
 
 /** What the sessions hold: one row a type of key, sizes as JSON before encryption. */
-export async function tabulateKeys(path: string, masterKey: string): Promise<Table> {
-  const store = await createSqliteStore({ path, masterKey })
+export async function tabulateKeys(database: Database, masterKey: string): Promise<Table> {
+  const store = await openStore(database, masterKey)
   const sizes = new Map<string, number[]>()
   const add = (type: string, value: unknown) => {
     sizes.set(type, [...(sizes.get(type) ?? []), Buffer.byteLength(serialize(value))])

@@ -1,11 +1,11 @@
 /** The auth state of one bot, with the time that each operation of it takes. Loaded by the bot's process. */
 import { appendFileSync } from 'node:fs'
-import { useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 import type { BotAuth, BotAuthEvents } from '../../test/support/bot-auth.js'
+import { type Database, openAuth } from './database.js'
 
 export interface TimedAuthOptions {
   sessionId: string
-  path: string
+  database: Database
   masterKey: string
   /** A line of JSON, `["keys.get", milliseconds]`, is added for each operation. */
   timesFile: string
@@ -15,12 +15,8 @@ export default async function openTimedAuth(
   options: TimedAuthOptions,
   events: BotAuthEvents,
 ): Promise<BotAuth> {
-  const { sessionId, path, masterKey, timesFile } = options
-  const auth = await useSqliteAuthState({
-    sessionId,
-    sqlite: { path, masterKey },
-    onOwnershipLost: events.ownershipLost,
-  })
+  const { sessionId, database, masterKey, timesFile } = options
+  const auth = await openAuth(database, sessionId, masterKey, events)
   const time =
     <A extends unknown[], R>(name: string, operation: (...input: A) => Promise<R>) =>
     async (...input: A): Promise<R> => {

@@ -5,29 +5,37 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
+import { isFree, type RedisServer, startRedis } from '../support/redis/redis-server.js'
 import { findNode, PackedPackage } from './installed-package.js'
 
 const run = promisify(execFile)
 const TSC = resolve(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 const BAILEYS = ['@whiskeysockets/baileys@7.0.0-rc14', 'baileys@7.0.0-rc14']
 const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
+/** Where the snippet looks for Redis; one that runs there already does as well. */
+const SEED_PORT = 6379
 /** Installing and fetching another Node are slow the first time. */
 const SETUP_MS = 300_000
 
 let packed: PackedPackage
 let full: string
 let bare: string
+let older: string
 let server: FakeWhatsApp
+let redis: RedisServer
 
 beforeAll(async () => {
   packed = await PackedPackage.pack()
-  full = await packed.install('full', ['libsql', ...BAILEYS])
+  full = await packed.install('full', ['libsql', 'ioredis@6', ...BAILEYS])
   bare = await packed.install('bare', [])
+  older = await packed.install('older', ['ioredis@5'])
+  redis = await startRedis()
   server = await startFakeWhatsApp({ claimedPreKeys: 5 })
 }, SETUP_MS)
 
 afterAll(async () => {
   await server?.close()
+  await redis?.stop()
   await packed?.remove()
 })
 
@@ -49,6 +57,12 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
     expect(JSON.parse(stdout)).toEqual(['INVALID_SESSION_ID', true])
   })
 
+  test.each(['ioredis 6', 'ioredis 5'])('keeps a session in Redis through %s', async name => {
+    const cwd = name === 'ioredis 6' ? full : older
+    const { stdout } = await run(node, ['redis.cjs', redis.url], { cwd })
+    expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi'])
+  })
+
   test('names the optional package that is missing', async () => {
     const { stdout } = await run(node, ['bare.mjs'], { cwd: bare })
     const missing = (name: string) =>
@@ -58,6 +72,7 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
       revived: 'hi',
       store: hasSqlite ? 'works' : missing('libsql'),
       hook: missing(hasSqlite ? '@whiskeysockets/baileys' : 'libsql'),
+      redis: missing('ioredis'),
     })
   })
 })
@@ -81,6 +96,13 @@ test.each([
     cwd: full,
   }).catch(failure => failure as { stdout: string })
   expect(stdout).toBe('')
+})
+
+test("the seed's snippet for Redis runs as it stands", async () => {
+  const server = (await isFree(SEED_PORT)) ? await startRedis({ port: SEED_PORT }) : undefined
+  const { stdout } = await run(process.execPath, ['seed-redis.mjs'], { cwd: full })
+  await server?.stop()
+  expect(JSON.parse(stdout)).toEqual([3, { 'lid-mapping': { 1: '2' } }, 'number'])
 })
 
 /** One life of a bot in the folder with all packages, whose QR codes are scanned. */

@@ -1,7 +1,9 @@
 // In a folder without any optional peer: what works, and what the errors name.
 import { deepBufferRevive } from '@luoarch/baileys-store-core'
+import { createRedisStore } from '@luoarch/baileys-store-core/redis'
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 
+const redis = await createRedisStore({ redisUrl: 'redis://localhost' }).catch(error => error)
 const describe = error => (error ? `${error.code}: ${error.message}` : 'works')
 const revived = deepBufferRevive({ type: 'Buffer', data: [104, 105] }).toString()
 const store = await createSqliteStore({ path: './bare.db' }).then(
@@ -11,4 +13,6 @@ const store = await createSqliteStore({ path: './bare.db' }).then(
 const hook = await useSqliteAuthState({ sessionId: 'bot', sqlite: { path: './bare.db' } }).catch(
   error => error,
 )
-process.stdout.write(JSON.stringify({ revived, store: describe(store), hook: describe(hook) }))
+process.stdout.write(
+  JSON.stringify({ revived, store: describe(store), hook: describe(hook), redis: describe(redis) }),
+)

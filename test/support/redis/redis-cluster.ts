@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Flavour } from './redis-program.js'
-import { type RedisServer, startRedis } from './redis-server.js'
+import { isFree, type RedisServer, startRedis } from './redis-server.js'
 
 const MASTERS = 3
 const SLOTS = 16384
@@ -77,13 +77,6 @@ async function until(clients: Redis[], isTrue: (client: Redis) => Promise<boolea
 
 /** The bus of a node is at its port + 10,000, so that the ports must be low. */
 async function clusterPorts(count: number): Promise<number[]> {
-  const { createServer } = await import('node:net')
-  const isFree = (port: number) =>
-    new Promise<boolean>(resolve => {
-      const server = createServer()
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-    })
   const ports: number[] = []
   for (let port = 12_000 + Math.floor(Math.random() * 8000); ports.length < count; port++) {
     if ((await isFree(port)) && (await isFree(port + 10_000))) ports.push(port)

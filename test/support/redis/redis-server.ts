@@ -118,6 +118,14 @@ export async function freePort(): Promise<number> {
   return port
 }
 
+export function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
+
 async function listening(server: ChildProcess, port: number): Promise<void> {
   for (let attempt = 0; attempt < 1000; attempt++) {
     if (server.exitCode !== null) throw new Error(`the Redis server has ended with code ${server.exitCode}`)
