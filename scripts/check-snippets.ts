@@ -14,6 +14,8 @@ interface Snippet {
 }
 
 const root = resolve(import.meta.dirname, '..')
+/** Says what the sources mean by importing a `.lua` file. */
+const LUA_MODULES = join(root, 'src/redis/lua/lua.d.ts')
 const snippets = listPages().flatMap(findSnippets)
 const faults = check(snippets)
 for (const fault of faults) console.error(fault)
@@ -45,7 +47,7 @@ function check(all: readonly Snippet[]): string[] {
     const snippet = byPath.get(path)
     return snippet ? ts.createSourceFile(path, snippet.text, version) : getSourceFile(path, version, ...rest)
   }
-  const program = ts.createProgram([...byPath.keys()], options, host)
+  const program = ts.createProgram([...byPath.keys(), LUA_MODULES], options, host)
   return ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
     const place = file ? (byPath.get(file.fileName)?.place ?? file.fileName) : 'tsconfig.json'
     return `${place}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`

@@ -1,8 +1,16 @@
-/** What is called of a client: `Redis` and `Cluster` of ioredis 5 and 6 have it. */
+/** What a client is known by: a `Redis` or `Cluster` of ioredis 5 or 6. Their own types differ from line to line. */
+export interface GivenRedis {
+  readonly status: string
+  defineCommand(name: string, definition: { lua: string; numberOfKeys?: number }): void
+  disconnect(): void
+}
+
+/** What is called of a client. */
 export interface RedisClient {
   readonly status: string
   readonly options?: unknown
-  hmgetBuffer(key: string, ...fields: string[]): Promise<(Buffer | null)[]>
+  /** Lists are one argument each: a call with a hundred thousand of them would overflow the stack. */
+  hmgetBuffer(key: string, fields: string[]): Promise<(Buffer | null)[]>
   hscanBuffer(
     key: string,
     cursor: string,
@@ -29,9 +37,16 @@ export function isCluster(client: RedisClient): client is RedisCluster {
   return typeof (client as Partial<RedisCluster>).nodes === 'function'
 }
 
-/** The nodes that between them hold every key. */
-export function mastersOf(client: RedisClient): RedisClient[] {
-  return isCluster(client) ? client.nodes('master') : [client]
+/** The nodes that between them hold every key, in a stable order. A cluster knows them once it has connected. */
+export async function mastersOf(client: RedisClient): Promise<RedisClient[]> {
+  if (!isCluster(client)) return [client]
+  await client.ping()
+  return client.nodes('master').sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1))
+}
+
+function addressOf({ options }: RedisClient): string {
+  const { host, port } = options as { host?: string; port?: number }
+  return `${host}:${port}`
 }
 
 /** What the client puts before every key by itself; commands that return keys return it too. */

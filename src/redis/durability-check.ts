@@ -3,7 +3,7 @@ import { mastersOf, type RedisClient } from './client.js'
 
 /** Warns of settings of the server that can lose sessions. What cannot be asked for is passed over in silence. */
 export async function warnOfLoss(client: RedisClient, logger: Logger, expires: boolean): Promise<void> {
-  for (const node of mastersOf(client)) {
+  for (const node of await mastersOf(client)) {
     const { maxmemory, maxmemory_policy: policy = 'noeviction' } = parse(await node.info('memory'))
     const isLimited = maxmemory !== undefined && maxmemory !== '0'
     const evicts = policy.startsWith('allkeys') || (policy.startsWith('volatile') && expires)

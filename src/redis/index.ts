@@ -1,5 +1,5 @@
 export type { AuthStateHandle } from '../core/auth-state.js'
-export type { RedisClient } from './client.js'
+export type { GivenRedis } from './client.js'
 export type { RedisOptions } from './redis-options.js'
 export { createRedisStore, RedisAuthStore } from './redis-store.js'
 export { type RedisAuthStateOptions, useRedisAuthState } from './use-redis-auth-state.js'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
-import type { RedisClient } from './client.js'
+import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import type { RedisOptions } from './redis-options.js'
 
@@ -11,7 +11,7 @@ const MAX_RECONNECT_MS = 500
 
 const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
 /** A given client is one connection too, however many stores it is given to. */
-const given = new WeakMap<RedisClient, RedisConnection>()
+const given = new WeakMap<GivenRedis, RedisConnection>()
 
 /** Stores of this process on the same server share one connection, which the last of them closes. */
 export async function openConnection(
@@ -19,7 +19,7 @@ export async function openConnection(
   timeoutMs: number,
 ): Promise<Lease<RedisConnection>> {
   if (options.redis !== undefined) {
-    const connection = given.get(options.redis) ?? new RedisConnection(options.redis)
+    const connection = given.get(options.redis) ?? new RedisConnection(options.redis as RedisClient)
     given.set(options.redis, connection)
     return { connection, release: async () => {} }
   }

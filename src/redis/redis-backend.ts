@@ -8,7 +8,6 @@ import {
   CREDS_FIELD,
   type Deletion,
   type Field,
-  type Head,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -17,6 +16,7 @@ import {
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
 import { toRefusal, toStoreError } from './redis-errors.js'
+import { toFields, toSnapshot, toValues } from './replies.js'
 import type { Argument, Reply, Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
 
@@ -70,7 +70,7 @@ export class RedisBackend implements Backend {
   async readAll(sessionId: string): Promise<SnapshotResult> {
     for (let spoilt = 0; ; spoilt++) {
       const most = spoilt < MAX_SPOILT ? MAX_WHOLE : Number.MAX_SAFE_INTEGER
-      const { head, creds, fields } = await this.#run('read', sessionId, most).then(reply =>
+      const { head, creds, fields } = await this.#run('read', sessionId, [most]).then(reply =>
         toSnapshot(reply),
       )
       const found = fields === false ? await this.#readPages(sessionId) : fields
@@ -122,14 +122,12 @@ export class RedisBackend implements Backend {
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
-    const reply = await this.#run(
-      'claim',
-      sessionId,
+    const reply = await this.#run('claim', sessionId, [
       orNone(this.#ttlMs),
       GRACE_MS,
       TOMBSTONE_MS,
       orNone(leaseMs),
-    )
+    ])
     const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
       1,
       number,
@@ -148,7 +146,7 @@ export class RedisBackend implements Backend {
   }
 
   async touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    await this.#run('touch', sessionId, orNone(ttlMs), GRACE_MS)
+    await this.#run('touch', sessionId, [orNone(ttlMs), GRACE_MS])
   }
 
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
@@ -193,7 +191,7 @@ export class RedisBackend implements Backend {
   async #readKeys(sessionId: string, fields: readonly Field[]): Promise<ReadResult | undefined> {
     const [, key] = this.#names.of(sessionId)
     const reply = await this.#send(() =>
-      this.#connection.client.hmgetBuffer(key, ...HEAD_FIELDS, ...fields.map(fieldName)),
+      this.#connection.client.hmgetBuffer(key, [...HEAD_FIELDS, ...fields.map(fieldName)]),
     )
     const [version, fence, updatedAt, expiresAt] = reply
     if (!version || this.#isPast(expiresAt)) return undefined
@@ -209,7 +207,9 @@ export class RedisBackend implements Backend {
   /** By the server's clock, with the creds, and an error for half a session. */
   async #readExactly(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
     const ofKeys = fields.filter(field => field.type !== CREDS_FIELD.type)
-    const { head, creds, values } = toValues(await this.#run('read', sessionId, '', ...ofKeys.map(fieldName)))
+    const { head, creds, values } = toValues(
+      await this.#run('read', sessionId, ['', ...ofKeys.map(fieldName)]),
+    )
     const found = values.values()
     const take = (field: Field) =>
       field.type === CREDS_FIELD.type ? creds : (found.next().value ?? undefined)
@@ -230,15 +230,15 @@ export class RedisBackend implements Backend {
     return [...fields.values()]
   }
 
-  async #run(script: keyof Scripts, sessionId: string, ...input: Argument[]): Promise<Reply> {
+  async #run(script: keyof Scripts, sessionId: string, input: readonly Argument[]): Promise<Reply> {
     const reply = await this.#call(script, sessionId, input)
     if (reply[0] === 0) throw toRefusal(sessionId, {}, reply)
     return reply
   }
 
-  #call(script: keyof Scripts, sessionId: string, input: Argument[]): Promise<Reply> {
+  #call(script: keyof Scripts, sessionId: string, input: readonly Argument[]): Promise<Reply> {
     const keys = this.#names.of(sessionId)
-    return this.#send(() => this.#connection.scripts[script](keys, orNone(this.#now?.()), ...input))
+    return this.#send(() => this.#connection.scripts[script](keys, [orNone(this.#now?.()), ...input]))
   }
 
   async #send<T>(call: () => Promise<T>): Promise<T> {
@@ -258,43 +258,6 @@ export class RedisBackend implements Backend {
   #isPast(instant: Uint8Array | string | null | undefined): boolean {
     return instant != null && Number(instant) <= (this.#now ?? Date.now)()
   }
-}
-
-type ReadReply = [
-  1,
-  exists: number,
-  version: number,
-  fence: number,
-  updatedAt: number,
-  creds: Buffer | null,
-  fields: (Buffer | null)[] | null,
-]
-
-function toHead([, exists, version, fence, updatedAtMs]: ReadReply): Head {
-  return { exists: exists === 1, version, fence, updatedAtMs }
-}
-
-function toValues(reply: Reply) {
-  const read = reply as ReadReply
-  return { head: toHead(read), creds: read[5] ?? undefined, values: read[6] ?? [] }
-}
-
-/** `false`: there are more fields than may be read at once. */
-function toSnapshot(reply: Reply) {
-  const read = reply as ReadReply
-  const fields = read[6] === null ? false : [...toFields(read[6] as Buffer[]).values()]
-  return { head: toHead(read), creds: read[5] ?? undefined, fields } as const
-}
-
-/** Names and values in turn → fields by name. */
-function toFields(elements: readonly Buffer[]): Map<string, StoredField> {
-  const fields = new Map<string, StoredField>()
-  for (let i = 0; i + 1 < elements.length; i += 2) {
-    const name = String(elements[i])
-    const field = parseFieldName(name)
-    if (field !== undefined) fields.set(name, { ...field, bytes: elements[i + 1] as Buffer })
-  }
-  return fields
 }
 
 /** ioredis writes a Uint8Array that is no Buffer as text. */

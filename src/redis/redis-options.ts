@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
-import type { RedisClient } from './client.js'
+import type { GivenRedis, RedisClient } from './client.js'
 
 export interface RedisOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS: user, password, host, port and the number of the database. */
@@ -24,7 +24,7 @@ export interface RedisOptions extends CommonOptions {
    */
   redisOptions?: IoredisOptions | undefined
   /** Instead of all of the above: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */
-  redis?: RedisClient | undefined
+  redis?: GivenRedis | undefined
   /** What every key begins with; default `baileys:auth`. 1 to 200 characters without braces. */
   prefix?: string | undefined
 }
@@ -45,7 +45,7 @@ const schema = v.strictObject(
     db: whole('the number of a database', 0, 2 ** 31 - 1),
     tls: v.optional(v.custom<boolean | object>(isTls, 'true, false or an object')),
     redisOptions: v.optional(v.custom<IoredisOptions>(isObject, "an object of ioredis' options")),
-    redis: v.optional(v.custom<RedisClient>(isClient, 'a Redis or Cluster of ioredis 5 or 6')),
+    redis: v.optional(v.custom<GivenRedis>(isClient, 'a Redis or Cluster of ioredis 5 or 6')),
     prefix: v.optional(v.pipe(v.string(PREFIX), v.regex(/^[^{}]{1,200}$/, PREFIX))),
   },
   'an object',
@@ -80,8 +80,8 @@ export function parseRedisOptions(options: RedisOptions): RedisOptions {
 }
 
 /** A replica lags behind its master: what it answers may be older than what has been acknowledged. */
-function checkClient(client: RedisClient): void {
-  const { scaleReads = 'master', keyPrefix } = (client.options ?? {}) as {
+function checkClient(given: GivenRedis): void {
+  const { scaleReads = 'master', keyPrefix } = ((given as RedisClient).options ?? {}) as {
     scaleReads?: unknown
     keyPrefix?: string
   }

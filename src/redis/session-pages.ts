@@ -23,7 +23,7 @@ export async function listSessions(
   limit: number,
   cursor: string | undefined,
 ): Promise<SessionPage> {
-  const masters = mastersOf(client)
+  const masters = await mastersOf(client)
   const clientPrefix = keyPrefixOf(client)
   const found: string[] = []
   let position = parsePosition(cursor)

@@ -78,6 +78,17 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   })
 })
 
+test('100,000 keys are written by one script and read by one command', async () => {
+  const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 30_000 } })
+  onTestFinished(() => store.close())
+  const keys = Object.fromEntries(numbered(100_000))
+  await store.set('huge', { creds: { registrationId: 1 }, keys: { 'lid-mapping': {} } })
+  expect(await count(() => store.set('huge', { keys: { 'lid-mapping': keys } }))).toEqual({ evalsha: 1 })
+  expect(await count(() => store.getKeys('huge', 'lid-mapping', Object.keys(keys)))).toEqual({ hmget: 1 })
+  expect(await store.getKeys('huge', 'lid-mapping', Object.keys(keys))).toEqual(keys)
+  expect((await store.get('huge'))?.data.keys['lid-mapping']).toEqual(keys)
+})
+
 test('1,000 sessions of one process hold one connection', async () => {
   const countClients = async () =>
     String(await client.client('LIST'))

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AuthStore, Rewind } from '../../src/index.js'
-import { createRedisStore, type RedisOptions } from '../../src/redis/index.js'
+import { createRedisStore } from '../../src/redis/index.js'
 import { startRedisCluster } from '../support/redis/redis-cluster.js'
 import { openCluster } from '../support/redis/redis-database.js'
 import { MASTER_NAME, says, startRedisSentinels } from '../support/redis/redis-sentinel.js'
@@ -34,7 +34,7 @@ describe('a Cluster whose master dies', () => {
   async function setUp() {
     const cluster = await startRedisCluster()
     const client = openCluster(cluster.nodes)
-    const store = await createRedisStore({ ...PATIENT, redis: client } as unknown as RedisOptions)
+    const store = await createRedisStore({ ...PATIENT, redis: client })
     onTestFinished(async () => {
       for (const server of cluster.servers) server.thaw()
       await store.close()
@@ -69,7 +69,7 @@ describe('a slot that is moving', () => {
   test('never makes a key look absent, and a write waits until both hashes are on one node', async () => {
     const cluster = await startRedisCluster()
     const client = openCluster(cluster.nodes)
-    const store = await createRedisStore({ ...PATIENT, redis: client } as unknown as RedisOptions)
+    const store = await createRedisStore({ ...PATIENT, redis: client })
     const { master: from, slot } = await findOwners(cluster.servers, 'baileys:auth:{s}:keys')
     const to = cluster.servers.slice(0, 3).find(server => server !== from) as RedisServer
     const [source, target] = [new Redis(from.url), new Redis(to.url)]

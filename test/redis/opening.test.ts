@@ -3,7 +3,12 @@ import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis-5'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Logger } from '../../src/index.js'
-import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
+import {
+  createRedisStore,
+  type GivenRedis,
+  type RedisOptions,
+  useRedisAuthState,
+} from '../../src/redis/index.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
 let server: RedisServer
@@ -13,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const CREDS = { registrationId: 7 }
-const given = (client: unknown): RedisOptions => ({ redis: client as NonNullable<RedisOptions['redis']> })
+const given = (redis: GivenRedis): RedisOptions => ({ redis })
 
 describe('a given client', () => {
   test.each([

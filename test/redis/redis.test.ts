@@ -9,7 +9,7 @@ import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 describe.each<Flavour>(['redis-7', 'redis-8', 'valkey'])('%s', flavour => {
   let server: RedisServer
   beforeAll(async () => {
-    server = await startRedis({ flavour })
+    server = await startRedis({ flavour, shared: true })
   }, 120_000)
   afterAll(() => server?.stop())
 

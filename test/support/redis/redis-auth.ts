@@ -15,7 +15,7 @@ export default async function openRedisAuth(
   events: BotAuthEvents,
 ): Promise<BotAuth> {
   const cluster = 'cluster' in servers ? openCluster(servers.cluster) : undefined
-  const connection = 'url' in servers ? { redisUrl: servers.url } : { redis: cluster as never }
+  const connection = 'url' in servers ? { redisUrl: servers.url } : { redis: cluster }
   const auth = await useRedisAuthState({
     sessionId,
     repairSenderKeys,

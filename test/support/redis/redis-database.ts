@@ -73,7 +73,7 @@ export function reach(servers: Servers) {
   }
   const given = openCluster(servers.cluster)
   const client = openCluster(servers.cluster)
-  const options = { redis: given } as unknown as RedisOptions
+  const options = { redis: given }
   const disconnect = () => {
     given.disconnect()
     client.disconnect()

@@ -49,6 +49,11 @@ const SOURCES: Readonly<Record<Flavour, Source>> = {
   },
 }
 
+/** A server that runs already, to be used as it is. */
+export function urlOf(flavour: Flavour): string | undefined {
+  return process.env[SOURCES[flavour].variable.replace('_SERVER', '_URL')]
+}
+
 export type Program = { path: string } | { image: string; tried: readonly string[] }
 
 /**

@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Flavour, findProgram } from './redis-program.js'
+import { type Flavour, findProgram, urlOf } from './redis-program.js'
 
 export interface RedisServer {
   readonly url: string
@@ -25,6 +25,8 @@ export interface RedisServer {
 export interface RedisServerOptions {
   flavour?: Flavour
   port?: number
+  /** It is neither killed nor reconfigured: a server that the environment names (`REDIS_7_URL`, …) does as well. */
+  shared?: boolean
   /** Further arguments; by default nothing is kept on the disk. */
   config?: readonly string[]
 }
@@ -34,6 +36,8 @@ const NOTHING_KEPT = ['--save', '', '--appendonly', 'no']
 /** A server on a free port of this machine, ready to answer. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const { flavour = 'redis-7', config = NOTHING_KEPT } = options
+  const url = options.shared ? urlOf(flavour) : undefined
+  if (url !== undefined) return leaveAlone(url)
   const program = await findProgram(flavour)
   if ('image' in program) return startContainer(program.image, program.tried, config)
   const { path } = program
@@ -78,6 +82,20 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       await kill()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+function leaveAlone(url: string): RedisServer {
+  const refuse = () => Promise.reject(new Error(`${url} is not ours to stop`))
+  const { port } = new URL(url)
+  return {
+    url,
+    port: Number(port || 6379),
+    kill: refuse,
+    restart: refuse,
+    freeze: refuse,
+    thaw() {},
+    stop: async () => {},
   }
 }
 

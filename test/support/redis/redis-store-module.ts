@@ -4,7 +4,7 @@ import { openCluster, type Servers } from './redis-database.js'
 /** How another process opens the store. */
 export default async ({ servers, options }: { servers: Servers; options: RedisOptions }) => {
   if ('url' in servers) return createRedisStore({ ...options, redisUrl: servers.url })
-  const redis = openCluster(servers.cluster) as unknown as RedisOptions['redis']
+  const redis = openCluster(servers.cluster)
   const store = await createRedisStore({ ...options, redis })
   const close = store.close.bind(store)
   store.close = async () => {
