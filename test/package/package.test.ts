@@ -63,6 +63,11 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
     expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi'])
   })
 
+  test('tells of a lost ownership also when store and hook are of different module formats', async () => {
+    const { stdout } = await run(node, ['mixed.mjs'], { cwd: full })
+    expect(JSON.parse(stdout)).toEqual({ refused: 'FENCED', lost: 'FENCED' })
+  })
+
   test('names the optional package that is missing', async () => {
     const { stdout } = await run(node, ['bare.mjs'], { cwd: bare })
     const missing = (name: string) =>

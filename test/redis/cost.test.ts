@@ -78,6 +78,18 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   })
 })
 
+test('a session that lives for ever has no time to live in Redis, and gets one again', async () => {
+  const store = await createRedisStore({ redisUrl: server.url })
+  onTestFinished(() => store.close())
+  await store.set('eternal', { creds: { registrationId: 1 } })
+  const expiries = () =>
+    Promise.all(['creds', 'keys'].map(part => client.pexpiretime(`baileys:auth:{eternal}:${part}`)))
+  await store.touch('eternal', 0)
+  expect(await expiries()).toEqual([-1, -1])
+  await store.touch('eternal')
+  for (const expiry of await expiries()) expect(expiry).toBeGreaterThan(Date.now())
+})
+
 test('100,000 keys are written by one script and read by one command', async () => {
   const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 30_000 } })
   onTestFinished(() => store.close())

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
@@ -67,6 +68,22 @@ test('an auth state goes on after a restart of the server, without opening anew'
   await saveCreds()
   expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 99 })
   await close()
+})
+
+test('a server that is still loading its data is waited for', async () => {
+  const slow = ['--key-load-delay', '5000', '--loading-process-events-interval-bytes', '1024']
+  const { server, store, client } = await setUp({ config: ['--save', '3600 1000000', ...slow] })
+  await store.set('s', { creds: CREDS })
+  await client.mset(
+    Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`other-${n}`, 'x'.repeat(1024)])),
+  )
+  await client.save()
+  await server.kill()
+  await server.restart()
+  const probe = new Redis(server.url, { enableReadyCheck: false })
+  await expect(probe.get('other-0')).rejects.toThrow('LOADING')
+  expect(await store.get('s')).toMatchObject({ version: 1, data: { creds: CREDS } })
+  probe.disconnect()
 })
 
 test('a connection that is lost after the server ran the script has written once', async () => {
@@ -171,6 +188,8 @@ test('a server out of memory refuses a write whole and says so', async () => {
   const refused = store.set('s', { keys: { session: { a: 2, b: 'x'.repeat(100_000) } } })
   await expect(refused).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await expect(refused).rejects.toThrow('out of memory')
+  const error = await refused.catch((failure: Error) => failure)
+  expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('xxxxxxxx')
   expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 1 })
   await client.config('SET', 'maxmemory', '0')
   expect(await store.set('s', { keys: { session: { a: 3 } } })).toMatchObject({ version: 2 })

@@ -52,6 +52,22 @@ test.each([
   expect(exec).toHaveBeenCalledWith(`PRAGMA synchronous = ${level}`)
 })
 
+test('a file of schema 1 is migrated, with what is in it', async () => {
+  const path = join(await createFolder(), 'auth.db')
+  const before = await createSqliteStore({ path })
+  await before.set('s', { creds: { registrationId: 7 } })
+  await before.close()
+  await withDatabase(path, database => {
+    database.exec('ALTER TABLE session DROP COLUMN lease_until')
+    database.exec('PRAGMA user_version = 1')
+  })
+  const store = await createSqliteStore({ path })
+  expect(await store.get('s')).toMatchObject({ version: 1, data: { creds: { registrationId: 7 } } })
+  await store.claim('s', { exclusive: true })
+  await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+  await store.close()
+})
+
 test('a file of a later version is refused and left as it is', async () => {
   const path = join(await createFolder(), 'auth.db')
   await (await createSqliteStore({ path })).close()
