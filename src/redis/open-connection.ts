@@ -8,6 +8,8 @@ import type { RedisOptions } from './redis-options.js'
 
 /** Longest wait between two attempts to connect; short, since calls wait for it. */
 const MAX_RECONNECT_MS = 500
+/** Deeper options are not compared. */
+const MAX_DEPTH = 5
 
 const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
 /** A given client is one connection too, however many stores it is given to. */
@@ -30,7 +32,8 @@ export async function openConnection(
     ...redisOptions,
     ...(dropUndefined(target) as IoredisOptions),
   }
-  const name = hasFunctions(redisOptions) ? randomUUID() : JSON.stringify([redisUrl, clientOptions])
+  const isShared = isPlain(redisOptions) && isPlain(tls)
+  const name = isShared ? JSON.stringify([redisUrl, clientOptions]) : randomUUID()
   return connections.acquire(
     name,
     async () => new RedisConnection(await createClient(redisUrl, clientOptions)),
@@ -72,11 +75,12 @@ async function loadIoredis(): Promise<ConstructRedis> {
   }
 }
 
-function hasFunctions(options: object | undefined): boolean {
-  return Object.values(options ?? {}).some(
-    value =>
-      typeof value === 'function' || (typeof value === 'object' && value !== null && hasFunctions(value)),
-  )
+/** Whether two options that look alike are alike: functions, agents and contexts may not be. */
+function isPlain(value: unknown, depth = 0): boolean {
+  if (typeof value === 'function' || depth > MAX_DEPTH) return false
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
+  const isData = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
+  return isData && Object.values(value).every(child => isPlain(child, depth + 1))
 }
 
 function dropUndefined(object: object): object {

@@ -20,7 +20,7 @@ export interface RedisOptions extends CommonOptions {
   tls?: boolean | object | undefined
   /**
    * ioredis' own options for the connection that is made, `sentinels` and `name` among them. They go before the
-   * defaults of this library. Connections with functions among these options are not shared.
+   * defaults of this library. A connection is not shared when functions or instances of classes are among them.
    */
   redisOptions?: IoredisOptions | undefined
   /** Instead of all of the above: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */

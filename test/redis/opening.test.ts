@@ -64,6 +64,10 @@ describe('connections', () => {
     )
     for (const store of stores) expect(await store.isHealthy()).toBe(true)
     expect(await countClients()).toBe(before + 2)
+    const redisOptions = { retryStrategy: () => 100 }
+    for (let i = 0; i < 2; i++) stores.push(await createRedisStore({ redisUrl: server.url, redisOptions }))
+    for (const store of stores) await store.isHealthy()
+    expect(await countClients()).toBe(before + 4)
     await stores[0]?.set('s', { creds: CREDS })
     expect(await stores[1]?.exists('s')).toBe(true)
     expect(await stores[2]?.exists('s')).toBe(false)
