@@ -11,6 +11,8 @@ export interface RetryPolicy {
 
 /** A timer set for longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+/** A timer that is later than this was held up by a process with other work. */
+const BUSY_MS = 20
 
 export interface Attempt {
   operation: string
@@ -56,10 +58,16 @@ async function withDeadline<T>(
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    // One more turn of the event loop: it may be this process that was busy, with the answer waiting to be taken.
-    const expire = () =>
-      setImmediate(reject, new StoreTimeoutError(operation, policy.timeoutMs, { sessionId }))
-    timer = setTimeout(expire, Math.min(leftMs, MAX_TIMER_MS))
+    const expire = (dueMs: number) => {
+      // It may be this process that was busy, with the answer waiting to be taken: that time does not count.
+      const lateMs = performance.now() - dueMs
+      if (lateMs > BUSY_MS) arm(Math.min(lateMs, policy.timeoutMs))
+      else setImmediate(reject, new StoreTimeoutError(operation, policy.timeoutMs, { sessionId }))
+    }
+    const arm = (ms: number) => {
+      timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS), performance.now() + ms)
+    }
+    arm(leftMs)
   })
   try {
     return await Promise.race([action(), timeout])
