@@ -238,3 +238,24 @@ test('FLUSHALL under a bot is noticed at its next call, and what it holds is wri
   expect((await store.get('s'))?.data.creds).toMatchObject({ registrationId: state.creds.registrationId })
   await close()
 })
+
+test('an owner from before a FLUSHALL is fenced by the next one, though Redis has forgotten both', async () => {
+  const { client } = await setUp()
+  const openElsewhere = async () => {
+    const redis = client.duplicate()
+    const store = await createRedisStore({ redis }) // a client of its own: nothing is known to both
+    onTestFinished(async () => {
+      await store.close()
+      redis.disconnect()
+    })
+    return store
+  }
+  const [before, after] = [await openElsewhere(), await openElsewhere()]
+  const old = await before.claim('s')
+  await before.set('s', { creds: CREDS }, undefined, old.fencingToken)
+  await client.flushall()
+  const present = await after.claim('s')
+  await after.set('s', { creds: CREDS }, undefined, present.fencingToken)
+  const late = before.set('s', { keys: { session: { a: 1 } } }, undefined, old.fencingToken)
+  await expect(late).rejects.toMatchObject({ code: 'FENCED', current: present.fencingToken })
+})
