@@ -135,3 +135,31 @@ test('a session of 5,000 keys is read whole, in pages, while it is being written
   }
   await writing
 })
+
+test('a write between two pages spoils the reading, which begins again', async () => {
+  const redis = new Redis(server.url)
+  const [reader, writer] = [
+    await createRedisStore({ redis }),
+    await createRedisStore({ redisUrl: server.url }),
+  ]
+  onTestFinished(async () => {
+    await Promise.all([reader.close(), writer.close()])
+    redis.disconnect()
+  })
+  const all = (n: number) => ({
+    keys: { session: Object.fromEntries(numbered(5000).map(([id]) => [id, n])) },
+  })
+  await writer.set('spoilt', { creds: { registrationId: 1 }, ...all(0) })
+  const readPage = redis.hscanBuffer.bind(redis) as (...input: unknown[]) => Promise<unknown>
+  let pages = 0
+  Object.assign(redis, {
+    async hscanBuffer(...input: unknown[]) {
+      const page = await readPage(...input)
+      if (pages++ === 0) await writer.set('spoilt', all(1))
+      return page
+    },
+  })
+  const values = Object.values((await reader.get('spoilt'))?.data.keys.session ?? {})
+  expect(values).toHaveLength(5000)
+  expect(new Set(values)).toEqual(new Set([1]))
+})
