@@ -37,8 +37,8 @@ export interface StoreParts {
   codec: Codec
   retry: RetryPolicy
   ttlMs: number | null
-  /** How long an exclusive lease lasts without being renewed; default 5,000. */
-  leaseMs?: number
+  /** How long an exclusive lease lasts without being renewed. */
+  leaseMs: number
   logger: Logger
   /** Shared by the stores of one connection; by default the store's own. */
   memory?: SessionMemory
@@ -57,15 +57,7 @@ export class CodecStore implements AuthStore {
   readonly #operationIds = new OperationIds()
   #isClosed = false
 
-  constructor({
-    backend,
-    codec,
-    retry,
-    ttlMs,
-    leaseMs = 5000,
-    logger,
-    memory = new SessionMemory(),
-  }: StoreParts) {
+  constructor({ backend, codec, retry, ttlMs, leaseMs, logger, memory = new SessionMemory() }: StoreParts) {
     this.leaseSeconds = leaseMs / 1000
     this.#backend = backend
     this.#codec = codec

@@ -21,7 +21,10 @@ export interface AppliedOperation {
 }
 
 /** `remembered`: a line `<id> <version> <updatedAtMs>` for each, the last one first. */
-export function findOperation(remembered: string | null, id: string): AppliedOperation | undefined {
+export function findOperation(
+  remembered: string | null | undefined,
+  id: string,
+): AppliedOperation | undefined {
   const line = remembered?.split('\n').find(known => known.startsWith(`${id} `))
   const [, version, updatedAtMs] = line?.split(' ') ?? []
   return updatedAtMs === undefined
@@ -29,7 +32,7 @@ export function findOperation(remembered: string | null, id: string): AppliedOpe
     : { id, version: Number(version), updatedAtMs: Number(updatedAtMs) }
 }
 
-export function noteOperation(remembered: string | null, applied: AppliedOperation): string {
+export function noteOperation(remembered: string | null | undefined, applied: AppliedOperation): string {
   const { id, version, updatedAtMs } = applied
   const older = remembered?.split('\n').slice(0, MAX_REMEMBERED - 1) ?? []
   return [`${id} ${version} ${updatedAtMs}`, ...older].join('\n')

@@ -15,7 +15,7 @@ const MIGRATIONS: readonly string[] = [
     updated_at   INTEGER NOT NULL,
     expires_at   INTEGER,            -- NULL: never
     vacant_since INTEGER,            -- NULL: the session exists; else claimed and not yet written, or deleted
-    operation   TEXT                -- the last ones that were applied: see core/operation-ids
+    operation    TEXT                -- id of the last commit
   ) STRICT;
   CREATE INDEX session_by_expiry ON session (expires_at) WHERE expires_at IS NOT NULL;
   CREATE INDEX session_by_vacancy ON session (vacant_since) WHERE vacant_since IS NOT NULL;

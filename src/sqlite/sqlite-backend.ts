@@ -77,7 +77,7 @@ export class SqliteBackend implements Backend {
     return this.#write(statements => {
       const found = this.#find(statements, sessionId)
       const { row, head } = found
-      const applied = findOperation(row?.operation ?? null, commit.operationId)
+      const applied = findOperation(row?.operation, commit.operationId)
       if (applied) return toResult(applied.version, applied.updatedAtMs)
       checkGuard(sessionId, head, commit)
       if (isNothing(head, commit)) return toResult(head.version, head.updatedAtMs)
@@ -88,7 +88,7 @@ export class SqliteBackend implements Backend {
   delete(sessionId: string, deletion: Deletion): Promise<void> {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)
-      if (findOperation(row?.operation ?? null, deletion.operationId)) return
+      if (findOperation(row?.operation, deletion.operationId)) return
       checkGuard(sessionId, head, deletion)
       if (row && row.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
     })
@@ -106,10 +106,10 @@ export class SqliteBackend implements Backend {
         version: head.version,
         fence,
         updated_at: head.updatedAtMs,
-        expires_at: head.exists ? this.#expiry() : null,
+        expires_at: head.exists ? this.#endOf(this.#ttlMs) : null,
         vacant_since: head.exists ? null : this.#now(),
         operation: row?.operation ?? null,
-        lease_until: leaseMs === undefined ? null : this.#now() + leaseMs,
+        lease_until: this.#endOf(leaseMs),
       }
       if (row) statements.updateSession({ ...next, key: row.key })
       else statements.insertSession(sessionId, next)
@@ -122,14 +122,14 @@ export class SqliteBackend implements Backend {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)
       checkGuard(sessionId, head, { fencingToken })
-      if (row) statements.setLease(row.key, leaseMs === null ? null : this.#now() + leaseMs)
+      if (row) statements.setLease(row.key, this.#endOf(leaseMs))
     })
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)
-      if (row && head.exists) statements.setExpiry(row.key, ttlMs === null ? null : this.#now() + ttlMs)
+      if (row && head.exists) statements.setExpiry(row.key, this.#endOf(ttlMs))
     })
   }
 
@@ -184,9 +184,9 @@ export class SqliteBackend implements Backend {
       version,
       fence: Math.max(head.fence, commit.fencingToken ?? 0),
       updated_at: updatedAtMs,
-      expires_at: this.#expiry(),
+      expires_at: this.#endOf(this.#ttlMs),
       vacant_since: null,
-      operation: noteOperation(row?.operation ?? null, applied),
+      operation: noteOperation(row?.operation, applied),
       lease_until: row?.lease_until ?? null,
     }
     const key = row?.key ?? statements.insertSession(sessionId, next)
@@ -200,8 +200,10 @@ export class SqliteBackend implements Backend {
 
   /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
   #vacate(statements: Statements, row: SessionRow, operationId?: string): void {
-    const [version, vacantSinceMs] = [row.version + 1, this.#now()]
-    const applied = operationId && { id: operationId, version, updatedAtMs: vacantSinceMs }
+    const version = row.version + 1
+    const vacantSinceMs = this.#now()
+    const applied =
+      operationId && noteOperation(null, { id: operationId, version, updatedAtMs: vacantSinceMs })
     statements.deleteFields(row.key)
     statements.updateSession({
       ...row,
@@ -209,7 +211,7 @@ export class SqliteBackend implements Backend {
       fence: row.fence + 1,
       expires_at: null,
       vacant_since: vacantSinceMs,
-      operation: applied ? noteOperation(null, applied) : null,
+      operation: applied ?? null,
       lease_until: null,
     })
   }
@@ -229,8 +231,9 @@ export class SqliteBackend implements Backend {
     if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   }
 
-  #expiry(): number | null {
-    return this.#ttlMs === null ? null : this.#now() + this.#ttlMs
+  /** When what begins now and lasts so long ends; `null` and `undefined` have no end. */
+  #endOf(lifeMs: number | null | undefined): number | null {
+    return lifeMs == null ? null : this.#now() + lifeMs
   }
 }
 

@@ -8,6 +8,7 @@ export interface SessionRow {
   updated_at: number
   expires_at: number | null
   vacant_since: number | null
+  /** The last ones that were applied: see core/operation-ids. */
   operation: string | null
   lease_until: number | null
 }

@@ -19,7 +19,14 @@ function makeHook() {
   async function createStore() {
     const backend = new FaultyBackend(await openSqliteBackend(':memory:'))
     const codec = await createCodec(toCodecOptions({}))
-    const store = new CodecStore({ backend, codec, retry: RETRY, ttlMs: null, logger: nullLogger })
+    const store = new CodecStore({
+      backend,
+      codec,
+      retry: RETRY,
+      ttlMs: null,
+      leaseMs: 5000,
+      logger: nullLogger,
+    })
     onTestFinished(() => store.close())
     opened.push({ store, backend })
     return store
