@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionMemory } from '../core/session-memory.js'
 import type { RedisClient } from './client.js'
+import { findRisks, type Risk } from './durability-check.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
 /** Longest wait for the answers that are still due when a connection is closed. */
@@ -11,6 +12,7 @@ export class RedisConnection {
   readonly client: RedisClient
   readonly scripts: Scripts
   readonly #memories = new Map<string, SessionMemory>()
+  #risks: Promise<Risk[]> | undefined
 
   constructor(client: RedisClient) {
     this.client = client
@@ -24,17 +26,22 @@ export class RedisConnection {
     return memory
   }
 
+  /** Asked for once, however many stores share the connection; again when the server was out of reach. */
+  risks(): Promise<Risk[]> {
+    this.#risks ??= findRisks(this.client).catch(error => {
+      this.#risks = undefined
+      throw error
+    })
+    return this.#risks
+  }
+
   /** Waits for the answers under way, where the server still gives any. */
   async close(): Promise<void> {
     const { client } = this
-    const waiting = new AbortController()
     if (client.status === 'ready') {
-      const gaveUp = sleep(QUIT_MS, undefined, { signal: waiting.signal, ref: false })
-      await Promise.race([client.quit(), gaveUp]).catch(() => {
+      await Promise.race([client.quit(), sleep(QUIT_MS, undefined, { ref: false })]).catch(() => {
         // It closes below all the same.
       })
-      waiting.abort()
-      gaveUp.catch(() => {})
     }
     client.disconnect()
   }

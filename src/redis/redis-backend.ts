@@ -8,6 +8,8 @@ import {
   CREDS_FIELD,
   type Deletion,
   type Field,
+  type Guard,
+  type Head,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -70,31 +72,24 @@ export class RedisBackend implements Backend {
   async readAll(sessionId: string): Promise<SnapshotResult> {
     for (let spoilt = 0; ; spoilt++) {
       const most = spoilt < MAX_SPOILT ? MAX_WHOLE : Number.MAX_SAFE_INTEGER
-      const { head, creds, fields } = await this.#run('read', sessionId, [most]).then(reply =>
-        toSnapshot(reply),
-      )
-      const found = fields === false ? await this.#readPages(sessionId) : fields
-      if (fields === false) {
-        const after = await this.#readExactly(sessionId, [])
-        if (after.head.version !== head.version || !after.head.exists) continue
-      }
+      const { head, creds, fields } = toSnapshot(await this.#run('read', sessionId, [most]))
+      const found = fields ?? (await this.#readPages(sessionId, head))
+      if (found === undefined) continue
       const first = creds === undefined ? [] : [{ ...CREDS_FIELD, bytes: creds }]
-      return { head, fields: [...first, ...(found as StoredField[])] }
+      return { head, fields: [...first, ...found] }
     }
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { writes, operationId, fencingToken, seenVersion, expectedVersion, above } = commit
+    const { writes, operationId, above } = commit
     const creds = writes.find(write => write.type === CREDS_FIELD.type)
     const ofKeys = writes.filter(write => write !== creds)
     const deletes = ofKeys.filter(write => write.bytes === null)
     const pairs: Argument[] = []
     for (const write of ofKeys) if (write.bytes !== null) pairs.push(fieldName(write), toBuffer(write.bytes))
-    const reply = await this.#call('commit', sessionId, [
+    const input = [
       operationId,
-      orNone(fencingToken),
-      orNone(seenVersion),
-      orNone(expectedVersion),
+      ...toArguments(commit),
       orNone(above),
       orNone(this.#ttlMs),
       GRACE_MS,
@@ -103,22 +98,15 @@ export class RedisBackend implements Backend {
       deletes.length,
       ...deletes.map(fieldName),
       ...pairs,
-    ])
-    if (reply[0] === 0) throw toRefusal(sessionId, commit, reply)
+    ]
+    const reply = await this.#run('commit', sessionId, input, commit)
     const [, version, updatedAtMs] = reply as [1, number, number]
     return { version, updatedAtMs, durability: 'durable' }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
-    const { operationId, fencingToken, seenVersion, expectedVersion } = deletion
-    const reply = await this.#call('delete', sessionId, [
-      operationId,
-      orNone(fencingToken),
-      orNone(seenVersion),
-      orNone(expectedVersion),
-      TOMBSTONE_MS,
-    ])
-    if (reply[0] === 0) throw toRefusal(sessionId, deletion, reply)
+    const input = [deletion.operationId, ...toArguments(deletion), TOMBSTONE_MS]
+    await this.#run('delete', sessionId, input, deletion)
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
@@ -141,8 +129,7 @@ export class RedisBackend implements Backend {
   }
 
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
-    const reply = await this.#call('lease', sessionId, [fencingToken, orNone(leaseMs)])
-    if (reply[0] === 0) throw toRefusal(sessionId, { fencingToken }, reply)
+    await this.#run('lease', sessionId, [fencingToken, orNone(leaseMs)], { fencingToken })
   }
 
   async touch(sessionId: string, ttlMs: number | null): Promise<void> {
@@ -216,7 +203,8 @@ export class RedisBackend implements Backend {
     return { head, values: fields.map(take) }
   }
 
-  async #readPages(sessionId: string): Promise<StoredField[]> {
+  /** `undefined` when the session is not what it was at `head` any more. */
+  async #readPages(sessionId: string, head: Head): Promise<StoredField[] | undefined> {
     const [, key] = this.#names.of(sessionId)
     const fields = new Map<string, StoredField>()
     let cursor = '0'
@@ -227,18 +215,21 @@ export class RedisBackend implements Backend {
       for (const [name, field] of toFields(elements)) fields.set(name, field)
       cursor = String(next)
     } while (cursor !== '0')
-    return [...fields.values()]
+    const after = (await this.#readExactly(sessionId, [])).head
+    return after.exists && after.version === head.version ? [...fields.values()] : undefined
   }
 
-  async #run(script: keyof Scripts, sessionId: string, input: readonly Argument[]): Promise<Reply> {
-    const reply = await this.#call(script, sessionId, input)
-    if (reply[0] === 0) throw toRefusal(sessionId, {}, reply)
-    return reply
-  }
-
-  #call(script: keyof Scripts, sessionId: string, input: readonly Argument[]): Promise<Reply> {
+  async #run(
+    script: keyof Scripts,
+    sessionId: string,
+    input: readonly Argument[],
+    guard: Guard = {},
+  ): Promise<Reply> {
     const keys = this.#names.of(sessionId)
-    return this.#send(() => this.#connection.scripts[script](keys, [orNone(this.#now?.()), ...input]))
+    const now = orNone(this.#now?.())
+    const reply = await this.#send(() => this.#connection.scripts[script](keys, [now, ...input]))
+    if (reply[0] === 0) throw toRefusal(sessionId, guard, reply)
+    return reply
   }
 
   async #send<T>(call: () => Promise<T>): Promise<T> {
@@ -266,4 +257,7 @@ function toBuffer(bytes: Uint8Array): Buffer {
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+/** In the order in which the scripts take them. */
+const toArguments = ({ fencingToken, seenVersion, expectedVersion }: Guard): Argument[] =>
+  [fencingToken, seenVersion, expectedVersion].map(orNone)
 const orNone = (value: number | null | undefined): number | '' => value ?? ''

@@ -1,7 +1,7 @@
 import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
 import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
-import { warnOfLoss } from './durability-check.js'
+import { warnOfRisks } from './durability-check.js'
 import { KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'
 import { RedisBackend } from './redis-backend.js'
@@ -25,9 +25,10 @@ export async function createRedisStore(options: RedisOptions): Promise<RedisAuth
   const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
   const prefix = parsed.prefix ?? DEFAULT_PREFIX
   const { connection, release } = await openConnection(parsed, retry.timeoutMs)
-  warnOfLoss(connection.client, logger, ttlMs !== null).catch(() => {
-    // The first call says that the server is out of reach.
-  })
+  connection.risks().then(
+    risks => warnOfRisks(risks, logger, ttlMs !== null),
+    () => {}, // the first call says that the server is out of reach
+  )
   const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release })
   const memory = connection.memoryOf(prefix)
   return new RedisAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })

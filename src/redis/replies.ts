@@ -22,10 +22,10 @@ export function toValues(reply: Reply) {
   return { head: toHead(read), creds: read[5] ?? undefined, values: read[6] ?? [] }
 }
 
-/** `false`: there are more fields than may be read at once. */
+/** Without `fields`: there are more than may be read at once. */
 export function toSnapshot(reply: Reply) {
   const read = reply as ReadReply
-  const fields = read[6] === null ? false : [...toFields(read[6] as Buffer[]).values()]
+  const fields = read[6] === null ? undefined : [...toFields(read[6] as Buffer[]).values()]
   return { head: toHead(read), creds: read[5] ?? undefined, fields } as const
 }
 
