@@ -3,23 +3,22 @@ import { createRedisStore, useRedisAuthState } from '@luoarch/baileys-store-core
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 import type { BotAuthEvents } from '../../test/support/bot-auth.js'
 
-export type Database = { store: 'sqlite'; path: string } | { store: 'redis'; redisUrl: string }
+export type Database =
+  | { store: 'sqlite'; path: string }
+  | { store: 'redis'; redisUrl: string; prefix: string }
 
 export function openAuth(database: Database, sessionId: string, masterKey: string, events: BotAuthEvents) {
   const options = { sessionId, onOwnershipLost: events.ownershipLost }
   return database.store === 'sqlite'
     ? useSqliteAuthState({ ...options, sqlite: { path: database.path, masterKey } })
-    : useRedisAuthState({ ...options, redis: { redisUrl: database.redisUrl, prefix: PREFIX, masterKey } })
+    : useRedisAuthState({
+        ...options,
+        redis: { redisUrl: database.redisUrl, prefix: database.prefix, masterKey },
+      })
 }
 
 export function openStore(database: Database, masterKey: string) {
   return database.store === 'sqlite'
     ? createSqliteStore({ path: database.path, masterKey })
-    : createRedisStore({ redisUrl: database.redisUrl, prefix: PREFIX, masterKey })
+    : createRedisStore({ redisUrl: database.redisUrl, prefix: database.prefix, masterKey })
 }
-
-/** Apart from the sessions of real bots, in a Redis that was given. */
-const PREFIX = `baileys:demo:${process.env.BAILEYS_DEMO_RUN ?? process.pid}`
-
-/** The processes of one run share its sessions. */
-process.env.BAILEYS_DEMO_RUN ??= String(process.pid)

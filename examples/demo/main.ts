@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import qrcode from 'qrcode-terminal'
 import { startFakeWhatsApp } from '../../test/support/fake-whatsapp/index.js'
-import { startRedis } from '../../test/support/redis/redis-server.js'
+import { KEEPS_ALL, startRedis } from '../../test/support/redis/redis-server.js'
 import { quietLibsignal } from '../../test/support/silence.js'
 import { readArguments } from './arguments.js'
 import { Couple } from './couple.js'
@@ -16,17 +16,14 @@ import { type Database, openStore } from './database.js'
 import { Progress } from './progress.js'
 import { printTable, tabulateKeys, tabulateTimes } from './report.js'
 
-/** What is acknowledged is on the disk. */
-const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
-
 quietLibsignal()
 const { messages, sessions, store, path, url } = readArguments()
 const folder = mkdtempSync(join(tmpdir(), 'baileys-demo-'))
-const ownRedis = store === 'redis' && url === undefined ? await startRedis({ config: DURABLE }) : undefined
+const ownRedis = store === 'redis' && url === undefined ? await startRedis({ config: KEEPS_ALL }) : undefined
 const database: Database =
   store === 'sqlite'
     ? { store, path: path === undefined ? join(folder, 'auth.db') : resolve(path) }
-    : { store, redisUrl: url ?? ownRedis?.url ?? '' }
+    : { store, redisUrl: url ?? ownRedis?.url ?? '', prefix: `baileys:demo:${process.pid}` }
 const masterKey = randomBytes(32).toString('hex')
 const timesFile = join(folder, 'times.jsonl')
 writeFileSync(timesFile, '')

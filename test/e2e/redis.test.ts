@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { ALICE, BOB, greet, jidOf, numbered, sendAll, textsOf } from '../support/conversation.js'
 import { type RedisClusterServers, startRedisCluster } from '../support/redis/redis-cluster.js'
 import { createRedisDatabase, type Servers } from '../support/redis/redis-database.js'
-import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { KEEPS_ALL, type RedisServer, startRedis } from '../support/redis/redis-server.js'
 import { setScene } from '../support/scene.js'
 import { quietLibsignal } from '../support/silence.js'
 import { type BaileysDatabase, describeBaileys } from './baileys-suite.js'
@@ -31,9 +31,7 @@ describe('Redis, killed and started again under bots that talk', () => {
   afterAll(speakAgain)
 
   test('costs no message, no retry and no pairing', async () => {
-    const server = await startRedis({
-      config: ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
-    })
+    const server = await startRedis({ config: KEEPS_ALL })
     const database = createDatabase({ url: server.url })
     const scene = await setScene(sessionId => database.authOf(sessionId, {}), { claimedPreKeys: 5 })
     onTestFinished(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import type { Logger } from '../../src/index.js'
+import { type Logger, nullLogger } from '../../src/core/logger.js'
 import { createRedisStore } from '../../src/redis/index.js'
 import { describeAuthState } from '../conformance/auth-state-suite.js'
 import { describeAuthStore } from '../conformance/auth-store-suite.js'
@@ -25,7 +25,7 @@ test('sessions on every master are listed, page by page, also as the first thing
   await Promise.all(ids.map(sessionId => store.set(sessionId, { creds: {} })))
   const client = openCluster(servers.nodes)
   const warnings: string[] = []
-  const logger: Logger = { debug() {}, info() {}, error() {}, warn: (_context, text) => warnings.push(text) }
+  const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
   const options = { redis: client, prefix: database.prefix, security: { logger } }
   const fresh = await createRedisStore(options)
   onTestFinished(async () => {

@@ -4,11 +4,9 @@ import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
-import { type RedisServerOptions, startRedis } from '../support/redis/redis-server.js'
+import { KEEPS_ALL, type RedisServerOptions, startRedis } from '../support/redis/redis-server.js'
 
 const CREDS = { registrationId: 7 }
-/** As a server is to be run whose acknowledged writes survive its death. */
-const ALWAYS = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
 
 async function setUp(serverOptions?: RedisServerOptions, options?: RedisOptions) {
   const server = await startRedis(serverOptions)
@@ -24,8 +22,19 @@ async function setUp(serverOptions?: RedisServerOptions, options?: RedisOptions)
   return { server, store, client }
 }
 
+/** A store that reaches the server through a proxy. */
+async function setUpProxy(serverPort: number) {
+  const proxy = await startFaultProxy(serverPort)
+  const store = await createRedisStore({ redisUrl: `redis://127.0.0.1:${proxy.port}` })
+  onTestFinished(async () => {
+    await store.close()
+    await proxy.close()
+  })
+  return { proxy, store }
+}
+
 test('kill -9 of the server in the middle of writes loses nothing acknowledged, and writing goes on', async () => {
-  const { server, store } = await setUp({ config: ALWAYS }, { resilience: { maxRetries: 20 } })
+  const { server, store } = await setUp({ config: KEEPS_ALL }, { resilience: { maxRetries: 20 } })
   await store.set('s', { creds: CREDS })
   const acknowledged = new Map<string, number>()
   let isOver = false
@@ -58,7 +67,7 @@ test('kill -9 of the server in the middle of writes loses nothing acknowledged, 
 })
 
 test('an auth state goes on after a restart of the server, without opening anew', async () => {
-  const { server, store } = await setUp({ config: ALWAYS })
+  const { server, store } = await setUp({ config: KEEPS_ALL })
   const { state, saveCreds, close } = await useRedisAuthState({ sessionId: 's', store })
   await state.keys.set({ 'lid-mapping': { a: '1' } })
   await server.kill()
@@ -88,12 +97,7 @@ test('a server that is still loading its data is waited for', async () => {
 
 test('a connection that is lost after the server ran the script has written once', async () => {
   const { server, store: direct } = await setUp()
-  const proxy = await startFaultProxy(server.port)
-  const store = await createRedisStore({ redisUrl: `redis://127.0.0.1:${proxy.port}` })
-  onTestFinished(async () => {
-    await store.close()
-    await proxy.close()
-  })
+  const { proxy, store } = await setUpProxy(server.port)
   await store.set('s', { creds: CREDS })
   await store.set('s', { keys: { session: { a: 0 } } })
   for (const n of [1, 2, 3]) {
@@ -109,12 +113,7 @@ test('a connection that is lost after the server ran the script has written once
 
 test('writes whose answers were lost together are each applied once', async () => {
   const { server } = await setUp()
-  const proxy = await startFaultProxy(server.port)
-  const store = await createRedisStore({ redisUrl: `redis://127.0.0.1:${proxy.port}` })
-  onTestFinished(async () => {
-    await store.close()
-    await proxy.close()
-  })
+  const { proxy, store } = await setUpProxy(server.port)
   await store.set('s', { creds: CREDS })
   proxy.loseNextAnswer()
   const ids = Array.from({ length: 16 }, (_, n) => `k${n}`)

@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis-5'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { Logger } from '../../src/index.js'
+import { type Logger, nullLogger } from '../../src/core/logger.js'
 import {
   createRedisStore,
   type GivenRedis,
   type RedisOptions,
   useRedisAuthState,
 } from '../../src/redis/index.js'
+import { countClients } from '../support/redis/count-clients.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
 let server: RedisServer
@@ -49,11 +50,7 @@ describe('a given client', () => {
 describe('connections', () => {
   test('to one server are shared, those with other options are not', async () => {
     const watcher = new Redis(server.url)
-    const countClients = async () =>
-      String(await watcher.client('LIST'))
-        .trim()
-        .split('\n').length
-    const before = await countClients()
+    const before = await countClients(watcher)
     const { port } = server
     const stores = await Promise.all(
       [
@@ -63,16 +60,16 @@ describe('connections', () => {
       ].map(createRedisStore),
     )
     for (const store of stores) expect(await store.isHealthy()).toBe(true)
-    expect(await countClients()).toBe(before + 2)
+    expect(await countClients(watcher)).toBe(before + 2)
     const redisOptions = { retryStrategy: () => 100 }
     for (let i = 0; i < 2; i++) stores.push(await createRedisStore({ redisUrl: server.url, redisOptions }))
     for (const store of stores) await store.isHealthy()
-    expect(await countClients()).toBe(before + 4)
+    expect(await countClients(watcher)).toBe(before + 4)
     await stores[0]?.set('s', { creds: CREDS })
     expect(await stores[1]?.exists('s')).toBe(true)
     expect(await stores[2]?.exists('s')).toBe(false)
     await Promise.all(stores.map(store => store.close()))
-    await expect.poll(countClients).toBe(before)
+    await expect.poll(() => countClients(watcher)).toBe(before)
     watcher.disconnect()
   })
 
@@ -153,12 +150,7 @@ describe('a server that may lose sessions', () => {
   async function warningsOf(config: string[], options: Partial<RedisOptions> = {}): Promise<string[]> {
     const risky = await startRedis({ config })
     const warnings: string[] = []
-    const logger: Logger = {
-      debug() {},
-      info() {},
-      error() {},
-      warn: (_context, text) => warnings.push(text),
-    }
+    const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
     const store = await createRedisStore({ redisUrl: risky.url, security: { logger }, ...options })
     onTestFinished(async () => {
       await store.close()

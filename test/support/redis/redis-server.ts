@@ -31,6 +31,8 @@ export interface RedisServerOptions {
   config?: readonly string[]
 }
 
+/** What is acknowledged is on the disk. */
+export const KEEPS_ALL = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
 const NOTHING_KEPT = ['--save', '', '--appendonly', 'no']
 
 /** A server on a free port of this machine, ready to answer. */
