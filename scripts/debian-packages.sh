@@ -3,7 +3,8 @@
 #
 # Unpacks packages of any Debian suite, with what they depend on, into FOLDER: nothing is installed, and no right is
 # needed. FOLDER/bin/PROGRAM then runs a program with the loader and the libraries of its own suite. Does nothing when
-# FOLDER is there already. DEBIAN_MIRROR names the mirror; by default it is the machine's own.
+# FOLDER is there already. DEBIAN_MIRROR names the mirror; by default it is the machine's own. WITHOUT is a pattern of
+# packages to be left out though others depend on them.
 set -euo pipefail
 
 suite=$1 folder=$2
@@ -29,16 +30,19 @@ APT::Install-Recommends "false";
 APT::Sandbox::User "$(id -un)";
 Acquire::Languages "none";
 CONF
+export APT_CONFIG=$work/apt/apt.conf
+touch "$work/apt/status"
+apt-get -qq update
 # Packages that only an installed system needs count as installed.
 {
   printf 'Package: provided\nStatus: install ok installed\nVersion: 9999\nArchitecture: %s\n' "$(dpkg --print-architecture)"
   printf 'Multi-Arch: foreign\nMaintainer: none <none@localhost>\nDescription: none\nProvides: debconf-2.0'
   printf ', %s (= 9999)' systemd adduser perl init-system-helpers lsb-base procps tzdata debconf sysvinit-utils
+  [ -z "${WITHOUT:-}" ] || printf ', %s (= 9999)' $(apt-cache pkgnames | grep -xE "$WITHOUT")
   printf '\n\n'
-} > "$work/apt/status"
+} > "$work/apt/status.provided"
+mv "$work/apt/status.provided" "$work/apt/status"
 
-export APT_CONFIG=$work/apt/apt.conf
-apt-get -qq update
 apt-get -qq -y --download-only install "$@" > /dev/null
 for package in "$work"/apt/cache/archives/*.deb; do dpkg-deb -x "$package" "$work/out/root"; done
 
@@ -51,7 +55,7 @@ shift
 for loader in "$root"/usr/lib64/ld-linux-*.so.* "$root"/lib64/ld-linux-*.so.* "$root"/usr/lib/ld-linux-*.so.* "$root"/lib/ld-linux-*.so.*; do
   [ -e "$loader" ] && break
 done
-for folder in "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu*; do libraries="${libraries:+$libraries:}$folder"; done
+for folder in "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu* "${program%/*}/../lib"; do libraries="${libraries:+$libraries:}$folder"; done
 exec "$loader" --inhibit-cache --library-path "$libraries" --argv0 "$program" "$program" "$@"
 RUN
 for program in "$work"/out/root/usr/bin/*; do

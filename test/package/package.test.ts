@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
-import { isFree, type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { isFree } from '../support/server-process.js'
 import { findNode, PackedPackage } from './installed-package.js'
 
 const run = promisify(execFile)

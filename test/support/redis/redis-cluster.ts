@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { isFree } from '../server-process.js'
 import type { Flavour } from './redis-program.js'
-import { isFree, type RedisServer, startRedis } from './redis-server.js'
+import { type RedisServer, startRedis } from './redis-server.js'
 
 const MASTERS = 3
 const SLOTS = 16384

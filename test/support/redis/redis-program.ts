@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { CACHE } from '../server-process.js'
 
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('../../../scripts/debian-packages.sh', import.meta.url))
-const CACHE = process.env.BAILEYS_STORE_TEST_CACHE ?? join(homedir(), '.cache', 'baileys-store-core')
 
 export type Flavour = 'redis-7' | 'redis-8' | 'valkey'
 

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { freePort } from '../server-process.js'
 import { findProgram } from './redis-program.js'
-import { freePort, type RedisServer, startRedis } from './redis-server.js'
+import { type RedisServer, startRedis } from './redis-server.js'
 
 export const MASTER_NAME = 'mymaster'
 /** A master that is silent for so long is taken for dead. */

@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort, freezeProcess, killProcess, listening } from '../server-process.js'
 import { type Flavour, findProgram, urlOf } from './redis-program.js'
 
 export interface RedisServer {
@@ -62,12 +59,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     await listening(server, port)
   }
 
-  async function kill(): Promise<void> {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const exited = once(server, 'exit')
-    server.kill('SIGKILL')
-    await exited
-  }
+  const kill = () => killProcess(server)
 
   await start()
   return {
@@ -75,10 +67,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     port,
     kill,
     restart: start,
-    async freeze() {
-      server.kill('SIGSTOP')
-      while (!(await isStopped(server.pid as number))) await sleep(5)
-    },
+    freeze: () => freezeProcess(server),
     thaw: () => void server.kill('SIGCONT'),
     async stop() {
       await kill()
@@ -127,41 +116,4 @@ async function startContainer(
     const reasons = [...tried, `Docker: ${(error as Error).message}`]
     throw new Error(`there is no Redis to test on:\n  ${reasons.join('\n  ')}`, { cause: error })
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-export function isFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
-}
-
-async function listening(server: ChildProcess, port: number): Promise<void> {
-  for (let attempt = 0; attempt < 1000; attempt++) {
-    if (server.exitCode !== null) throw new Error(`the Redis server has ended with code ${server.exitCode}`)
-    const socket = connect(port, '127.0.0.1')
-    const isUp = await Promise.race([once(socket, 'connect'), once(socket, 'error')]).then(
-      () => true,
-      () => false,
-    )
-    socket.destroy()
-    if (isUp) return
-    await sleep(10)
-  }
-  throw new Error(`nothing listens on port ${port}`)
-}
-
-async function isStopped(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
 }
