@@ -1,5 +1,5 @@
 import { FencedError, RewoundError, VersionMismatchError } from './errors.js'
-import type { Guard, Head } from './store.js'
+import type { Commit, Guard, Head } from './store.js'
 
 /**
  * Refuses a write that a later owner, a later version, or a store that went back in time forbids.
@@ -18,4 +18,10 @@ export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
   if (expectedVersion !== undefined && expectedVersion !== actual) {
     throw new VersionMismatchError(expectedVersion, actual, { sessionId })
   }
+}
+
+/** A commit that would only bring an empty session into being, or none at all. */
+export function isNothing(head: Head, { writes, above }: Commit): boolean {
+  if (above !== undefined) return false
+  return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))
 }

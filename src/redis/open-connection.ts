@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
+import { isPlain } from '../core/is-plain.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import type { RedisOptions } from './redis-options.js'
 
 /** Longest wait between two attempts to connect; short, since calls wait for it. */
 const MAX_RECONNECT_MS = 500
-/** Deeper options are not compared. */
-const MAX_DEPTH = 5
 
 const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
 /** A given client is one connection too, however many stores it is given to. */
@@ -73,14 +72,6 @@ async function loadIoredis(): Promise<ConstructRedis> {
   } catch (cause) {
     throw new MissingDependencyError('ioredis', 'The Redis store', cause)
   }
-}
-
-/** Whether two options that look alike are alike: functions, agents and contexts may not be. */
-function isPlain(value: unknown, depth = 0): boolean {
-  if (typeof value === 'function' || depth > MAX_DEPTH) return false
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
-  const isData = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
-  return isData && Object.values(value).every(child => isPlain(child, depth + 1))
 }
 
 function dropUndefined(object: object): object {

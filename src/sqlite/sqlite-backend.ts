@@ -1,5 +1,5 @@
 import { SessionLockedError } from '../core/errors.js'
-import { checkGuard } from '../core/guard.js'
+import { checkGuard, isNothing } from '../core/guard.js'
 import { findOperation, noteOperation } from '../core/operation-ids.js'
 import {
   type Backend,
@@ -235,12 +235,6 @@ export class SqliteBackend implements Backend {
   #endOf(lifeMs: number | null | undefined): number | null {
     return lifeMs == null ? null : this.#now() + lifeMs
   }
-}
-
-/** A commit that would only bring an empty session into being, or none at all. */
-function isNothing(head: Head, { writes, above }: Commit): boolean {
-  if (above !== undefined) return false
-  return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))
 }
 
 function toResult(version: number, updatedAtMs: number): CommitResult {
