@@ -20,6 +20,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
     optional: ['snappy', '@whiskeysockets/baileys', 'baileys'],
   },
+  mongodb: { folders: ['core'], packages: ['async-mutex', 'lru-cache', 'valibot'], optional: ['mongodb'] },
   redis: { folders: ['core'], packages: ['valibot'], optional: ['ioredis'] },
   sqlite: { folders: ['core'], packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */

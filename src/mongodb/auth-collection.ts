@@ -1,0 +1,69 @@
+import { Mutex } from 'async-mutex'
+import { LRUCache } from 'lru-cache'
+import type { Logger } from '../core/logger.js'
+import { SessionMemory } from '../core/session-memory.js'
+import type { MongoCollection, MongoDatabase } from './client.js'
+import type { HeadDocument } from './documents.js'
+import { ensureIndexes } from './indexes.js'
+import { ServerClock } from './server-clock.js'
+
+/** Sessions whose head is remembered, so that a write need not read it. */
+const MAX_HEADS = 20_000
+const SWEEP_EVERY_MS = 60 * 60 * 1000
+
+/** A collection, and what all stores of the process on it share. */
+export class AuthCollection {
+  readonly documents: MongoCollection
+  readonly memory = new SessionMemory()
+  /** As this process left them. A guess: only the compare-and-set says whether it is right. */
+  readonly heads = new LRUCache<string, HeadDocument>({ maxSize: MAX_HEADS, sizeCalculation: () => 1 })
+  readonly clock: ServerClock
+  readonly #database: MongoDatabase
+  readonly #locks = new Map<string, Mutex>()
+  #preparing: Promise<void> | undefined
+  #sweptAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(database: MongoDatabase, documents: MongoCollection) {
+    this.#database = database
+    this.documents = documents
+    this.clock = new ServerClock(async () => (await this.#command({ hello: 1 })).localTime)
+  }
+
+  /** Before the first call: the time and the indexes. Asked for once; again when the server was out of reach. */
+  prepare(logger: Logger): Promise<void> {
+    this.#preparing ??= Promise.all([this.clock.sync(), ensureIndexes(this.documents, logger)]).then(
+      () => {},
+      error => {
+        this.#preparing = undefined
+        throw error
+      },
+    )
+    return this.#preparing
+  }
+
+  async ping(): Promise<void> {
+    await this.#command({ ping: 1 })
+  }
+
+  /** One change of a session at a time in this process: others would only lose the compare-and-set. */
+  async inTurn<T>(sessionId: string, change: () => Promise<T>): Promise<T> {
+    const lock = this.#locks.get(sessionId) ?? new Mutex()
+    this.#locks.set(sessionId, lock)
+    try {
+      return await lock.runExclusive(change)
+    } finally {
+      if (!lock.isLocked()) this.#locks.delete(sessionId)
+    }
+  }
+
+  /** Removes what has expired, for servers that do not by themselves; at most once an hour. */
+  async sweep(nowMs: number): Promise<void> {
+    if (performance.now() - this.#sweptAtMs < SWEEP_EVERY_MS) return
+    this.#sweptAtMs = performance.now()
+    await this.documents.deleteMany({ expiresAt: { $lte: new Date(nowMs) } })
+  }
+
+  #command(command: object): Promise<{ localTime?: Date }> {
+    return this.#database.command(command, { readPreference: 'primary' })
+  }
+}

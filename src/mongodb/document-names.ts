@@ -1,0 +1,79 @@
+import { InvalidKeyError } from '../core/errors.js'
+import type { Field } from '../core/store.js'
+
+/** PostgreSQL, which FerretDB keeps its data in, refuses index entries above 2,704 bytes. */
+const MAX_ID_BYTES = 2600
+
+/**
+ *   <session>/                        the head
+ *   <session>//<chain>/<number>       a part of an intent that is larger than a document
+ *   <session>/<type>/<id>             a field
+ *
+ * `/` and `%` within a name are escaped, so that all documents of a session are one range of `_id`, the head first.
+ */
+export class DocumentNames {
+  readonly sessionId: string
+  readonly head: string
+  readonly #prefix: string
+
+  constructor(sessionId: string) {
+    this.sessionId = sessionId
+    this.#prefix = escapeName(sessionId)
+    this.head = `${this.#prefix}/`
+  }
+
+  /** Throws `INVALID_KEY` where no document could have that name. */
+  of(field: Field): string {
+    const name = this.ofSuffix(toSuffix(field))
+    if (name.length * 3 <= MAX_ID_BYTES || Buffer.byteLength(name) <= MAX_ID_BYTES) return name
+    throw new InvalidKeyError(
+      `The session id and an id of type "${field.type}" are too long together: with each "/" and "%" counted as ` +
+        `three they may have ${MAX_ID_BYTES} bytes.`,
+      { sessionId: this.sessionId },
+    )
+  }
+
+  ofSuffix(suffix: string): string {
+    return `${this.head}${suffix}`
+  }
+
+  suffixOf(name: string): string {
+    return name.slice(this.head.length)
+  }
+
+  chain(chain: string, part: number): string {
+    return `${this.head}/${chain}/${part}`
+  }
+
+  /** The head, the chains and the fields. `0` comes after `/`. */
+  get all(): { $gte: string; $lt: string } {
+    return { $gte: this.head, $lt: `${this.#prefix}0` }
+  }
+
+  /** No type of key begins with a character before `0`. */
+  get fields(): { $gte: string; $lt: string } {
+    return { $gte: `${this.head}0`, $lt: `${this.#prefix}0` }
+  }
+
+  get chains(): { $gte: string; $lt: string } {
+    return { $gte: `${this.head}/`, $lt: `${this.head}0` }
+  }
+}
+
+/** What a field is called within its session. */
+export function toSuffix({ type, id }: Field): string {
+  return `${type}/${escapeName(id)}`
+}
+
+export function parseSuffix(suffix: string): Field {
+  const end = suffix.indexOf('/')
+  return { type: suffix.slice(0, end), id: unescapeName(suffix.slice(end + 1)) }
+}
+
+function escapeName(name: string): string {
+  return name.replace(/[%/]/g, encodeURIComponent)
+}
+
+function unescapeName(name: string): string {
+  return name.replace(/%(25|2F)/g, decodeURIComponent)
+}

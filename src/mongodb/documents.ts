@@ -1,0 +1,75 @@
+import type { Head } from '../core/store.js'
+
+/**
+ * What a session is as a whole. Every change of it is one compare-and-set on this document.
+ * `expiresAt` is when the server may remove a document; `endsAt` is when the session ends for its readers.
+ */
+export interface HeadDocument {
+  _id: string
+  /** The session's id while it lives; without it: claimed and not yet written, or deleted. */
+  session?: string | undefined
+  v: number
+  fence: number
+  updatedAt: Date
+  /** The version that this life of the session began with: fields of earlier versions are left-overs. */
+  since: number
+  /** The last operations that were applied, as core/operation-ids.ts writes them. */
+  ops: string
+  endsAt?: Date | undefined
+  /** Every field of the session is kept until then at the least; without it, for ever. */
+  keptUntil?: Date | undefined
+  expiresAt?: Date | undefined
+  leaseUntil?: Date | undefined
+  /** What is still to be done for version `intent.v`. It counts as done to every reader. */
+  intent?: Intent | undefined
+}
+
+export type Intent =
+  | { v: number; writes: IntentWrite[] }
+  /** The writes lie in so many documents of their own. */
+  | { v: number; chain: string; parts: number }
+  /** Fields up to this version are to be removed. Nobody reads them any more. */
+  | { v: number; purge: true }
+
+/** One field: `at` is its name within the session. Without `data` it is deleted. */
+export interface IntentWrite {
+  at: string
+  data?: Buffer
+}
+
+export interface ChainDocument {
+  _id: string
+  writes: IntentWrite[]
+  createdAt: Date
+  expiresAt?: Date
+}
+
+export interface FieldDocument {
+  _id: string
+  /** The version of the session that wrote it. */
+  v: number
+  data?: Buffer
+  /** Deleted: stays for a while, so that a late older write does not bring the field back. */
+  gone?: true
+  expiresAt?: Date
+}
+
+/** What a head without a session begins as. */
+export const VACANT = { v: 0, updatedAt: new Date(0), since: 0, ops: '' } as const
+
+/** A head as a write finds it. `document` is `undefined` where there is none. */
+export interface Found {
+  document: HeadDocument | undefined
+  head: Head
+  isExpired: boolean
+}
+
+export function toFound(document: HeadDocument | undefined, nowMs: number): Found {
+  if (document === undefined) {
+    return { document, isExpired: false, head: { exists: false, version: 0, fence: 0, updatedAtMs: 0 } }
+  }
+  const { session, v: version, fence, updatedAt, endsAt } = document
+  const isExpired = session !== undefined && endsAt != null && endsAt.getTime() <= nowMs
+  const exists = session !== undefined && !isExpired
+  return { document, isExpired, head: { exists, version, fence, updatedAtMs: updatedAt.getTime() } }
+}

@@ -1,0 +1,5 @@
+export type { AuthStateHandle } from '../core/auth-state.js'
+export type { GivenMongoClient } from './client.js'
+export type { MongoOptions } from './mongo-options.js'
+export { createMongoStore, MongoAuthStore } from './mongo-store.js'
+export { type MongoAuthStateOptions, useMongoAuthState } from './use-mongo-auth-state.js'

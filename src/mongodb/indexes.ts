@@ -1,0 +1,62 @@
+import type { Logger } from '../core/logger.js'
+import type { IndexDescription, MongoCollection } from './client.js'
+import { isNamespaceNotFound } from './mongo-errors.js'
+
+interface Wanted {
+  key: Readonly<Record<string, 1>>
+  options: { expireAfterSeconds?: number; partialFilterExpression?: object }
+  /** Whether an index on the same key that is there already does as well. */
+  fits: (index: IndexDescription) => boolean
+  without: string
+}
+
+/** Removes what has expired. Another `expireAfterSeconds` only makes it stay longer. */
+const EXPIRY: Wanted = {
+  key: { expiresAt: 1 },
+  options: { expireAfterSeconds: 0 },
+  fits: index => index.expireAfterSeconds !== undefined && index.partialFilterExpression === undefined,
+  without: 'The server does not remove expired sessions; this process sweeps them away once an hour.',
+}
+/** The heads of living sessions, in order. */
+const SESSIONS: Wanted = {
+  key: { session: 1 },
+  options: { partialFilterExpression: { session: { $exists: true } } },
+  fits: ({ partialFilterExpression: filter }) =>
+    filter === undefined || JSON.stringify(filter) === '{"session":{"$exists":true}}',
+  without: 'Listing sessions reads the whole collection.',
+}
+
+/** Creates the indexes that are missing. What is there is left as it is; one that is in the way is reported. */
+export async function ensureIndexes(collection: MongoCollection, logger: Logger): Promise<void> {
+  const existing = await collection.indexes().catch(error => {
+    if (isNamespaceNotFound(error)) return []
+    throw error
+  })
+  for (const { key, options, fits, without } of [EXPIRY, SESSIONS]) {
+    const same = existing.filter(index => JSON.stringify(index.key) === JSON.stringify(key))
+    if (same.some(fits)) continue
+    const reason = same.length > 0 ? 'exists with other options' : await create(collection, key, options)
+    if (reason === undefined) continue
+    const index = same[0]?.name ?? JSON.stringify(key)
+    logger.warn(
+      { index },
+      `An index ${reason} and was left so: ${index}. ${without} Drop it to have it made anew.`,
+    )
+  }
+}
+
+/** Why it could not be created: a user without the right to goes on without it. */
+async function create(
+  collection: MongoCollection,
+  key: Readonly<Record<string, 1>>,
+  options: object,
+): Promise<string | undefined> {
+  try {
+    await collection.createIndex(key, options)
+    return undefined
+  } catch (error) {
+    const { code, codeName } = error as { code?: unknown; codeName?: unknown }
+    if (typeof code !== 'number') throw error // the server is out of reach
+    return `could not be created (${codeName ?? code})`
+  }
+}

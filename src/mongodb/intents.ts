@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import { ValueTooLargeError } from '../core/errors.js'
+import type { FieldWrite } from '../core/store.js'
+import type { UpdateOne } from './client.js'
+import { type DocumentNames, toSuffix } from './document-names.js'
+import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
+import { duplicatesOf } from './mongo-errors.js'
+import type { Send } from './session-reader.js'
+
+/** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
+const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
+/** Writes above this lie in documents of their own: every reader of the session gets the head. */
+const MAX_INLINE_BYTES = 1024 * 1024
+const MAX_PART_BYTES = 12 * 1024 * 1024
+const WRITE_OVERHEAD_BYTES = 64
+/** FerretDB takes 25,000 operations at once. */
+const MAX_BULK = 10_000
+/** A deleted field is remembered for longer than any write of an earlier version can be under way. */
+const GONE_MS = 24 * 60 * 60 * 1000
+const ORPHAN_MS = 24 * 60 * 60 * 1000
+
+/** In the order of `_id`: concurrent bulks that lock documents in different orders would deadlock on PostgreSQL. */
+export function toIntentWrites(names: DocumentNames, writes: readonly FieldWrite[]): IntentWrite[] {
+  const sorted = writes.map(write => {
+    const { bytes } = write
+    if (bytes !== null && bytes.length > MAX_DATA_BYTES) {
+      throw new ValueTooLargeError(bytes.length, MAX_DATA_BYTES, { sessionId: names.sessionId })
+    }
+    names.of(write) // refuses what is too long
+    const at = toSuffix(write)
+    return bytes === null ? { at } : { at, data: toBuffer(bytes) }
+  })
+  return sorted.sort((a, b) => (a.at < b.at ? -1 : 1))
+}
+
+/** The intent to be put into the head. One that is too large for it is stored beforehand, where nobody sees it yet. */
+export async function storeIntent(
+  send: Send,
+  names: DocumentNames,
+  v: number,
+  writes: IntentWrite[],
+  keptUntil: Date | undefined,
+  nowMs: number,
+): Promise<Intent> {
+  if (sizeOf(writes) <= MAX_INLINE_BYTES) return { v, writes }
+  const chain = randomBytes(12).toString('hex')
+  const parts = toParts(writes)
+  for (const [part, partWrites] of parts.entries()) {
+    const document: ChainDocument = {
+      _id: names.chain(chain, part),
+      writes: partWrites,
+      createdAt: new Date(nowMs),
+      ...(keptUntil && { expiresAt: keptUntil }),
+    }
+    await send(documents => documents.insertOne(document))
+  }
+  return { v, chain, parts: parts.length }
+}
+
+/** What an intent writes; `undefined` when its chain is gone, since it has been completed meanwhile. */
+export async function loadWrites(
+  send: Send,
+  names: DocumentNames,
+  intent: Intent | undefined,
+): Promise<IntentWrite[] | undefined> {
+  if (intent === undefined || 'purge' in intent) return []
+  if ('writes' in intent) return intent.writes
+  const parts = await send(documents => documents.find({ _id: { $in: chainOf(names, intent) } }).toArray())
+  return parts.length === intent.parts
+    ? (parts as ChainDocument[]).flatMap(({ writes }) => writes)
+    : undefined
+}
+
+/** Does what the head's intent says and takes it off the head. `false`: another process has done so meanwhile. */
+export async function completeIntent(
+  send: Send,
+  names: DocumentNames,
+  { intent, keptUntil }: HeadDocument,
+  nowMs: number,
+): Promise<boolean> {
+  if (intent === undefined) return true
+  if ('purge' in intent) {
+    await send(documents => documents.deleteMany({ _id: names.fields, v: { $lte: intent.v } }))
+    await clear(send, names, intent)
+    return true
+  }
+  const writes = await loadWrites(send, names, intent)
+  if (writes === undefined) return false
+  await applyIntent(send, names, intent, writes, keptUntil, nowMs)
+  return true
+}
+
+/** `writes` are those of the intent. */
+export async function applyIntent(
+  send: Send,
+  names: DocumentNames,
+  intent: Intent,
+  writes: readonly IntentWrite[],
+  keptUntil: Date | undefined,
+  nowMs: number,
+): Promise<void> {
+  const goneAt = new Date(nowMs + GONE_MS)
+  const updates = writes.map(write => toUpdate(names, intent.v, write, keptUntil, goneAt))
+  try {
+    // In order, and the intent last: when it is gone from the head, all fields are there.
+    for (const bulk of toBulks([...updates, clearing(names, intent)])) {
+      await send(documents => documents.bulkWrite(bulk, { ordered: true }))
+    }
+  } catch (error) {
+    if (duplicatesOf(error) === undefined) throw error
+    await applyAmongOthers(send, updates)
+    await clear(send, names, intent)
+  }
+  if ('chain' in intent) await dropChain(send, names, intent)
+}
+
+export async function dropChain(send: Send, names: DocumentNames, intent: Intent): Promise<void> {
+  if (!('chain' in intent)) return
+  await send(documents => documents.deleteMany({ _id: { $in: chainOf(names, intent) } }))
+}
+
+/** Removes chains of writers that died before anybody knew of their write. */
+export async function dropOrphans(
+  send: Send,
+  names: DocumentNames,
+  intent: Intent | undefined,
+  nowMs: number,
+): Promise<void> {
+  const inUse = intent !== undefined && 'chain' in intent ? chainOf(names, intent) : []
+  const createdAt = { $lt: new Date(nowMs - ORPHAN_MS) }
+  await send(documents => documents.deleteMany({ _id: { ...names.chains, $nin: inUse }, createdAt }))
+}
+
+/**
+ * When somebody else applies the same intent, or applied a later one: an upsert then meets a document that is not
+ * older (E11000). Sent once more without `upsert`, it matches, or the document that is there is newer: both are right.
+ */
+async function applyAmongOthers(send: Send, updates: readonly UpdateOne[]): Promise<void> {
+  for (const bulk of toBulks(updates)) {
+    try {
+      await send(documents => documents.bulkWrite(bulk, { ordered: false }))
+    } catch (error) {
+      const met = duplicatesOf(error)
+      if (met === undefined) throw error
+      const again = met.map(index => ({
+        updateOne: { ...(bulk[index]?.updateOne as UpdateOne), upsert: false },
+      }))
+      await send(documents => documents.bulkWrite(again, { ordered: false }))
+    }
+  }
+}
+
+function toUpdate(
+  names: DocumentNames,
+  v: number,
+  { at, data }: IntentWrite,
+  keptUntil: Date | undefined,
+  goneAt: Date,
+): UpdateOne {
+  const filter = { _id: names.ofSuffix(at), v: { $lt: v } }
+  if (data === undefined) {
+    return {
+      filter,
+      upsert: true,
+      update: { $set: { v, gone: true, expiresAt: goneAt }, $unset: { data: '' } },
+    }
+  }
+  const expires = keptUntil === undefined ? { expiresAt: '' } : {}
+  const $set = { v, data, ...(keptUntil && { expiresAt: keptUntil }) }
+  return { filter, upsert: true, update: { $set, $unset: { gone: '', ...expires } } }
+}
+
+function clearing(names: DocumentNames, { v }: Intent): UpdateOne {
+  return { filter: { _id: names.head, 'intent.v': v }, update: { $unset: { intent: '' } } }
+}
+
+async function clear(send: Send, names: DocumentNames, intent: Intent): Promise<void> {
+  const { filter, update } = clearing(names, intent)
+  await send(documents => documents.updateOne(filter, update))
+}
+
+function* toBulks(updates: readonly UpdateOne[]): Generator<{ updateOne: UpdateOne }[]> {
+  for (let from = 0; from < updates.length; from += MAX_BULK) {
+    yield updates.slice(from, from + MAX_BULK).map(updateOne => ({ updateOne }))
+  }
+}
+
+function toParts(writes: readonly IntentWrite[]): IntentWrite[][] {
+  const parts: IntentWrite[][] = [[]]
+  let bytes = 0
+  for (const write of writes) {
+    const size = sizeOf([write])
+    if (bytes > 0 && bytes + size > MAX_PART_BYTES) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(write)
+    bytes += size
+  }
+  return parts
+}
+
+function sizeOf(writes: readonly IntentWrite[]): number {
+  return writes.reduce(
+    (sum, { at, data }) => sum + 3 * at.length + (data?.length ?? 0) + WRITE_OVERHEAD_BYTES,
+    0,
+  )
+}
+
+function chainOf(names: DocumentNames, { chain, parts }: { chain: string; parts: number }): string[] {
+  return Array.from({ length: parts }, (_, part) => names.chain(chain, part))
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

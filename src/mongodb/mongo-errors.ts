@@ -1,0 +1,66 @@
+import { StoreError, StoreUnavailableError } from '../core/errors.js'
+
+const DUPLICATE_KEY = 11000
+const NAMESPACE_NOT_FOUND = 26
+
+/** What the code of a server's error says. */
+const REASONS: Readonly<Record<number, string>> = {
+  13: 'the user may not do this; it needs the role readWrite on the database',
+  18: 'it refused the user or the password',
+  50: 'it took longer than it was given',
+  91: 'it is shutting down',
+  189: 'the primary has stepped down',
+  10107: 'this server is not the primary',
+  11600: 'it is shutting down',
+  11602: 'the primary has stepped down',
+  13435: 'this server is not the primary',
+  14031: 'its disk is full',
+}
+
+interface DriverError {
+  name?: string
+  code?: number | string
+  codeName?: string
+  writeErrors?: { index: number; code: number } | { index: number; code: number }[]
+  result?: { writeConcernErrorCount?: number }
+  cause?: unknown
+}
+
+/**
+ * Wraps once what a call to MongoDB has failed with. Errors of the server and of bulks quote documents and their
+ * `_id`, which holds the session and the key: of them the name and the code are kept.
+ */
+export function toStoreError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error
+  const { name = 'Error', code, codeName } = error as DriverError
+  const known = typeof code === 'number' ? REASONS[code] : undefined
+  const reason = known ?? [name, code, codeName].filter(part => part !== undefined).join(' ')
+  return new StoreUnavailableError('MongoDB', `${reason}.`, { cause: redact(error) })
+}
+
+export function isDuplicate(error: unknown): boolean {
+  return (error as DriverError).code === DUPLICATE_KEY
+}
+
+export function isNamespaceNotFound(error: unknown): boolean {
+  return (error as DriverError).code === NAMESPACE_NOT_FOUND
+}
+
+/** Which operations of a bulk met a document that was there; `undefined` when it failed in another way, too. */
+export function duplicatesOf(error: unknown): number[] | undefined {
+  const { writeErrors, result } = error as DriverError
+  const errors = writeErrors === undefined ? [] : [writeErrors].flat()
+  const isAll = errors.length > 0 && errors.every(({ code }) => code === DUPLICATE_KEY)
+  return isAll && !result?.writeConcernErrorCount ? errors.map(({ index }) => index) : undefined
+}
+
+/** Errors of the network and of the choice of a server tell of hosts only. */
+function redact(error: unknown): Error {
+  const { name = 'Error', code, codeName } = error as DriverError
+  if (/^Mongo(Network|ServerSelection|TopologyClosed|WaitQueue|PoolCleared)/.test(name)) return error as Error
+  const bare = new Error([codeName ?? name, code].filter(part => part !== undefined).join(' '))
+  bare.name = name
+  const frames = /\n {4}at [\s\S]*/.exec((error as Error).stack ?? '')?.[0] ?? ''
+  bare.stack = `${name}: ${bare.message}${frames}`
+  return bare
+}

@@ -1,0 +1,66 @@
+import type { MongoClientOptions } from 'mongodb'
+import * as v from 'valibot'
+import { InvalidOptionError } from '../core/errors.js'
+import { type CommonOptions, commonOptions } from '../core/options.js'
+import { parseOptions } from '../core/parse-options.js'
+import type { GivenMongoClient, MongoClient } from './client.js'
+
+export interface MongoOptions extends CommonOptions {
+  /** `mongodb://` or `mongodb+srv://`. What its query says goes before the defaults of this library. */
+  mongoUrl?: string | undefined
+  /**
+   * The driver's own options for the pool that is made. They go before the URL and the defaults. A pool is not shared
+   * when functions or instances of classes are among them.
+   */
+  mongoOptions?: MongoClientOptions | undefined
+  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. It is used as it is, never closed. */
+  mongoClient?: GivenMongoClient | undefined
+  /** Default: that of the URL, else `baileys`. */
+  database?: string | undefined
+  /** Default `auth`. It is for this library alone. */
+  collection?: string | undefined
+}
+
+const DATABASE = 'the name of a database: 1 to 63 bytes without / \\ . " $ * < > : | ? and spaces'
+const COLLECTION = 'the name of a collection: 1 to 120 characters without $ and not beginning with "system."'
+
+const schema = v.strictObject(
+  {
+    ...commonOptions,
+    mongoUrl: v.optional(v.custom<string>(isMongoUrl, 'a mongodb:// or mongodb+srv:// URL')),
+    mongoOptions: v.optional(v.custom<MongoClientOptions>(isObject, "an object of the driver's options")),
+    mongoClient: v.optional(v.custom<GivenMongoClient>(isClient, 'a MongoClient of mongodb 6 or 7')),
+    database: v.optional(v.pipe(v.string(DATABASE), v.regex(/^[^/\\. "$*<>:|?\0]{1,63}$/, DATABASE))),
+    collection: v.optional(v.pipe(v.string(COLLECTION), v.regex(/^(?!system\.)[^$\0]{1,120}$/, COLLECTION))),
+  },
+  'an object',
+)
+
+export function parseMongoOptions(options: MongoOptions): MongoOptions {
+  const parsed = parseOptions(schema, options, 'mongodb')
+  const { mongoUrl, mongoClient, mongoOptions } = parsed
+  if (mongoUrl === undefined && mongoClient === undefined) {
+    throw new InvalidOptionError(
+      '"mongodb" must say where MongoDB is: "mongoUrl", or a client as "mongoClient".',
+    )
+  }
+  if (mongoClient !== undefined && (mongoUrl !== undefined || mongoOptions !== undefined)) {
+    const other = mongoUrl === undefined ? 'mongoOptions' : 'mongoUrl'
+    throw new InvalidOptionError(`Give "mongodb.mongoClient" or "mongodb.${other}", not both.`)
+  }
+  return parsed
+}
+
+/** No `URL`: a list of hosts is not one to Node. The driver looks closer. */
+function isMongoUrl(value: unknown): boolean {
+  return typeof value === 'string' && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+function isClient(value: unknown): boolean {
+  const client = value as Partial<MongoClient> | null
+  return typeof client?.db === 'function' && typeof client.close === 'function'
+}

@@ -1,0 +1,33 @@
+import { createCodec } from '../core/codec.js'
+import { CodecStore } from '../core/codec-store.js'
+import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { MongoBackend } from './mongo-backend.js'
+import { type MongoOptions, parseMongoOptions } from './mongo-options.js'
+import { openConnection } from './open-connection.js'
+
+const DEFAULT_DATABASE = 'baileys'
+const DEFAULT_COLLECTION = 'auth'
+const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
+
+/** Many sessions in one collection of MongoDB. Made by `createMongoStore`. */
+export class MongoAuthStore extends CodecStore {}
+
+/**
+ * Opens a pool of connections, or shares the one that is open with the same URL and options. Does not wait for the
+ * server: a call that does not reach it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ */
+export async function createMongoStore(options: MongoOptions): Promise<MongoAuthStore> {
+  const parsed = parseMongoOptions(options)
+  const codec = await createCodec(toCodecOptions(parsed))
+  const retry = toRetryPolicy(parsed)
+  const logger = toLogger(parsed)
+  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const { connection, release } = await openConnection(parsed, retry.timeoutMs)
+  const collection = connection.collectionOf(
+    parsed.database ?? connection.databaseOfUrl ?? DEFAULT_DATABASE,
+    parsed.collection ?? DEFAULT_COLLECTION,
+  )
+  const backend = new MongoBackend({ collection, ttlMs, timeoutMs: retry.timeoutMs, logger, release })
+  const { memory } = collection
+  return new MongoAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import type { MongoClientOptions } from 'mongodb'
+import { ConnectionPool, type Lease } from '../core/connection-pool.js'
+import { InvalidOptionError, MissingDependencyError } from '../core/errors.js'
+import { isPlain } from '../core/is-plain.js'
+import type { GivenMongoClient, MongoClient } from './client.js'
+import { MongoConnection } from './connection.js'
+import type { MongoOptions } from './mongo-options.js'
+
+const connections = new ConnectionPool<MongoConnection>(connection => connection.close())
+/** A given client is one connection too, however many stores it is given to. */
+const given = new WeakMap<GivenMongoClient, MongoConnection>()
+
+/** Stores of this process with the same URL and options share one pool, which the last of them closes. */
+export async function openConnection(
+  { mongoUrl = '', mongoOptions = {}, mongoClient }: MongoOptions,
+  timeoutMs: number,
+): Promise<Lease<MongoConnection>> {
+  if (mongoClient !== undefined) {
+    const connection = given.get(mongoClient) ?? new MongoConnection(mongoClient as MongoClient)
+    given.set(mongoClient, connection)
+    return { connection, release: async () => {} }
+  }
+  const options = { ...defaults(mongoUrl, timeoutMs), ...mongoOptions }
+  const name = isPlain(mongoOptions) ? JSON.stringify([mongoUrl, options]) : randomUUID()
+  return connections.acquire(name, async () => createConnection(mongoUrl, options))
+}
+
+/**
+ * A server that stops answering is given up on after `timeoutMs`: the deadline of a call and its retries are the
+ * store's. `timeoutMS` would be the driver's own word for that, and does nothing in 7.8 and 7.9.
+ * What the URL says is left out, since options go before it.
+ */
+function defaults(url: string, timeoutMs: number): MongoClientOptions {
+  const said = new Set(
+    [...(url.split('?')[1] ?? '').matchAll(/([^&=]+)=/g)].map(([, name]) => name?.toLowerCase()),
+  )
+  const all: MongoClientOptions = {
+    appName: 'baileys-store-core',
+    connectTimeoutMS: timeoutMs,
+    serverSelectionTimeoutMS: timeoutMs,
+    socketTimeoutMS: timeoutMs,
+    waitQueueTimeoutMS: timeoutMs,
+  }
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !said.has(name.toLowerCase())))
+}
+
+async function createConnection(url: string, options: MongoClientOptions): Promise<MongoConnection> {
+  const Client = await loadDriver()
+  const client = construct(Client, url, options)
+  const databaseOfUrl = /^[^/]+\/\/[^/]+\/([^?]+)/.exec(url)?.[1]
+  return new MongoConnection(client, databaseOfUrl && decodeURIComponent(databaseOfUrl))
+}
+
+type ConstructClient = new (url: string, options: MongoClientOptions) => unknown
+
+/** The driver's message quotes the URL, and with it the password. */
+function construct(Client: ConstructClient, url: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new Client(url, options) as MongoClient
+  } catch (error) {
+    const { name } = error as Error
+    throw new InvalidOptionError(`The driver refused "mongodb.mongoUrl" or "mongodb.mongoOptions" (${name}).`)
+  }
+}
+
+async function loadDriver(): Promise<ConstructClient> {
+  try {
+    return (await import('mongodb')).MongoClient
+  } catch (cause) {
+    throw new MissingDependencyError('mongodb', 'The MongoDB store', cause)
+  }
+}

@@ -1,0 +1,16 @@
+import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook.js'
+import type { MongoOptions } from './mongo-options.js'
+import { createMongoStore, type MongoAuthStore } from './mongo-store.js'
+
+export interface MongoAuthStateOptions extends AuthStateOptions, StoreSource<MongoAuthStore> {
+  mongodb?: MongoOptions | undefined
+}
+
+/**
+ * The auth state of one bot in MongoDB. Opening takes the ownership of the session: whoever had it before is refused
+ * from then on. A session that exists is never replaced by a new one; what cannot be read throws.
+ */
+export function useMongoAuthState(options: MongoAuthStateOptions): Promise<AuthStateHandle<MongoAuthStore>> {
+  return openHook(options, { name: 'mongodb', createStore: createMongoStore })
+}

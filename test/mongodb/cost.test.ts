@@ -1,0 +1,156 @@
+import { type CommandStartedEvent, type Document, MongoClient } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+
+const DATABASE = 'cost'
+
+let server: MongoServer
+let client: MongoClient
+beforeAll(async () => {
+  server = await startMongo({ shared: true })
+  client = new MongoClient(server.url, { monitorCommands: true })
+}, 240_000)
+afterAll(async () => {
+  await client.db(DATABASE).dropDatabase()
+  await client.close()
+  await server.stop()
+})
+
+/** Commands that the client has sent meanwhile. */
+async function record(action: () => Promise<unknown>): Promise<CommandStartedEvent[]> {
+  const seen: CommandStartedEvent[] = []
+  const note = (event: CommandStartedEvent) => void seen.push(event)
+  client.on('commandStarted', note)
+  await action()
+  client.off('commandStarted', note)
+  return seen
+}
+
+async function count(action: () => Promise<unknown>): Promise<string[]> {
+  return (await record(action)).map(({ commandName }) => commandName)
+}
+
+const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
+
+describe.each([10, 10_000])('with %i keys in the session', size => {
+  async function setUp() {
+    const store = await createMongoStore({ mongoClient: client, database: DATABASE, collection: 'auth' })
+    const sessionId = `of-${size}`
+    const handle = await useMongoAuthState({ sessionId, store })
+    onTestFinished(async () => {
+      await handle.close()
+      await store.close()
+    })
+    await handle.state.keys.set({ 'lid-mapping': Object.fromEntries(numbered(size)) })
+    return { ...handle, store, sessionId }
+  }
+
+  test.each([1, 50, 5000])('keys.get of %i is one find', async n => {
+    const { state } = await setUp()
+    const ids = numbered(n).map(([id]) => id)
+    const commands = await count(() => state.keys.get('lid-mapping', ids))
+    expect(commands.filter(name => name !== 'getMore')).toEqual(['find'])
+  })
+
+  test.each([1, 50, 5000])('keys.set of %i is two updates: the head, and one bulk', async n => {
+    const { state } = await setUp()
+    const data = { 'lid-mapping': Object.fromEntries(numbered(n)) }
+    expect(await count(() => state.keys.set(data))).toEqual(['update', 'update'])
+  })
+
+  test('saveCreds is two updates as well, and one find more when somebody else has written', async () => {
+    const { saveCreds, sessionId } = await setUp()
+    expect(await count(saveCreds)).toEqual(['update', 'update'])
+    const other = await createMongoStore({ mongoUrl: server.url, database: DATABASE, collection: 'auth' })
+    await other.set(sessionId, { keys: { session: { a: 1 } } })
+    await other.close()
+    expect(await count(saveCreds)).toEqual(['update', 'find', 'update', 'update'])
+  })
+
+  test('all documents of the session are kept as long as it, and are renewed every tenth of its life', async () => {
+    const { sessionId, store } = await setUp()
+    const documents = client.db(DATABASE).collection<Document & { _id: string }>('auth')
+    const head = await documents.findOne({ _id: `${sessionId}/` })
+    const endsAt = head?.endsAt as Date
+    expect(Math.round((endsAt.getTime() - Date.now()) / 86_400_000)).toBe(30)
+    const session = { _id: { $gte: `${sessionId}/0`, $lt: `${sessionId}0` } }
+    const early = await documents.countDocuments({ ...session, expiresAt: { $not: { $gt: endsAt } } })
+    expect(early).toBe(0)
+    const write = () => store.set(sessionId, { keys: { session: { a: 1 } } })
+    await documents.updateOne({ _id: `${sessionId}/` }, { $set: { keptUntil: endsAt } })
+    expect(await count(write)).toContain('update')
+    const renewed = await documents.findOne({ _id: `${sessionId}/` })
+    const keptUntil = renewed?.keptUntil as Date
+    expect(keptUntil.getTime()).toBeGreaterThan(endsAt.getTime() + 86_400_000)
+    const behind = await documents.countDocuments({ ...session, expiresAt: { $lt: keptUntil } })
+    expect(behind).toBe(0)
+    expect(await count(write)).toHaveLength(2)
+  })
+})
+
+test('a thousand sessions share one pool', async () => {
+  const stores = await Promise.all(
+    Array.from({ length: 1000 }, () =>
+      createMongoStore({ mongoUrl: server.url, database: DATABASE, collection: 'pool' }),
+    ),
+  )
+  for (const [n, store] of stores.entries()) if (n % 100 === 0) await store.exists(`s${n}`)
+  const sockets = process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+  expect(sockets).toBeLessThan(20)
+  await Promise.all(stores.map(store => store.close()))
+})
+
+describe('every query', () => {
+  test('goes by an index', async () => {
+    const names = { database: DATABASE, collection: 'plans' }
+    const store = await createMongoStore({ mongoClient: client, ...names })
+    const documents = client.db(DATABASE).collection<Document & { _id: string }>('plans')
+    onTestFinished(() => store.close())
+    const keys = { session: Object.fromEntries(numbered(500)) }
+    for (let n = 0; n < 40; n++) await store.set(`other-${n}`, { creds: { n }, keys })
+    const large = Object.fromEntries(['p', 'q'].map(id => [id, id.repeat(1_000_000)]))
+    const commands = await record(async () => {
+      await store.exists('none')
+      const { fencingToken } = await store.claim('s')
+      await store.set('s', { creds: { n: 1 }, keys: { session: { a: 1 } } }, undefined, fencingToken)
+      await store.set('s', { keys: { session: { ...large, a: null } } })
+      await store.getKeys('s', 'session', ['a', 'b'])
+      await store.get('s')
+      await store.touch('s', 0)
+      await store.listKeys('s', 'session')
+      await store.list({ limit: 3 })
+      await store.list({ limit: 3, cursor: 'other-1' })
+      await store.delete('s')
+    })
+    const plans = new Map<string, string>()
+    for (const { filter, sort, limit } of commands.flatMap(filtersOf)) {
+      const query = documents.find(filter)
+      if (sort) query.sort(sort)
+      if (limit) query.limit(limit)
+      plans.set(JSON.stringify(filter), JSON.stringify(await query.explain()))
+    }
+    expect(plans.size).toBeGreaterThan(15)
+    for (const [query, plan] of plans) {
+      expect(plan, query).not.toMatch(/COLLSCAN|Seq Scan/)
+      expect(plan, query).toMatch(/IXSCAN|IDHACK|EXPRESS|Index (Only )?Scan|Bitmap Index Scan/)
+    }
+    const list = [...plans].find(([query]) => query.includes('"session"'))
+    expect(list?.[1]).toMatch(/session_1/)
+    const sweep = await documents.find({ expiresAt: { $lte: new Date() } }).explain()
+    expect(JSON.stringify(sweep)).toMatch(/expiresAt_1/)
+  }, 60_000)
+})
+
+interface Query {
+  filter: Document
+  sort?: Document
+  limit?: number
+}
+
+/** What a command looks for; some servers explain a find only. */
+function filtersOf({ command }: CommandStartedEvent): Query[] {
+  if (command.find !== undefined) return [command as Query]
+  const parts: Document[] = command.updates ?? command.deletes ?? []
+  return parts.map(({ q }) => ({ filter: q }))
+}

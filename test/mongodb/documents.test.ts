@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
+import { MongoClient } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createMongoStore, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
+import { toStoreError } from '../../src/mongodb/mongo-errors.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+
+const CREDS = { registrationId: 7 }
+const DATABASE = 'documents'
+
+let server: MongoServer
+let client: MongoClient
+beforeAll(async () => {
+  server = await startMongo({ shared: true })
+  client = new MongoClient(server.url)
+}, 240_000)
+afterAll(async () => {
+  await client.close()
+  await server.stop()
+})
+
+/** A store on a collection of its own. */
+async function setUp(options: MongoOptions = {}) {
+  const collection = `auth-${randomBytes(6).toString('hex')}`
+  const open = async (given: MongoOptions) => {
+    const opened = await createMongoStore({ ...options, ...given, database: DATABASE, collection })
+    onTestFinished(() => opened.close())
+    return opened
+  }
+  const documents = client.db(DATABASE).collection<{ _id: string }>(collection)
+  onTestFinished(() => documents.drop().then(() => {}))
+  return { store: await open({ mongoUrl: server.url }), open, documents }
+}
+
+describe('half a session', () => {
+  test('is an error when its head is gone, and can be deleted', async () => {
+    const { store, documents } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await store.set('t', { creds: CREDS })
+    const { version } = await store.set('s', { keys: { session: { a: 2 } } })
+    await documents.deleteOne({ _id: 's/' })
+    const incomplete = { code: 'SESSION_INCOMPLETE' }
+    await expect(store.get('s')).rejects.toMatchObject(incomplete)
+    await expect(store.getKeys('s', 'session', ['other'])).rejects.toMatchObject(incomplete)
+    await expect(store.claim('s')).rejects.toMatchObject(incomplete)
+    await expect(useMongoAuthState({ sessionId: 's', store })).rejects.toMatchObject(incomplete)
+    await store.delete('s')
+    expect(await store.get('s')).toBeNull()
+    expect((await store.set('s', { creds: CREDS })).version).toBeGreaterThan(version)
+    expect((await store.get('s'))?.data.keys).toEqual({})
+    expect(await store.exists('t')).toBe(true)
+  })
+
+  test('is an error when its creds are gone', async () => {
+    const { store, documents } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await documents.deleteOne({ _id: 's/creds/' })
+    const incomplete = { code: 'SESSION_INCOMPLETE' }
+    await expect(store.get('s')).rejects.toMatchObject(incomplete)
+    await expect(useMongoAuthState({ sessionId: 's', store })).rejects.toMatchObject(incomplete)
+  })
+
+  test('is an error when its head is older than its fields', async () => {
+    const { store, open, documents } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    const head = await documents.findOne({ _id: 's/' })
+    await store.set('s', { keys: { session: { a: 2 } } })
+    await documents.replaceOne({ _id: 's/' }, head as object)
+    const reader = await open({ mongoClient: client }) // one that remembers nothing
+    await expect(reader.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+  })
+})
+
+describe('a value', () => {
+  test('that no document can hold is refused before anything is written', async () => {
+    const { store } = await setUp()
+    await store.set('s', { creds: CREDS })
+    const huge = { keys: { session: { small: 1, huge: 'x'.repeat(17 * 1024 * 1024) } } }
+    await expect(store.set('s', huge)).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    expect(await store.get('s')).toMatchObject({ version: 1, data: { keys: {} } })
+  })
+
+  test('of 15 MB, and a write of many documents, are kept', async () => {
+    const { store } = await setUp({ resilience: { operationTimeout: 30_000 } })
+    const large = Object.fromEntries(['p', 'q', 'r'].map(id => [id, id.repeat(15 * 1024 * 1024)]))
+    await store.set('s', { creds: CREDS, keys: { session: large } })
+    const found = await store.getKeys('s', 'session', ['p', 'q', 'r'])
+    for (const [id, text] of Object.entries(large)) expect(found[id] === text).toBe(true)
+  }, 60_000)
+
+  test('with names that are too long together is refused before anything is written', async () => {
+    const { store } = await setUp()
+    const sessionId = '/'.repeat(500)
+    await store.set(sessionId, { creds: CREDS })
+    const long = { keys: { session: { a: 1, ['%'.repeat(500)]: 1 } } }
+    await expect(store.set(sessionId, long)).rejects.toMatchObject({ code: 'INVALID_KEY' })
+    expect(await store.get(sessionId)).toMatchObject({ version: 1, data: { keys: {} } })
+  })
+
+  test('never gets into an error, nor does its name', async () => {
+    const { documents } = await setUp()
+    const insert = { insertOne: { document: { _id: '5511999/session/5522888.0', data: 'a secret' } } }
+    const secret = /5511999|5522888|a secret/
+    const error = await documents.bulkWrite([insert, insert]).catch(failure => failure)
+    expect(inspect(error, { depth: 20, showHidden: true })).toMatch(secret)
+    const wrapped = toStoreError(error)
+    expect(wrapped).toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('11000') })
+    expect(inspect(wrapped, { depth: 20, showHidden: true })).not.toMatch(secret)
+  })
+})
+
+test('writes of a stalled process that were overtaken change nothing', async () => {
+  const { store, open } = await setUp()
+  await store.set('s', { creds: CREDS, keys: { session: { a: 'first' } } })
+  const stalled = new MongoClient(server.url)
+  onTestFinished(() => stalled.close())
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const { holding, reached } = holdBulks(stalled, held)
+  const late = await open({ mongoUrl: undefined, mongoClient: holding })
+  const writing = late.set('s', { keys: { session: { a: 'late', b: 'late' } } })
+  await reached
+  expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'late', b: 'late' }) // by its intent
+  await store.set('s', { keys: { session: { a: 'newer', b: null } } })
+  release()
+  await writing
+  expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'newer' })
+})
+
+/** A client whose bulks wait for `held`. */
+function holdBulks(client: MongoClient, held: Promise<void>) {
+  let reach = () => {}
+  const reached = new Promise<void>(resolve => {
+    reach = resolve
+  })
+  const holding = {
+    options: client.options,
+    close: () => client.close(),
+    db: (name?: string) => {
+      const database = client.db(name)
+      return {
+        command: database.command.bind(database),
+        collection: (...input: [string]) => {
+          const documents = database.collection(...input)
+          const send = documents.bulkWrite.bind(documents)
+          documents.bulkWrite = async (...bulk) => {
+            reach()
+            await held
+            return send(...bulk)
+          }
+          return documents
+        },
+      }
+    },
+  }
+  return { holding, reached }
+}

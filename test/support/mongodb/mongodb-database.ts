@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { type Document, MongoClient } from 'mongodb'
+import { nullLogger } from '../../../src/core/logger.js'
+import { createMongoStore } from '../../../src/mongodb/index.js'
+import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
+import { openConnection } from '../../../src/mongodb/open-connection.js'
+import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
+
+const STORE_MODULE = new URL('./mongodb-store-module.ts', import.meta.url).href
+const DATABASE = 'conformance'
+
+/** A collection of its own on a server that is shared. */
+export function createMongoDatabase(url: string): StoreDatabase & { collection: string } {
+  const collection = `auth-${randomBytes(6).toString('hex')}`
+  const options = { mongoUrl: url, database: DATABASE, collection }
+  const client = new MongoClient(url)
+  const documents = client.db(DATABASE).collection<Document & { _id: string }>(collection)
+
+  return {
+    collection,
+    async open({ ttlMs = null, now } = {}) {
+      const { connection, release } = await openConnection(options, 5000)
+      return new MongoBackend({
+        collection: connection.collectionOf(DATABASE, collection),
+        ttlMs,
+        timeoutMs: 5000,
+        logger: nullLogger,
+        release,
+        now,
+      })
+    },
+    openStore: given => createMongoStore({ ...given, ...options }),
+    source: given => ({ module: STORE_MODULE, options: { ...given, ...options } }),
+    async remember() {
+      const remembered = await documents.find().toArray()
+      return async () => {
+        await documents.deleteMany()
+        if (remembered.length > 0) await documents.insertMany(remembered)
+      }
+    },
+    async dump() {
+      const found = await documents.find({}, { promoteBuffers: true }).toArray()
+      return Buffer.concat(found.flatMap(bytesOf))
+    },
+    async remove() {
+      await documents.drop()
+      await client.close()
+    },
+  }
+}
+
+function bytesOf(value: unknown): Buffer[] {
+  if (Buffer.isBuffer(value)) return [value]
+  if (value instanceof Date) return [Buffer.from(value.toISOString())]
+  if (typeof value !== 'object' || value === null) return [Buffer.from(String(value))]
+  return Object.entries(value).flatMap(([name, child]) => [Buffer.from(name), ...bytesOf(child)])
+}
