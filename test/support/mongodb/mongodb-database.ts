@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Document, MongoClient } from 'mongodb'
 import { nullLogger } from '../../../src/core/logger.js'
-import { createMongoStore } from '../../../src/mongodb/index.js'
+import { createMongoStore, type MongoOptions } from '../../../src/mongodb/index.js'
 import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
 import { openConnection } from '../../../src/mongodb/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
@@ -10,16 +10,16 @@ const STORE_MODULE = new URL('./mongodb-store-module.ts', import.meta.url).href
 const DATABASE = 'conformance'
 
 /** A collection of its own on a server that is shared. */
-export function createMongoDatabase(url: string): StoreDatabase & { collection: string } {
+export function createMongoDatabase(url: string): StoreDatabase & { place: MongoOptions } {
   const collection = `auth-${randomBytes(6).toString('hex')}`
-  const options = { mongoUrl: url, database: DATABASE, collection }
+  const place = { mongoUrl: url, database: DATABASE, collection }
   const client = new MongoClient(url)
   const documents = client.db(DATABASE).collection<Document & { _id: string }>(collection)
 
   return {
-    collection,
+    place,
     async open({ ttlMs = null, now } = {}) {
-      const { connection, release } = await openConnection(options, 5000)
+      const { connection, release } = await openConnection(place, 5000)
       return new MongoBackend({
         collection: connection.collectionOf(DATABASE, collection),
         ttlMs,
@@ -29,8 +29,8 @@ export function createMongoDatabase(url: string): StoreDatabase & { collection: 
         now,
       })
     },
-    openStore: given => createMongoStore({ ...given, ...options }),
-    source: given => ({ module: STORE_MODULE, options: { ...given, ...options } }),
+    openStore: given => createMongoStore({ ...given, ...place }),
+    source: given => ({ module: STORE_MODULE, options: { ...given, ...place } }),
     async remember() {
       const remembered = await documents.find().toArray()
       return async () => {

@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
+import { MongoClient, type MongoClientOptions } from 'mongodb'
+import { MongoClient as MongoClient6 } from 'mongodb-6'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Logger, nullLogger } from '../../src/core/logger.js'
+import {
+  createMongoStore,
+  type GivenMongoClient,
+  type MongoOptions,
+  useMongoAuthState,
+} from '../../src/mongodb/index.js'
+import { openConnection } from '../../src/mongodb/open-connection.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+
+const CREDS = { registrationId: 7 }
+const DATABASE = 'opening'
+
+let server: MongoServer
+let client: MongoClient
+beforeAll(async () => {
+  server = await startMongo({ shared: true, ttlSweep: '1 seconds' })
+  client = new MongoClient(server.url)
+}, 240_000)
+afterAll(async () => {
+  await client.db(DATABASE).dropDatabase()
+  await client.close()
+  await server.stop()
+})
+
+const fresh = () => ({ database: DATABASE, collection: `auth-${randomBytes(6).toString('hex')}` })
+const given = (mongoClient: GivenMongoClient): MongoOptions => ({ mongoClient })
+
+async function open(options: MongoOptions) {
+  const store = await createMongoStore(options)
+  onTestFinished(() => store.close())
+  return store
+}
+
+describe('a given client', () => {
+  const odd = { promoteBuffers: false, promoteValues: false, readPreference: 'secondaryPreferred' } as const
+  test.each<[string, () => GivenMongoClient]>([
+    ['mongodb 6', () => new MongoClient6(server.url)],
+    ['mongodb 7', () => new MongoClient(server.url)],
+    ['one that reads values and servers otherwise', () => new MongoClient(server.url, odd)],
+    ['one with ignoreUndefined', () => new MongoClient(server.url, { ignoreUndefined: true })],
+  ])('%s is used as it is and left open', async (_, make) => {
+    const own = make()
+    const mongodb = { ...given(own), ...fresh() }
+    const { state, saveCreds, store, close } = await useMongoAuthState({ sessionId: 's', mongodb })
+    await state.keys.set({ 'lid-mapping': { a: '1' } })
+    await saveCreds()
+    expect(await state.keys.get('lid-mapping', ['a', 'b'])).toEqual({ a: '1' })
+    expect((await store.list()).sessionIds).toEqual(['s'])
+    expect((await store.get('s'))?.data.keys).toEqual({ 'lid-mapping': { a: '1' } })
+    await close()
+    const again = await createMongoStore(mongodb)
+    expect(await again.exists('s')).toBe(true)
+    await again.close()
+    await own.close()
+  })
+
+  test('that does not wait for its writes is refused', async () => {
+    const careless = new MongoClient(server.url, { writeConcern: { w: 0 } })
+    await expect(createMongoStore(given(careless))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    const url = `${server.url}?w=0`
+    await expect(createMongoStore({ mongoUrl: url })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+})
+
+describe('a URL', () => {
+  test('names the database, unless the option does', async () => {
+    const { collection } = fresh()
+    const mongoUrl = server.url.replace(/\/(\?|$)/, `/${DATABASE}$1`)
+    const store = await open({ mongoUrl, collection })
+    await store.set('s', { creds: CREDS })
+    expect(await client.db(DATABASE).collection(collection).countDocuments()).toBe(2)
+    const other = await open({ mongoUrl, collection, database: `${DATABASE}-other` })
+    expect(await other.exists('s')).toBe(false)
+    await client.db(`${DATABASE}-other`).dropDatabase()
+  })
+
+  test('goes before the defaults, and the options of the driver go before both', async () => {
+    const optionsOf = async (query: string, mongoOptions = {}) => {
+      const { connection, release } = await openConnection(
+        { mongoUrl: `mongodb://a/${query}`, mongoOptions },
+        5000,
+      )
+      await release()
+      const { appName, socketTimeoutMS, serverSelectionTimeoutMS } = connection.client
+        .options as MongoClientOptions
+      return [appName, socketTimeoutMS, serverSelectionTimeoutMS]
+    }
+    expect(await optionsOf('')).toEqual(['baileys-store-core', 5000, 5000])
+    expect(await optionsOf('?appName=mine&sockettimeoutms=12')).toEqual(['mine', 12, 5000])
+    expect(await optionsOf('?appName=mine', { appName: 'ours' })).toEqual(['ours', 5000, 5000])
+  })
+
+  test('that is the same is one pool, and one with functions among the options its own', async () => {
+    const open = async (options: object) =>
+      openConnection({ mongoUrl: 'mongodb://a', mongoOptions: options }, 5000)
+    const leases = await Promise.all([{}, {}, { appName: 'x' }, { lookup() {} }, { lookup() {} }].map(open))
+    expect(new Set(leases.map(({ connection }) => connection)).size).toBe(4)
+    expect(leases[0]?.connection).toBe(leases[1]?.connection)
+    await Promise.all(leases.map(({ release }) => release()))
+  })
+
+  test.each(['mongodb://user:hunter2@127.0.0.1:1/?replicaSet=', 'mongodb://user:hunter2@[::1/'])(
+    'with a password puts it into no error: %s',
+    async mongoUrl => {
+      const opening = createMongoStore({ mongoUrl, resilience: { operationTimeout: 300 } })
+      const error = await opening
+        .then(
+          store => store.get('s').finally(() => store.close()),
+          failure => failure,
+        )
+        .catch(failure => failure)
+      expect(error).toBeInstanceOf(Error)
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('hunter2')
+    },
+  )
+})
+
+test.each<[object, string]>([
+  [{}, 'must say where MongoDB is'],
+  [{ mongoUrl: 'http://localhost' }, '"mongodb.mongoUrl" must be a mongodb:// or mongodb+srv:// URL'],
+  [{ mongoUrl: 'mongodb://a', mongoClient: { db() {}, close() {} } }, 'not both'],
+  [{ mongoClient: { db() {}, close() {} }, mongoOptions: {} }, 'not both'],
+  [{ mongoUri: 'mongodb://a' }, 'did you mean "mongoUrl"'],
+  [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],
+  [{ mongoUrl: 'mongodb://a', collection: 'system.x' }, '"mongodb.collection" must be'],
+  [{ mongoClient: {} }, '"mongodb.mongoClient" must be a MongoClient'],
+])('%j is refused: %s', async (options, message) => {
+  const opening = createMongoStore(options)
+  await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  await expect(opening).rejects.toThrow(message)
+})
+
+test('closing lets go of a pool that was never used', async () => {
+  const store = await createMongoStore({ mongoUrl: 'mongodb://127.0.0.1:1' })
+  await store.close()
+  await expect(store.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+describe('indexes', () => {
+  async function warningsOf(prepare: (name: string) => Promise<unknown>) {
+    const names = fresh()
+    await prepare(names.collection)
+    const warnings: string[] = []
+    const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
+    const store = await open({ mongoUrl: server.url, ...names, security: { logger } })
+    await store.set('s', { creds: CREDS })
+    const documents = client.db(DATABASE).collection(names.collection)
+    const keys = (await documents.indexes()).map(({ key }) => Object.keys(key).join())
+    expect((await store.list()).sessionIds).toEqual(['s'])
+    return { warnings, keys: keys.sort() }
+  }
+  const collection = (name: string) => client.db(DATABASE).collection(name)
+  const both = ['_id', 'expiresAt', 'session']
+
+  test('are made where they are missing', async () => {
+    expect(await warningsOf(async () => {})).toEqual({ warnings: [], keys: both })
+  })
+
+  test('of another name, and a longer grace, are left as they are', async () => {
+    const made = warningsOf(async name => {
+      await collection(name).createIndex({ expiresAt: 1 }, { name: 'mine', expireAfterSeconds: 3600 })
+      await collection(name).createIndex({ session: 1 }, { name: 'also-mine' })
+    })
+    expect(await made).toEqual({ warnings: [], keys: both })
+  })
+
+  test('that do not expire anything are reported and left', async () => {
+    const { warnings, keys } = await warningsOf(name => collection(name).createIndex({ expiresAt: 1 }))
+    expect(keys).toEqual(both)
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(/expiresAt_1.*does not remove expired sessions.*Drop it/)
+  })
+
+  test('whose name is taken are reported', async () => {
+    const { warnings } = await warningsOf(name =>
+      collection(name).createIndex({ other: 1 }, { name: 'expiresAt_1' }),
+    )
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(/could not be created/)
+  })
+})
+
+describe('what has expired', () => {
+  const OLD = new Date(Date.now() - 60_000)
+
+  test('is removed by the server', async () => {
+    const names = fresh()
+    const store = await open({ mongoUrl: server.url, ...names })
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    const documents = client.db(DATABASE).collection(names.collection)
+    await documents.updateMany({}, { $set: { expiresAt: OLD, endsAt: OLD } })
+    expect(await store.get('s')).toBeNull()
+    await expect.poll(() => documents.countDocuments(), { timeout: 100_000, interval: 500 }).toBe(0)
+  }, 120_000)
+
+  test('is swept away where the server does not', async () => {
+    const names = fresh()
+    const documents = client.db(DATABASE).collection(names.collection)
+    await documents.createIndex({ expiresAt: 1 }) // in the way of one that expires
+    const writer = await open({ mongoUrl: server.url, ...names })
+    await writer.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await writer.set('stays', { creds: CREDS })
+    await documents.updateMany({ _id: /^s\// as never }, { $set: { expiresAt: OLD } })
+    const other = new MongoClient(server.url)
+    const store = await createMongoStore({ ...given(other), ...names })
+    await store.claim('another')
+    await store.close() // waits for the sweep
+    await other.close()
+    const left = await documents.find().toArray()
+    expect(left.map(({ _id }) => String(_id)).sort()).toEqual(['another/', 'stays/', 'stays/creds/'])
+  })
+})
+
+test('the clock of the server counts, not that of the process', async () => {
+  const names = fresh()
+  const store = await open({ mongoUrl: server.url, ...names, ttl: { defaultTtl: 3600 } })
+  const realNow = Date.now
+  Date.now = () => realNow() + 10 * 365 * 24 * 60 * 60 * 1000
+  try {
+    await store.set('s', { creds: CREDS })
+    const head = await client.db(DATABASE).collection(names.collection).findOne({ session: 's' })
+    const endsAt: Date = head?.endsAt
+    const minutes = (endsAt.getTime() - realNow()) / 60_000
+    expect(Math.round(minutes)).toBe(60)
+  } finally {
+    Date.now = realNow
+  }
+})
