@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 import { isFree } from '../support/server-process.js'
 import { findNode, PackedPackage } from './installed-package.js'
@@ -13,8 +14,9 @@ const run = promisify(execFile)
 const TSC = resolve(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 const BAILEYS = ['@whiskeysockets/baileys@7.0.0-rc14', 'baileys@7.0.0-rc14']
 const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
-/** Where the snippet looks for Redis; one that runs there already does as well. */
+/** Where the snippets look for their servers; those that run there already do as well. */
 const SEED_PORT = 6379
+const SEED_MONGODB_PORT = 27017
 /** Installing and fetching another Node are slow the first time. */
 const SETUP_MS = 300_000
 
@@ -24,19 +26,22 @@ let bare: string
 let older: string
 let server: FakeWhatsApp
 let redis: RedisServer
+let mongodb: MongoServer
 
 beforeAll(async () => {
   packed = await PackedPackage.pack()
-  full = await packed.install('full', ['libsql', 'ioredis@6', ...BAILEYS])
+  full = await packed.install('full', ['libsql', 'ioredis@6', 'mongodb@7', ...BAILEYS])
   bare = await packed.install('bare', [])
-  older = await packed.install('older', ['ioredis@5'])
+  older = await packed.install('older', ['ioredis@5', 'mongodb@6'])
   redis = await startRedis()
+  mongodb = await startMongo({ shared: true })
   server = await startFakeWhatsApp({ claimedPreKeys: 5 })
 }, SETUP_MS)
 
 afterAll(async () => {
   await server?.close()
   await redis?.stop()
+  await mongodb?.stop()
   await packed?.remove()
 })
 
@@ -64,6 +69,12 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
     expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi'])
   })
 
+  test.each(['mongodb 7', 'mongodb 6'])('keeps a session in MongoDB through %s', async name => {
+    const cwd = name === 'mongodb 7' ? full : older
+    const { stdout } = await run(node, ['mongodb.cjs', mongodb.url], { cwd })
+    expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi'])
+  })
+
   test('tells of a lost ownership also when store and hook are of different module formats', async () => {
     const { stdout } = await run(node, ['mixed.mjs'], { cwd: full })
     expect(JSON.parse(stdout)).toEqual({ refused: 'FENCED', lost: 'FENCED' })
@@ -79,6 +90,7 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
       store: hasSqlite ? 'works' : missing('libsql'),
       hook: missing(hasSqlite ? '@whiskeysockets/baileys' : 'libsql'),
       redis: missing('ioredis'),
+      mongodb: missing('mongodb'),
     })
   })
 })
@@ -107,6 +119,13 @@ test.each([
 test("the seed's snippet for Redis runs as it stands", async () => {
   const server = (await isFree(SEED_PORT)) ? await startRedis({ port: SEED_PORT }) : undefined
   const { stdout } = await run(process.execPath, ['seed-redis.mjs'], { cwd: full })
+  await server?.stop()
+  expect(JSON.parse(stdout)).toEqual([3, { 'lid-mapping': { 1: '2' } }, 'number'])
+})
+
+test("the seed's snippet for MongoDB runs as it stands", async () => {
+  const server = (await isFree(SEED_MONGODB_PORT)) ? await startMongo({ port: SEED_MONGODB_PORT }) : undefined
+  const { stdout } = await run(process.execPath, ['seed-mongodb.mjs'], { cwd: full })
   await server?.stop()
   expect(JSON.parse(stdout)).toEqual([3, { 'lid-mapping': { 1: '2' } }, 'number'])
 })
