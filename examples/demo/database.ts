@@ -1,4 +1,5 @@
 /** Where the demo keeps its sessions. As JSON, so that the bots' processes can be told. */
+import { createMongoStore, useMongoAuthState } from '@luoarch/baileys-store-core/mongodb'
 import { createRedisStore, useRedisAuthState } from '@luoarch/baileys-store-core/redis'
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 import type { BotAuthEvents } from '../../test/support/bot-auth.js'
@@ -6,19 +7,34 @@ import type { BotAuthEvents } from '../../test/support/bot-auth.js'
 export type Database =
   | { store: 'sqlite'; path: string }
   | { store: 'redis'; redisUrl: string; prefix: string }
+  | { store: 'mongodb'; mongoUrl: string; collection: string }
 
-export function openAuth(database: Database, sessionId: string, masterKey: string, events: BotAuthEvents) {
+export function openAuth(
+  { store, ...place }: Database,
+  sessionId: string,
+  masterKey: string,
+  events: BotAuthEvents,
+) {
   const options = { sessionId, onOwnershipLost: events.ownershipLost }
-  return database.store === 'sqlite'
-    ? useSqliteAuthState({ ...options, sqlite: { path: database.path, masterKey } })
-    : useRedisAuthState({
-        ...options,
-        redis: { redisUrl: database.redisUrl, prefix: database.prefix, masterKey },
-      })
+  const where = { ...place, masterKey }
+  switch (store) {
+    case 'sqlite':
+      return useSqliteAuthState({ ...options, sqlite: where })
+    case 'redis':
+      return useRedisAuthState({ ...options, redis: where })
+    case 'mongodb':
+      return useMongoAuthState({ ...options, mongodb: where })
+  }
 }
 
-export function openStore(database: Database, masterKey: string) {
-  return database.store === 'sqlite'
-    ? createSqliteStore({ path: database.path, masterKey })
-    : createRedisStore({ redisUrl: database.redisUrl, prefix: database.prefix, masterKey })
+export function openStore({ store, ...place }: Database, masterKey: string) {
+  const where = { ...place, masterKey }
+  switch (store) {
+    case 'sqlite':
+      return createSqliteStore(where)
+    case 'redis':
+      return createRedisStore(where)
+    case 'mongodb':
+      return createMongoStore(where)
+  }
 }

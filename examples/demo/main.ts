@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import qrcode from 'qrcode-terminal'
 import { startFakeWhatsApp } from '../../test/support/fake-whatsapp/index.js'
+import { startMongo } from '../../test/support/mongodb/mongodb-server.js'
 import { KEEPS_ALL, startRedis } from '../../test/support/redis/redis-server.js'
 import { quietLibsignal } from '../../test/support/silence.js'
 import { readArguments } from './arguments.js'
@@ -19,11 +20,8 @@ import { printTable, tabulateKeys, tabulateTimes } from './report.js'
 quietLibsignal()
 const { messages, sessions, store, path, url } = readArguments()
 const folder = mkdtempSync(join(tmpdir(), 'baileys-demo-'))
-const ownRedis = store === 'redis' && url === undefined ? await startRedis({ config: KEEPS_ALL }) : undefined
-const database: Database =
-  store === 'sqlite'
-    ? { store, path: path === undefined ? join(folder, 'auth.db') : resolve(path) }
-    : { store, redisUrl: url ?? ownRedis?.url ?? '', prefix: `baileys:demo:${process.pid}` }
+const ownServer = url === undefined ? await startServer() : undefined
+const database = placeOf(url ?? ownServer?.url ?? '')
 const masterKey = randomBytes(32).toString('hex')
 const timesFile = join(folder, 'times.jsonl')
 writeFileSync(timesFile, '')
@@ -80,13 +78,30 @@ printTable(tabulateTimes(timesFile))
 if (path !== undefined) console.log(`The sessions are in ${path}; their master key is ${masterKey}\n`)
 rmSync(folder, { recursive: true })
 if (url !== undefined) await removeSessions()
-await ownRedis?.stop()
+await ownServer?.stop()
 
 const isWhole = decrypted === total && codesBefore === sessions && codesAfter === 0
 console.log(isWhole ? 'Nothing was lost, and nobody had to pair again.' : 'Something was lost: see above.')
 process.exit(isWhole ? 0 : 1) // Baileys' timers would keep the process alive
 
-/** A Redis that was given keeps nothing of the demo. */
+/** A server of the demo's own; `undefined` where none is needed. */
+async function startServer(): Promise<{ url: string; stop(): Promise<void> } | undefined> {
+  if (store === 'redis') return startRedis({ config: KEEPS_ALL })
+  return store === 'mongodb' ? startMongo({ isDurable: true }) : undefined
+}
+
+function placeOf(serverUrl: string): Database {
+  switch (store) {
+    case 'sqlite':
+      return { store, path: path === undefined ? join(folder, 'auth.db') : resolve(path) }
+    case 'redis':
+      return { store, redisUrl: serverUrl, prefix: `baileys:demo:${process.pid}` }
+    case 'mongodb':
+      return { store, mongoUrl: serverUrl, collection: `demo-${process.pid}` }
+  }
+}
+
+/** A server that was given keeps nothing of the demo. */
 async function removeSessions(): Promise<void> {
   const opened = await openStore(database, masterKey)
   for await (const sessionId of opened.sessions()) await opened.delete(sessionId)
@@ -94,7 +109,9 @@ async function removeSessions(): Promise<void> {
 }
 
 function place(): string {
-  return database.store === 'sqlite' ? database.path : database.redisUrl.replace(/\/\/.*@/, '//…@')
+  if (database.store === 'sqlite') return database.path
+  const serverUrl = database.store === 'redis' ? database.redisUrl : database.mongoUrl
+  return serverUrl.replace(/\/\/.*@/, '//…@')
 }
 
 async function forEachCouple(action: (couple: Couple) => Promise<void>): Promise<void> {
