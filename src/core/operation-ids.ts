@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 
 /** Operations that a store remembers a session by: those that a lost connection can leave unanswered. */
-const MAX_REMEMBERED = 16
+export const MAX_REMEMBERED = 16
 
 /** Names of operations: a random beginning for the store, and a count. Short, since sessions keep the last ones. */
 export class OperationIds {

@@ -2,7 +2,7 @@ import { Mutex } from 'async-mutex'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from '../core/logger.js'
 import { SessionMemory } from '../core/session-memory.js'
-import type { MongoCollection, MongoDatabase } from './client.js'
+import type { CommandReply, MongoCollection, MongoDatabase } from './client.js'
 import type { HeadDocument } from './documents.js'
 import { ensureIndexes } from './indexes.js'
 import { ServerClock } from './server-clock.js'
@@ -20,13 +20,23 @@ export class AuthCollection {
   readonly clock: ServerClock
   readonly #database: MongoDatabase
   readonly #locks = new Map<string, Mutex>()
+  #isSharded = false
   #preparing: Promise<void> | undefined
   #sweptAtMs = Number.NEGATIVE_INFINITY
 
   constructor(database: MongoDatabase, documents: MongoCollection) {
     this.#database = database
     this.documents = documents
-    this.clock = new ServerClock(async () => (await this.#command({ hello: 1 })).localTime)
+    this.clock = new ServerClock(async () => {
+      const { localTime, msg } = await this.#command({ hello: 1 })
+      this.#isSharded = msg === 'isdbgrid'
+      return localTime
+    })
+  }
+
+  /** Whether a router answers for several servers. */
+  get isSharded(): boolean {
+    return this.#isSharded
   }
 
   /** Before the first call: the time and the indexes. Asked for once; again when the server was out of reach. */
@@ -63,7 +73,7 @@ export class AuthCollection {
     await this.documents.deleteMany({ expiresAt: { $lte: new Date(nowMs) } })
   }
 
-  #command(command: object): Promise<{ localTime?: Date }> {
+  #command(command: object): Promise<CommandReply> {
     return this.#database.command(command, { readPreference: 'primary' })
   }
 }

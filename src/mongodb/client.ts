@@ -18,7 +18,14 @@ export interface WriteConcern {
 
 export interface MongoDatabase {
   collection(name: string, options: CollectionOptions): MongoCollection
-  command(command: object, options?: { readPreference: 'primary' }): Promise<{ localTime?: Date }>
+  command(command: object, options?: { readPreference: 'primary' }): Promise<CommandReply>
+}
+
+/** What is looked at of an answer to `hello`. */
+export interface CommandReply {
+  localTime?: Date
+  /** `isdbgrid` from a router. */
+  msg?: string
 }
 
 /** Said for each collection, so that a client that was set up otherwise gives the same values. */

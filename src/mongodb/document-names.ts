@@ -1,8 +1,10 @@
-import { InvalidKeyError } from '../core/errors.js'
+import { InvalidKeyError, InvalidSessionIdError } from '../core/errors.js'
 import type { Field } from '../core/store.js'
 
 /** PostgreSQL, which FerretDB keeps its data in, refuses index entries above 2,704 bytes. */
 const MAX_ID_BYTES = 2600
+/** Leaves room for the creds and for a chain. */
+const MAX_SESSION_BYTES = 2500
 
 /**
  *   <session>/                        the head
@@ -16,16 +18,22 @@ export class DocumentNames {
   readonly head: string
   readonly #prefix: string
 
+  /** Throws `INVALID_SESSION_ID` where no document could have that name. */
   constructor(sessionId: string) {
     this.sessionId = sessionId
     this.#prefix = escapeName(sessionId)
+    if (isLonger(this.#prefix, MAX_SESSION_BYTES)) {
+      throw new InvalidSessionIdError(
+        `in MongoDB each "/" and "%" counts as three, and ${MAX_SESSION_BYTES} are the most`,
+      )
+    }
     this.head = `${this.#prefix}/`
   }
 
   /** Throws `INVALID_KEY` where no document could have that name. */
   of(field: Field): string {
     const name = this.ofSuffix(toSuffix(field))
-    if (name.length * 3 <= MAX_ID_BYTES || Buffer.byteLength(name) <= MAX_ID_BYTES) return name
+    if (!isLonger(name, MAX_ID_BYTES)) return name
     throw new InvalidKeyError(
       `The session id and an id of type "${field.type}" are too long together: with each "/" and "%" counted as ` +
         `three they may have ${MAX_ID_BYTES} bytes.`,
@@ -68,6 +76,11 @@ export function toSuffix({ type, id }: Field): string {
 export function parseSuffix(suffix: string): Field {
   const end = suffix.indexOf('/')
   return { type: suffix.slice(0, end), id: unescapeName(suffix.slice(end + 1)) }
+}
+
+/** UTF-8 takes three bytes for one of JavaScript's at the most. */
+function isLonger(name: string, maxBytes: number): boolean {
+  return name.length * 3 > maxBytes && Buffer.byteLength(name) > maxBytes
 }
 
 function escapeName(name: string): string {

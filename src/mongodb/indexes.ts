@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger.js'
 import type { IndexDescription, MongoCollection } from './client.js'
-import { isNamespaceNotFound } from './mongo-errors.js'
+import { isOfServer } from './mongo-errors.js'
 
 interface Wanted {
   key: Readonly<Record<string, 1>>
@@ -29,7 +29,7 @@ const SESSIONS: Wanted = {
 /** Creates the indexes that are missing. What is there is left as it is; one that is in the way is reported. */
 export async function ensureIndexes(collection: MongoCollection, logger: Logger): Promise<void> {
   const existing = await collection.indexes().catch(error => {
-    if (isNamespaceNotFound(error)) return []
+    if (isOfServer(error)) return [] // there is no collection yet, or no right to look
     throw error
   })
   for (const { key, options, fits, without } of [EXPIRY, SESSIONS]) {
@@ -55,8 +55,7 @@ async function create(
     await collection.createIndex(key, options)
     return undefined
   } catch (error) {
-    const { code, codeName } = error as { code?: unknown; codeName?: unknown }
-    if (typeof code !== 'number') throw error // the server is out of reach
-    return `could not be created (${codeName ?? code})`
+    if (!isOfServer(error)) throw error
+    return `could not be created (${error.codeName ?? error.code})`
   }
 }

@@ -10,7 +10,7 @@ import type { Send } from './session-reader.js'
 /** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
 /** Writes above this lie in documents of their own: every reader of the session gets the head. */
-const MAX_INLINE_BYTES = 1024 * 1024
+export const MAX_INLINE_BYTES = 1024 * 1024
 const MAX_PART_BYTES = 12 * 1024 * 1024
 const WRITE_OVERHEAD_BYTES = 64
 /** FerretDB takes 25,000 operations at once. */
@@ -200,7 +200,7 @@ function toParts(writes: readonly IntentWrite[]): IntentWrite[][] {
   return parts
 }
 
-function sizeOf(writes: readonly IntentWrite[]): number {
+export function sizeOf(writes: readonly IntentWrite[]): number {
   return writes.reduce(
     (sum, { at, data }) => sum + 3 * at.length + (data?.length ?? 0) + WRITE_OVERHEAD_BYTES,
     0,

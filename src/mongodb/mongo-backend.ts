@@ -18,11 +18,12 @@ import {
 } from '../core/store.js'
 import type { AuthCollection } from './auth-collection.js'
 import { DocumentNames, parseSuffix } from './document-names.js'
-import { type HeadDocument, toFound, VACANT } from './documents.js'
+import { type Found, type HeadDocument, toFound, VACANT } from './documents.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
-import { readSession, type Send } from './session-reader.js'
+import type { Change } from './requests.js'
+import { type Reading, readSession, type Send, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
 
 /** A closing store waits so long for answers that a server out of reach does not give. */
@@ -70,7 +71,7 @@ export class MongoBackend implements Backend {
       const ids = fields.map(field => names.of(field))
       const isShort = ids.reduce((sum, id) => sum + id.length, 0) < MAX_NAMES_BYTES
       const which = isShort ? { $in: [names.head, ...ids] } : names.all
-      const found = await readSession(this.#send, names, which)
+      const found = await this.#read(names, which)
       const { head } = await this.#writer.toFound(names, found.head)
       return { head, values: ids.map(id => (head.exists ? found.fields.get(id)?.data : undefined)) }
     })
@@ -79,7 +80,7 @@ export class MongoBackend implements Backend {
   readAll(sessionId: string): Promise<SnapshotResult> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const found = await readSession(this.#send, names, names.all)
+      const found = await this.#read(names, names.all)
       const { head } = await this.#writer.toFound(names, found.head)
       if (!head.exists) return { head, fields: [] }
       const fields = [...found.fields].map(([id, { data }]) => ({
@@ -95,7 +96,7 @@ export class MongoBackend implements Backend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const writes = toIntentWrites(names, commit.writes)
-      return this.#writer.change(names, writes, ({ document, head, isExpired }) => {
+      const decide = ({ document, head, isExpired }: Found): Change<CommitResult> => {
         const applied = findOperation(document?.ops, operationId)
         if (applied) return { result: toResult(applied.version, applied.updatedAtMs) }
         checkGuard(sessionId, head, commit)
@@ -116,7 +117,8 @@ export class MongoBackend implements Backend {
             ...this.#lifetime.from(nowMs, document),
           },
         }
-      })
+      }
+      return this.#writer.change(names, decide, writes)
     })
   }
 
@@ -124,7 +126,7 @@ export class MongoBackend implements Backend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = () =>
-        this.#writer.change(names, undefined, ({ document, head }) => {
+        this.#writer.change(names, ({ document, head }) => {
           if (findOperation(document?.ops, operationId)) return { result: undefined }
           checkGuard(sessionId, head, guard)
           if (document?.session === undefined) return { result: undefined }
@@ -143,7 +145,7 @@ export class MongoBackend implements Backend {
       await this.#send(() => this.#collection.clock.sync())
       this.#sweep()
       const names = new DocumentNames(sessionId)
-      const fencingToken = await this.#writer.change(names, undefined, found => {
+      const fencingToken = await this.#writer.change(names, found => {
         const nowMs = this.#now()
         const { document, head, isExpired } = found
         const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
@@ -159,7 +161,7 @@ export class MongoBackend implements Backend {
         }
       })
       const which = { $in: [names.head, names.of(CREDS_FIELD)] }
-      const { head: document, fields } = await readSession(this.#send, names, which)
+      const { head: document, fields } = await this.#read(names, which)
       await dropOrphans(this.#send, names, document?.intent, this.#now())
       const { head } = toFound(document, this.#now())
       const creds = head.exists ? fields.get(names.of(CREDS_FIELD))?.data : undefined
@@ -170,7 +172,7 @@ export class MongoBackend implements Backend {
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      await this.#writer.change(names, undefined, ({ document, head }) => {
+      await this.#writer.change(names, ({ document, head }) => {
         checkGuard(sessionId, head, { fencingToken })
         if (document === undefined) return { result: undefined }
         const leaseUntil = leaseMs === null ? undefined : new Date(this.#now() + leaseMs)
@@ -182,7 +184,7 @@ export class MongoBackend implements Backend {
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      await this.#writer.change(names, undefined, ({ document, head }) => {
+      await this.#writer.change(names, ({ document, head }) => {
         if (document === undefined || !head.exists) return { result: undefined }
         return { result: undefined, head: new Lifetime(ttlMs).from(this.#now(), document) }
       })
@@ -208,7 +210,7 @@ export class MongoBackend implements Backend {
   listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const found = await readSession(this.#send, names, names.all, { data: 0 })
+      const found = await this.#read(names, names.all, { data: 0 })
       const { head } = await this.#writer.toFound(names, found.head)
       if (!head.exists) return []
       const fields = [...found.fields.keys()].sort().map(id => parseSuffix(names.suffixOf(id)))
@@ -230,6 +232,15 @@ export class MongoBackend implements Backend {
     const gaveUp = sleep(CLOSE_MS, undefined, { ref: false })
     await Promise.race([Promise.allSettled(this.#underWay), gaveUp])
     await this.#release()
+  }
+
+  #read(
+    names: DocumentNames,
+    ids: Reading['ids'],
+    projection: Readonly<Record<string, 0 | 1>> = {},
+  ): Promise<SessionDocuments> {
+    const { isSharded } = this.#collection
+    return readSession(this.#send, names, { ids, projection, isSharded })
   }
 
   /** One call, from its first command to its last. */

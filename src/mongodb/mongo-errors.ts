@@ -1,7 +1,6 @@
 import { StoreError, StoreUnavailableError } from '../core/errors.js'
 
 const DUPLICATE_KEY = 11000
-const NAMESPACE_NOT_FOUND = 26
 
 /** What the code of a server's error says. */
 const REASONS: Readonly<Record<number, string>> = {
@@ -42,8 +41,9 @@ export function isDuplicate(error: unknown): boolean {
   return (error as DriverError).code === DUPLICATE_KEY
 }
 
-export function isNamespaceNotFound(error: unknown): boolean {
-  return (error as DriverError).code === NAMESPACE_NOT_FOUND
+/** Whether the server has answered, and refused. */
+export function isOfServer(error: unknown): error is { code: number; codeName?: string } {
+  return typeof (error as DriverError).code === 'number'
 }
 
 /** Which operations of a bulk met a document that was there; `undefined` when it failed in another way, too. */

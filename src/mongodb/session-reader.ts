@@ -18,25 +18,34 @@ export interface SessionDocuments {
   fields: Map<string, FieldDocument>
 }
 
+export interface Reading {
+  /** Of the documents; the head's must be among them. */
+  ids: { $in: readonly string[] } | { $gte: string; $lt: string }
+  projection?: Readonly<Record<string, 0 | 1>>
+  /** Where shards answer side by side, the head is asked for by itself. */
+  isSharded: boolean
+}
+
 /**
- * The head and the fields among `ids`, all of one version, without a transaction. A field that is newer than the head
- * tells of a write that came between: then what has changed since that head is read once more. What an intent still
- * has to do is laid over, since it counts as done. The head must be among `ids`.
+ * The head and the fields among `ids`, all of one version, without a transaction. The head is read first; a field that
+ * is newer tells of a write that came between: then what has changed since that head is read once more. What an intent
+ * still has to do is laid over, since it counts as done.
  */
 export async function readSession(
   send: Send,
   names: DocumentNames,
-  ids: { $in: readonly string[] } | { $gte: string; $lt: string },
-  projection: Readonly<Record<string, 0 | 1>> = {},
+  { ids, projection = {}, isSharded }: Reading,
 ): Promise<SessionDocuments> {
   const fields = new Map<string, FieldDocument>()
   let since = 0 // parts of chains have no version: they are left out
   for (let readings = 0; readings < MAX_READINGS; readings++) {
+    const first = isSharded ? await readHead(send, names) : undefined
     const found = (await send(documents =>
-      documents.find({ _id: ids, v: { $gte: since } }, { projection }).toArray(),
+      documents.find({ _id: ids, v: { $gte: since } }, { projection, sort: { _id: 1 } }).toArray(),
     )) as (HeadDocument | FieldDocument)[]
-    const head = found.find(document => document._id === names.head) as HeadDocument | undefined
-    const changed = found.filter(document => document !== head) as FieldDocument[]
+    const isHead = (document: { _id: string }) => document._id === names.head
+    const head = first ?? (found.find(isHead) as HeadDocument | undefined)
+    const changed = found.filter(document => !isHead(document)) as FieldDocument[]
     if (head === undefined && since > 0) {
       fields.clear() // the database went back in time
       since = 0
@@ -59,6 +68,11 @@ export async function readSession(
       sessionId: names.sessionId,
     },
   )
+}
+
+export async function readHead(send: Send, names: DocumentNames): Promise<HeadDocument | undefined> {
+  const [head] = await send(documents => documents.find({ _id: names.head }).toArray())
+  return head as HeadDocument | undefined
 }
 
 function overlay(fields: Map<string, FieldDocument>, _id: string, v: number, data: Buffer | undefined): void {

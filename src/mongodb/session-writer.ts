@@ -5,7 +5,8 @@ import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from './documents.js'
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
 import { isDuplicate } from './mongo-errors.js'
-import { readSession, type Send } from './session-reader.js'
+import { type Change, type Request, takeJoined, weigh } from './requests.js'
+import { readHead, readSession, type Send } from './session-reader.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
 const FIRST_PAUSE_MS = 4
@@ -13,18 +14,16 @@ const MAX_PAUSE_MS = 100
 /** Intents found whose parts have gone: each time another process has completed one. */
 const MAX_READINGS = 50
 
-/** What becomes of a head: what is set, and what is taken off (`undefined`). Without one nothing changes. */
-export interface Change<T> {
-  result: T
-  head?: Partial<HeadDocument>
-}
-
-/** Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. */
+/**
+ * Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. Commits that wait
+ * for their turn are one change, so that a busy session is not held up by round trips.
+ */
 export class SessionWriter {
   readonly #collection: AuthCollection
   readonly #send: Send
   readonly #timeoutMs: number
   readonly #now: () => number
+  readonly #queues = new Map<string, Request[]>()
 
   constructor(collection: AuthCollection, send: Send, timeoutMs: number, now: () => number) {
     this.#collection = collection
@@ -34,32 +33,53 @@ export class SessionWriter {
   }
 
   /** Decides on the head as it is, and again when another process was faster, until the call's time is over. */
-  change<T>(
-    names: DocumentNames,
-    writes: IntentWrite[] | undefined,
-    decide: (found: Found) => Change<T>,
-  ): Promise<T> {
+  change<T>(names: DocumentNames, decide: (found: Found) => Change<T>, writes?: IntentWrite[]): Promise<T> {
     const { sessionId } = names
-    const endMs = performance.now() + this.#timeoutMs
-    return this.#collection.inTurn(sessionId, async () => {
-      const guess = writes && this.#collection.heads.get(sessionId)
-      this.#collection.heads.delete(sessionId)
-      if (guess) {
-        const found = toFound(guess, this.#now())
-        const head = attempt(() => decide(found))
-        if (head?.head && (await this.#swap(names, found, head.head, writes))) return head.result
-      }
-      for (
-        let pauseMs = FIRST_PAUSE_MS;
-        performance.now() < endMs;
-        pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)
-      ) {
-        const found = await this.#findCompleted(names)
-        const { result, head } = decide(found)
-        if (head === undefined || (await this.#swap(names, found, head, writes))) return result
+    return new Promise<T>((resolve, reject) => {
+      const request = { writes, decide, endMs: performance.now() + this.#timeoutMs, resolve, reject }
+      const queue = this.#queues.get(sessionId) ?? []
+      if (writes) this.#queues.set(sessionId, queue)
+      if (writes) queue.push(request)
+      this.#collection.inTurn(sessionId, () => {
+        const joined = writes ? takeJoined(queue) : [request]
+        if (queue.length === 0) this.#queues.delete(sessionId)
+        return this.#carryOut(names, joined)
+      })
+    })
+  }
+
+  async #carryOut(names: DocumentNames, requests: Request[]): Promise<void> {
+    const { heads } = this.#collection
+    let waiting = this.#dropLate(names, requests)
+    const guess = waiting.every(({ writes }) => writes) ? heads.get(names.sessionId) : undefined
+    heads.delete(names.sessionId)
+    try {
+      if (guess && (await this.#try(names, toFound(guess, this.#now()), waiting, true))) return
+      for (let pauseMs = FIRST_PAUSE_MS; waiting.length > 0; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+        if (await this.#try(names, await this.#findCompleted(names), waiting)) return
         await sleep(Math.random() * pauseMs)
+        waiting = this.#dropLate(names, waiting)
       }
-      throw new StoreTimeoutError('change', this.#timeoutMs, { sessionId })
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+    }
+  }
+
+  /** `false`: the head is not what was found, or what was guessed does not suffice. */
+  async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
+    const { head, writes, isCertain, settle } = weigh(names, found, requests, this.#now())
+    if (isGuess && !isCertain) return false
+    if (head !== undefined && !(await this.#swap(names, found, head, writes))) return false
+    settle()
+    return true
+  }
+
+  #dropLate({ sessionId }: DocumentNames, requests: Request[]): Request[] {
+    const nowMs = performance.now()
+    return requests.filter(({ endMs, reject }) => {
+      if (nowMs < endMs) return true
+      reject(new StoreTimeoutError('change', this.#timeoutMs, { sessionId }))
+      return false
     })
   }
 
@@ -67,18 +87,19 @@ export class SessionWriter {
   async #swap(
     names: DocumentNames,
     { document }: Found,
-    changes: Partial<HeadDocument>,
+    next: HeadDocument,
     writes: IntentWrite[] | undefined,
   ): Promise<boolean> {
-    const head = { ...document, ...changes, _id: names.head } as HeadDocument
-    const { v, keptUntil } = head
-    if (writes) head.intent = await storeIntent(this.#send, names, v, writes, keptUntil, this.#now())
+    const { v, keptUntil } = next
+    const intent = writes
+      ? await storeIntent(this.#send, names, v, writes, keptUntil, this.#now())
+      : next.intent
+    const head = { ...next, intent }
     if (document?.session && head.session) await this.#renewFields(names, document, head)
     if (!(await this.#exchange(document, head))) {
-      if (head.intent) await dropChain(this.#send, names, head.intent)
+      if (intent) await dropChain(this.#send, names, intent)
       return false
     }
-    const { intent } = head
     if (intent && writes) await applyIntent(this.#send, names, intent, writes, keptUntil, this.#now())
     else await completeIntent(this.#send, names, head, this.#now())
     this.#collection.heads.set(names.sessionId, { ...head, intent: undefined })
@@ -118,10 +139,7 @@ export class SessionWriter {
   /** The head, with nothing left to be done of earlier writes. */
   async #findCompleted(names: DocumentNames): Promise<Found> {
     for (let readings = 0; readings < MAX_READINGS; readings++) {
-      const [document] = (await this.#send(documents => documents.find({ _id: names.head }).toArray())) as (
-        | HeadDocument
-        | undefined
-      )[]
+      const document = await readHead(this.#send, names)
       if (document === undefined || (await completeIntent(this.#send, names, document, this.#now()))) {
         return this.toFound(names, document && { ...document, intent: undefined })
       }
@@ -152,18 +170,13 @@ export class SessionWriter {
 
   /** A head for what has lost its own, so that it can be deleted like any other. */
   async giveHead(names: DocumentNames): Promise<void> {
-    const { head, fields } = await readSession(this.#send, names, names.all, { data: 0 })
+    const { head, fields } = await readSession(this.#send, names, {
+      ids: names.all,
+      projection: { data: 0 },
+      isSharded: this.#collection.isSharded,
+    })
     if (head !== undefined || fields.size === 0) return
     const v = [...fields.values()].reduce((most, field) => Math.max(most, field.v), 0)
     await this.#exchange(undefined, { ...VACANT, _id: names.head, session: names.sessionId, v, fence: 0 })
-  }
-}
-
-/** What may be refused on a guess is decided again on what is there. */
-function attempt<T>(decide: () => T): T | undefined {
-  try {
-    return decide()
-  } catch {
-    return undefined
   }
 }

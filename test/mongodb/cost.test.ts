@@ -89,6 +89,27 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   })
 })
 
+test('writes asked for together share their commands, each with a version of its own', async () => {
+  const store = await createMongoStore({ mongoClient: client, database: DATABASE, collection: 'joined' })
+  onTestFinished(() => store.close())
+  await store.set('s', { creds: { n: 0 } })
+  let versions: number[] = []
+  const commands = await count(async () => {
+    const ids = Array.from({ length: 16 }, (_, n) => `k${n}`)
+    const written = await Promise.all(
+      ids.map(id => store.set('s', { keys: { session: { [id]: id, last: id } } })),
+    )
+    versions = written.map(({ version }) => version)
+  })
+  expect(versions).toEqual(Array.from({ length: 16 }, (_, n) => n + 2))
+  expect(commands.length).toBeLessThanOrEqual(4)
+  expect(await store.getKeys('s', 'session', ['k0', 'k15', 'last'])).toEqual({
+    k0: 'k0',
+    k15: 'k15',
+    last: 'k15',
+  })
+})
+
 test('a thousand sessions share one pool', async () => {
   const stores = await Promise.all(
     Array.from({ length: 1000 }, () =>

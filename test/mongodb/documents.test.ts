@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
-import { MongoClient } from 'mongodb'
+import { type Document, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { createMongoStore, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
+import {
+  createMongoStore,
+  type GivenMongoClient,
+  type MongoOptions,
+  useMongoAuthState,
+} from '../../src/mongodb/index.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
 import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
 
@@ -89,6 +94,17 @@ describe('a value', () => {
     for (const [id, text] of Object.entries(large)) expect(found[id] === text).toBe(true)
   }, 60_000)
 
+  test('of a session with 100,000 others, written at once, is kept', async () => {
+    const { store } = await setUp({ resilience: { operationTimeout: 120_000 } })
+    const ids = Array.from({ length: 100_000 }, (_, n) => `15550${n}.0`)
+    await store.set('s', { creds: CREDS, keys: { session: Object.fromEntries(ids.map(id => [id, { id }])) } })
+    expect(Object.keys(await store.getKeys('s', 'session', ids))).toHaveLength(100_000)
+    expect(await store.getKeys('s', 'session', ['1555099999.0', 'none'])).toEqual({
+      '1555099999.0': { id: '1555099999.0' },
+    })
+    expect(await store.listKeys('s')).toHaveLength(100_000)
+  }, 180_000)
+
   test('with names that are too long together is refused before anything is written', async () => {
     const { store } = await setUp()
     const sessionId = '/'.repeat(500)
@@ -96,6 +112,15 @@ describe('a value', () => {
     const long = { keys: { session: { a: 1, ['%'.repeat(500)]: 1 } } }
     await expect(store.set(sessionId, long)).rejects.toMatchObject({ code: 'INVALID_KEY' })
     expect(await store.get(sessionId)).toMatchObject({ version: 1, data: { keys: {} } })
+  })
+
+  test('of a session whose name is too long is refused before anything is written', async () => {
+    const { store, documents } = await setUp()
+    const sessionId = '/'.repeat(1000)
+    for (const call of [() => store.set(sessionId, { creds: CREDS }), () => store.claim(sessionId)]) {
+      await expect(call()).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
+    }
+    expect(await documents.countDocuments()).toBe(0)
   })
 
   test('never gets into an error, nor does its name', async () => {
@@ -129,6 +154,57 @@ test('writes of a stalled process that were overtaken change nothing', async () 
   await writing
   expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'newer' })
 })
+
+test('through a router of shards no state is read in part either', async () => {
+  const { store, open } = await setUp()
+  const reader = await open({ mongoUrl: undefined, mongoClient: asRouter(client) })
+  const all = (n: number) => ({
+    keys: { session: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, n])) },
+  })
+  await store.set('s', { creds: CREDS, ...all(0) })
+  const writing = (async () => {
+    for (let n = 1; n <= 40; n++) await store.set('s', all(n))
+  })()
+  let reads = 0
+  for (let last = 0; last < 40; reads++) {
+    const { data } = (await reader.get('s')) ?? {}
+    const values = new Set(Object.values(data?.keys.session ?? {}))
+    expect(values.size).toBe(1)
+    last = [...values][0] as number
+  }
+  await writing
+  expect(reads).toBeGreaterThan(1)
+})
+
+/** One that is told that it speaks to a router, and whose fields were read before the head. */
+function asRouter(client: MongoClient): GivenMongoClient {
+  const isHead = ({ _id }: Document) => _id.endsWith('/') && !_id.includes('creds')
+  return {
+    options: client.options,
+    close: () => client.close(),
+    db: name => {
+      const database = client.db(name)
+      return {
+        command: async (command: Document) => ({ ...(await database.command(command)), msg: 'isdbgrid' }),
+        collection: (...input: [string]) => {
+          const documents = database.collection(...input)
+          const find = documents.find.bind(documents)
+          const findInTwo = (filter: Document, options: object) => ({
+            async toArray() {
+              const fields = await find(filter, options).toArray()
+              if (typeof filter._id === 'string') return fields
+              const later = await find({
+                _id: { $in: fields.filter(isHead).map(({ _id }) => _id) },
+              }).toArray()
+              return [...later, ...fields.filter(document => !isHead(document))]
+            },
+          })
+          return Object.assign(documents, { find: findInTwo })
+        },
+      }
+    },
+  }
+}
 
 /** A client whose bulks wait for `held`. */
 function holdBulks(client: MongoClient, held: Promise<void>) {
