@@ -106,26 +106,31 @@ export class SessionWriter {
     return true
   }
 
+  /** Sends what differs, so that a lease that has been renewed meanwhile is left alone. */
   async #exchange(document: HeadDocument | undefined, head: HeadDocument): Promise<boolean> {
-    const entries = Object.entries(head)
-    const $set = Object.fromEntries(entries.filter(([name, value]) => value !== undefined && name !== '_id'))
-    const $unset = Object.fromEntries(entries.filter(([, value]) => value === undefined))
-    const { _id } = head
-    if (document === undefined) {
-      try {
-        await this.#send(documents => documents.insertOne({ _id, ...$set }))
-        return true
-      } catch (error) {
-        if (isDuplicate(error)) return false
-        throw error
-      }
-    }
+    const { _id, ...fields } = head
+    const differing = Object.entries(fields).filter(
+      ([name, value]) => !isSame(value, document?.[name as keyof HeadDocument]),
+    )
+    const $set = Object.fromEntries(differing.filter(([, value]) => value !== undefined))
+    const $unset = Object.fromEntries(differing.filter(([, value]) => value === undefined))
+    if (document === undefined) return this.#insert({ _id, ...$set })
+    if (differing.length === 0) return true
     const { v, fence, endsAt = null, keptUntil = null } = document
-    const update = Object.keys($unset).length === 0 ? { $set } : { $set, $unset }
     const { matchedCount } = await this.#send(documents =>
-      documents.updateOne({ _id, v, fence, endsAt, keptUntil }, update),
+      documents.updateOne({ _id, v, fence, endsAt, keptUntil }, { $set, $unset }),
     )
     return matchedCount === 1
+  }
+
+  async #insert(head: object): Promise<boolean> {
+    try {
+      await this.#send(documents => documents.insertOne(head))
+      return true
+    } catch (error) {
+      if (isDuplicate(error)) return false
+      throw error
+    }
   }
 
   /** Before the head says so, all fields are kept as long as it will say. */
@@ -179,4 +184,8 @@ export class SessionWriter {
     const v = [...fields.values()].reduce((most, field) => Math.max(most, field.v), 0)
     await this.#exchange(undefined, { ...VACANT, _id: names.head, session: names.sessionId, v, fence: 0 })
   }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return a instanceof Date && b instanceof Date ? a.getTime() === b.getTime() : a === b
 }

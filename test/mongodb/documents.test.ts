@@ -135,6 +135,19 @@ describe('a value', () => {
   })
 })
 
+test('a write leaves alone a lease that was renewed by another process meanwhile', async () => {
+  const { store, open, documents } = await setUp()
+  const owner = await open({ mongoUrl: undefined, mongoClient: client })
+  const { fencingToken } = await owner.claim('s', { exclusive: true })
+  await store.set('s', { creds: CREDS })
+  await owner.releaseLease('s', fencingToken)
+  await owner.renewLease('s', fencingToken)
+  const leaseOf = async () => (await documents.findOne<{ leaseUntil?: Date }>({ _id: 's/' }))?.leaseUntil
+  const renewed = await leaseOf()
+  await store.set('s', { keys: { session: { a: 1 } } })
+  expect(await leaseOf()).toEqual(renewed)
+})
+
 test('writes of a stalled process that were overtaken change nothing', async () => {
   const { store, open } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'first' } } })

@@ -96,15 +96,20 @@ async function startContainer(image: string, tried: readonly string[]): Promise<
       .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/i))
       .start()
     const initiate = 'rs.initiate({ _id: "rs0", members: [{ _id: 0, host: "127.0.0.1:27017" }] })'
-    await container.exec(['mongosh', '--quiet', '--eval', initiate])
-    await container.exec(['mongosh', '--quiet', '--eval', 'while (!db.hello().isWritablePrimary) sleep(50)'])
+    const evaluate = (code: string) => container.exec(['mongosh', '--quiet', '--eval', code])
+    const elected = () => evaluate('while (!db.hello().isWritablePrimary) sleep(50)')
+    await evaluate(initiate)
+    await elected()
     const signal = (name: string) => container.exec(['kill', `-${name}`, '1']).then(() => {})
     return {
       kind: 'docker',
       url: `mongodb://${container.getHost()}:${port}/?directConnection=true`,
       port,
       kill: () => container.stop({ remove: false, timeout: 0 }).then(() => {}),
-      restart: () => container.restart(),
+      async restart() {
+        await container.restart()
+        await elected()
+      },
       freeze: () => signal('STOP'),
       thaw: () => void signal('CONT').catch(() => {}),
       stop: () => container.stop().then(() => {}),
