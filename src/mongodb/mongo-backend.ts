@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { ClosedError, hasCode, SessionLockedError } from '../core/errors.js'
+import { Calls } from '../core/calls.js'
+import { hasCode, SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
 import type { Logger } from '../core/logger.js'
 import { findOperation, noteOperation } from '../core/operation-ids.js'
@@ -26,8 +26,6 @@ import type { Change } from './requests.js'
 import { type Reading, readSession, type Send, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
 
-/** A closing store waits so long for answers that a server out of reach does not give. */
-const CLOSE_MS = 5000
 /** Names of fields asked for by one command. */
 const MAX_NAMES_BYTES = 8 * 1024 * 1024
 
@@ -52,8 +50,7 @@ export class MongoBackend implements Backend {
   readonly #logger: Logger
   readonly #release: () => Promise<void>
   readonly #now: () => number
-  readonly #underWay = new Set<Promise<unknown>>()
-  #isClosed = false
+  readonly #calls = new Calls('The MongoDB store', toStoreError)
 
   constructor({ collection, ttlMs, timeoutMs, logger, release, now }: MongoBackendOptions) {
     this.#collection = collection
@@ -228,9 +225,7 @@ export class MongoBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    const gaveUp = sleep(CLOSE_MS, undefined, { ref: false })
-    await Promise.race([Promise.allSettled(this.#underWay), gaveUp])
+    await this.#calls.close()
     await this.#release()
   }
 
@@ -244,17 +239,11 @@ export class MongoBackend implements Backend {
   }
 
   /** One call, from its first command to its last. */
-  async #enter<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new ClosedError('The MongoDB store')
-    const answer = this.#send(() => this.#collection.prepare(this.#logger)).then(call)
-    this.#underWay.add(answer)
-    try {
-      return await answer
-    } catch (error) {
-      throw toStoreError(error)
-    } finally {
-      this.#underWay.delete(answer)
-    }
+  #enter<T>(call: () => Promise<T>): Promise<T> {
+    return this.#calls.run(async () => {
+      await this.#send(() => this.#collection.prepare(this.#logger))
+      return call()
+    })
   }
 
   readonly #send: Send = command =>
@@ -264,10 +253,9 @@ export class MongoBackend implements Backend {
       () => command(this.#collection.documents),
     )
 
+  /** In the background: removing a million documents takes longer than a call may. */
   #sweep(): void {
-    const sweeping = this.#collection.sweep(this.#now()).catch(() => {}) // the next hour brings another
-    this.#underWay.add(sweeping)
-    sweeping.finally(() => this.#underWay.delete(sweeping))
+    this.#calls.run(() => this.#collection.sweep(this.#now())).catch(() => {}) // the next hour brings another
   }
 }
 

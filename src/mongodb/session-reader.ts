@@ -62,12 +62,10 @@ export async function readSession(
     since = head.v
     await sleep(Math.random() * Math.min(readings, MAX_PAUSE_MS))
   }
-  throw new CorruptValueError(
-    'The session has fields that are newer than its head, as after a partial restore.',
-    {
-      sessionId: names.sessionId,
-    },
-  )
+  const { sessionId } = names
+  throw new CorruptValueError('The session has fields newer than its head, as after a partial restore.', {
+    sessionId,
+  })
 }
 
 export async function readHead(send: Send, names: DocumentNames): Promise<HeadDocument | undefined> {

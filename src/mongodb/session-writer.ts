@@ -38,9 +38,11 @@ export class SessionWriter {
     return new Promise<T>((resolve, reject) => {
       const request = { writes, decide, endMs: performance.now() + this.#timeoutMs, resolve, reject }
       const queue = this.#queues.get(sessionId) ?? []
-      if (writes) this.#queues.set(sessionId, queue)
-      if (writes) queue.push(request)
-      this.#collection.inTurn(sessionId, () => {
+      if (writes) {
+        queue.push(request)
+        this.#queues.set(sessionId, queue)
+      }
+      void this.#collection.inTurn(sessionId, () => {
         const joined = writes ? takeJoined(queue) : [request]
         if (queue.length === 0) this.#queues.delete(sessionId)
         return this.#carryOut(names, joined)

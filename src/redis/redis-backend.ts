@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { ClosedError } from '../core/errors.js'
+import { Calls } from '../core/calls.js'
 import {
   type Backend,
   type BackendClaim,
@@ -32,8 +31,6 @@ const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
 /** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
 const MAX_SPOILT = 3
-/** A closing store waits so long for answers that a server out of reach does not give. */
-const CLOSE_MS = 5000
 const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt'] as const
 
 export interface RedisBackendOptions {
@@ -53,8 +50,7 @@ export class RedisBackend implements Backend {
   readonly #ttlMs: number | null
   readonly #release: () => Promise<void>
   readonly #now: (() => number) | undefined
-  readonly #underWay = new Set<Promise<unknown>>()
-  #isClosed = false
+  readonly #calls = new Calls('The Redis store', toStoreError)
 
   constructor({ connection, names, ttlMs, release, now }: RedisBackendOptions) {
     this.#connection = connection
@@ -168,9 +164,7 @@ export class RedisBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    const gaveUp = sleep(CLOSE_MS, undefined, { ref: false })
-    await Promise.race([Promise.allSettled(this.#underWay), gaveUp])
+    await this.#calls.close()
     await this.#release()
   }
 
@@ -232,17 +226,8 @@ export class RedisBackend implements Backend {
     return reply
   }
 
-  async #send<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new ClosedError('The Redis store')
-    const answer = call()
-    this.#underWay.add(answer)
-    try {
-      return await answer
-    } catch (error) {
-      throw toStoreError(error)
-    } finally {
-      this.#underWay.delete(answer)
-    }
+  #send<T>(call: () => Promise<T>): Promise<T> {
+    return this.#calls.run(call)
   }
 
   /** By the clock of this process: a hint, which only the server's clock makes certain. */
