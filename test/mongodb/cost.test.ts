@@ -1,29 +1,19 @@
-import { type CommandStartedEvent, type Document, MongoClient } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { CommandStartedEvent, Document } from 'mongodb'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
-import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { useServer } from '../support/mongodb/own-collection.js'
 
 const DATABASE = 'cost'
 
-let server: MongoServer
-let client: MongoClient
-beforeAll(async () => {
-  server = await startMongo({ shared: true })
-  client = new MongoClient(server.url, { monitorCommands: true })
-}, 240_000)
-afterAll(async () => {
-  await client.db(DATABASE).dropDatabase()
-  await client.close()
-  await server.stop()
-})
+const server = useServer(DATABASE)
 
 /** Commands that the client has sent meanwhile. */
 async function record(action: () => Promise<unknown>): Promise<CommandStartedEvent[]> {
   const seen: CommandStartedEvent[] = []
   const note = (event: CommandStartedEvent) => void seen.push(event)
-  client.on('commandStarted', note)
+  server.client.on('commandStarted', note)
   await action()
-  client.off('commandStarted', note)
+  server.client.off('commandStarted', note)
   return seen
 }
 
@@ -35,7 +25,11 @@ const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, 
 
 describe.each([10, 10_000])('with %i keys in the session', size => {
   async function setUp() {
-    const store = await createMongoStore({ mongoClient: client, database: DATABASE, collection: 'auth' })
+    const store = await createMongoStore({
+      mongoClient: server.client,
+      database: DATABASE,
+      collection: 'auth',
+    })
     const sessionId = `of-${size}`
     const handle = await useMongoAuthState({ sessionId, store })
     onTestFinished(async () => {
@@ -70,7 +64,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
 
   test('all documents of the session are kept as long as it, and are renewed every tenth of its life', async () => {
     const { sessionId, store } = await setUp()
-    const documents = client.db(DATABASE).collection<Document & { _id: string }>('auth')
+    const documents = server.documents('auth')
     const head = await documents.findOne({ _id: `${sessionId}/` })
     const endsAt = head?.endsAt as Date
     expect(Math.round((endsAt.getTime() - Date.now()) / 86_400_000)).toBe(30)
@@ -90,7 +84,11 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
 })
 
 test('writes asked for together share their commands, each with a version of its own', async () => {
-  const store = await createMongoStore({ mongoClient: client, database: DATABASE, collection: 'joined' })
+  const store = await createMongoStore({
+    mongoClient: server.client,
+    database: DATABASE,
+    collection: 'joined',
+  })
   onTestFinished(() => store.close())
   await store.set('s', { creds: { n: 0 } })
   let versions: number[] = []
@@ -125,8 +123,8 @@ test('a thousand sessions share one pool', async () => {
 describe('every query', () => {
   test('goes by an index', async () => {
     const names = { database: DATABASE, collection: 'plans' }
-    const store = await createMongoStore({ mongoClient: client, ...names })
-    const documents = client.db(DATABASE).collection<Document & { _id: string }>('plans')
+    const store = await createMongoStore({ mongoClient: server.client, ...names })
+    const documents = server.documents('plans')
     onTestFinished(() => store.close())
     const keys = { session: Object.fromEntries(numbered(500)) }
     for (let n = 0; n < 40; n++) await store.set(`other-${n}`, { creds: { n }, keys })

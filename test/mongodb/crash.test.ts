@@ -1,25 +1,14 @@
-import { MongoClient } from 'mongodb'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { AuthPatch, AuthSnapshot } from '../../src/index.js'
 import { createMongoStore, type MongoAuthStore } from '../../src/mongodb/index.js'
-import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { useServer } from '../support/mongodb/own-collection.js'
 import { type DyingWriter, writeAndDie } from '../support/mongodb/write-and-die.js'
 
 const DATABASE = 'crash'
 const AT_ONCE = 3
 const CREDS = { registrationId: 7 }
 
-let server: MongoServer
-let client: MongoClient
-beforeAll(async () => {
-  server = await startMongo({ shared: true })
-  client = new MongoClient(server.url)
-}, 240_000)
-afterAll(async () => {
-  await client.db(DATABASE).dropDatabase()
-  await client.close()
-  await server.stop()
-})
+const server = useServer(DATABASE)
 
 const before = { creds: { ...CREDS, n: 0 }, keys: { session: { a: 'old', b: 'old', gone: 'old' } } }
 const patch: AuthPatch = {
@@ -100,7 +89,7 @@ test.each(cases)(
         creds: CREDS,
         keys: { ...found?.keys, ...next },
       })
-      const heads = client.db(DATABASE).collection<{ _id: string }>(collection)
+      const heads = server.documents(collection)
       expect(await heads.findOne({ _id: `${sessionId}/`, intent: { $exists: true } })).toBeNull()
       await store.close()
       return command !== undefined

@@ -1,40 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { type Document, MongoClient } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import {
-  createMongoStore,
-  type GivenMongoClient,
-  type MongoOptions,
-  useMongoAuthState,
-} from '../../src/mongodb/index.js'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
-import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const CREDS = { registrationId: 7 }
-const DATABASE = 'documents'
-
-let server: MongoServer
-let client: MongoClient
-beforeAll(async () => {
-  server = await startMongo({ shared: true })
-  client = new MongoClient(server.url)
-}, 240_000)
-afterAll(async () => {
-  await client.close()
-  await server.stop()
-})
+const server = useServer('documents')
 
 /** A store on a collection of its own. */
 async function setUp(options: MongoOptions = {}) {
-  const collection = `auth-${randomBytes(6).toString('hex')}`
-  const open = async (given: MongoOptions) => {
-    const opened = await createMongoStore({ ...options, ...given, database: DATABASE, collection })
-    onTestFinished(() => opened.close())
-    return opened
-  }
-  const documents = client.db(DATABASE).collection<{ _id: string }>(collection)
-  onTestFinished(() => documents.drop().then(() => {}))
+  const place = server.place()
+  const open = (given: MongoOptions) => openStore({ ...options, ...given, ...place })
+  const documents = server.documents(place.collection)
   return { store: await open({ mongoUrl: server.url }), open, documents }
 }
 
@@ -72,7 +50,7 @@ describe('half a session', () => {
     const head = await documents.findOne({ _id: 's/' })
     await store.set('s', { keys: { session: { a: 2 } } })
     await documents.replaceOne({ _id: 's/' }, head as object)
-    const reader = await open({ mongoClient: client }) // one that remembers nothing
+    const reader = await open({ mongoClient: server.client }) // one that remembers nothing
     await expect(reader.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
   })
 })
@@ -137,7 +115,7 @@ describe('a value', () => {
 
 test('a write leaves alone a lease that was renewed by another process meanwhile', async () => {
   const { store, open, documents } = await setUp()
-  const owner = await open({ mongoUrl: undefined, mongoClient: client })
+  const owner = await open({ mongoUrl: undefined, mongoClient: server.client })
   const { fencingToken } = await owner.claim('s', { exclusive: true })
   await store.set('s', { creds: CREDS })
   await owner.releaseLease('s', fencingToken)
@@ -170,7 +148,7 @@ test('writes of a stalled process that were overtaken change nothing', async () 
 
 test('through a router of shards no state is read in part either', async () => {
   const { store, open } = await setUp()
-  const reader = await open({ mongoUrl: undefined, mongoClient: asRouter(client) })
+  const reader = await open({ mongoUrl: undefined, mongoClient: asRouter(server.client) })
   const all = (n: number) => ({
     keys: { session: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, n])) },
   })

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { MongoClient, type MongoClientOptions } from 'mongodb'
 import { MongoClient as MongoClient6 } from 'mongodb-6'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Logger, nullLogger } from '../../src/core/logger.js'
 import {
   createMongoStore,
@@ -11,31 +10,13 @@ import {
   useMongoAuthState,
 } from '../../src/mongodb/index.js'
 import { openConnection } from '../../src/mongodb/open-connection.js'
-import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const CREDS = { registrationId: 7 }
 const DATABASE = 'opening'
 
-let server: MongoServer
-let client: MongoClient
-beforeAll(async () => {
-  server = await startMongo({ shared: true, ttlSweep: '1 seconds' })
-  client = new MongoClient(server.url)
-}, 240_000)
-afterAll(async () => {
-  await client.db(DATABASE).dropDatabase()
-  await client.close()
-  await server.stop()
-})
-
-const fresh = () => ({ database: DATABASE, collection: `auth-${randomBytes(6).toString('hex')}` })
+const server = useServer(DATABASE, { ttlSweep: '1 seconds' })
 const given = (mongoClient: GivenMongoClient): MongoOptions => ({ mongoClient })
-
-async function open(options: MongoOptions) {
-  const store = await createMongoStore(options)
-  onTestFinished(() => store.close())
-  return store
-}
 
 describe('a given client', () => {
   const odd = { promoteBuffers: false, promoteValues: false, readPreference: 'secondaryPreferred' } as const
@@ -46,7 +27,7 @@ describe('a given client', () => {
     ['one with ignoreUndefined', () => new MongoClient(server.url, { ignoreUndefined: true })],
   ])('%s is used as it is and left open', async (_, make) => {
     const own = make()
-    const mongodb = { ...given(own), ...fresh() }
+    const mongodb = { ...given(own), ...server.place() }
     const { state, saveCreds, store, close } = await useMongoAuthState({ sessionId: 's', mongodb })
     await state.keys.set({ 'lid-mapping': { a: '1' } })
     await saveCreds()
@@ -70,14 +51,14 @@ describe('a given client', () => {
 
 describe('a URL', () => {
   test('names the database, unless the option does', async () => {
-    const { collection } = fresh()
+    const { collection } = server.place()
     const mongoUrl = server.url.replace(/\/(\?|$)/, `/${DATABASE}$1`)
-    const store = await open({ mongoUrl, collection })
+    const store = await openStore({ mongoUrl, collection })
     await store.set('s', { creds: CREDS })
-    expect(await client.db(DATABASE).collection(collection).countDocuments()).toBe(2)
-    const other = await open({ mongoUrl, collection, database: `${DATABASE}-other` })
+    expect(await server.documents(collection).countDocuments()).toBe(2)
+    const other = await openStore({ mongoUrl, collection, database: `${DATABASE}-other` })
     expect(await other.exists('s')).toBe(false)
-    await client.db(`${DATABASE}-other`).dropDatabase()
+    await server.client.db(`${DATABASE}-other`).dropDatabase()
   })
 
   test('goes before the defaults, and the options of the driver go before both', async () => {
@@ -144,18 +125,18 @@ test('closing lets go of a pool that was never used', async () => {
 
 describe('indexes', () => {
   async function warningsOf(prepare: (name: string) => Promise<unknown>) {
-    const names = fresh()
+    const names = server.place()
     await prepare(names.collection)
     const warnings: string[] = []
     const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
-    const store = await open({ mongoUrl: server.url, ...names, security: { logger } })
+    const store = await openStore({ mongoUrl: server.url, ...names, security: { logger } })
     await store.set('s', { creds: CREDS })
-    const documents = client.db(DATABASE).collection(names.collection)
+    const documents = server.documents(names.collection)
     const keys = (await documents.indexes()).map(({ key }) => Object.keys(key).join())
     expect((await store.list()).sessionIds).toEqual(['s'])
     return { warnings, keys: keys.sort() }
   }
-  const collection = (name: string) => client.db(DATABASE).collection(name)
+  const collection = server.documents
   const both = ['_id', 'expiresAt', 'session']
 
   test('are made where they are missing', async () => {
@@ -190,20 +171,20 @@ describe('what has expired', () => {
   const OLD = new Date(Date.now() - 60_000)
 
   test('is removed by the server', async () => {
-    const names = fresh()
-    const store = await open({ mongoUrl: server.url, ...names })
+    const names = server.place()
+    const store = await openStore({ mongoUrl: server.url, ...names })
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-    const documents = client.db(DATABASE).collection(names.collection)
+    const documents = server.documents(names.collection)
     await documents.updateMany({}, { $set: { expiresAt: OLD, endsAt: OLD } })
     expect(await store.get('s')).toBeNull()
     await expect.poll(() => documents.countDocuments(), { timeout: 100_000, interval: 500 }).toBe(0)
   }, 120_000)
 
   test('is swept away where the server does not', async () => {
-    const names = fresh()
-    const documents = client.db(DATABASE).collection(names.collection)
+    const names = server.place()
+    const documents = server.documents(names.collection)
     await documents.createIndex({ expiresAt: 1 }) // in the way of one that expires
-    const writer = await open({ mongoUrl: server.url, ...names })
+    const writer = await openStore({ mongoUrl: server.url, ...names })
     await writer.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     await writer.set('stays', { creds: CREDS })
     await documents.updateMany({ _id: /^s\// as never }, { $set: { expiresAt: OLD } })
@@ -218,13 +199,13 @@ describe('what has expired', () => {
 })
 
 test('the clock of the server counts, not that of the process', async () => {
-  const names = fresh()
-  const store = await open({ mongoUrl: server.url, ...names, ttl: { defaultTtl: 3600 } })
+  const names = server.place()
+  const store = await openStore({ mongoUrl: server.url, ...names, ttl: { defaultTtl: 3600 } })
   const realNow = Date.now
   Date.now = () => realNow() + 10 * 365 * 24 * 60 * 60 * 1000
   try {
     await store.set('s', { creds: CREDS })
-    const head = await client.db(DATABASE).collection(names.collection).findOne({ session: 's' })
+    const head = await server.documents(names.collection).findOne({ session: 's' })
     const endsAt: Date = head?.endsAt
     const minutes = (endsAt.getTime() - realNow()) / 60_000
     expect(Math.round(minutes)).toBe(60)

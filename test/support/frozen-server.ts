@@ -1,0 +1,29 @@
+import { expect } from 'vitest'
+import type { AuthStore } from '../../src/index.js'
+
+/** With its server frozen, every call of a store ends by its deadline, and none says "absent". */
+export async function expectCallsToEnd(
+  store: AuthStore,
+  timeoutMs: number,
+  openHook: () => Promise<unknown>,
+): Promise<void> {
+  const calls = [
+    () => store.get('s'),
+    () => store.getKeys('s', 'session', ['a']),
+    () => store.exists('s'),
+    () => store.set('s', { keys: { session: { a: 2 } } }),
+    () => store.delete('s', 99),
+    () => store.claim('s'),
+    () => store.list(),
+    openHook,
+  ]
+  for (const call of calls) {
+    const startMs = performance.now()
+    const error = await call().then(
+      () => undefined,
+      (failure: { code: string }) => failure,
+    )
+    expect(['TIMEOUT', 'STORE_UNAVAILABLE']).toContain(error?.code)
+    expect(performance.now() - startMs).toBeLessThan(timeoutMs * 3) // no measure of speed
+  }
+}
