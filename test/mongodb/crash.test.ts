@@ -63,7 +63,13 @@ test.each(cases)(
   { timeout: 240_000 },
   async (name, { task, before, after, steps }) => {
     const collection = name.replaceAll(' ', '-')
-    const open = () => createMongoStore({ mongoUrl: server.url, database: DATABASE, collection })
+    const open = () =>
+      createMongoStore({
+        mongoUrl: server.url,
+        database: DATABASE,
+        collection,
+        resilience: { operationTimeout: 60_000 },
+      })
     const died: string[] = []
     const outcomes = new Set<string>()
 

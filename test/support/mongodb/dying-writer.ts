@@ -15,7 +15,8 @@ const mongoClient = inSteps(client, command => {
     process.kill(process.pid, 'SIGKILL')
   }
 })
-const store = await createMongoStore({ mongoClient, database, collection })
+const resilience = { operationTimeout: 60_000 } // other processes may keep the machine busy
+const store = await createMongoStore({ mongoClient, database, collection, resilience })
 await store.exists(sessionId)
 commands = 0
 if (task.kind === 'delete') await store.delete(sessionId)
