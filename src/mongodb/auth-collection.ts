@@ -2,7 +2,7 @@ import { Mutex } from 'async-mutex'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from '../core/logger.js'
 import { SessionMemory } from '../core/session-memory.js'
-import type { CommandReply, MongoCollection, MongoDatabase } from './client.js'
+import type { CommandReply, MongoClient, MongoCollection, MongoDatabase } from './client.js'
 import type { HeadDocument } from './documents.js'
 import { ensureIndexes } from './indexes.js'
 import { ServerClock } from './server-clock.js'
@@ -18,13 +18,15 @@ export class AuthCollection {
   /** As this process left them. A guess: only the compare-and-set says whether it is right. */
   readonly heads = new LRUCache<string, HeadDocument>({ maxSize: MAX_HEADS, sizeCalculation: () => 1 })
   readonly clock: ServerClock
+  readonly #client: MongoClient
   readonly #database: MongoDatabase
   readonly #locks = new Map<string, Mutex>()
   #isSharded = false
   #preparing: Promise<void> | undefined
   #sweptAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(database: MongoDatabase, documents: MongoCollection) {
+  constructor(client: MongoClient, database: MongoDatabase, documents: MongoCollection) {
+    this.#client = client
     this.#database = database
     this.documents = documents
     this.clock = new ServerClock(async () => {
@@ -39,16 +41,19 @@ export class AuthCollection {
     return this.#isSharded
   }
 
-  /** Before the first call: the time and the indexes. Asked for once; again when the server was out of reach. */
+  /** Before the first call. Done once; again when the server was out of reach. */
   prepare(logger: Logger): Promise<void> {
-    this.#preparing ??= Promise.all([this.clock.sync(), ensureIndexes(this.documents, logger)]).then(
-      () => {},
-      error => {
-        this.#preparing = undefined
-        throw error
-      },
-    )
+    this.#preparing ??= this.#prepare(logger).catch(error => {
+      this.#preparing = undefined
+      throw error
+    })
     return this.#preparing
+  }
+
+  async #prepare(logger: Logger): Promise<void> {
+    // A client whose first command did not reach the server would refuse all others, too: "Topology is closed".
+    await this.#client.connect()
+    await Promise.all([this.clock.sync(), ensureIndexes(this.documents, logger)])
   }
 
   async ping(): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a client is known by: a `MongoClient` of mongodb 6 or 7. Their own types differ from line to line. */
 export interface GivenMongoClient {
   readonly options: object
+  connect(): Promise<unknown>
   db(name?: string): object
   close(): Promise<void>
 }

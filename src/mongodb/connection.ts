@@ -39,7 +39,7 @@ export class MongoConnection {
       useBigInt64: false,
       raw: false,
     })
-    const opened = new AuthCollection(database, documents)
+    const opened = new AuthCollection(this.client, database, documents)
     this.#collections.set(key, opened)
     return opened
   }

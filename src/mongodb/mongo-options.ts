@@ -62,5 +62,5 @@ function isObject(value: unknown): boolean {
 
 function isClient(value: unknown): boolean {
   const client = value as Partial<MongoClient> | null
-  return typeof client?.db === 'function' && typeof client.close === 'function'
+  return ['db', 'connect', 'close'].every(name => typeof client?.[name as keyof MongoClient] === 'function')
 }

@@ -3,9 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
 import { useServer } from '../support/mongodb/own-collection.js'
 
-const DATABASE = 'cost'
-
-const server = useServer(DATABASE)
+const server = useServer('cost')
+const place = server.place()
 
 /** Commands that the client has sent meanwhile. */
 async function record(action: () => Promise<unknown>): Promise<CommandStartedEvent[]> {
@@ -27,8 +26,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   async function setUp() {
     const store = await createMongoStore({
       mongoClient: server.client,
-      database: DATABASE,
-      collection: 'auth',
+      ...place,
     })
     const sessionId = `of-${size}`
     const handle = await useMongoAuthState({ sessionId, store })
@@ -56,7 +54,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   test('saveCreds is two updates as well, and one find more when somebody else has written', async () => {
     const { saveCreds, sessionId } = await setUp()
     expect(await count(saveCreds)).toEqual(['update', 'update'])
-    const other = await createMongoStore({ mongoUrl: server.url, database: DATABASE, collection: 'auth' })
+    const other = await createMongoStore({ mongoUrl: server.url, ...place })
     await other.set(sessionId, { keys: { session: { a: 1 } } })
     await other.close()
     expect(await count(saveCreds)).toEqual(['update', 'find', 'update', 'update'])
@@ -64,7 +62,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
 
   test('all documents of the session are kept as long as it, and are renewed every tenth of its life', async () => {
     const { sessionId, store } = await setUp()
-    const documents = server.documents('auth')
+    const documents = server.documents(place.collection)
     const head = await documents.findOne({ _id: `${sessionId}/` })
     const endsAt = head?.endsAt as Date
     expect(Math.round((endsAt.getTime() - Date.now()) / 86_400_000)).toBe(30)
@@ -86,8 +84,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
 test('writes asked for together share their commands, each with a version of its own', async () => {
   const store = await createMongoStore({
     mongoClient: server.client,
-    database: DATABASE,
-    collection: 'joined',
+    ...server.place(),
   })
   onTestFinished(() => store.close())
   await store.set('s', { creds: { n: 0 } })
@@ -110,9 +107,7 @@ test('writes asked for together share their commands, each with a version of its
 
 test('a thousand sessions share one pool', async () => {
   const stores = await Promise.all(
-    Array.from({ length: 1000 }, () =>
-      createMongoStore({ mongoUrl: server.url, database: DATABASE, collection: 'pool' }),
-    ),
+    Array.from({ length: 1000 }, () => createMongoStore({ mongoUrl: server.url, ...place })),
   )
   for (const [n, store] of stores.entries()) if (n % 100 === 0) await store.exists(`s${n}`)
   const sockets = process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
@@ -122,9 +117,9 @@ test('a thousand sessions share one pool', async () => {
 
 describe('every query', () => {
   test('goes by an index', async () => {
-    const names = { database: DATABASE, collection: 'plans' }
+    const names = server.place()
     const store = await createMongoStore({ mongoClient: server.client, ...names })
-    const documents = server.documents('plans')
+    const documents = server.documents(names.collection)
     onTestFinished(() => store.close())
     const keys = { session: Object.fromEntries(numbered(500)) }
     for (let n = 0; n < 40; n++) await store.set(`other-${n}`, { creds: { n }, keys })

@@ -4,11 +4,10 @@ import { createMongoStore, type MongoAuthStore } from '../../src/mongodb/index.j
 import { useServer } from '../support/mongodb/own-collection.js'
 import { type DyingWriter, writeAndDie } from '../support/mongodb/write-and-die.js'
 
-const DATABASE = 'crash'
 const AT_ONCE = 3
 const CREDS = { registrationId: 7 }
 
-const server = useServer(DATABASE)
+const server = useServer('crash')
 
 const before = { creds: { ...CREDS, n: 0 }, keys: { session: { a: 'old', b: 'old', gone: 'old' } } }
 const patch: AuthPatch = {
@@ -61,13 +60,12 @@ const cases: [string, Case][] = [
 test.each(cases)(
   'a process killed ahead of any command of %s leaves all of it or nothing, and the next writer goes on',
   { timeout: 240_000 },
-  async (name, { task, before, after, steps }) => {
-    const collection = name.replaceAll(' ', '-')
+  async (_, { task, before, after, steps }) => {
+    const place = server.place()
     const open = () =>
       createMongoStore({
         mongoUrl: server.url,
-        database: DATABASE,
-        collection,
+        ...place,
         resilience: { operationTimeout: 60_000 },
       })
     const died: string[] = []
@@ -78,7 +76,7 @@ test.each(cases)(
       const sessionId = `${n}`
       const store = await open()
       if (before) await store.set(sessionId, before)
-      const writer = { url: server.url, database: DATABASE, collection, sessionId, task, dieAt: n }
+      const writer = { url: server.url, ...place, sessionId, task, dieAt: n }
       const command = await writeAndDie(writer)
       if (command !== undefined) died.push(command)
       const found = (await store.get(sessionId))?.data ?? null
@@ -95,7 +93,7 @@ test.each(cases)(
         creds: CREDS,
         keys: { ...found?.keys, ...next },
       })
-      const heads = server.documents(collection)
+      const heads = server.documents(place.collection)
       expect(await heads.findOne({ _id: `${sessionId}/`, intent: { $exists: true } })).toBeNull()
       await store.close()
       return command !== undefined

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
 import { type Document, MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { DocumentNames } from '../../src/mongodb/document-names.js'
 import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
+import { dropOrphans } from '../../src/mongodb/intents.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
@@ -135,6 +137,37 @@ test('a deleted field leaves a tombstone for a day, without its value', async ()
   expect(Math.round((tombstone?.expiresAt - Date.now()) / 3_600_000)).toBe(24)
 })
 
+test('a claim removes what a writer left that died before its write, and nothing that is in use', async () => {
+  const { store, documents } = await setUp()
+  await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
+  const part = (chain: string, daysAgo: number) => ({
+    _id: `s//${chain}/0`,
+    writes: [{ at: 'session/a', gone: true }],
+    createdAt: new Date(Date.now() - daysAgo * 86_400_000),
+  })
+  await documents.insertMany([part('dead', 2), part('fresh', 0.5), part('used', 2)])
+  const intent = { v: 3, chain: 'used', parts: 1 }
+  await documents.updateOne({ _id: 's/' }, { $set: { v: 3, intent } })
+  expect(await store.getKeys('s', 'session', ['a'])).toEqual({})
+  await store.claim('s')
+  const chains = () => documents.find({ _id: /^s\/\// as never }).toArray()
+  expect((await chains()).map(({ _id }) => _id)).toEqual(['s//fresh/0'])
+  expect(await documents.findOne({ _id: 's/session/a' })).toMatchObject({ v: 3, gone: true })
+})
+
+test('parts that are in use stay while their write has not been completed', async () => {
+  const { store, documents } = await setUp()
+  await store.set('s', { creds: CREDS })
+  const dead = { _id: 's//old/0', writes: [], createdAt: new Date(0) }
+  await documents.insertOne(dead)
+  const used = { v: 1, chain: 'old', parts: 1 }
+  const send = <T>(command: (collection: never) => Promise<T>) => command(documents as never)
+  await dropOrphans(send, new DocumentNames('s'), used, Date.now())
+  expect(await documents.countDocuments({ _id: dead._id })).toBe(1)
+  await dropOrphans(send, new DocumentNames('s'), undefined, Date.now())
+  expect(await documents.countDocuments({ _id: dead._id })).toBe(0)
+})
+
 test('writes of a stalled process that were overtaken change nothing', async () => {
   const { store, open } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'first' } } })
@@ -177,6 +210,7 @@ test('through a router of shards a write between two of them is not read in part
 function asRouter(client: MongoClient, between: () => Promise<void>): GivenMongoClient {
   return {
     options: client.options,
+    connect: () => client.connect(),
     close: () => client.close(),
     db: name => {
       const database = client.db(name)
@@ -209,6 +243,7 @@ function holdBulks(client: MongoClient, held: Promise<void>) {
   })
   const holding = {
     options: client.options,
+    connect: () => client.connect(),
     close: () => client.close(),
     db: (name?: string) => {
       const database = client.db(name)

@@ -102,6 +102,20 @@ test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new
   expect(await store.isHealthy()).toBe(false)
 })
 
+test('a store that was opened while the server was away works when it is there', async () => {
+  const { server } = await setUp()
+  await server.kill()
+  const store = await createMongoStore({ mongoUrl: server.url, resilience: { operationTimeout: 3000 } })
+  onTestFinished(() => store.close())
+  await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject({
+    code: expect.stringMatching('STORE_UNAVAILABLE|TIMEOUT'),
+  })
+  await server.restart()
+  await expect
+    .poll(() => store.set('s', { creds: CREDS }).catch(() => ({})), { timeout: 20_000 })
+    .toHaveProperty('version')
+})
+
 test('a connection that is lost after the server has answered has written once', async () => {
   const { server, store: direct } = await setUp()
   const proxy = await startFaultProxy(server.port)

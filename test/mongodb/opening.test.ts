@@ -105,8 +105,8 @@ describe('a URL', () => {
 test.each<[object, string]>([
   [{}, 'must say where MongoDB is'],
   [{ mongoUrl: 'http://localhost' }, '"mongodb.mongoUrl" must be a mongodb:// or mongodb+srv:// URL'],
-  [{ mongoUrl: 'mongodb://a', mongoClient: { db() {}, close() {} } }, 'not both'],
-  [{ mongoClient: { db() {}, close() {} }, mongoOptions: {} }, 'not both'],
+  [{ mongoUrl: 'mongodb://a', mongoClient: { db() {}, connect() {}, close() {} } }, 'not both'],
+  [{ mongoClient: { db() {}, connect() {}, close() {} }, mongoOptions: {} }, 'not both'],
   [{ mongoUri: 'mongodb://a' }, 'did you mean "mongoUrl"'],
   [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],
   [{ mongoUrl: 'mongodb://a', collection: 'system.x' }, '"mongodb.collection" must be'],

@@ -20,6 +20,7 @@ export function inSteps(client: MongoClient, before: (command: string) => void):
     })
   return {
     options: client.options,
+    connect: () => client.connect(),
     close: () => client.close(),
     db(name) {
       const database = client.db(name)

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,11 @@ import type { User } from './mongodb-program.js'
 import type { MongoServer } from './mongodb-server.js'
 
 const run = promisify(execFile)
+/** Also when we are killed. */
+const DIES_WITH_US = ['--pdeathsig', 'INT', '--']
+
+/** What PostgreSQL is given to end by itself. */
+const END_MS = 3000
 
 export interface FerretdbOptions {
   folder: string
@@ -35,7 +41,8 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
     join(data, 'server.conf'),
     `unix_socket_directories = '${sockets}'\n` +
       `documentdb.localhost_connection_string = 'host=${sockets}'\n` +
-      `fsync = ${fsync}\nfull_page_writes = ${fsync}\n`,
+      `fsync = ${fsync}\nfull_page_writes = ${fsync}\n` +
+      'dynamic_shared_memory_type = mmap\n', // in the data folder, and so removed with it after a kill
   )
   await chmod(data, 0o700)
   if (user) {
@@ -46,16 +53,21 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
   let ferretdb: ChildProcess
 
   async function start(): Promise<void> {
-    postgres = spawn(join(folder, 'postgresql', 'bin', 'postgres'), ['-D', data], {
-      stdio: 'ignore',
-      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
-      ...user,
-    })
+    postgres = spawn(
+      'setpriv',
+      [...DIES_WITH_US, join(folder, 'postgresql', 'bin', 'postgres'), '-D', data],
+      {
+        stdio: 'ignore',
+        env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+        ...user,
+      },
+    )
     await ready(postgres, data)
     if (ttlSweep !== undefined) await schedule(folder, sockets, ttlSweep, user)
-    ferretdb = spawn(join(folder, 'ferretdb'), [], {
+    ferretdb = spawn('setpriv', [...DIES_WITH_US, join(folder, 'ferretdb')], {
       stdio: 'ignore',
       env: {
+        PATH: '/usr/bin:/bin',
         FERRETDB_POSTGRESQL_URL: `postgres://postgres@/postgres?host=${sockets}&pool_max_conns=50`,
         FERRETDB_LISTEN_ADDR: `127.0.0.1:${port}`,
         FERRETDB_STATE_DIR: state,
@@ -70,7 +82,7 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
 
   async function kill(): Promise<void> {
     await Promise.all([killProcess(ferretdb), killProcess(postgres)])
-    while (await isWorkedIn(data)) await sleep(10) // its processes end when they miss it
+    await killThoseIn(data)
     await rm(join(data, 'postmaster.pid'), { force: true })
   }
 
@@ -84,10 +96,20 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
     freeze: () => freezeProcess(ferretdb),
     thaw: () => void ferretdb.kill('SIGCONT'),
     async stop() {
+      await killProcess(ferretdb)
+      await end(postgres)
       await kill()
       await rm(home, { recursive: true, force: true })
     },
   }
+}
+
+/** A killed one would leave a segment of shared memory to the machine. */
+async function end(postgres: ChildProcess): Promise<void> {
+  if (postgres.exitCode !== null || postgres.signalCode !== null) return
+  const exited = once(postgres, 'exit')
+  postgres.kill('SIGINT')
+  await Promise.race([exited, sleep(END_MS, undefined, { ref: false })])
 }
 
 async function ready(postgres: ChildProcess, data: string): Promise<void> {
@@ -115,9 +137,22 @@ async function schedule(
   )
 }
 
-/** Whether a process has the folder as its working directory. */
-async function isWorkedIn(folder: string): Promise<boolean> {
-  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
-  const places = await Promise.all(pids.map(pid => readlink(`/proc/${pid}/cwd`).catch(() => '')))
-  return places.includes(folder)
+/** What PostgreSQL has started has its data as working directory, and outlives it while it is busy. */
+async function killThoseIn(folder: string): Promise<void> {
+  for (;;) {
+    const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+    const places = await Promise.all(pids.map(pid => readlink(`/proc/${pid}/cwd`).catch(() => '')))
+    const left = pids.filter((_, i) => places[i] === folder)
+    if (left.length === 0) return
+    for (const pid of left) tryToKill(Number(pid))
+    await sleep(10)
+  }
+}
+
+function tryToKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
 }

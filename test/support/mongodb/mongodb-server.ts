@@ -36,8 +36,8 @@ export async function startMongo(options: MongoServerOptions = {}): Promise<Mong
   const given = options.shared ? process.env.MONGODB_URL : undefined
   if (given !== undefined) return leaveAlone(given)
   const program = await findMongo()
-  if (program.kind === 'docker') return startContainer(program.image, program.tried)
   const port = options.port ?? (await freePort())
+  if (program.kind === 'docker') return startContainer(program.image, program.tried, port)
   if (program.kind === 'mongod') return startMongod(program.path, port)
   const { isDurable = false, ttlSweep } = options
   return startFerretdb({ ...program, port, isDurable, ttlSweep })
@@ -86,10 +86,13 @@ async function startMongod(path: string, port: number): Promise<MongoServer> {
 }
 
 /** A replica set of one. */
-async function startContainer(image: string, tried: readonly string[]): Promise<MongoServer> {
+async function startContainer(
+  image: string,
+  tried: readonly string[],
+  port: number, // the same after a restart
+): Promise<MongoServer> {
   try {
-    const { GenericContainer, Wait } = await import('testcontainers')
-    const port = await freePort() // the same after a restart
+    const { GenericContainer, getContainerRuntimeClient, Wait } = await import('testcontainers')
     const container = await new GenericContainer(image)
       .withExposedPorts({ container: 27017, host: port })
       .withCommand(['mongod', '--replSet', 'rs0', '--bind_ip_all'])
@@ -100,7 +103,9 @@ async function startContainer(image: string, tried: readonly string[]): Promise<
     const elected = () => evaluate('while (!db.hello().isWritablePrimary) sleep(50)')
     await evaluate(initiate)
     await elected()
-    const signal = (name: string) => container.exec(['kill', `-${name}`, '1']).then(() => {})
+    // A process 1 ignores SIGSTOP from within its container, so Docker must pause it.
+    const runtime = await getContainerRuntimeClient()
+    const handle = runtime.container.getById(container.getId())
     return {
       kind: 'docker',
       url: `mongodb://${container.getHost()}:${port}/?directConnection=true`,
@@ -110,9 +115,12 @@ async function startContainer(image: string, tried: readonly string[]): Promise<
         await container.restart()
         await elected()
       },
-      freeze: () => signal('STOP'),
-      thaw: () => void signal('CONT').catch(() => {}),
-      stop: () => container.stop().then(() => {}),
+      freeze: () => handle.pause(),
+      thaw: () => void handle.unpause().catch(() => {}),
+      async stop() {
+        await handle.unpause().catch(() => {}) // it may not be paused
+        await container.stop()
+      },
     }
   } catch (error) {
     const reasons = [...tried, `Docker: ${(error as Error).message}`]
