@@ -67,11 +67,15 @@ describe('a value', () => {
   })
 
   test('of 15 MB, and a write of many documents, are kept', async () => {
-    const { store } = await setUp({ resilience: { operationTimeout: 30_000 } })
+    const { store, documents } = await setUp({ resilience: { operationTimeout: 30_000 } })
     const large = Object.fromEntries(['p', 'q', 'r'].map(id => [id, id.repeat(15 * 1024 * 1024)]))
     await store.set('s', { creds: CREDS, keys: { session: large } })
     const found = await store.getKeys('s', 'session', ['p', 'q', 'r'])
     for (const [id, text] of Object.entries(large)) expect(found[id] === text).toBe(true)
+    const parts = await documents.countDocuments({ _id: /^s\/\// as never })
+    expect(parts).toBe(0) // of what was too large for the head
+    await store.delete('s')
+    expect((await documents.find().toArray()).map(({ _id }) => _id)).toEqual(['s/'])
   }, 60_000)
 
   test('of a session with 100,000 others, written at once, is kept', async () => {
@@ -153,6 +157,15 @@ test('a claim removes what a writer left that died before its write, and nothing
   const chains = () => documents.find({ _id: /^s\/\// as never }).toArray()
   expect((await chains()).map(({ _id }) => _id)).toEqual(['s//fresh/0'])
   expect(await documents.findOne({ _id: 's/session/a' })).toMatchObject({ v: 3, gone: true })
+})
+
+test('a write of which a part is missing is an error for readers and writers', async () => {
+  const { store, documents } = await setUp()
+  await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
+  await documents.updateOne({ _id: 's/' }, { $set: { v: 2, intent: { v: 2, chain: 'lost', parts: 1 } } })
+  const corrupt = { code: 'CORRUPT_VALUE' }
+  await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(corrupt)
+  await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(corrupt)
 })
 
 test('parts that are in use stay while their write has not been completed', async () => {

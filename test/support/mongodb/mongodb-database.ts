@@ -14,12 +14,14 @@ export function createMongoDatabase(url: string): StoreDatabase & { place: Mongo
   const collection = `auth-${randomBytes(6).toString('hex')}`
   const place = { mongoUrl: url, database: DATABASE, collection }
   const client = new MongoClient(url)
+  let opened = 0
   const documents = client.db(DATABASE).collection<Document & { _id: string }>(collection)
 
   return {
     place,
     async open({ ttlMs = null, now } = {}) {
-      const { connection, release } = await openConnection(place, 5000)
+      const mongoOptions = { appName: `backend-${opened++}` } // a pool of its own, as in another process
+      const { connection, release } = await openConnection({ ...place, mongoOptions }, 5000)
       return new MongoBackend({
         collection: connection.collectionOf(DATABASE, collection),
         ttlMs,
