@@ -7,6 +7,7 @@ export type StoreErrorCode =
   | 'VERSION_MISMATCH'
   | 'FENCED'
   | 'REWOUND'
+  | 'COLD'
   | 'SESSION_LOCKED'
   | 'STORE_UNAVAILABLE'
   | 'TIMEOUT'
@@ -95,6 +96,13 @@ export class RewoundError extends StoreError {
     context: StoreErrorContext,
   ) {
     super('REWOUND', `The store went back from version ${seen} to ${found}; nothing was written.`, context)
+  }
+}
+
+/** Redis does not hold the session whole; `HybridBackend` loads it from MongoDB and does not let this out. */
+export class SessionColdError extends StoreError {
+  constructor(context: StoreErrorContext) {
+    super('COLD', 'Redis does not hold the session; it has to be loaded from MongoDB.', context)
   }
 }
 

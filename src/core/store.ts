@@ -191,11 +191,15 @@ export interface Commit extends Guard {
   readonly operationId: string
   /** The new version is above this one: how a store that went back in time is brought forward again. */
   readonly above?: number | undefined
+  /** How far above; default 1. What is far enough outranks versions that cannot be asked for. */
+  readonly step?: number | undefined
 }
 
 /** The same id twice is one deletion. */
 export interface Deletion extends Guard {
   readonly operationId: string
+  /** As of `Commit`. */
+  readonly step?: number | undefined
 }
 
 export interface CommitResult {

@@ -23,7 +23,9 @@ export interface RedisClient {
   ping(): Promise<string>
   info(section: string): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>
-  defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
+  defineCommand(name: string, definition: { lua: string }): void
+  hgetall(key: string): Promise<Record<string, string>>
+  hlen(key: string): Promise<number>
   quit(): Promise<unknown>
   disconnect(): void
 }

@@ -1,33 +1,60 @@
 import type { Field } from '../core/store.js'
 import type { SessionKeys } from './scripts.js'
 
+export const DEFAULT_PREFIX = 'baileys:auth'
+
 /**
  *   <prefix>:{<session>}:creds   hash: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
  *   <prefix>:{<session>}:keys    hash: <type>:<id> → envelope, and @version, @fence, @updatedAt, @expiresAt
  *
- * The braces are the hash tag that keeps both in one slot of a cluster: a `}` in the session's name would end it.
+ *   outbox:{<session>}           hash: version → entry, where MongoDB lies behind; with a prefix other than the
+ *                                default one, <prefix>:outbox:{<session>}
+ *
+ * The braces are the hash tag that keeps them in one slot of a cluster: a `}` in the session's name would end it.
  */
 export class KeyNames {
   readonly #prefix: string
+  /** What the name of an outbox begins with; `undefined` where there is none. */
+  readonly #outbox: string | undefined
 
-  constructor(prefix: string) {
+  constructor(prefix: string, { hasOutbox = false } = {}) {
     this.#prefix = prefix
+    this.#outbox = hasOutbox ? (prefix === DEFAULT_PREFIX ? 'outbox' : `${prefix}:outbox`) : undefined
   }
 
   of(sessionId: string): SessionKeys {
-    const name = `${this.#prefix}:{${sessionId.replace(/[%}]/g, encodeURIComponent)}}`
-    return [`${name}:creds`, `${name}:keys`]
+    const tag = `{${sessionId.replace(/[%}]/g, encodeURIComponent)}}`
+    const name = `${this.#prefix}:${tag}`
+    const hashes = [`${name}:creds`, `${name}:keys`] as const
+    return this.#outbox === undefined ? hashes : [...hashes, `${this.#outbox}:${tag}`]
   }
 
   /** Matches the creds of every session; `clientPrefix` is what the client puts before each key. */
   pattern(clientPrefix: string): string {
-    return `${`${clientPrefix}${this.#prefix}`.replace(/[\\*?[\]]/g, '\\$&')}:{*}:creds`
+    return `${escapePattern(`${clientPrefix}${this.#prefix}`)}:{*}:creds`
+  }
+
+  /** Matches every outbox. */
+  outboxPattern(clientPrefix: string): string {
+    return `${escapePattern(`${clientPrefix}${this.#outbox}`)}:{*}`
+  }
+
+  sessionIdOfOutbox(key: string, clientPrefix: string): string {
+    return toSessionId(key.slice(clientPrefix.length + `${this.#outbox}`.length + ':{'.length, -'}'.length))
   }
 
   sessionIdOf(key: string, clientPrefix: string): string {
     const begin = clientPrefix.length + this.#prefix.length + ':{'.length
-    return key.slice(begin, -'}:creds'.length).replace(/%(25|7D)/g, decodeURIComponent)
+    return toSessionId(key.slice(begin, -'}:creds'.length))
   }
+}
+
+function escapePattern(name: string): string {
+  return name.replace(/[\\*?[\]]/g, '\\$&')
+}
+
+function toSessionId(escaped: string): string {
+  return escaped.replace(/%(25|7D)/g, decodeURIComponent)
 }
 
 /** No type holds a `:`, so the first one ends it. */

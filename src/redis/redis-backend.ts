@@ -16,16 +16,13 @@ import {
 } from '../core/store.js'
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
-import { toRefusal, toStoreError } from './redis-errors.js'
-import { toFields, toSnapshot, toValues } from './replies.js'
+import { toStoreError } from './redis-errors.js'
+import { toClaim, toFields, toSnapshot, toValues } from './replies.js'
+import { GRACE_MS, orNone, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
 import type { Argument, Reply, Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
+import { SessionScripts } from './session-scripts.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
-/** What has expired stays so long for an owner that comes back. */
-const GRACE_MS = DAY_MS
-/** A tombstone outlives every owner that could still write: an open hook is heard of once a day. */
-const TOMBSTONE_MS = 30 * DAY_MS
 /** Fields of a session that are read by one command; more are read in pages, so that Redis serves others between. */
 const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
@@ -51,6 +48,7 @@ export class RedisBackend implements Backend {
   readonly #release: () => Promise<void>
   readonly #now: (() => number) | undefined
   readonly #calls = new Calls('The Redis store', toStoreError)
+  readonly #scripts: SessionScripts
 
   constructor({ connection, names, ttlMs, release, now }: RedisBackendOptions) {
     this.#connection = connection
@@ -58,6 +56,7 @@ export class RedisBackend implements Backend {
     this.#ttlMs = ttlMs
     this.#release = release
     this.#now = now
+    this.#scripts = new SessionScripts({ names, calls: this.#calls, now })
   }
 
   async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
@@ -77,51 +76,17 @@ export class RedisBackend implements Backend {
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { writes, operationId, above } = commit
-    const creds = writes.find(write => write.type === CREDS_FIELD.type)
-    const ofKeys = writes.filter(write => write !== creds)
-    const deletes = ofKeys.filter(write => write.bytes === null)
-    const pairs: Argument[] = []
-    for (const write of ofKeys) if (write.bytes !== null) pairs.push(fieldName(write), toBuffer(write.bytes))
-    const input = [
-      operationId,
-      ...toArguments(commit),
-      orNone(above),
-      orNone(this.#ttlMs),
-      GRACE_MS,
-      creds === undefined ? 'keep' : creds.bytes === null ? 'drop' : 'set',
-      creds?.bytes ? toBuffer(creds.bytes) : '',
-      deletes.length,
-      ...deletes.map(fieldName),
-      ...pairs,
-    ]
-    const reply = await this.#run('commit', sessionId, input, commit)
+    const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
     const [, version, updatedAtMs] = reply as [1, number, number]
     return { version, updatedAtMs, durability: 'durable' }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
-    const input = [deletion.operationId, ...toArguments(deletion), TOMBSTONE_MS]
-    await this.#run('delete', sessionId, input, deletion)
+    await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
-    const reply = await this.#run('claim', sessionId, [
-      orNone(this.#ttlMs),
-      GRACE_MS,
-      TOMBSTONE_MS,
-      orNone(leaseMs),
-    ])
-    const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
-      1,
-      number,
-      number,
-      number,
-      number,
-      Buffer | null,
-    ]
-    const head = { exists: exists === 1, version, fence: fencingToken, updatedAtMs }
-    return { fencingToken, head, creds: creds ?? undefined }
+    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, leaseMs)))
   }
 
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
@@ -213,17 +178,8 @@ export class RedisBackend implements Backend {
     return after.exists && after.version === head.version ? [...fields.values()] : undefined
   }
 
-  async #run(
-    script: keyof Scripts,
-    sessionId: string,
-    input: readonly Argument[],
-    guard: Guard = {},
-  ): Promise<Reply> {
-    const keys = this.#names.of(sessionId)
-    const now = orNone(this.#now?.())
-    const reply = await this.#send(() => this.#connection.scripts[script](keys, [now, ...input]))
-    if (reply[0] === 0) throw toRefusal(sessionId, guard, reply)
-    return reply
+  #run(script: keyof Scripts, sessionId: string, input: readonly Argument[], guard?: Guard): Promise<Reply> {
+    return this.#scripts.run(this.#connection.scripts[script], sessionId, input, guard)
   }
 
   #send<T>(call: () => Promise<T>): Promise<T> {
@@ -236,13 +192,4 @@ export class RedisBackend implements Backend {
   }
 }
 
-/** ioredis writes a Uint8Array that is no Buffer as text. */
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-/** In the order in which the scripts take them. */
-const toArguments = ({ fencingToken, seenVersion, expectedVersion }: Guard): Argument[] =>
-  [fencingToken, seenVersion, expectedVersion].map(orNone)
-const orNone = (value: number | null | undefined): number | '' => value ?? ''

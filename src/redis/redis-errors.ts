@@ -2,6 +2,7 @@ import {
   CorruptValueError,
   FencedError,
   RewoundError,
+  SessionColdError,
   SessionIncompleteError,
   SessionLockedError,
   StoreError,
@@ -48,6 +49,14 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
   switch (String(reason)) {
     case 'FENCED':
       return new FencedError(guard.fencingToken ?? 0, found < 0 ? undefined : found, { sessionId })
+    case 'COLD':
+      return new SessionColdError({ sessionId })
+    case 'FULL':
+      return new StoreUnavailableError(
+        'MongoDB',
+        `${found} writes of the session wait for it in the outbox, which is full; nothing was written.`,
+        { sessionId },
+      )
     case 'LOCKED':
       return new SessionLockedError(found, { sessionId })
     case 'REWOUND':

@@ -2,12 +2,11 @@ import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
 import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
 import { warnOfRisks } from './durability-check.js'
-import { KeyNames } from './key-names.js'
+import { DEFAULT_PREFIX, KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'
 import { RedisBackend } from './redis-backend.js'
 import { parseRedisOptions, type RedisOptions } from './redis-options.js'
 
-export const DEFAULT_PREFIX = 'baileys:auth'
 const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 
 /** Many sessions in one Redis. Made by `createRedisStore`. */

@@ -1,4 +1,4 @@
-import type { Head, StoredField } from '../core/store.js'
+import type { BackendClaim, Head, StoredField } from '../core/store.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
 
@@ -15,6 +15,20 @@ type ReadReply = [
 
 function toHead([, exists, version, fence, updatedAtMs]: ReadReply): Head {
   return { exists: exists === 1, version, fence, updatedAtMs }
+}
+
+/** Of lua/claim.lua. */
+export function toClaim(reply: Reply): BackendClaim {
+  const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
+    1,
+    number,
+    number,
+    number,
+    number,
+    Buffer | null,
+  ]
+  const head = { exists: exists === 1, version, fence: fencingToken, updatedAtMs }
+  return { fencingToken, head, creds: creds ?? undefined }
 }
 
 export function toValues(reply: Reply) {

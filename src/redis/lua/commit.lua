@@ -4,26 +4,32 @@
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the new version is above this one, or ''
 -- ARGV[7]  life in ms, or '' for ever                              ARGV[8]  grace in ms
 -- ARGV[9]  creds: 'keep', 'set' or 'drop'                          ARGV[10] the creds' envelope, or ''
--- ARGV[11] number of fields to delete: their names follow, then names and envelopes of those to write
+-- ARGV[11] most entries that the outbox may hold            ARGV[12], ARGV[13]  what enqueue() makes an entry of
+-- ARGV[14] number of fields to delete: their names follow, then names and envelopes of those to write
 --
--- Returns {1, version, updatedAt} or {0, reason, actual}.
+-- Returns {1, version, updatedAt, whether a session began, versions in the outbox} or {0, reason, actual}.
 local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[6])
-local credsAction, deleteCount = ARGV[9], tonumber(ARGV[11])
-local firstDelete, firstWrite = 12, 12 + deleteCount
+local credsAction, deleteCount = ARGV[9], tonumber(ARGV[14])
+local firstDelete, firstWrite = 15, 15 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 
 local appliedVersion, appliedAt = findOperation(operation)
-if appliedVersion then return {1, appliedVersion, appliedAt} end
+if appliedVersion then return {1, appliedVersion, appliedAt, 0, waiting()} end
 local refusal = refuse(token, ARGV[4], ARGV[5])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end
 
 local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
 local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
-if hasNoEffect and not above then return {1, version, updatedAt} end
+if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting()} end
+if outboxKey then
+  local count = redis.call('HLEN', outboxKey)
+  if count >= tonumber(ARGV[11]) then return {0, 'FULL', count} end
+end
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
-if isExpired and token == '' then redis.call('DEL', credsKey, keysKey) end
+local begins = not exists and not (isExpired and token ~= '')
+if isExpired and begins then redis.call('DEL', credsKey, keysKey) end
 
 version = math.max(version, above or 0) + 1
 fence = math.max(fence, tonumber(token) or 0)
@@ -41,4 +47,5 @@ for from = firstWrite, #ARGV, 2 * PAIRS do
   redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 2 * PAIRS - 1, #ARGV)))
 end
 renew(ARGV[7], ARGV[8])
-return {1, version, updatedAt}
+if outboxKey then enqueue(ARGV[12], (begins and '"begins":true,' or '') .. ARGV[13]) end
+return {1, version, updatedAt, begins and 1 or 0, waiting()}

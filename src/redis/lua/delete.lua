@@ -2,13 +2,15 @@
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  life of the tombstone in ms
+-- ARGV[7], ARGV[8]  what enqueue() makes an entry of
 --
--- Returns {1} or {0, reason, actual}.
-if findOperation(ARGV[2]) then return {1} end
+-- Returns {1, version, fence, versions in the outbox} or {0, reason, actual}.
+if findOperation(ARGV[2]) then return {1, version, fence, waiting()} end
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5])
 if refusal then return refusal end
 if isHalf or (hasHead and not isVacant) then
   vacate(ARGV[6])
   noteOperation(ARGV[2])
+  if outboxKey then enqueue(ARGV[7], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[8]) end
 end
-return {1}
+return {1, version, fence, waiting()}

@@ -5,6 +5,7 @@
 --
 -- Returns {1, exists, version, fence, updatedAt, creds or false, fields} or {0, reason, actual}. The fields are the
 -- values asked for, or all names and values in turn, or false when there are more than may be read.
+if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 if not exists then return {1, 0, version, fence, updatedAt, false, {}} end
 local creds = redis.call('HGET', credsKey, 'data')

@@ -2,11 +2,12 @@
 --
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head
+-- KEYS[3]  only where MongoDB lies behind: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
 -- All instants are milliseconds since the epoch. A session without expiresAt lives for ever. "vacant" marks a head
 -- without a session: claimed and not yet written, or deleted.
-local credsKey, keysKey = KEYS[1], KEYS[2]
+local credsKey, keysKey, outboxKey = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -23,6 +24,8 @@ local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <=
 local exists = hasHead and not isVacant and not isExpired
 -- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
 local isHalf = hasKeys ~= (hasHead and not isVacant)
+-- What MongoDB lies behind and this Redis does not hold whole has been evicted or lost: it is there to be loaded.
+local isCold = outboxKey ~= nil and (isHalf or not hasHead)
 if hasKeys and not hasHead then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = tonumber(copy[1] or 0), tonumber(copy[2] or 0)
@@ -76,9 +79,24 @@ local function noteOperation(id)
   redis.call('HSET', credsKey, 'ops', table.concat(kept))
 end
 
+-- Puts an entry for this version into the outbox. idOpening: a JSON string without its closing quote; rest: all
+-- members but those that are written here, and the closing brace.
+local function enqueue(idOpening, rest)
+  local at = digits(version)
+  redis.call('HSET', outboxKey, at, '{"id":' .. idOpening .. ':' .. at .. '","version":' .. at .. ',"createdAt":'
+    .. digits(now) .. ',"updatedAt":' .. digits(now) .. ',' .. rest)
+  redis.call('PEXPIRE', outboxKey, 7 * 24 * 60 * 60 * 1000)
+end
+
+-- The versions that wait in the outbox.
+local function waiting()
+  return outboxKey and redis.call('HKEYS', outboxKey) or {}
+end
+
 -- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''.
 local function refuse(token, seenVersion, expectedVersion)
   token, seenVersion, expectedVersion = tonumber(token), tonumber(seenVersion), tonumber(expectedVersion)
+  if isCold then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
   if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end
   local actual = exists and version or 0

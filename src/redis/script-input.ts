@@ -1,0 +1,62 @@
+import { type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/store.js'
+import { fieldName } from './key-names.js'
+import type { Argument } from './scripts.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** What has expired stays so long for an owner that comes back. */
+export const GRACE_MS = DAY_MS
+/** A tombstone outlives every owner that could still write: an open hook is heard of once a day. */
+export const TOMBSTONE_MS = 30 * DAY_MS
+
+/** What goes into the outbox along with a write: how many entries it may hold, and what enqueue() makes one of. */
+export type EntryInput = readonly [maxEntries: number, idOpening: string, rest: string]
+const NO_ENTRY: EntryInput = [0, '', '']
+
+/** The arguments of lua/commit.lua. */
+export function toCommitInput(
+  commit: Commit,
+  ttlMs: number | null,
+  entry: EntryInput = NO_ENTRY,
+): Argument[] {
+  const { writes, operationId, above } = commit
+  const creds = writes.find(write => write.type === CREDS_FIELD.type)
+  const ofKeys = writes.filter(write => write !== creds)
+  const deletes = ofKeys.filter(write => write.bytes === null)
+  const pairs: Argument[] = []
+  for (const write of ofKeys) if (write.bytes !== null) pairs.push(fieldName(write), toBuffer(write.bytes))
+  return [
+    operationId,
+    ...toConditions(commit),
+    orNone(above),
+    orNone(ttlMs),
+    GRACE_MS,
+    creds === undefined ? 'keep' : creds.bytes === null ? 'drop' : 'set',
+    creds?.bytes ? toBuffer(creds.bytes) : '',
+    ...entry,
+    deletes.length,
+    ...deletes.map(fieldName),
+    ...pairs,
+  ]
+}
+
+/** The arguments of lua/delete.lua. */
+export function toDeletionInput(deletion: Deletion, [, ...entry]: EntryInput = NO_ENTRY): Argument[] {
+  return [deletion.operationId, ...toConditions(deletion), TOMBSTONE_MS, ...entry]
+}
+
+/** The arguments of lua/claim.lua. `after`: a token to go on from, instead of the server's time. */
+export function toClaimInput(ttlMs: number | null, leaseMs?: number, after?: number): Argument[] {
+  return [orNone(ttlMs), GRACE_MS, TOMBSTONE_MS, orNone(leaseMs), orNone(after)]
+}
+
+export const orNone = (value: number | null | undefined): number | '' => value ?? ''
+
+/** ioredis writes a Uint8Array that is no Buffer as text. */
+export function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** In the order in which the scripts take them. */
+function toConditions({ fencingToken, seenVersion, expectedVersion }: Guard): Argument[] {
+  return [fencingToken, seenVersion, expectedVersion].map(orNone)
+}

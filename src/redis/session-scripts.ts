@@ -1,0 +1,37 @@
+import type { Calls } from '../core/calls.js'
+import type { Guard } from '../core/store.js'
+import type { KeyNames } from './key-names.js'
+import { toRefusal } from './redis-errors.js'
+import type { Argument, Reply, RunScript } from './scripts.js'
+
+export interface SessionScriptsOptions {
+  names: KeyNames
+  calls: Calls
+  /** Instead of the server's clock. */
+  now?: (() => number) | undefined
+}
+
+/** Runs scripts that begin with lua/session.lua; a refusal is thrown as the error that it stands for. */
+export class SessionScripts {
+  readonly #names: KeyNames
+  readonly #calls: Calls
+  readonly #now: (() => number) | undefined
+
+  constructor({ names, calls, now }: SessionScriptsOptions) {
+    this.#names = names
+    this.#calls = calls
+    this.#now = now
+  }
+
+  async run(
+    script: RunScript,
+    sessionId: string,
+    input: readonly Argument[],
+    guard: Guard = {},
+  ): Promise<Reply> {
+    const keys = this.#names.of(sessionId)
+    const reply = await this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
+    if (reply[0] === 0) throw toRefusal(sessionId, guard, reply)
+    return reply
+  }
+}
