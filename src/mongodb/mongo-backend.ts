@@ -1,8 +1,7 @@
 import { Calls } from '../core/calls.js'
-import { hasCode, SessionLockedError } from '../core/errors.js'
-import { checkGuard, isNothing } from '../core/guard.js'
+import { hasCode } from '../core/errors.js'
+import { checkGuard } from '../core/guard.js'
 import type { Logger } from '../core/logger.js'
-import { findOperation, noteOperation } from '../core/operation-ids.js'
 import { withRetry } from '../core/retry.js'
 import {
   type Backend,
@@ -12,17 +11,28 @@ import {
   CREDS_FIELD,
   type Deletion,
   type Field,
+  type FieldWrite,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
+  type StoredField,
 } from '../core/store.js'
 import type { AuthCollection } from './auth-collection.js'
+import {
+  type Application,
+  type Applied,
+  type Circumstances,
+  decideApplication,
+  decideClaim,
+  decideCommit,
+  decideDeletion,
+  decideFence,
+} from './changes.js'
 import { DocumentNames, parseSuffix } from './document-names.js'
-import { type Found, type HeadDocument, toFound, VACANT } from './documents.js'
+import { toFound } from './documents.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
-import type { Change } from './requests.js'
 import { type Reading, readSession, type Send, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
 
@@ -39,6 +49,13 @@ export interface MongoBackendOptions {
   release: () => Promise<void>
   /** Instead of the server's clock. */
   now?: (() => number) | undefined
+}
+
+export interface WholeSession extends SnapshotResult {
+  /** As core/operation-ids.ts writes them. */
+  ops: string
+  /** `null` is never. */
+  endsAtMs: number | null
 }
 
 /** One document a field, and the head. A write is a compare-and-set on the head, which then is carried out. */
@@ -80,55 +97,23 @@ export class MongoBackend implements Backend {
       const found = await this.#read(names, names.all)
       const { head } = await this.#writer.toFound(names, found.head)
       if (!head.exists) return { head, fields: [] }
-      const fields = [...found.fields].map(([id, { data }]) => ({
-        ...parseSuffix(names.suffixOf(id)),
-        bytes: data as Buffer,
-      }))
-      return { head, fields }
+      return { head, fields: toStoredFields(names, found) }
     })
   }
 
   commit(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { operationId, fencingToken, above = 0 } = commit
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const writes = toIntentWrites(names, commit.writes)
-      const decide = ({ document, head, isExpired }: Found): Change<CommitResult> => {
-        const applied = findOperation(document?.ops, operationId)
-        if (applied) return { result: toResult(applied.version, applied.updatedAtMs) }
-        checkGuard(sessionId, head, commit)
-        if (isNothing(head, commit)) return { result: toResult(head.version, head.updatedAtMs) }
-        const nowMs = this.#now()
-        const version = Math.max(head.version, above) + 1
-        // Who still owns an expired session brings it back whole; for anyone else it begins anew.
-        const goesOn = head.exists || (isExpired && fencingToken !== undefined)
-        return {
-          result: toResult(version, nowMs),
-          head: {
-            session: sessionId,
-            v: version,
-            fence: Math.max(head.fence, fencingToken ?? 0),
-            updatedAt: new Date(nowMs),
-            since: goesOn && document ? document.since : version,
-            ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
-            ...this.#lifetime.from(nowMs, document),
-          },
-        }
-      }
-      return this.#writer.change(names, decide, writes)
+      return this.#writer.change(names, found => decideCommit(found, commit, this.#of(sessionId)), writes)
     })
   }
 
-  delete(sessionId: string, { operationId, ...guard }: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = () =>
-        this.#writer.change(names, ({ document, head }) => {
-          if (findOperation(document?.ops, operationId)) return { result: undefined }
-          checkGuard(sessionId, head, guard)
-          if (document?.session === undefined) return { result: undefined }
-          return { result: undefined, head: vacate(document, this.#now(), operationId) }
-        })
+        this.#writer.change(names, found => decideDeletion(found, deletion, this.#of(sessionId)))
       await remove().catch(async error => {
         if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
         await this.#writer.giveHead(names)
@@ -137,32 +122,60 @@ export class MongoBackend implements Backend {
     })
   }
 
-  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+  /** `after`: a token to go on from, where another database has given it. */
+  claim(sessionId: string, leaseMs?: number, after = 0): Promise<BackendClaim> {
     return this.#enter(async () => {
       await this.#send(() => this.#collection.clock.sync())
       this.#sweep()
       const names = new DocumentNames(sessionId)
-      const fencingToken = await this.#writer.change(names, found => {
-        const nowMs = this.#now()
-        const { document, head, isExpired } = found
-        const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
-        if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
-        const vacated = isExpired && document ? vacate(document, nowMs) : undefined
-        // At least the time, so that it outranks the tokens from before a loss of the head.
-        const fence = Math.max((vacated?.fence ?? head.fence) + 1, nowMs)
-        const life = head.exists ? this.#lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
-        const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
-        return {
-          result: fence,
-          head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil },
-        }
-      })
+      const fencingToken = await this.#writer.change(names, found =>
+        decideClaim(found, leaseMs, after, this.#of(sessionId)),
+      )
       const which = { $in: [names.head, names.of(CREDS_FIELD)] }
       const { head: document, fields } = await this.#read(names, which)
       await dropOrphans(this.#send, names, document?.intent, this.#now())
       const { head } = toFound(document, this.#now())
       const creds = head.exists ? fields.get(names.of(CREDS_FIELD))?.data : undefined
       return { fencingToken, head: { ...head, fence: fencingToken }, creds }
+    })
+  }
+
+  /** Brings writes that have their version into the session: all of them or none. */
+  apply(sessionId: string, application: Application, fieldWrites: readonly FieldWrite[]): Promise<Applied> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const writes = application.kind === 'deletion' ? undefined : toIntentWrites(names, fieldWrites)
+      return this.#writer.change(
+        names,
+        found => decideApplication(found, application, this.#of(sessionId)),
+        writes,
+        { joins: false },
+      )
+    })
+  }
+
+  /** Raises the fence to a token that another database has given. Refused with `FencedError` below it. */
+  raiseFence(sessionId: string, token: number): Promise<void> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      await this.#writer.change(names, found => decideFence(found, token, sessionId))
+    })
+  }
+
+  /** Throws for what could never be stored. */
+  checkWrites(sessionId: string, writes: readonly FieldWrite[]): void {
+    toIntentWrites(new DocumentNames(sessionId), writes)
+  }
+
+  /** All of the session, its remembered operations and its end, to be held elsewhere. */
+  readWhole(sessionId: string): Promise<WholeSession> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const found = await this.#read(names, names.all)
+      const { head, document } = await this.#writer.toFound(names, found.head)
+      const fields = head.exists ? toStoredFields(names, found) : []
+      const endsAtMs = document?.endsAt?.getTime() ?? null
+      return { head, fields, ops: document?.ops ?? '', endsAtMs }
     })
   }
 
@@ -253,30 +266,16 @@ export class MongoBackend implements Backend {
       () => command(this.#collection.documents),
     )
 
+  #of(sessionId: string): Circumstances {
+    return { sessionId, lifetime: this.#lifetime, nowMs: this.#now() }
+  }
+
   /** In the background: removing a million documents takes longer than a call may. */
   #sweep(): void {
     this.#calls.run(() => this.#collection.sweep(this.#now())).catch(() => {}) // the next hour brings another
   }
 }
 
-function toResult(version: number, updatedAtMs: number): CommitResult {
-  return { version, updatedAtMs, durability: 'durable' }
-}
-
-/** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
-function vacate(
-  document: HeadDocument,
-  nowMs: number,
-  operationId?: string,
-): Partial<HeadDocument> & { fence: number } {
-  const v = document.v + 1
-  return {
-    ...Lifetime.vacant(nowMs),
-    session: undefined,
-    v,
-    fence: document.fence + 1,
-    ops: operationId ? noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs }) : '',
-    leaseUntil: undefined,
-    intent: { v, purge: true },
-  }
+function toStoredFields(names: DocumentNames, { fields }: SessionDocuments): StoredField[] {
+  return [...fields].map(([id, { data }]) => ({ ...parseSuffix(names.suffixOf(id)), bytes: data as Buffer }))
 }

@@ -7,11 +7,15 @@ import { MAX_INLINE_BYTES, sizeOf } from './intents.js'
 export interface Change<T> {
   result: T
   head?: Partial<HeadDocument>
+  /** The version that its writes carry; default that of the head. */
+  writesVersion?: number
 }
 
 export interface Request {
   /** Of a commit; other changes have none. */
   writes: IntentWrite[] | undefined
+  /** Whether others may be one change with it. */
+  joins: boolean
   /** Throws what refuses it. */
   decide: (found: Found) => Change<unknown>
   /** Of `performance.now()`: when nobody waits for it any more. */
@@ -25,6 +29,7 @@ export interface Outcome {
   /** `undefined`: nothing changes. */
   head: HeadDocument | undefined
   writes: IntentWrite[] | undefined
+  writesVersion: number | undefined
   /** Whether each of them changes something: only then it may be tried on a guess. */
   isCertain: boolean
   /** Tells each what has become of it, once the change is made. */
@@ -39,7 +44,7 @@ export function takeJoined(queue: Request[]): Request[] {
   let count = 0
   for (let bytes = 0; count < Math.min(queue.length, MAX_REMEMBERED); count++) {
     bytes += sizeOf(queue[count]?.writes ?? [])
-    if (count > 0 && bytes > MAX_INLINE_BYTES) break
+    if (count > 0 && (bytes > MAX_INLINE_BYTES || !queue[count]?.joins || !queue[0]?.joins)) break
   }
   return queue.splice(0, count)
 }
@@ -52,11 +57,13 @@ export function weigh(
 ): Outcome {
   let current = found
   let isCertain = true
+  let writesVersion: number | undefined
   const writes = new Map<string, IntentWrite>()
   const settlements: (() => void)[] = []
   for (const { decide, resolve, reject, writes: own = [] } of requests) {
     try {
-      const { result, head } = decide(current)
+      const { result, head, writesVersion: ownVersion } = decide(current)
+      writesVersion = ownVersion
       settlements.push(() => resolve(result as never))
       if (head === undefined) isCertain = false
       else {
@@ -72,6 +79,7 @@ export function weigh(
   return {
     head: current === found ? undefined : current.document,
     writes: requests.some(request => request.writes) ? sorted : undefined,
+    writesVersion,
     isCertain,
     settle: () => {
       for (const tell of settlements) tell()

@@ -56,7 +56,7 @@ export async function readSession(
     const isOvertaken = changed.some(field => field.v > head.v)
     const writes = isOvertaken ? undefined : await loadWrites(send, names, head.intent)
     if (writes !== undefined) {
-      for (const { at, data } of writes) overlay(fields, names.ofSuffix(at), head.v, data)
+      for (const { at, data } of writes) overlay(fields, names.ofSuffix(at), head.intent?.v ?? 0, data)
       return { head, fields: existing(fields, head.since) }
     }
     since = head.v

@@ -5,7 +5,7 @@ import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from './documents.js'
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
 import { isDuplicate } from './mongo-errors.js'
-import { type Change, type Request, takeJoined, weigh } from './requests.js'
+import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
 import { readHead, readSession, type Send } from './session-reader.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
@@ -33,10 +33,15 @@ export class SessionWriter {
   }
 
   /** Decides on the head as it is, and again when another process was faster, until the call's time is over. */
-  change<T>(names: DocumentNames, decide: (found: Found) => Change<T>, writes?: IntentWrite[]): Promise<T> {
+  change<T>(
+    names: DocumentNames,
+    decide: (found: Found) => Change<T>,
+    writes?: IntentWrite[],
+    { joins = true } = {},
+  ): Promise<T> {
     const { sessionId } = names
     return new Promise<T>((resolve, reject) => {
-      const request = { writes, decide, endMs: performance.now() + this.#timeoutMs, resolve, reject }
+      const request = { writes, joins, decide, endMs: performance.now() + this.#timeoutMs, resolve, reject }
       const queue = this.#queues.get(sessionId) ?? []
       if (writes) {
         queue.push(request)
@@ -69,9 +74,10 @@ export class SessionWriter {
 
   /** `false`: the head is not what was found, or what was guessed does not suffice. */
   async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
-    const { head, writes, isCertain, settle } = weigh(names, found, requests, this.#now())
+    const outcome = weigh(names, found, requests, this.#now())
+    const { head, isCertain, settle } = outcome
     if (isGuess && !isCertain) return false
-    if (head !== undefined && !(await this.#swap(names, found, head, writes))) return false
+    if (head !== undefined && !(await this.#swap(names, found, head, outcome))) return false
     settle()
     return true
   }
@@ -90,11 +96,11 @@ export class SessionWriter {
     names: DocumentNames,
     { document }: Found,
     next: HeadDocument,
-    writes: IntentWrite[] | undefined,
+    { writes, writesVersion = next.v }: Outcome,
   ): Promise<boolean> {
-    const { v, keptUntil } = next
+    const { keptUntil } = next
     const intent = writes
-      ? await storeIntent(this.#send, names, v, writes, keptUntil, this.#now())
+      ? await storeIntent(this.#send, names, writesVersion, writes, keptUntil, this.#now())
       : next.intent
     const head = { ...next, intent }
     if (document?.session && head.session) await this.#renewFields(names, document, head)

@@ -1,0 +1,161 @@
+import { FencedError, SessionLockedError } from '../core/errors.js'
+import { checkGuard, isNothing } from '../core/guard.js'
+import { findOperation, noteOperation } from '../core/operation-ids.js'
+import type { Commit, CommitResult, Deletion } from '../core/store.js'
+import { type Found, type HeadDocument, VACANT } from './documents.js'
+import { Lifetime } from './lifetime.js'
+import type { Change } from './requests.js'
+
+/** A session, its life, and what time it is: what every change is decided by, beside the head. */
+export interface Circumstances {
+  sessionId: string
+  lifetime: Lifetime
+  nowMs: number
+}
+
+/** Writes that another database has taken versions for, the last of which is `version`. */
+export interface Application {
+  version: number
+  /** The highest of their tokens. */
+  fencingToken: number
+  operations: readonly { id: string; version: number; updatedAtMs: number }[]
+  /** What is stored in them: some fields, all of a session that begins with them, or its end. */
+  kind: 'fields' | 'session' | 'deletion'
+}
+
+/** How the head stands after an application. */
+export interface Applied {
+  version: number
+  /** Higher than the token of the writes when a later owner has the session. */
+  fence: number
+  /** This database was ahead: another history of the session has reached it. */
+  isLate: boolean
+}
+
+export function decideCommit(
+  { document, head, isExpired }: Found,
+  commit: Commit,
+  { sessionId, lifetime, nowMs }: Circumstances,
+): Change<CommitResult> {
+  const { operationId, fencingToken, above = 0, step = 1 } = commit
+  const applied = findOperation(document?.ops, operationId)
+  if (applied) return { result: toResult(applied.version, applied.updatedAtMs) }
+  checkGuard(sessionId, head, commit)
+  if (isNothing(head, commit)) return { result: toResult(head.version, head.updatedAtMs) }
+  const version = Math.max(head.version, above) + step
+  // Who still owns an expired session brings it back whole; for anyone else it begins anew.
+  const goesOn = head.exists || (isExpired && fencingToken !== undefined)
+  return {
+    result: toResult(version, nowMs),
+    head: {
+      session: sessionId,
+      v: version,
+      fence: Math.max(head.fence, fencingToken ?? 0),
+      updatedAt: new Date(nowMs),
+      since: goesOn && document ? document.since : version,
+      ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
+      ...lifetime.from(nowMs, document),
+    },
+  }
+}
+
+export function decideDeletion(
+  { document, head }: Found,
+  { operationId, step = 1, ...guard }: Deletion,
+  { sessionId, nowMs }: Circumstances,
+): Change<void> {
+  if (findOperation(document?.ops, operationId)) return { result: undefined }
+  checkGuard(sessionId, head, guard)
+  if (document?.session === undefined) return { result: undefined }
+  const v = document.v + step
+  const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
+  return { result: undefined, head: { ...vacate(document, nowMs, v), ops } }
+}
+
+/** `after`: a token to go on from. */
+export function decideClaim(
+  { document, head, isExpired }: Found,
+  leaseMs: number | undefined,
+  after: number,
+  { sessionId, lifetime, nowMs }: Circumstances,
+): Change<number> {
+  const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
+  if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
+  const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
+  // At least the time, so that it outranks the tokens from before a loss of the head.
+  const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
+  const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
+  const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
+  return { result: fence, head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil } }
+}
+
+/**
+ * The versions are those that the writes have; applying them twice is applying them once. Writes that come late are
+ * stored under their own version, below what is newer, and the head moves on by one.
+ */
+export function decideApplication(
+  { document, head, isExpired }: Found,
+  { version, fencingToken, operations, kind }: Application,
+  { sessionId, lifetime, nowMs }: Circumstances,
+): Change<Applied> {
+  const { v: found = 0, ops, since = 0 } = document ?? {}
+  const isKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
+  const result = { version: Math.max(found, version), fence: head.fence, isLate: false }
+  if (isKnown && found >= version) return { result }
+  const isLate = found >= version
+  const fence = Math.max(head.fence, fencingToken)
+  const noted = operations.reduce<string | undefined>(noteOperation, ops) ?? ''
+  if (kind === 'deletion') {
+    if (isLate) return { result: { ...result, isLate } }
+    const life = { ...Lifetime.vacant(nowMs), ops: noted, fence }
+    if (document === undefined) return { result, head: { ...VACANT, v: version, ...life } }
+    return { result, head: { ...vacate(document, nowMs, version), ...life } }
+  }
+  const goesOn = head.exists || isExpired
+  // What was deleted since, or begun anew, does not come back.
+  if (isLate && (!goesOn || version < since)) return { result: { ...result, isLate } }
+  const v = isLate ? found + 1 : version
+  const begins = !isLate && (kind === 'session' || !goesOn)
+  const instants = operations.map(({ updatedAtMs }) => updatedAtMs)
+  return {
+    result: { ...result, version: v, isLate },
+    writesVersion: version,
+    head: {
+      session: sessionId,
+      v,
+      fence,
+      updatedAt: new Date(Math.max(head.updatedAtMs, ...instants)),
+      since: begins ? version : since,
+      ops: noted,
+      ...lifetime.from(nowMs, document),
+    },
+  }
+}
+
+/** So that the owners of lower tokens are refused, whatever database gave the token. */
+export function decideFence({ document, head }: Found, token: number, sessionId: string): Change<void> {
+  if (token < head.fence) throw new FencedError(token, head.fence, { sessionId })
+  if (document === undefined || token === head.fence) return { result: undefined }
+  return { result: undefined, head: { fence: token } }
+}
+
+function toResult(version: number, updatedAtMs: number): CommitResult {
+  return { version, updatedAtMs, durability: 'durable' }
+}
+
+/** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
+function vacate(
+  document: HeadDocument,
+  nowMs: number,
+  v: number,
+): Partial<HeadDocument> & { v: number; fence: number } {
+  return {
+    ...Lifetime.vacant(nowMs),
+    session: undefined,
+    v,
+    fence: document.fence + 1,
+    ops: '',
+    leaseUntil: undefined,
+    intent: { v, purge: true },
+  }
+}
