@@ -3,6 +3,7 @@ import { defineConfig } from 'tsup'
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    'hybrid/index': 'src/hybrid/index.ts',
     'mongodb/index': 'src/mongodb/index.ts',
     'redis/index': 'src/redis/index.ts',
     'sqlite/index': 'src/sqlite/index.ts',

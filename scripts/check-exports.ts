@@ -15,6 +15,7 @@ type Conditions = { import: Target; require: Target }
 /** Packages that importing a subpath loads at once. */
 const LOADS: Readonly<Record<string, readonly string[]>> = {
   '.': [],
+  './hybrid': ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'opossum', 'tweetnacl', 'valibot'],
   './mongodb': ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
   './redis': ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
   './sqlite': ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],

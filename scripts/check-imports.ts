@@ -17,10 +17,15 @@ interface Rule {
 const RULES: Readonly<Record<string, Rule>> = {
   core: {
     folders: [],
-    packages: ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
+    packages: ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
     optional: ['snappy', '@whiskeysockets/baileys', 'baileys'],
   },
-  mongodb: { folders: ['core'], packages: ['async-mutex', 'lru-cache', 'valibot'], optional: ['mongodb'] },
+  hybrid: {
+    folders: ['core', 'mongodb', 'redis'],
+    packages: ['opossum', 'valibot'],
+    optional: ['ioredis', 'mongodb'],
+  },
+  mongodb: { folders: ['core'], packages: ['lru-cache', 'valibot'], optional: ['mongodb'] },
   redis: { folders: ['core'], packages: ['valibot'], optional: ['ioredis'] },
   sqlite: { folders: ['core'], packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */

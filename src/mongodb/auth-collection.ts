@@ -1,7 +1,7 @@
-import { Mutex } from 'async-mutex'
 import { LRUCache } from 'lru-cache'
 import type { Logger } from '../core/logger.js'
 import { SessionMemory } from '../core/session-memory.js'
+import { Turns } from '../core/turns.js'
 import type { CommandReply, MongoClient, MongoCollection, MongoDatabase } from './client.js'
 import type { HeadDocument } from './documents.js'
 import { ensureIndexes } from './indexes.js'
@@ -20,7 +20,7 @@ export class AuthCollection {
   readonly clock: ServerClock
   readonly #client: MongoClient
   readonly #database: MongoDatabase
-  readonly #locks = new Map<string, Mutex>()
+  readonly #turns = new Turns()
   #isSharded = false
   #preparing: Promise<void> | undefined
   #sweptAtMs = Number.NEGATIVE_INFINITY
@@ -61,14 +61,8 @@ export class AuthCollection {
   }
 
   /** One change of a session at a time in this process: others would only lose the compare-and-set. */
-  async inTurn<T>(sessionId: string, change: () => Promise<T>): Promise<T> {
-    const lock = this.#locks.get(sessionId) ?? new Mutex()
-    this.#locks.set(sessionId, lock)
-    try {
-      return await lock.runExclusive(change)
-    } finally {
-      if (!lock.isLocked()) this.#locks.delete(sessionId)
-    }
+  inTurn<T>(sessionId: string, change: () => Promise<T>): Promise<T> {
+    return this.#turns.take(sessionId, change)
   }
 
   /** Removes what has expired, for servers that do not by themselves; at most once an hour. */

@@ -1,4 +1,4 @@
-import { FencedError, SessionLockedError } from '../core/errors.js'
+import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
 import { findOperation, noteOperation } from '../core/operation-ids.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
@@ -127,15 +127,15 @@ export function decideApplication(
       updatedAt: new Date(Math.max(head.updatedAtMs, ...instants)),
       since: begins ? version : since,
       ops: noted,
-      ...lifetime.from(nowMs, document),
+      // As long as from the moment of the write, however long it has been on its way.
+      ...(isLate ? {} : lifetime.from(Math.min(nowMs, Math.max(...instants)), document)),
     },
   }
 }
 
 /** So that the owners of lower tokens are refused, whatever database gave the token. */
-export function decideFence({ document, head }: Found, token: number, sessionId: string): Change<void> {
-  if (token < head.fence) throw new FencedError(token, head.fence, { sessionId })
-  if (document === undefined || token === head.fence) return { result: undefined }
+export function decideFence({ document, head }: Found, token: number): Change<void> {
+  if (document === undefined || token <= head.fence) return { result: undefined }
   return { result: undefined, head: { fence: token } }
 }
 

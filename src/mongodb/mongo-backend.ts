@@ -51,7 +51,10 @@ export interface MongoBackendOptions {
   now?: (() => number) | undefined
 }
 
+/** A session to be held elsewhere. What has expired is among the fields, too: its owner may bring it back. */
 export interface WholeSession extends SnapshotResult {
+  /** Never written, or deleted. */
+  isVacant: boolean
   /** As core/operation-ids.ts writes them. */
   ops: string
   /** `null` is never. */
@@ -154,11 +157,11 @@ export class MongoBackend implements Backend {
     })
   }
 
-  /** Raises the fence to a token that another database has given. Refused with `FencedError` below it. */
+  /** Raises the fence to a token that another database has given, where it is lower. */
   raiseFence(sessionId: string, token: number): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      await this.#writer.change(names, found => decideFence(found, token, sessionId))
+      await this.#writer.change(names, found => decideFence(found, token))
     })
   }
 
@@ -167,15 +170,15 @@ export class MongoBackend implements Backend {
     toIntentWrites(new DocumentNames(sessionId), writes)
   }
 
-  /** All of the session, its remembered operations and its end, to be held elsewhere. */
   readWhole(sessionId: string): Promise<WholeSession> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all)
       const { head, document } = await this.#writer.toFound(names, found.head)
-      const fields = head.exists ? toStoredFields(names, found) : []
+      const isVacant = document?.session === undefined
+      const fields = isVacant ? [] : toStoredFields(names, found)
       const endsAtMs = document?.endsAt?.getTime() ?? null
-      return { head, fields, ops: document?.ops ?? '', endsAtMs }
+      return { head, fields, ops: document?.ops ?? '', endsAtMs, isVacant }
     })
   }
 

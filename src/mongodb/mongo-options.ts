@@ -3,7 +3,9 @@ import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
+import type { AuthCollection } from './auth-collection.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
+import type { MongoConnection } from './connection.js'
 
 export interface MongoOptions extends CommonOptions {
   /** `mongodb://` or `mongodb+srv://`. What its query says goes before the defaults of this library. */
@@ -21,8 +23,18 @@ export interface MongoOptions extends CommonOptions {
   collection?: string | undefined
 }
 
+const DEFAULT_DATABASE = 'baileys'
+const DEFAULT_COLLECTION = 'auth'
+
 const DATABASE = 'the name of a database: 1 to 63 bytes without / \\ . " $ * < > : | ? and spaces'
 const COLLECTION = 'the name of a collection: 1 to 120 characters without $ and not beginning with "system."'
+
+export const databaseName = v.optional(
+  v.pipe(v.string(DATABASE), v.regex(/^[^/\\. "$*<>:|?\0]{1,63}$/, DATABASE)),
+)
+export const collectionName = v.optional(
+  v.pipe(v.string(COLLECTION), v.regex(/^(?!system\.)[^$\0]{1,120}$/, COLLECTION)),
+)
 
 const schema = v.strictObject(
   {
@@ -30,25 +42,33 @@ const schema = v.strictObject(
     mongoUrl: v.optional(v.custom<string>(isMongoUrl, 'a mongodb:// or mongodb+srv:// URL')),
     mongoOptions: v.optional(v.custom<MongoClientOptions>(isObject, "an object of the driver's options")),
     mongoClient: v.optional(v.custom<GivenMongoClient>(isClient, 'a MongoClient of mongodb 6 or 7')),
-    database: v.optional(v.pipe(v.string(DATABASE), v.regex(/^[^/\\. "$*<>:|?\0]{1,63}$/, DATABASE))),
-    collection: v.optional(v.pipe(v.string(COLLECTION), v.regex(/^(?!system\.)[^$\0]{1,120}$/, COLLECTION))),
+    database: databaseName,
+    collection: collectionName,
   },
   'an object',
 )
 
-export function parseMongoOptions(options: MongoOptions): MongoOptions {
-  const parsed = parseOptions(schema, options, 'mongodb')
+/** `name`: the member of the hook's options that holds these. */
+export function parseMongoOptions(options: MongoOptions, name = 'mongodb'): MongoOptions {
+  const parsed = parseOptions(schema, options, name)
   const { mongoUrl, mongoClient, mongoOptions } = parsed
   if (mongoUrl === undefined && mongoClient === undefined) {
     throw new InvalidOptionError(
-      '"mongodb" must say where MongoDB is: "mongoUrl", or a client as "mongoClient".',
+      `"${name}" must say where MongoDB is: "mongoUrl", or a client as "mongoClient".`,
     )
   }
   if (mongoClient !== undefined && (mongoUrl !== undefined || mongoOptions !== undefined)) {
     const other = mongoUrl === undefined ? 'mongoOptions' : 'mongoUrl'
-    throw new InvalidOptionError(`Give "mongodb.mongoClient" or "mongodb.${other}", not both.`)
+    throw new InvalidOptionError(`Give "${name}.mongoClient" or "${name}.${other}", not both.`)
   }
   return parsed
+}
+
+export function toCollection(
+  connection: MongoConnection,
+  { database = connection.databaseOfUrl ?? DEFAULT_DATABASE, collection = DEFAULT_COLLECTION }: MongoOptions,
+): AuthCollection {
+  return connection.collectionOf(database, collection)
 }
 
 /** No `URL`: a list of hosts is not one to Node. The driver looks closer. */

@@ -2,11 +2,9 @@ import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
 import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
 import { MongoBackend } from './mongo-backend.js'
-import { type MongoOptions, parseMongoOptions } from './mongo-options.js'
+import { type MongoOptions, parseMongoOptions, toCollection } from './mongo-options.js'
 import { openConnection } from './open-connection.js'
 
-const DEFAULT_DATABASE = 'baileys'
-const DEFAULT_COLLECTION = 'auth'
 const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 
 /** Many sessions in one collection of MongoDB. Made by `createMongoStore`. */
@@ -23,10 +21,7 @@ export async function createMongoStore(options: MongoOptions): Promise<MongoAuth
   const logger = toLogger(parsed)
   const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
   const { connection, release } = await openConnection(parsed, retry.timeoutMs)
-  const collection = connection.collectionOf(
-    parsed.database ?? connection.databaseOfUrl ?? DEFAULT_DATABASE,
-    parsed.collection ?? DEFAULT_COLLECTION,
-  )
+  const collection = toCollection(connection, parsed)
   const backend = new MongoBackend({ collection, ttlMs, timeoutMs: retry.timeoutMs, logger, release })
   const { memory } = collection
   return new MongoAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })

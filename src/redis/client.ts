@@ -1,7 +1,7 @@
 /** What a client is known by: a `Redis` or `Cluster` of ioredis 5 or 6. Their own types differ from line to line. */
 export interface GivenRedis {
   readonly status: string
-  defineCommand(name: string, definition: { lua: string; numberOfKeys?: number }): void
+  defineCommand(name: string, definition: { lua: string }): void
   disconnect(): void
 }
 
@@ -24,8 +24,7 @@ export interface RedisClient {
   info(section: string): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>
   defineCommand(name: string, definition: { lua: string }): void
-  hgetall(key: string): Promise<Record<string, string>>
-  hlen(key: string): Promise<number>
+  set(key: string, value: string, unit: 'PX', ms: number, condition: 'NX'): Promise<'OK' | null>
   quit(): Promise<unknown>
   disconnect(): void
 }

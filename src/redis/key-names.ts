@@ -29,6 +29,16 @@ export class KeyNames {
     return this.#outbox === undefined ? hashes : [...hashes, `${this.#outbox}:${tag}`]
   }
 
+  /** Who has it brings the session's outbox to MongoDB. */
+  lockOf(sessionId: string): string {
+    return `lock:${this.of(sessionId)[2]}`
+  }
+
+  /** Who has it looks for outboxes that nobody empties. */
+  get sweepLock(): string {
+    return `lock:${this.#outbox}`
+  }
+
   /** Matches the creds of every session; `clientPrefix` is what the client puts before each key. */
   pattern(clientPrefix: string): string {
     return `${escapePattern(`${clientPrefix}${this.#prefix}`)}:{*}:creds`

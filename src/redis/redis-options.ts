@@ -62,19 +62,21 @@ const OWN_CONNECTION = [
   'redisOptions',
 ] as const
 
-export function parseRedisOptions(options: RedisOptions): RedisOptions {
-  const parsed = parseOptions(schema, options, 'redis')
+/** `name`: the member of the hook's options that holds these. */
+export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisOptions {
+  const parsed = parseOptions(schema, options, name)
   const given = OWN_CONNECTION.filter(name => parsed[name] !== undefined)
   if (parsed.redis !== undefined) {
-    if (given.length > 0) throw new InvalidOptionError(`Give "redis.redis" or "redis.${given[0]}", not both.`)
+    if (given.length > 0)
+      throw new InvalidOptionError(`Give "${name}.redis" or "${name}.${given[0]}", not both.`)
     checkClient(parsed.redis)
   } else if (given.length === 0) {
     throw new InvalidOptionError(
-      '"redis" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".',
+      `"${name}" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".`,
     )
   }
   if (parsed.redisUrl !== undefined && parsed.host !== undefined) {
-    throw new InvalidOptionError('Give "redis.redisUrl" or "redis.host", not both.')
+    throw new InvalidOptionError(`Give "${name}.redisUrl" or "${name}.host", not both.`)
   }
   return parsed
 }

@@ -29,9 +29,14 @@ export class SessionScripts {
     input: readonly Argument[],
     guard: Guard = {},
   ): Promise<Reply> {
-    const keys = this.#names.of(sessionId)
-    const reply = await this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
+    const reply = await this.try(script, sessionId, input)
     if (reply[0] === 0) throw toRefusal(sessionId, guard, reply)
     return reply
+  }
+
+  /** Gives a refusal back as it is. */
+  try(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<Reply> {
+    const keys = this.#names.of(sessionId)
+    return this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
   }
 }

@@ -7,14 +7,15 @@
 -- ARGV[11] most entries that the outbox may hold            ARGV[12], ARGV[13]  what enqueue() makes an entry of
 -- ARGV[14] number of fields to delete: their names follow, then names and envelopes of those to write
 --
--- Returns {1, version, updatedAt, whether a session began, versions in the outbox} or {0, reason, actual}.
+-- Returns {1, version, updatedAt, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 for none, 1 for
+-- a write, 2 for one that a session begins with.
 local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[6])
 local credsAction, deleteCount = ARGV[9], tonumber(ARGV[14])
 local firstDelete, firstWrite = 15, 15 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 
 local appliedVersion, appliedAt = findOperation(operation)
-if appliedVersion then return {1, appliedVersion, appliedAt, 0, waiting()} end
+if appliedVersion then return {1, appliedVersion, appliedAt, 1, waiting()} end
 local refusal = refuse(token, ARGV[4], ARGV[5])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end
@@ -22,10 +23,7 @@ if isHalf then return {0, 'INCOMPLETE', version} end
 local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
 local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
 if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting()} end
-if outboxKey then
-  local count = redis.call('HLEN', outboxKey)
-  if count >= tonumber(ARGV[11]) then return {0, 'FULL', count} end
-end
+if outboxKey and waiting() >= tonumber(ARGV[11]) then return {0, 'FULL', waiting()} end
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
 local begins = not exists and not (isExpired and token ~= '')
@@ -48,4 +46,4 @@ for from = firstWrite, #ARGV, 2 * PAIRS do
 end
 renew(ARGV[7], ARGV[8])
 if outboxKey then enqueue(ARGV[12], (begins and '"begins":true,' or '') .. ARGV[13]) end
-return {1, version, updatedAt, begins and 1 or 0, waiting()}
+return {1, version, updatedAt, begins and 2 or 1, waiting()}

@@ -4,13 +4,15 @@
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  life of the tombstone in ms
 -- ARGV[7], ARGV[8]  what enqueue() makes an entry of
 --
--- Returns {1, version, fence, versions in the outbox} or {0, reason, actual}.
-if findOperation(ARGV[2]) then return {1, version, fence, waiting()} end
+-- Returns {1, version, fence, whether there was a session to remove, entries in the outbox} or {0, reason, actual}.
+local appliedVersion = findOperation(ARGV[2])
+if appliedVersion then return {1, appliedVersion, fence, 1, waiting()} end
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5])
 if refusal then return refusal end
-if isHalf or (hasHead and not isVacant) then
+local isThere = isHalf or (hasHead and not isVacant)
+if isThere then
   vacate(ARGV[6])
   noteOperation(ARGV[2])
   if outboxKey then enqueue(ARGV[7], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[8]) end
 end
-return {1, version, fence, waiting()}
+return {1, version, fence, isThere and 1 or 0, waiting()}

@@ -88,9 +88,9 @@ local function enqueue(idOpening, rest)
   redis.call('PEXPIRE', outboxKey, 7 * 24 * 60 * 60 * 1000)
 end
 
--- The versions that wait in the outbox.
+-- How many entries wait in the outbox.
 local function waiting()
-  return outboxKey and redis.call('HKEYS', outboxKey) or {}
+  return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
 -- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''.

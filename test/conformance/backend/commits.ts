@@ -13,9 +13,10 @@ import {
 export function describeCommits(create: CreateDatabase): void {
   describe('commit', () => {
     test('writes all fields, which are then read in the order asked for', async () => {
-      const backend = await (await openBackends(create))()
+      const database = await create()
+      const backend = await (await openBackends(async () => database))()
       const { version, durability, updatedAtMs } = await put(backend, 's', { a: '1', b: '2', c: '3' })
-      expect({ version, durability }).toEqual({ version: 1, durability: 'durable' })
+      expect({ version, durability }).toEqual({ version: 1, durability: database.durability ?? 'durable' })
       expect(await texts(backend, 's', ['c', 'none', 'a'])).toEqual(['3', undefined, '1'])
       const { head } = await backend.read('s', [])
       expect(head).toEqual({ exists: true, version: 1, fence: 0, updatedAtMs })

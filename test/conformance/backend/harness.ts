@@ -5,6 +5,7 @@ import type {
   Commit,
   CommitResult,
   Deletion,
+  Durability,
   Field,
   Guard,
   SnapshotResult,
@@ -13,12 +14,14 @@ import type { StoreErrorCode } from '../../../src/index.js'
 
 export interface BackendOptions {
   /** Default `null`: for ever. */
-  ttlMs?: number | null
-  now?: () => number
+  ttlMs?: number | null | undefined
+  now?: (() => number) | undefined
 }
 
 /** A fresh database; backends opened on it share what is in it. */
 export interface BackendDatabase {
+  /** Of its acknowledged writes; default `durable`. */
+  durability?: Durability
   open(options?: BackendOptions): Promise<Backend>
   remove(): Promise<void>
 }

@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { type Document, MongoClient } from 'mongodb'
 import { nullLogger } from '../../../src/core/logger.js'
-import { createMongoStore, type MongoOptions } from '../../../src/mongodb/index.js'
+import { createMongoStore } from '../../../src/mongodb/index.js'
 import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
 import { openConnection } from '../../../src/mongodb/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
+import type { BackendOptions } from '../../conformance/backend/harness.js'
 
 const STORE_MODULE = new URL('./mongodb-store-module.ts', import.meta.url).href
 const DATABASE = 'conformance'
 
+export interface MongoTestDatabase extends StoreDatabase {
+  readonly place: { mongoUrl: string; database: string; collection: string }
+  open(options?: BackendOptions): Promise<MongoBackend>
+}
+
 /** A collection of its own on a server that is shared. */
-export function createMongoDatabase(url: string): StoreDatabase & { place: MongoOptions } {
+export function createMongoDatabase(url: string): MongoTestDatabase {
   const collection = `auth-${randomBytes(6).toString('hex')}`
   const place = { mongoUrl: url, database: DATABASE, collection }
   const client = new MongoClient(url)

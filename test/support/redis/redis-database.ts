@@ -12,7 +12,9 @@ const STORE_MODULE = new URL('./redis-store-module.ts', import.meta.url).href
 export type Servers = { url: string } | { cluster: { host: string; port: number }[] }
 
 /** A prefix of its own on servers that are shared; what lies below it is removed in the end. */
-export function createRedisDatabase(servers: Servers): StoreDatabase & { prefix: string } {
+export function createRedisDatabase(
+  servers: Servers,
+): StoreDatabase & { prefix: string; place: RedisOptions } {
   const prefix = `test-${randomBytes(6).toString('hex')}`
   const { options, client, nodes, disconnect } = reach(servers)
 
@@ -32,13 +34,15 @@ export function createRedisDatabase(servers: Servers): StoreDatabase & { prefix:
     await Promise.all((await keys()).map(key => client.del(key)))
   }
 
+  const place = { ...options, prefix }
   return {
     prefix,
+    place,
     async open({ ttlMs = null, now } = {}) {
-      const { connection, release } = await openConnection({ ...options, prefix }, 5000)
+      const { connection, release } = await openConnection(place, 5000)
       return new RedisBackend({ connection, release, names: new KeyNames(prefix), ttlMs, now })
     },
-    openStore: given => createRedisStore({ ...given, ...options, prefix }),
+    openStore: given => createRedisStore({ ...given, ...place }),
     source: given => ({ module: STORE_MODULE, options: { servers, options: { ...given, prefix } } }),
     async remember() {
       const remembered = await dumpAll()

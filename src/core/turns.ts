@@ -1,0 +1,16 @@
+import { Mutex } from 'async-mutex'
+
+/** Lets those who name the same key go one after the other. */
+export class Turns {
+  readonly #locks = new Map<string, Mutex>()
+
+  async take<T>(key: string, action: () => Promise<T>): Promise<T> {
+    const lock = this.#locks.get(key) ?? new Mutex()
+    this.#locks.set(key, lock)
+    try {
+      return await lock.runExclusive(action)
+    } finally {
+      if (!lock.isLocked()) this.#locks.delete(key)
+    }
+  }
+}

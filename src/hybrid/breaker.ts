@@ -1,0 +1,103 @@
+import CircuitBreaker from 'opossum'
+import { hasCode, StoreUnavailableError } from '../core/errors.js'
+import { withRetry } from '../core/retry.js'
+
+export interface BreakerOptions {
+  /** What is behind it, as errors name it. */
+  store: string
+  /** Longest wait for an answer, unless a call says otherwise. Slower ones count as failures. */
+  timeoutMs: number
+  /** How long it stays open before one call may try again. */
+  resetMs: number
+  /** The time over which failures are counted. */
+  windowMs: number
+}
+
+/** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
+export const LOADING_MS = 30_000
+
+/** opossum's counters of one window. */
+export interface CircuitBreakerStats {
+  /** Calls that were asked for. */
+  fires: number
+  successes: number
+  failures: number
+  /** Calls that were refused while it was open. */
+  rejects: number
+  timeouts: number
+  fallbacks: number
+  semaphoreRejections: number
+  cacheHits: number
+  cacheMisses: number
+}
+
+/** It opens above this share of failures, once so many calls have been made in the window. */
+const MAX_ERRORS_PERCENTAGE = 50
+const LEAST_CALLS = 3
+
+/** While a store fails, calls to it fail at once (M. Nygard, "Release It!", Circuit Breaker). */
+export class Breaker {
+  readonly #store: string
+  readonly #timeoutMs: number
+  readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
+
+  constructor({ store, timeoutMs, resetMs, windowMs }: BreakerOptions) {
+    this.#store = store
+    this.#timeoutMs = timeoutMs
+    this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
+      name: store,
+      timeout: false, // below, where a process that was busy itself does not count as a slow store
+      errorThresholdPercentage: MAX_ERRORS_PERCENTAGE,
+      volumeThreshold: LEAST_CALLS,
+      resetTimeout: resetMs,
+      rollingCountTimeout: windowMs,
+      rollingPercentilesEnabled: false,
+      errorFilter: error => !isOutageOf(store, error),
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.#circuit.opened
+  }
+
+  get stats(): CircuitBreakerStats {
+    return this.#circuit.stats
+  }
+
+  /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */
+  async run<T>(call: () => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+    try {
+      return (await this.#circuit.fire(() => this.#withDeadline(call, timeoutMs))) as T
+    } catch (error) {
+      if (!CircuitBreaker.isOurError(error as Error)) throw error
+      throw new StoreUnavailableError(this.#store, 'its circuit breaker is open after too many failures.')
+    }
+  }
+
+  onChange(state: 'open' | 'close' | 'halfOpen', listener: () => void): void {
+    this.#circuit.on(state as 'open', listener)
+  }
+
+  close(): void {
+    this.#circuit.shutdown()
+  }
+
+  async #withDeadline<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
+    const once = { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
+    try {
+      return await withRetry(once, { operation: `a call to ${this.#store}` }, call)
+    } catch (cause) {
+      if (!hasCode(cause, 'TIMEOUT')) throw cause
+      throw new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
+    }
+  }
+}
+
+/** A store cannot be reached, or is too slow; whatever else it answers, it is there. */
+export function isOutage(error: unknown): boolean {
+  return hasCode(error, 'STORE_UNAVAILABLE')
+}
+
+export function isOutageOf(store: string, error: unknown): boolean {
+  return isOutage(error) && (error as StoreUnavailableError).store === store
+}

@@ -1,0 +1,109 @@
+import type { RedisOptions as IoredisOptions } from 'ioredis'
+import type { MongoClientOptions } from 'mongodb'
+import * as v from 'valibot'
+import { InvalidOptionError } from '../core/errors.js'
+import { type CommonOptions, commonOptions, flag } from '../core/options.js'
+import { parseOptions } from '../core/parse-options.js'
+import type { GivenMongoClient } from '../mongodb/client.js'
+import {
+  collectionName,
+  databaseName,
+  type MongoOptions,
+  parseMongoOptions,
+} from '../mongodb/mongo-options.js'
+import type { GivenRedis } from '../redis/client.js'
+import { parseRedisOptions, type RedisOptions } from '../redis/redis-options.js'
+import type { QueueAdapter } from './queue.js'
+
+export interface OutboxOptions {
+  /** Writes of a session that may wait for MongoDB; more are refused with `STORE_UNAVAILABLE`. Default 10,000. */
+  maxEntries?: number | undefined
+}
+
+export interface HybridOptions extends CommonOptions {
+  /** `redis://`, or `rediss://` for TLS. */
+  redisUrl?: string | undefined
+  /** ioredis' own options for the connection that is made; as those of the Redis store. */
+  redisOptions?: IoredisOptions | undefined
+  /** Instead of `redisUrl`: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */
+  redis?: GivenRedis | undefined
+  /** What every key in Redis begins with; default `baileys:auth`. 1 to 200 characters without braces. */
+  prefix?: string | undefined
+  /** `mongodb://` or `mongodb+srv://`. */
+  mongoUrl?: string | undefined
+  /** The driver's own options for the pool that is made; as those of the MongoDB store. */
+  mongoOptions?: MongoClientOptions | undefined
+  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. It is used as it is, never closed. */
+  mongoClient?: GivenMongoClient | undefined
+  /** Default: that of the URL, else `baileys`. */
+  mongoDatabase?: string | undefined
+  /** Default `auth`. It is for this library alone. */
+  mongoCollection?: string | undefined
+  /**
+   * Acknowledge a write when Redis has it, and bring it to MongoDB afterwards. Default `false`: MongoDB is waited for,
+   * so that the loss of all of Redis loses nothing that was acknowledged while MongoDB was there.
+   */
+  enableWriteBehind?: boolean | undefined
+  /** With `enableWriteBehind`: where the jobs of bringing writes to MongoDB go. Default: this process does them. */
+  queue?: QueueAdapter | undefined
+  /**
+   * Open a session that one of the two has while the other one is away. Default: `true`, but `false` with
+   * `enableWriteBehind`: what only Redis has would then be missing from MongoDB.
+   */
+  degradedOpen?: boolean | undefined
+  outbox?: OutboxOptions | undefined
+}
+
+const ENTRIES = 'a whole number, 1 or more'
+/** Checked in full as the options of Redis' and of MongoDB's part. */
+const ofParts = v.optional(v.unknown())
+
+const schema = v.strictObject(
+  {
+    ...commonOptions,
+    redisUrl: ofParts,
+    redisOptions: ofParts,
+    redis: ofParts,
+    prefix: ofParts,
+    mongoUrl: ofParts,
+    mongoOptions: ofParts,
+    mongoClient: ofParts,
+    mongoDatabase: databaseName,
+    mongoCollection: collectionName,
+    enableWriteBehind: flag,
+    queue: v.optional(v.custom<QueueAdapter>(isQueue, 'an object with add and close')),
+    degradedOpen: flag,
+    outbox: v.optional(
+      v.strictObject(
+        { maxEntries: v.optional(v.pipe(v.number(ENTRIES), v.integer(ENTRIES), v.minValue(1, ENTRIES))) },
+        'an object',
+      ),
+    ),
+  },
+  'an object',
+)
+
+export interface ParsedHybridOptions {
+  options: HybridOptions
+  redis: RedisOptions
+  mongo: MongoOptions
+}
+
+export function parseHybridOptions(given: HybridOptions): ParsedHybridOptions {
+  const options = parseOptions(schema, given, 'hybrid') as HybridOptions
+  const { redisUrl, redisOptions, redis, prefix, mongoUrl, mongoOptions, mongoClient } = options
+  if (options.queue && !options.enableWriteBehind) {
+    throw new InvalidOptionError('"hybrid.queue" needs "hybrid.enableWriteBehind": true.')
+  }
+  const { mongoDatabase: database, mongoCollection: collection } = options
+  return {
+    options,
+    redis: parseRedisOptions({ redisUrl, redisOptions, redis, prefix }, 'hybrid'),
+    mongo: parseMongoOptions({ mongoUrl, mongoOptions, mongoClient, database, collection }, 'hybrid'),
+  }
+}
+
+function isQueue(value: unknown): boolean {
+  const queue = value as Partial<QueueAdapter> | null
+  return typeof queue?.add === 'function' && typeof queue.close === 'function'
+}

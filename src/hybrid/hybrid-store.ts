@@ -1,0 +1,127 @@
+import { createCodec } from '../core/codec.js'
+import { CodecStore, type StoreParts } from '../core/codec-store.js'
+import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { MongoBackend } from '../mongodb/mongo-backend.js'
+import { toCollection } from '../mongodb/mongo-options.js'
+import { openConnection as openMongo } from '../mongodb/open-connection.js'
+import { DEFAULT_PREFIX, KeyNames } from '../redis/key-names.js'
+import { openConnection as openRedis } from '../redis/open-connection.js'
+import type { Breaker, CircuitBreakerStats } from './breaker.js'
+import { composeHybrid } from './compose.js'
+import { type HybridOptions, parseHybridOptions } from './hybrid-options.js'
+import { warnOfLoss } from './loss-check.js'
+import type { OutboxJob } from './queue.js'
+import type { OutboxReconcilerStats, Reconciler } from './reconciler.js'
+import { RedisSide } from './redis-side.js'
+
+const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
+const DEFAULT_MAX_ENTRIES = 10_000
+
+interface HybridParts extends StoreParts {
+  toMongo: Breaker
+  reconciler: Reconciler
+}
+
+/** Many sessions in one Redis and one collection of MongoDB. Made by `createHybridStore`. */
+export class HybridAuthStore extends CodecStore {
+  readonly #toMongo: Breaker
+  readonly #reconciler: Reconciler
+
+  constructor(parts: HybridParts) {
+    super(parts)
+    this.#toMongo = parts.toMongo
+    this.#reconciler = parts.reconciler
+  }
+
+  /** Whether MongoDB is left alone for now, after too many failures. Writes then stay in the outbox. */
+  isMongoCircuitBreakerOpen(): boolean {
+    return this.#toMongo.isOpen
+  }
+
+  /** opossum's counters of the calls to MongoDB in the last 10 seconds. */
+  getCircuitBreakerStats(): CircuitBreakerStats {
+    return this.#toMongo.stats
+  }
+
+  /** What has been brought from the outbox to MongoDB by this store. */
+  getOutboxStats(): OutboxReconcilerStats {
+    return this.#reconciler.stats
+  }
+
+  /**
+   * Brings everything that waits in any outbox to MongoDB, and tries what was refused once more. Throws what has kept
+   * a session from it, after all others.
+   */
+  async reconcileOutbox(): Promise<void> {
+    await this.#reconciler.reconcileAll()
+  }
+
+  /** Does a job of the queue: brings what waits of its session to MongoDB. Doing it twice is doing it once. */
+  async processOutboxJob({ sessionId }: OutboxJob): Promise<void> {
+    await this.#reconciler.reconcile(sessionId)
+  }
+
+  override async close(): Promise<void> {
+    this.#reconciler.stop()
+    await super.close()
+  }
+}
+
+/** What the worker of a queue calls with the data of each job. Throws when it is to be tried again. */
+export function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promise<void> {
+  return store.processOutboxJob(job)
+}
+
+/**
+ * Opens connections to both, or shares those that are open. Waits for neither: a call that can reach too little of them
+ * throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ */
+export async function createHybridStore(given: HybridOptions): Promise<HybridAuthStore> {
+  const { options, redis: redisOptions, mongo: mongoOptions } = parseHybridOptions(given)
+  const { enableWriteBehind = false, queue, degradedOpen = !enableWriteBehind, outbox = {} } = options
+  const codec = await createCodec(toCodecOptions(options))
+  const retry = toRetryPolicy(options)
+  const logger = toLogger(options)
+  const ttlMs = toTtlMs(options, DEFAULT_TTL_SECONDS)
+  const hot = await openRedis(redisOptions, retry.timeoutMs)
+  const durable = await openMongo(mongoOptions, retry.timeoutMs).catch(async error => {
+    await hot.release()
+    throw error
+  })
+  warnOfLoss(hot.connection, logger)
+  const prefix = redisOptions.prefix ?? DEFAULT_PREFIX
+  const names = new KeyNames(prefix, { hasOutbox: true })
+  const memory = hot.connection.memoryOf(prefix)
+  const maxEntries = outbox.maxEntries ?? DEFAULT_MAX_ENTRIES
+  const { timeoutMs } = retry
+  const { backend, reconciler, toMongo } = composeHybrid({
+    redis: new RedisSide({ ...hot, names, ttlMs, maxEntries }),
+    mongo: new MongoBackend({
+      collection: toCollection(durable.connection, mongoOptions),
+      ttlMs,
+      timeoutMs,
+      logger,
+      release: durable.release,
+    }),
+    names,
+    memory,
+    timeoutMs,
+    isWriteBehind: enableWriteBehind,
+    queue,
+    opensDegraded: degradedOpen,
+    logger,
+  })
+  reconciler.start()
+  const leaseMs = toLeaseMs(options)
+  return new HybridAuthStore({
+    backend,
+    reconciler,
+    toMongo,
+    codec,
+    retry,
+    ttlMs,
+    leaseMs,
+    logger,
+    memory,
+  })
+}

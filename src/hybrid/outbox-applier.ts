@@ -1,0 +1,322 @@
+import {
+  hasCode,
+  maskSessionId,
+  type StoreError,
+  type StoreErrorCode,
+  StoreUnavailableError,
+} from '../core/errors.js'
+import { forEach } from '../core/for-each.js'
+import type { Logger } from '../core/logger.js'
+import { Turns } from '../core/turns.js'
+import type { Applied } from '../mongodb/changes.js'
+import type { MongoBackend } from '../mongodb/mongo-backend.js'
+import { type Breaker, isOutage, LOADING_MS } from './breaker.js'
+import type { OutboxEntry } from './outbox-entry.js'
+import {
+  mergeWrites,
+  type PendingWrite,
+  sizeOf,
+  takeBatch,
+  toApplication,
+  toPendingWrite,
+} from './pending-write.js'
+import type { RedisSide } from './redis-side.js'
+import type { SessionState, SessionStates } from './session-state.js'
+
+/** Bytes of writes that are held for MongoDB, over all sessions; of others the outbox alone has them. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024
+const RETRY_MS = 1000
+const SESSIONS_AT_ONCE = 8
+/** More than that in one change are given the time of loading a session. */
+const MANY_WRITES = 1000
+/** What a queue has not seen to after so long, this process does. */
+const QUEUE_GRACE_MS = 5000
+/** Errors of MongoDB that a repetition does not mend. */
+const REFUSALS: readonly StoreErrorCode[] = [
+  'CORRUPT_VALUE',
+  'SESSION_INCOMPLETE',
+  'VALUE_TOO_LARGE',
+  'INVALID_KEY',
+  'INVALID_SESSION_ID',
+]
+
+export interface OutboxApplierParts {
+  redis: RedisSide
+  toRedis: Breaker
+  mongo: MongoBackend
+  toMongo: Breaker
+  states: SessionStates
+  /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
+  hasWorkers: boolean
+  logger: Logger
+}
+
+/** Writes from the outbox. */
+interface Page {
+  writes: PendingWrite[]
+  /** Those of higher versions are not among them. */
+  lastVersion: number
+}
+
+const NOTHING: Page = { writes: [], lastVersion: Number.POSITIVE_INFINITY }
+
+export interface AppliedCounts {
+  /** Entries that MongoDB has taken. */
+  applied: number
+  /** Entries that it refuses. */
+  parked: number
+}
+
+/** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
+export class OutboxApplier {
+  readonly counts: AppliedCounts = { applied: 0, parked: 0 }
+  readonly #redis: RedisSide
+  readonly #toRedis: Breaker
+  readonly #mongo: MongoBackend
+  readonly #toMongo: Breaker
+  readonly #states: SessionStates
+  readonly #hasWorkers: boolean
+  readonly #logger: Logger
+  readonly #turns = new Turns()
+  #heldBytes = 0
+  #retry: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor({ redis, toRedis, mongo, toMongo, states, hasWorkers, logger }: OutboxApplierParts) {
+    this.#redis = redis
+    this.#toRedis = toRedis
+    this.#mongo = mongo
+    this.#toMongo = toMongo
+    this.#states = states
+    this.#hasWorkers = hasWorkers
+    this.#logger = logger
+    toMongo.onChange('close', () => this.#retryLater(0))
+  }
+
+  /** Takes charge of a write; `waiting`: entries that Redis counted in the outbox. */
+  add(sessionId: string, write: PendingWrite, waiting: number): void {
+    const state = this.#states.of(sessionId)
+    const bytes = sizeOf(write)
+    const isHeld = this.#heldBytes + bytes <= MAX_HELD_BYTES
+    if (isHeld) this.#heldBytes += bytes
+    state.add(isHeld ? write : { ...write, writes: undefined }, waiting)
+  }
+
+  /** As `add`; resolves once MongoDB has it. Throws what has kept it from that: it is still tried, later. */
+  apply(sessionId: string, write: PendingWrite, waiting: number): Promise<Applied> {
+    return new Promise((resolve, reject) => {
+      this.add(sessionId, { ...write, resolve, reject }, waiting)
+      this.schedule(sessionId)
+    })
+  }
+
+  /** Begins to bring this process's writes to MongoDB. What fails is tried again, later. */
+  schedule(sessionId: string): void {
+    const state = this.#states.of(sessionId)
+    if (state.isScheduled) return
+    if (this.#toMongo.isOpen) {
+      rejectAll(state, new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
+      this.#retryLater(RETRY_MS)
+      return
+    }
+    state.isScheduled = true
+    this.applyOwn(sessionId).catch(() => this.#retryLater(RETRY_MS))
+  }
+
+  /** As `schedule`, for what a queue has been told to do. */
+  scheduleLater(): void {
+    this.#retryLater(QUEUE_GRACE_MS)
+  }
+
+  /** Brings the writes of this process to MongoDB, and those that are known to wait beside them. */
+  applyOwn(sessionId: string): Promise<void> {
+    return this.#inTurn(sessionId, async state => {
+      state.isScheduled = false
+      while (state.unapplied.size > 0 || state.hasForeign) {
+        const page = await this.#fetchKnown(sessionId, state)
+        const applied = await this.#applyAll(sessionId, state, page)
+        const acked = this.#ack(sessionId, state, applied)
+        if (page.writes.length > 0) await acked
+        else acked.catch(() => {}) // they are found in the outbox by the next who looks
+      }
+    })
+  }
+
+  /** Empties the outbox into MongoDB, whoever has written it. `evenParked`: also what was refused before. */
+  async drain(sessionId: string, { evenParked = false } = {}): Promise<void> {
+    await this.#inTurn(sessionId, async state => {
+      if (evenParked) state.parked.clear()
+      for (;;) {
+        const page = await this.#fetch(sessionId, state, evenParked)
+        if (page.writes.length === 0 && state.unapplied.size === 0) return
+        await this.#ack(sessionId, state, await this.#applyAll(sessionId, state, page))
+      }
+    })
+  }
+
+  /** Takes charge of what waits in the outbox, as of writes of this process. */
+  async adopt(sessionId: string): Promise<void> {
+    await this.#inTurn(sessionId, async state => {
+      state.hasForeign = true // what is beyond a page
+      for (const write of (await this.#fetch(sessionId, state)).writes) {
+        if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, 0)
+      }
+    })
+  }
+
+  /** Waits until MongoDB has all writes of this process, or cannot be reached. */
+  async flush(): Promise<void> {
+    await forEach(this.#states.withUnapplied(), SESSIONS_AT_ONCE, sessionId => this.applyOwn(sessionId))
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#retry)
+  }
+
+  #inTurn<T>(sessionId: string, run: (state: SessionState) => Promise<T>): Promise<T> {
+    return this.#turns.take(sessionId, async () => {
+      const state = this.#states.of(sessionId)
+      try {
+        return await run(state)
+      } catch (error) {
+        rejectAll(state, error)
+        throw error
+      } finally {
+        this.#states.release(sessionId)
+      }
+    })
+  }
+
+  /** What this process needs of the outbox; nothing, where Redis is away and its own writes will do. */
+  async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
+    const isIncomplete = [...state.unapplied.values()].some(({ writes }) => writes === undefined)
+    if (!state.hasForeign && !isIncomplete && !this.#hasWorkers) return NOTHING
+    try {
+      return await this.#fetch(sessionId, state)
+    } catch (error) {
+      if (isIncomplete || state.unapplied.size === 0 || !isOutage(error)) throw error
+      return NOTHING
+    } finally {
+      state.hasForeign = false
+    }
+  }
+
+  async #fetch(sessionId: string, state: SessionState, evenParked = false): Promise<Page> {
+    const { entries, lastVersion } = await this.#toRedis.run(() =>
+      this.#redis.entries(sessionId, state.parked),
+    )
+    const writes: PendingWrite[] = []
+    for (const { version, entry } of entries) {
+      const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
+      if (isRefused) this.#notePark(sessionId, state, version, entry)
+      else writes.push(toPendingWrite(entry))
+    }
+    const found = new Set(writes.map(({ operationId }) => operationId))
+    for (const { operationId, version, writes: held } of [...state.unapplied.values()]) {
+      // What there was no room to hold and is not in the outbox either has been applied by another process.
+      if (held === undefined && version <= lastVersion && !found.has(operationId))
+        this.#settle(state, operationId)
+    }
+    return { writes, lastVersion }
+  }
+
+  /** In the order of versions: those of the outbox, and those of this process up to the last of them. */
+  async #applyAll(sessionId: string, state: SessionState, page: Page): Promise<PendingWrite[]> {
+    const known = new Set(page.writes.map(({ operationId }) => operationId))
+    const own = [...state.unapplied.values()].filter(
+      ({ operationId, version, writes }) => writes && version <= page.lastVersion && !known.has(operationId),
+    )
+    const all = [...page.writes, ...own].sort((a, b) => a.version - b.version)
+    const queue = [...all]
+    while (queue.length > 0) await this.#applyBatch(sessionId, state, takeBatch(queue))
+    return all.filter(({ version }) => !state.parked.has(version))
+  }
+
+  async #applyBatch(sessionId: string, state: SessionState, batch: readonly PendingWrite[]): Promise<void> {
+    try {
+      const writes = mergeWrites(batch)
+      const applied = await this.#toMongo.run(
+        () => this.#mongo.apply(sessionId, toApplication(batch), writes),
+        writes.length > MANY_WRITES ? LOADING_MS : undefined,
+      )
+      if (applied.isLate) state.isBehind = true
+      this.counts.applied += batch.length
+      for (const { operationId } of batch) {
+        if (!state.unapplied.has(operationId)) continue
+        state.unacked.add(operationId)
+        this.#settle(state, operationId).resolve?.(applied)
+      }
+    } catch (error) {
+      if (!REFUSALS.some(code => hasCode(error, code))) throw error
+      if (batch.length > 1) for (const write of batch) await this.#applyBatch(sessionId, state, [write])
+      else await this.#park(sessionId, state, batch[0] as PendingWrite, error as StoreError)
+    }
+  }
+
+  async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
+    try {
+      if (applied.length > 0) await this.#toRedis.run(() => this.#redis.ack(sessionId, applied))
+    } finally {
+      for (const { operationId } of applied) state.unacked.delete(operationId)
+      this.#states.release(sessionId)
+    }
+  }
+
+  /** Leaves the entry in the outbox for whoever looks into it, and goes on with the others. */
+  async #park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
+    const { version, operationId } = write
+    const { entries } = await this.#toRedis.run(() => this.#redis.entries(sessionId, state.parked))
+    const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
+    if (entry) {
+      const { attempts } = entry
+      const failed = {
+        status: 'failed',
+        attempts: attempts + 1,
+        lastError: error.code,
+        updatedAt: Date.now(),
+      } as const
+      await this.#toRedis.run(() => this.#redis.mark(sessionId, { ...entry, ...failed }))
+    }
+    this.#notePark(sessionId, state, version, { lastError: error.code })
+    if (state.unapplied.has(operationId)) this.#settle(state, operationId).reject?.(error)
+  }
+
+  #notePark(
+    sessionId: string,
+    state: SessionState,
+    version: number,
+    { lastError = 'CORRUPT_VALUE' }: Pick<OutboxEntry, 'lastError'> = {},
+  ): void {
+    state.parked.add(version)
+    this.counts.parked++
+    const about = { sessionId: maskSessionId(sessionId), version, code: lastError }
+    this.#logger.error(
+      about,
+      'MongoDB refuses a write; it is kept in the outbox until it is reconciled by hand',
+    )
+  }
+
+  #settle(state: SessionState, operationId: string): PendingWrite {
+    const write = state.unapplied.get(operationId) as PendingWrite
+    state.unapplied.delete(operationId)
+    if (write.writes) this.#heldBytes -= sizeOf(write)
+    return write
+  }
+
+  /** At once when MongoDB is back, else in a while; never while its breaker is open. */
+  #retryLater(ms: number): void {
+    if (this.#isClosed || (this.#retry !== undefined && ms > 0)) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      if (this.#toMongo.isOpen) this.#retryLater(RETRY_MS)
+      else this.flush().catch(() => this.#retryLater(RETRY_MS))
+    }, ms)
+    this.#retry.unref()
+  }
+}
+
+function rejectAll(state: SessionState, error: unknown): void {
+  for (const { reject } of state.unapplied.values()) reject?.(error)
+}

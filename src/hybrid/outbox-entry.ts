@@ -1,0 +1,120 @@
+import * as v from 'valibot'
+import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/store.js'
+
+export const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const
+export type OutboxStatus = (typeof OUTBOX_STATUSES)[number]
+
+/** An `AuthPatch` as it is stored: each value is its envelope in base64; `null` deletes. */
+export interface SealedPatch {
+  creds?: string | null | undefined
+  keys?: { [type: string]: { [id: string]: string | null } } | undefined
+  appState?: { [name: string]: string | null } | undefined
+}
+
+/** A write that Redis has and MongoDB is to get: a value of the hash `outbox:{<session>}`, under its version. */
+export interface OutboxEntry {
+  /** `<session>:<version>` */
+  id: string
+  sessionId: string
+  /** Without it, the write is the session's deletion. */
+  patch?: SealedPatch | undefined
+  version: number
+  fencingToken?: number | undefined
+  /** `failed`: MongoDB refuses it; it is kept for whoever looks into it. */
+  status: OutboxStatus
+  /** Milliseconds since the epoch, as the other instants. */
+  createdAt: number
+  updatedAt: number
+  attempts: number
+  /** Code of the error. */
+  lastError?: string | undefined
+  completedAt?: number | undefined
+  /** Tells it from another write that has taken the same version after a failover. */
+  operationId: string
+  /** Whether the session began with it. */
+  begins?: boolean | undefined
+}
+
+/** `v.record` leaves out keys like "constructor". */
+const leaves = v.custom<Record<string, string | null>>(isLeaves)
+const leavesByType = v.custom<Record<string, Record<string, string | null>>>(
+  value => isObject(value) && Object.values(value).every(isLeaves),
+)
+const schema = v.object({
+  id: v.string(),
+  sessionId: v.string(),
+  patch: v.optional(
+    v.object({
+      creds: v.optional(v.nullable(v.string())),
+      keys: v.optional(leavesByType),
+      appState: v.optional(leaves),
+    }),
+  ),
+  version: v.number(),
+  fencingToken: v.optional(v.number()),
+  status: v.picklist(OUTBOX_STATUSES),
+  createdAt: v.number(),
+  updatedAt: v.number(),
+  attempts: v.number(),
+  lastError: v.optional(v.string()),
+  completedAt: v.optional(v.number()),
+  operationId: v.string(),
+  begins: v.optional(v.boolean()),
+})
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isLeaves(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every(leaf => leaf === null || typeof leaf === 'string')
+}
+
+/** `undefined` for what is none of this session and version. */
+export function parseEntry(json: string, sessionId: string, version: number): OutboxEntry | undefined {
+  try {
+    const entry = v.parse(schema, JSON.parse(json))
+    return entry.sessionId === sessionId && entry.version === version ? entry : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function seal(writes: readonly FieldWrite[]): SealedPatch {
+  const keys = new Map<string, [id: string, sealed: string | null][]>()
+  const appState: [name: string, sealed: string | null][] = []
+  let creds: string | null | undefined
+  for (const { type, id, bytes } of writes) {
+    const leaf = bytes === null ? null : Buffer.from(bytes).toString('base64')
+    if (type === CREDS_FIELD.type) creds = leaf
+    else if (type === APP_STATE_TYPE) appState.push([id, leaf])
+    else {
+      const ofType = keys.get(type)
+      if (ofType) ofType.push([id, leaf])
+      else keys.set(type, [[id, leaf]])
+    }
+  }
+  const byType = [...keys].map(([type, leaves]) => [type, Object.fromEntries(leaves)])
+  return {
+    creds,
+    keys: keys.size > 0 ? Object.fromEntries(byType) : undefined,
+    appState: appState.length > 0 ? Object.fromEntries(appState) : undefined,
+  }
+}
+
+export function unseal({ creds, keys = {}, appState = {} }: SealedPatch): FieldWrite[] {
+  const ofKeys = Object.entries(keys).flatMap(([type, leaves]) =>
+    Object.entries(leaves).map(([id, leaf]) => ({ type, id, bytes: toBytes(leaf) })),
+  )
+  const ofAppState = Object.entries(appState).map(([id, leaf]) => ({
+    type: APP_STATE_TYPE,
+    id,
+    bytes: toBytes(leaf),
+  }))
+  const first = creds === undefined ? [] : [{ ...CREDS_FIELD, bytes: toBytes(creds) }]
+  return [...first, ...ofKeys, ...ofAppState]
+}
+
+function toBytes(leaf: string | null): Buffer | null {
+  return leaf === null ? null : Buffer.from(leaf, 'base64')
+}

@@ -1,0 +1,79 @@
+import type { FieldWrite } from '../core/store.js'
+import type { Application, Applied } from '../mongodb/changes.js'
+import { type OutboxEntry, unseal } from './outbox-entry.js'
+
+/** Entries and bytes that go to MongoDB as one change: as many operations as a session remembers. */
+const MAX_MERGED = 16
+const MAX_MERGED_BYTES = 1024 * 1024
+
+/** A write that Redis has taken and MongoDB is to get. */
+export interface PendingWrite {
+  readonly version: number
+  readonly operationId: string
+  readonly fencingToken: number | undefined
+  readonly updatedAtMs: number
+  readonly kind: Application['kind']
+  /** `undefined`: there was no room for them; the outbox has them. */
+  readonly writes: readonly FieldWrite[] | undefined
+  /** Tell who waits for it. */
+  readonly resolve?: ((applied: Applied) => void) | undefined
+  readonly reject?: ((error: unknown) => void) | undefined
+}
+
+export function toPendingWrite(entry: OutboxEntry): PendingWrite {
+  const { version, operationId, fencingToken, createdAt, patch, begins } = entry
+  return {
+    version,
+    operationId,
+    fencingToken,
+    updatedAtMs: createdAt,
+    kind: patch === undefined ? 'deletion' : begins ? 'session' : 'fields',
+    writes: patch === undefined ? [] : unseal(patch),
+  }
+}
+
+export function sizeOf({ writes = [] }: PendingWrite): number {
+  return writes.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0) + 200, 0)
+}
+
+/**
+ * Takes what can be one change from the front: versions that follow each other, since a merged field carries the last
+ * version, which would hide a write that comes between. What a session begins with is first, and its end is alone.
+ */
+export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
+  let count = 0
+  let bytes = 0
+  for (const next of queue) {
+    const previous = queue[count - 1]
+    bytes += sizeOf(next)
+    const follows =
+      previous === undefined ||
+      (next.kind === 'fields' && previous.kind !== 'deletion' && next.version === previous.version + 1)
+    if (!follows || count === MAX_MERGED || (previous !== undefined && bytes > MAX_MERGED_BYTES)) break
+    count++
+  }
+  return queue.splice(0, count)
+}
+
+export function toApplication(batch: readonly PendingWrite[]): Application {
+  const tokens = batch.map(({ fencingToken = 0 }) => fencingToken)
+  return {
+    version: (batch.at(-1) as PendingWrite).version,
+    fencingToken: Math.max(...tokens),
+    operations: batch.map(({ operationId, version, updatedAtMs }) => ({
+      id: operationId,
+      version,
+      updatedAtMs,
+    })),
+    kind: (batch[0] as PendingWrite).kind,
+  }
+}
+
+/** The last write of each field. */
+export function mergeWrites(batch: readonly PendingWrite[]): FieldWrite[] {
+  const merged = new Map<string, FieldWrite>()
+  for (const { writes = [] } of batch) {
+    for (const write of writes) merged.set(JSON.stringify([write.type, write.id]), write)
+  }
+  return [...merged.values()]
+}

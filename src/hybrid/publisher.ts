@@ -1,0 +1,36 @@
+import { maskSessionId } from '../core/errors.js'
+import type { Logger } from '../core/logger.js'
+import type { OutboxApplier } from './outbox-applier.js'
+import type { PendingWrite } from './pending-write.js'
+import { OUTBOX_JOB, type QueueAdapter } from './queue.js'
+
+/** Gets a write that nobody waits for on its way to MongoDB: by the queue that was given, else by this process. */
+export class Publisher {
+  readonly #applier: OutboxApplier
+  readonly #queue: QueueAdapter | undefined
+  readonly #logger: Logger
+
+  constructor(applier: OutboxApplier, queue: QueueAdapter | undefined, logger: Logger) {
+    this.#applier = applier
+    this.#queue = queue
+    this.#logger = logger
+  }
+
+  publish(sessionId: string, { version }: PendingWrite): void {
+    if (this.#queue === undefined) {
+      this.#applier.schedule(sessionId)
+      return
+    }
+    this.#applier.scheduleLater() // in case that the queue loses it
+    const id = `${sessionId}:${version}`
+    this.#queue.add(OUTBOX_JOB, { id, sessionId, version }, { jobId: id }).catch(error => {
+      const about = { sessionId: maskSessionId(sessionId), error: (error as Error).name }
+      this.#logger.warn(about, 'the queue has not taken a write; this process brings it to MongoDB')
+      this.#applier.schedule(sessionId)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#queue?.close()
+  }
+}

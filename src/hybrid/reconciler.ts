@@ -1,0 +1,160 @@
+import { maskSessionId, type StoreError } from '../core/errors.js'
+import { forEach } from '../core/for-each.js'
+import type { Logger } from '../core/logger.js'
+import type { KeyNames } from '../redis/key-names.js'
+import type { Breaker } from './breaker.js'
+import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxEntry } from './outbox-entry.js'
+import type { RedisSide } from './redis-side.js'
+
+const SWEEP_EVERY_MS = 30_000
+const SESSIONS_AT_ONCE = 8
+/** Who has a lock and dies holds others up for so long. */
+const LOCK_MS = 30_000
+/** An entry is left to its own process, and to the queue, for so long. */
+const GRACE_MS = 5000
+/** Pause after a failed attempt, doubled with each. */
+const FIRST_BACKOFF_MS = 1000
+const MAX_BACKOFF_MS = 60_000
+
+export interface OutboxReconcilerStats {
+  /** Entries that this store has brought to MongoDB, whoever had written them. */
+  totalProcessed: number
+  /** Attempts of the reconciler that have failed. */
+  totalFailed: number
+  /** Entries that MongoDB refuses. They stay in the outbox until they are reconciled by hand. */
+  totalParked: number
+  /** Times that all outboxes were looked through. */
+  sweeps: number
+  isRunning: boolean
+  /** When the last sweep ended. */
+  lastRunAt: Date | null
+}
+
+export interface ReconcilerParts {
+  redis: RedisSide
+  toRedis: Breaker
+  toMongo: Breaker
+  applier: OutboxApplier
+  names: KeyNames
+  logger: Logger
+  /** Instead of the clock. */
+  now?: (() => number) | undefined
+}
+
+/** Brings to MongoDB what the processes that wrote it have not: they died, or MongoDB was away. */
+export class Reconciler {
+  readonly #redis: RedisSide
+  readonly #toRedis: Breaker
+  readonly #toMongo: Breaker
+  readonly #applier: OutboxApplier
+  readonly #names: KeyNames
+  readonly #logger: Logger
+  readonly #now: () => number
+  #timer: NodeJS.Timeout | undefined
+  #totalFailed = 0
+  #sweeps = 0
+  #running = 0
+  #lastRunAt: Date | null = null
+
+  constructor({ redis, toRedis, toMongo, applier, names, logger, now = Date.now }: ReconcilerParts) {
+    this.#redis = redis
+    this.#toRedis = toRedis
+    this.#toMongo = toMongo
+    this.#applier = applier
+    this.#names = names
+    this.#logger = logger
+    this.#now = now
+  }
+
+  get stats(): OutboxReconcilerStats {
+    const { applied, parked } = this.#applier.counts
+    return {
+      totalProcessed: applied,
+      totalFailed: this.#totalFailed,
+      totalParked: parked,
+      sweeps: this.#sweeps,
+      isRunning: this.#running > 0,
+      lastRunAt: this.#lastRunAt,
+    }
+  }
+
+  /** Sweeps now and again; of all processes on the same Redis, one at a time. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      if (this.#toMongo.isOpen) return
+      this.#redis
+        .locked(this.#names.sweepLock, SWEEP_EVERY_MS, () =>
+          this.sweep(sessionId => this.#reconcileDue(sessionId)),
+        )
+        .catch(error =>
+          this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
+        )
+    }, SWEEP_EVERY_MS)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Everything that waits, now: what has been refused before, too. Throws what keeps a session from it. */
+  async reconcileAll(): Promise<void> {
+    await this.sweep(sessionId => this.#applier.drain(sessionId, { evenParked: true }))
+  }
+
+  /** Brings what waits of one session to MongoDB, unless another process is at it. */
+  async reconcile(sessionId: string): Promise<void> {
+    await this.#locked(sessionId, () => this.#applier.drain(sessionId))
+  }
+
+  /** Goes over all outboxes, some at once. */
+  async sweep(action: (sessionId: string) => Promise<void>): Promise<void> {
+    this.#running++
+    try {
+      await forEach(this.#redis.outboxes(), SESSIONS_AT_ONCE, action)
+    } finally {
+      this.#running--
+      this.#sweeps++
+      this.#lastRunAt = new Date(this.#now())
+    }
+  }
+
+  async #reconcileDue(sessionId: string): Promise<void> {
+    await this.#locked(sessionId, async () => {
+      const first = await this.#first(sessionId)
+      if (first === undefined || !this.#isDue(first)) return
+      const attempts = first.attempts + 1
+      await this.#mark({ ...first, status: 'processing', attempts })
+      try {
+        await this.#applier.drain(sessionId)
+      } catch (error) {
+        this.#totalFailed++
+        const { code = 'UNKNOWN' } = error as Partial<StoreError>
+        const about = { sessionId: maskSessionId(sessionId), code, attempts }
+        this.#logger.warn(about, 'an outbox was not emptied; it is tried again')
+        await this.#mark({ ...first, status: 'pending', attempts, lastError: code })
+      }
+    })
+  }
+
+  /** Versions go in order: what keeps the first entry waiting keeps all of them. */
+  async #first(sessionId: string): Promise<OutboxEntry | undefined> {
+    const { entries } = await this.#toRedis.run(() => this.#redis.entries(sessionId, new Set()))
+    return entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
+  }
+
+  /** What a dead process has left `processing` is taken up like what it has left `pending`. */
+  #isDue({ attempts, updatedAt }: OutboxEntry): boolean {
+    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** attempts, MAX_BACKOFF_MS)
+    return this.#now() - updatedAt >= Math.max(GRACE_MS, attempts === 0 ? 0 : backoffMs)
+  }
+
+  #mark(entry: OutboxEntry): Promise<void> {
+    return this.#toRedis.run(() => this.#redis.mark(entry.sessionId, { ...entry, updatedAt: this.#now() }))
+  }
+
+  #locked(sessionId: string, action: () => Promise<void>): Promise<void> {
+    return this.#redis.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
+  }
+}

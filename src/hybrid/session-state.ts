@@ -1,0 +1,54 @@
+import type { PendingWrite } from './pending-write.js'
+
+/** What this process has to remember of a session, as long as it differs from "all is well". */
+export class SessionState {
+  /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
+  isBehind = false
+  /** Other writes wait in the outbox than those of this process. */
+  hasForeign = false
+  /** A run that will take all of `unapplied` is about to begin. */
+  isScheduled = false
+  /** By operation: MongoDB does not have them yet, as far as is known. */
+  readonly unapplied = new Map<string, PendingWrite>()
+  /** Operations that MongoDB has; their entries are being removed. */
+  readonly unacked = new Set<string>()
+  /** Versions of entries that cannot be applied. */
+  readonly parked = new Set<number>()
+
+  get isIdle(): boolean {
+    const counts = this.unapplied.size + this.unacked.size + this.parked.size
+    return counts === 0 && !this.isBehind && !this.hasForeign && !this.isScheduled
+  }
+
+  /** `waiting`: entries that Redis counted in the outbox, that of `write` among them. */
+  add(write: PendingWrite, waiting: number): void {
+    this.unapplied.set(write.operationId, write)
+    const known = this.unapplied.size + this.unacked.size + this.parked.size
+    if (waiting > known) this.hasForeign = true
+  }
+}
+
+/** Of the sessions of one store. */
+export class SessionStates {
+  readonly #states = new Map<string, SessionState>()
+
+  of(sessionId: string): SessionState {
+    const state = this.#states.get(sessionId) ?? new SessionState()
+    this.#states.set(sessionId, state)
+    return state
+  }
+
+  isBehind(sessionId: string): boolean {
+    return this.#states.get(sessionId)?.isBehind ?? false
+  }
+
+  /** Forgets what there is nothing to remember of. */
+  release(sessionId: string): void {
+    if (this.#states.get(sessionId)?.isIdle) this.#states.delete(sessionId)
+  }
+
+  /** Sessions with writes that MongoDB does not have. */
+  withUnapplied(): string[] {
+    return [...this.#states].filter(([, { unapplied }]) => unapplied.size > 0).map(([sessionId]) => sessionId)
+  }
+}

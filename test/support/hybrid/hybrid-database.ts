@@ -1,0 +1,71 @@
+import { nullLogger } from '../../../src/core/logger.js'
+import { SessionMemory } from '../../../src/core/session-memory.js'
+import { composeHybrid } from '../../../src/hybrid/compose.js'
+import { createHybridStore, type HybridAuthStore, type HybridOptions } from '../../../src/hybrid/index.js'
+import { RedisSide } from '../../../src/hybrid/redis-side.js'
+import { KeyNames } from '../../../src/redis/key-names.js'
+import { openConnection } from '../../../src/redis/open-connection.js'
+import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
+import { createMongoDatabase } from '../mongodb/mongodb-database.js'
+import { createRedisDatabase, type Servers } from '../redis/redis-database.js'
+
+const STORE_MODULE = new URL('./hybrid-store-module.ts', import.meta.url).href
+
+export interface HybridServers {
+  redis: Servers
+  mongoUrl: string
+}
+
+/** A prefix in Redis and a collection in MongoDB of its own, on servers that are shared. */
+export function createHybridDatabase(
+  servers: HybridServers,
+  { enableWriteBehind = false }: HybridOptions = {},
+): StoreDatabase {
+  const hot = createRedisDatabase(servers.redis)
+  const durable = createMongoDatabase(servers.mongoUrl)
+  const place: HybridOptions = {
+    ...hot.place,
+    mongoUrl: servers.mongoUrl,
+    mongoDatabase: durable.place.database,
+    mongoCollection: durable.place.collection,
+    enableWriteBehind,
+  }
+
+  return {
+    durability: enableWriteBehind ? 'outbox' : 'durable',
+    settle: store => (store as HybridAuthStore).reconcileOutbox(),
+    async open({ ttlMs = null, now } = {}) {
+      const names = new KeyNames(hot.prefix, { hasOutbox: true })
+      const { connection, release } = await openConnection(hot.place, 5000)
+      const { backend } = composeHybrid({
+        redis: new RedisSide({ connection, release, names, ttlMs, maxEntries: 10_000, now }),
+        mongo: await durable.open({ ttlMs, now }),
+        names,
+        memory: new SessionMemory(),
+        timeoutMs: 5000,
+        isWriteBehind: enableWriteBehind,
+        opensDegraded: false,
+        logger: nullLogger,
+        now,
+      })
+      return backend
+    },
+    openStore: given => createHybridStore({ ...given, ...place }),
+    source: given => ({
+      module: STORE_MODULE,
+      options: { servers: servers.redis, options: { ...given, ...place, redis: undefined } },
+    }),
+    async remember() {
+      const restorations = await Promise.all([hot.remember(), durable.remember()])
+      return async () => {
+        for (const restore of restorations) await restore()
+      }
+    },
+    async dump() {
+      return Buffer.concat(await Promise.all([hot.dump(), durable.dump()]))
+    },
+    async remove() {
+      await Promise.all([hot.remove(), durable.remove()])
+    },
+  }
+}

@@ -1,0 +1,15 @@
+import { createHybridStore, type HybridOptions } from '../../../src/hybrid/index.js'
+import { openCluster, type Servers } from '../redis/redis-database.js'
+
+/** How another process opens the store. */
+export default async ({ servers, options }: { servers: Servers; options: HybridOptions }) => {
+  if ('url' in servers) return createHybridStore({ ...options, redisUrl: servers.url })
+  const redis = openCluster(servers.cluster)
+  const store = await createHybridStore({ ...options, redis })
+  const close = store.close.bind(store)
+  store.close = async () => {
+    await close()
+    redis.disconnect()
+  }
+  return store
+}
