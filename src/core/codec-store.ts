@@ -106,8 +106,9 @@ export class CodecStore implements AuthStore {
     checkConditions(sessionId, expectedVersion, fencingToken)
     const writes = encodePatch(this.#codec, sessionId, patch)
     const operationId = this.#operationIds.next()
-    const result = await this.#rewinds.write('set', sessionId, seenVersion =>
-      this.#backend.commit(sessionId, { writes, operationId, expectedVersion, fencingToken, seenVersion }),
+    const commit = { writes, operationId, expectedVersion, fencingToken }
+    const result = await this.#rewinds.write('set', sessionId, (seenVersion, signal) =>
+      this.#backend.commit(sessionId, { ...commit, seenVersion, signal }),
     )
     this.#rewinds.noteCommit(sessionId, result, writes)
     const { version, updatedAtMs, durability } = result
@@ -118,8 +119,9 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#operationIds.next()
-    await this.#rewinds.write('delete', sessionId, seenVersion =>
-      this.#backend.delete(sessionId, { operationId, expectedVersion, fencingToken, seenVersion }),
+    const deletion = { operationId, expectedVersion, fencingToken }
+    await this.#rewinds.write('delete', sessionId, (seenVersion, signal) =>
+      this.#backend.delete(sessionId, { ...deletion, seenVersion, signal }),
     )
     this.#rewinds.memory.forgetWrites(sessionId)
   }
@@ -230,7 +232,11 @@ export class CodecStore implements AuthStore {
     return this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes) as StoredCreds
   }
 
-  #run<T>(operation: string, sessionId: string | undefined, action: () => Promise<T>): Promise<T> {
+  #run<T>(
+    operation: string,
+    sessionId: string | undefined,
+    action: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     if (this.#isClosed) throw new ClosedError('The store', { sessionId })
     return withRetry(this.#retry, { operation, sessionId }, action)
   }

@@ -8,6 +8,7 @@ export type StoreErrorCode =
   | 'FENCED'
   | 'REWOUND'
   | 'COLD'
+  | 'AHEAD'
   | 'SESSION_LOCKED'
   | 'STORE_UNAVAILABLE'
   | 'TIMEOUT'
@@ -103,6 +104,16 @@ export class RewoundError extends StoreError {
 export class SessionColdError extends StoreError {
   constructor(context: StoreErrorContext) {
     super('COLD', 'Redis does not hold the session; it has to be loaded from MongoDB.', context)
+  }
+}
+
+/** A write has gone past Redis that its own store does not know of; `HybridBackend` does not let this out. */
+export class SessionAheadError extends StoreError {
+  constructor(
+    readonly found: number,
+    context: StoreErrorContext,
+  ) {
+    super('AHEAD', `The session is at version ${found}, further than this process knew.`, context)
   }
 }
 

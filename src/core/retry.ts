@@ -23,23 +23,26 @@ export interface Attempt {
  * Runs `action` until it succeeds, fails for good, has been retried `maxRetries` times, or the deadline is over.
  * Only `STORE_UNAVAILABLE` and `TIMEOUT` are retried, after an exponential backoff with full jitter
  * (AWS Architecture Blog, "Exponential Backoff and Jitter"). Throws `StoreTimeoutError` at the deadline,
- * whether or not `action` ever ends.
+ * whether or not `action` ever ends: its signal then says that nobody waits for it any more.
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
   attempt: Attempt,
-  action: () => Promise<T>,
+  action: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const deadlineMs = performance.now() + policy.timeoutMs
+  const controller = new AbortController()
   let first: unknown
   let timeout: unknown
   for (let retries = 0; ; retries++) {
     try {
-      return await withDeadline(deadlineMs - performance.now(), policy, attempt, action)
+      const leftMs = deadlineMs - performance.now()
+      return await withDeadline(leftMs, policy, attempt, () => action(controller.signal))
     } catch (error) {
       const delayMs = Math.random() * policy.baseDelayMs * policy.multiplier ** retries
       const isOver = performance.now() + delayMs >= deadlineMs
       const isTimeout = hasCode(error, 'TIMEOUT')
+      if (isOver) controller.abort()
       if (!isTimeout && !hasCode(error, 'STORE_UNAVAILABLE')) throw error
       if (isTimeout) timeout ??= error
       first ??= error

@@ -7,7 +7,11 @@ import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js
 /** A store that keeps going back while it is being healed is given up on after so many times. */
 const MAX_HEALS = 3
 
-type Run = <T>(operation: string, sessionId: string, action: () => Promise<T>) => Promise<T>
+type Run = <T>(
+  operation: string,
+  sessionId: string,
+  action: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
 
 /**
  * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
@@ -50,12 +54,12 @@ export class RewindGuard {
   async write<T>(
     operation: string,
     sessionId: string,
-    action: (seenVersion: number | undefined) => Promise<T>,
+    action: (seenVersion: number | undefined, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       const seenVersion = this.memory.seenVersion(sessionId)
       try {
-        return await this.#run(operation, sessionId, () => action(seenVersion))
+        return await this.#run(operation, sessionId, signal => action(seenVersion, signal))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
         const { seen, found } = error as RewoundError
@@ -77,12 +81,13 @@ export class RewindGuard {
   async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
     const writes = this.memory.writesAfter(sessionId, foundVersion)
     const fencingToken = this.memory.token(sessionId)
-    const result = await this.#run('heal', sessionId, () =>
+    const result = await this.#run('heal', sessionId, signal =>
       this.#backend.commit(sessionId, {
         writes,
         operationId: randomUUID(),
         fencingToken,
         above: seenVersion,
+        signal,
       }),
     )
     this.noteCommit(sessionId, result, writes)

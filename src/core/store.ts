@@ -183,9 +183,19 @@ export interface Guard {
   readonly fencingToken?: number | undefined
   /** Refuse with `RewoundError` when the session is behind this version. */
   readonly seenVersion?: number | undefined
+  /**
+   * Hybrid: refuse with `SessionAheadError` unless the session is below this version. A command that Redis gets late,
+   * after a write has gone past it, would undo that write.
+   */
+  readonly belowVersion?: number | undefined
 }
 
-export interface Commit extends Guard {
+/** A write that nobody waits for any more must not be carried out after a later one. */
+interface Abandonable {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Commit extends Guard, Abandonable {
   readonly writes: readonly FieldWrite[]
   /** The same id twice is one write: what a retry after a lost answer needs. */
   readonly operationId: string
@@ -196,7 +206,7 @@ export interface Commit extends Guard {
 }
 
 /** The same id twice is one deletion. */
-export interface Deletion extends Guard {
+export interface Deletion extends Guard, Abandonable {
   readonly operationId: string
   /** As of `Commit`. */
   readonly step?: number | undefined

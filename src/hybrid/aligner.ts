@@ -1,11 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StoreUnavailableError } from '../core/errors.js'
+import { hasCode, StoreUnavailableError } from '../core/errors.js'
 import type { Head } from '../core/store.js'
-import type { MongoBackend } from '../mongodb/mongo-backend.js'
-import { type Breaker, LOADING_MS } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
-import type { SessionStates } from './session-state.js'
+import type { SessionState, SessionStates } from './session-state.js'
 
 /** Attempts that others' writes have overtaken. */
 const MAX_ROUNDS = 8
@@ -13,9 +13,7 @@ const PAUSE_MS = 10
 
 export interface AlignerParts {
   redis: RedisSide
-  toRedis: Breaker
-  mongo: MongoBackend
-  toMongo: Breaker
+  mongo: MongoSide
   applier: OutboxApplier
   states: SessionStates
 }
@@ -32,18 +30,14 @@ export interface Aligned {
  */
 export class Aligner {
   readonly #redis: RedisSide
-  readonly #toRedis: Breaker
-  readonly #mongo: MongoBackend
-  readonly #toMongo: Breaker
+  readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
   readonly #states: SessionStates
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, toRedis, mongo, toMongo, applier, states }: AlignerParts) {
+  constructor({ redis, mongo, applier, states }: AlignerParts) {
     this.#redis = redis
-    this.#toRedis = toRedis
     this.#mongo = mongo
-    this.#toMongo = toMongo
     this.#applier = applier
     this.#states = states
   }
@@ -64,39 +58,46 @@ export class Aligner {
 
   async #align(sessionId: string): Promise<Aligned> {
     const state = this.#states.of(sessionId)
-    const wasBehind = state.isBehind
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      state.isBehind = false // what is found to be late from here on counts
-      try {
-        await this.#applier.drain(sessionId)
-        const peek = await this.#toRedis.run(() => this.#redis.peek(sessionId))
-        const { head } = await this.#toMongo.run(() => this.#mongo.read(sessionId, []))
-        if (isInStep(peek, head)) {
-          this.#states.release(sessionId)
-          return { peek, head }
-        }
-        if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
-        else if (isOnlyFenceAhead(peek, head)) await this.#raiseFence(sessionId, peek.fence)
-        else await this.#bringToRedis(sessionId, peek)
-      } catch (error) {
-        state.isBehind ||= wasBehind
-        throw error
+      await state.bypassing.end()
+      const heal = state.beginHealing()
+      if (state.hasLostBypass) await this.#forestall(sessionId, state)
+      await this.#applier.drain(sessionId)
+      const peek = await this.#redis.peek(sessionId)
+      const head = await this.#mongo.readHead(sessionId)
+      if (isInStep(peek, head)) {
+        heal()
+        this.#states.release(sessionId)
+        return { peek, head }
       }
+      if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
+      else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
+      else await this.#bringToRedis(sessionId, peek)
       await sleep(Math.random() * PAUSE_MS * round)
     }
-    state.isBehind = true
     throw new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
       sessionId,
     })
   }
 
-  async #bringToRedis(sessionId: string, peek: Peek): Promise<void> {
-    const session = await this.#toMongo.run(() => this.#mongo.readWhole(sessionId), LOADING_MS)
-    await this.#toRedis.run(() => this.#redis.install(sessionId, peek, session), LOADING_MS)
+  /**
+   * A write past Redis whose answer was lost may reach MongoDB at any later time. It is a compare-and-set on the head:
+   * another version there, and it cannot be carried out any more.
+   */
+  async #forestall(sessionId: string, state: SessionState): Promise<void> {
+    const { exists, version } = await this.#mongo.readHead(sessionId)
+    const barrier = { writes: [], operationId: randomUUID(), above: version, expectedVersion: version }
+    try {
+      if (exists) await this.#mongo.commit(sessionId, barrier)
+    } catch (error) {
+      if (!hasCode(error, 'VERSION_MISMATCH')) throw error // another one has changed the head
+    }
+    state.hasLostBypass = false
   }
 
-  #raiseFence(sessionId: string, token: number): Promise<void> {
-    return this.#toMongo.run(() => this.#mongo.raiseFence(sessionId, token))
+  async #bringToRedis(sessionId: string, peek: Peek): Promise<void> {
+    const session = await this.#mongo.readWhole(sessionId)
+    await this.#redis.install(sessionId, peek, session)
   }
 
   /** MongoDB has gone back, as after a restore: all of the session is written again. */
@@ -104,13 +105,13 @@ export class Aligner {
     const operation = { id: `align.${version}.${updatedAtMs}`, version, updatedAtMs }
     const application = { version, fencingToken: fence, operations: [operation] }
     if (state === 'deleted') {
-      await this.#toMongo.run(() => this.#mongo.apply(sessionId, { ...application, kind: 'deletion' }, []))
+      await this.#mongo.apply(sessionId, { ...application, kind: 'deletion' }, [])
       return
     }
-    const { head, fields } = await this.#toRedis.run(() => this.#redis.readAll(sessionId), LOADING_MS)
+    const { head, fields } = await this.#redis.readAll(sessionId)
     if (!head.exists || head.version !== version) return // it has changed; another round sees as what
     const whole = { ...application, kind: 'session' } as const
-    await this.#toMongo.run(() => this.#mongo.apply(sessionId, whole, fields), LOADING_MS)
+    await this.#mongo.apply(sessionId, whole, fields)
   }
 }
 

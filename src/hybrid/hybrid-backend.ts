@@ -1,84 +1,78 @@
 import { Calls } from '../core/calls.js'
-import { FencedError, hasCode, maskSessionId, type StoreError } from '../core/errors.js'
-import type { Logger } from '../core/logger.js'
+import {
+  FencedError,
+  hasCode,
+  type SessionAheadError,
+  SessionColdError,
+  type StoreError,
+} from '../core/errors.js'
 import { withRetry } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import {
-  type Backend,
-  type BackendClaim,
-  type Commit,
-  type CommitResult,
-  CREDS_FIELD,
-  type Deletion,
-  type Field,
-  type Head,
-  type ReadResult,
-  type SessionPage,
-  type SnapshotResult,
+import type {
+  Backend,
+  BackendClaim,
+  Commit,
+  CommitResult,
+  Deletion,
+  Durability,
+  Field,
+  Head,
+  ReadResult,
+  SessionPage,
+  SnapshotResult,
 } from '../core/store.js'
-import type { MongoBackend } from '../mongodb/mongo-backend.js'
 import type { Aligner } from './aligner.js'
-import { type Breaker, isOutage, isOutageOf, LOADING_MS } from './breaker.js'
+import { isOutage, isOutageOf } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
+import type { SessionOpener } from './session-opener.js'
 import type { SessionStates } from './session-state.js'
 
 /** A write that goes past Redis outranks whatever Redis may hold. */
 const BYPASS_STEP = 2 ** 20
-/** Loading a session that another process changes all the while. */
+/** Times that a session is loaded into Redis within one call: others may change it, or evict it, all the while. */
 const MAX_LOADINGS = 3
 const FLUSH_MS = 5000
 
 export interface HybridBackendParts {
   redis: RedisSide
-  toRedis: Breaker
-  mongo: MongoBackend
-  toMongo: Breaker
+  mongo: MongoSide
   applier: OutboxApplier
   aligner: Aligner
+  opener: SessionOpener
   states: SessionStates
   memory: SessionMemory
   /** Instead of waiting for MongoDB. */
   writeBehind: Publisher | undefined
-  /** Open a session while one of the two is away. */
-  opensDegraded: boolean
-  logger: Logger
 }
 
 /** One of the two, as far as both can answer the same question. */
 type Side = Pick<Backend, 'read' | 'readAll' | 'listFields'>
 
-/**
- * Redis numbers the writes and answers the reads; MongoDB outlives it. docs/hybrid.md tells the protocol.
- */
+/** Redis numbers the writes and answers the reads; MongoDB outlives it. docs/hybrid.md tells the protocol. */
 export class HybridBackend implements Backend {
   readonly #redis: RedisSide
-  readonly #toRedis: Breaker
-  readonly #mongo: MongoBackend
-  readonly #toMongo: Breaker
+  readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
   readonly #aligner: Aligner
+  readonly #opener: SessionOpener
   readonly #states: SessionStates
   readonly #memory: SessionMemory
   readonly #writeBehind: Publisher | undefined
-  readonly #opensDegraded: boolean
-  readonly #logger: Logger
   readonly #calls = new Calls('The hybrid store', error => error as Error)
 
   constructor(parts: HybridBackendParts) {
     this.#redis = parts.redis
-    this.#toRedis = parts.toRedis
     this.#mongo = parts.mongo
-    this.#toMongo = parts.toMongo
     this.#applier = parts.applier
     this.#aligner = parts.aligner
+    this.#opener = parts.opener
     this.#states = parts.states
     this.#memory = parts.memory
     this.#writeBehind = parts.writeBehind
-    this.#opensDegraded = parts.opensDegraded
-    this.#logger = parts.logger
   }
 
   read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
@@ -86,15 +80,15 @@ export class HybridBackend implements Backend {
   }
 
   readAll(sessionId: string): Promise<SnapshotResult> {
-    return this.#read(sessionId, side => side.readAll(sessionId), LOADING_MS)
+    return this.#read(sessionId, side => side.readAll(sessionId))
   }
 
   async listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    const ask = async (side: Side) => {
+    const { fields } = await this.#read(sessionId, async side => {
       const { head } = await side.read(sessionId, [])
       return { head, fields: await side.listFields(sessionId, type) }
-    }
-    return (await this.#read(sessionId, ask, LOADING_MS)).fields
+    })
+    return fields
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
@@ -107,8 +101,8 @@ export class HybridBackend implements Backend {
     )
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<void> {
-    await this.#write(
+  delete(sessionId: string, deletion: Deletion): Promise<void> {
+    return this.#write(
       sessionId,
       deletion,
       () => this.#deleteFromRedis(sessionId, deletion),
@@ -117,29 +111,38 @@ export class HybridBackend implements Backend {
   }
 
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
-    return this.#calls.run(() => this.#claim(sessionId, leaseMs))
+    return this.#calls.run(() => this.#opener.claim(sessionId, leaseMs))
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
-    const onRedis = () => this.#redis.lease(sessionId, fencingToken, leaseMs)
-    const onMongo = () => this.#mongo.lease(sessionId, fencingToken, leaseMs)
     return this.#calls.run(() =>
       eitherOf(
-        this.#loaded(sessionId, () => this.#toRedis.run(onRedis)),
-        this.#toMongo.run(onMongo),
+        this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs)),
+        this.#mongo.lease(sessionId, fencingToken, leaseMs),
       ),
     )
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    const onRedis = () => this.#redis.touch(sessionId, ttlMs)
-    const onMongo = () => this.#mongo.touch(sessionId, ttlMs)
-    return this.#calls.run(() => eitherOf(this.#toRedis.run(onRedis), this.#toMongo.run(onMongo)))
+    return this.#calls.run(() =>
+      eitherOf(this.#redis.touch(sessionId, ttlMs), this.#mongo.touch(sessionId, ttlMs)),
+    )
   }
 
   /** By MongoDB, which keeps them in order; while it is away, by Redis. A cursor is good for the one it came from. */
-  list(limit: number, cursor?: string): Promise<SessionPage> {
-    return this.#calls.run(() => this.#list(limit, cursor))
+  list(limit: number, cursor = ''): Promise<SessionPage> {
+    const [from, position] = [cursor.slice(0, 1), cursor.slice(1) || undefined]
+    return this.#calls.run(async () => {
+      try {
+        if (from !== 'r') {
+          await this.#applier.flush()
+          return toPage('m', await this.#mongo.list(limit, position))
+        }
+      } catch (error) {
+        if (from === 'm' || !isOutage(error)) throw error
+      }
+      return toPage('r', await this.#redis.list(limit, position))
+    })
   }
 
   async isHealthy(): Promise<boolean> {
@@ -155,51 +158,20 @@ export class HybridBackend implements Backend {
     this.#applier.close()
     await this.#writeBehind?.close()
     await Promise.all([this.#redis.close(), this.#mongo.close()])
-    this.#toRedis.close()
-    this.#toMongo.close()
-  }
-
-  async #claim(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
-    try {
-      return await this.#claimBoth(sessionId, leaseMs)
-    } catch (error) {
-      if (!isOutage(error) || !this.#opensDegraded) throw error
-      const claim = await this.#claimEither(sessionId, leaseMs, error as StoreError)
-      const about = { sessionId: maskSessionId(sessionId) }
-      this.#logger.warn(about, 'a session was opened while one of Redis and MongoDB was away')
-      return claim
-    }
-  }
-
-  async #list(limit: number, cursor = ''): Promise<SessionPage> {
-    const [from, position] = [cursor.slice(0, 1), cursor.slice(1) || undefined]
-    if (from !== 'r') {
-      try {
-        await this.#applier.flush()
-        return toPage('m', await this.#toMongo.run(() => this.#mongo.list(limit, position)))
-      } catch (error) {
-        if (from === 'm' || !isOutage(error)) throw error
-      }
-    }
-    return toPage('r', await this.#toRedis.run(() => this.#redis.list(limit, position)))
   }
 
   /** From Redis as long as it can be believed, else from MongoDB. */
-  #read<T extends { head: Head }>(
-    sessionId: string,
-    ask: (side: Side) => Promise<T>,
-    timeoutMs?: number,
-  ): Promise<T> {
+  #read<T extends { head: Head }>(sessionId: string, ask: (side: Side) => Promise<T>): Promise<T> {
     return this.#calls.run(async () => {
       let outage: StoreError | undefined
       try {
-        const known = await this.#readRedis(sessionId, ask, timeoutMs)
+        const known = await this.#readRedis(sessionId, ask)
         if (known !== undefined) return known
       } catch (error) {
         if (!isOutageOf('Redis', error)) throw error
         outage = error as StoreError
       }
-      return this.#readMongo(sessionId, ask, timeoutMs, outage)
+      return this.#readMongo(sessionId, ask, outage)
     })
   }
 
@@ -207,18 +179,17 @@ export class HybridBackend implements Backend {
   async #readRedis<T extends { head: Head }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
-    timeoutMs: number | undefined,
   ): Promise<T | undefined> {
-    const seen = this.#memory.seenVersion(sessionId) ?? 0
+    const seen = this.#seen(sessionId)
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
-        const result = await this.#toRedis.run(() => ask(this.#redis), timeoutMs)
-        const isBelieved = result.head.exists && result.head.version >= seen
-        if (isBelieved || loadings === MAX_LOADINGS) return result
+        const result = await ask(this.#redis)
+        const { exists, version, fence } = result.head
+        if ((exists && version >= seen) || loadings === MAX_LOADINGS) return result
         const { peek } = await this.#aligner.align(sessionId)
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
-        if (peek.version === result.head.version && peek.fence === result.head.fence) return result
+        if (peek.version === version && peek.fence === fence) return result
       } catch (error) {
         if (!hasCode(error, 'COLD')) throw error
         await this.#applier.drain(sessionId)
@@ -232,12 +203,11 @@ export class HybridBackend implements Backend {
   async #readMongo<T extends { head: Head }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
-    timeoutMs: number | undefined,
-    outage?: StoreError,
+    outage: StoreError | undefined,
   ): Promise<T> {
-    const seen = this.#memory.seenVersion(sessionId) ?? 0
+    const seen = this.#seen(sessionId)
     if (outage) await this.#applier.applyOwn(sessionId)
-    const result = await this.#toMongo.run(() => ask(this.#mongo), timeoutMs)
+    const result = await ask(this.#mongo)
     // What MongoDB does not have, Redis may.
     if (outage && (!result.head.exists || result.head.version < seen)) throw outage
     return result
@@ -245,141 +215,110 @@ export class HybridBackend implements Backend {
 
   #write<T>(
     sessionId: string,
-    { seenVersion = 0 }: Commit | Deletion,
+    write: Commit | Deletion,
     toRedis: () => Promise<T>,
     toMongo: () => Promise<T>,
   ): Promise<T> {
     return this.#calls.run(async () => {
       try {
-        return await this.#loaded(sessionId, toRedis)
+        return await this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
       } catch (error) {
         if (!isOutageOf('Redis', error)) throw error
-        return this.#bypass(sessionId, seenVersion, toMongo, error as StoreError)
+        return await this.#bypass(sessionId, write, toMongo, error as StoreError)
+      } finally {
+        this.#states.release(sessionId)
       }
     })
   }
 
   /** Runs what needs the session in Redis, and as new as this process knows it. */
-  async #loaded<T>(sessionId: string, run: () => Promise<T>): Promise<T> {
+  async #loaded<T>(sessionId: string, run: () => T | Promise<T>): Promise<T> {
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
         return await run()
       } catch (error) {
+        if (hasCode(error, 'AHEAD')) this.#memory.noteVersion(sessionId, (error as SessionAheadError).found)
         // Once more behind than what this process has seen: MongoDB does not have it either.
         const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
-        if (!isToLoad || loadings === MAX_LOADINGS) throw error
-        await this.#aligner.align(sessionId)
+        if (isToLoad && loadings < MAX_LOADINGS) await this.#aligner.align(sessionId)
+        else if (!hasCode(error, 'AHEAD') || loadings === MAX_LOADINGS) throw error
       }
     }
+  }
+
+  #writeToRedis<T>(sessionId: string, { signal }: Commit | Deletion, toRedis: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted()
+    const state = this.#states.of(sessionId)
+    if (state.isBehind) throw new SessionColdError({ sessionId }) // a write has just gone past Redis
+    return state.atRedis.run(toRedis)
   }
 
   /** Past Redis, while it is away. Only for a session that MongoDB has as new as this process knows it. */
   async #bypass<T>(
     sessionId: string,
-    seenVersion: number,
+    { seenVersion = 0, signal }: Commit | Deletion,
     toMongo: () => Promise<T>,
     outage: StoreError,
   ): Promise<T> {
     await this.#applier.applyOwn(sessionId)
-    const { head } = await this.#toMongo.run(() => this.#mongo.read(sessionId, []))
-    if (!head.exists || head.version < seenVersion) throw outage
-    this.#states.of(sessionId).isBehind = true
-    return this.#toMongo.run(toMongo)
+    const { exists, version } = await this.#mongo.readHead(sessionId)
+    if (!exists || version < seenVersion) throw outage
+    const state = this.#states.of(sessionId)
+    await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
+    signal?.throwIfAborted()
+    state.noteDivergence()
+    try {
+      return await state.bypassing.run(toMongo)
+    } catch (error) {
+      if (isOutage(error)) state.hasLostBypass = true
+      throw error
+    }
   }
 
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
     const { operationId, fencingToken, writes } = commit
-    const taken = await this.#toRedis.run(() => this.#redis.commit(sessionId, commit))
-    const { version, updatedAtMs, begins, waiting } = taken
+    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
+    const { version, updatedAtMs, waiting } = taken
     if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
-    const kind = begins ? 'session' : 'fields'
+    const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
-    return { version, updatedAtMs, durability: await this.#hand(sessionId, write, waiting) }
+    return { version, updatedAtMs, durability: await this.#passOn(sessionId, write, waiting) }
   }
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
     const { operationId } = deletion
-    const taken = await this.#toRedis.run(() => this.#redis.delete(sessionId, deletion))
-    const { version, fence: fencingToken, waiting } = taken
-    if (taken.isEntered) {
+    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
+    const { version, fence: fencingToken, isEntered, waiting } = taken
+    if (isEntered) {
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
-      await this.#hand(sessionId, write, waiting)
+      await this.#passOn(sessionId, write, waiting)
       return
     }
     // Redis has no such session: if MongoDB has one, it must not come back from there.
-    this.#states.of(sessionId).isBehind = true
-    const unseen = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
-    await this.#toMongo.run(() => this.#mongo.delete(sessionId, unseen))
+    this.#states.of(sessionId).noteDivergence()
+    await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined }) // it may have forgotten a tombstone
   }
 
-  /** Passes a write that Redis has taken on to MongoDB. */
-  async #hand(sessionId: string, write: PendingWrite, waiting: number): Promise<CommitResult['durability']> {
+  #seen(sessionId: string): number {
+    return this.#memory.seenVersion(sessionId) ?? 0
+  }
+
+  /** Brings a write that Redis has taken to MongoDB, or on its way there. */
+  async #passOn(sessionId: string, write: PendingWrite, waiting: number): Promise<Durability> {
     if (this.#writeBehind) {
       this.#applier.add(sessionId, write, waiting)
       this.#writeBehind.publish(sessionId, write)
       return 'outbox'
     }
     const { fencingToken } = write
-    try {
-      const { fence } = await this.#applier.apply(sessionId, write, waiting)
-      if (fencingToken === undefined || fence <= fencingToken) return 'durable'
-      throw new FencedError(fencingToken, fence, { sessionId })
-    } catch (error) {
-      if (hasCode(error, 'FENCED')) throw error
-      return 'outbox'
-    }
-  }
-
-  async #claimBoth(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
-    const { peek } = await this.#aligner.align(sessionId)
-    const durable = await this.#toMongo.run(() => this.#mongo.claim(sessionId, leaseMs, peek.fence))
-    const token = durable.fencingToken
-    const hot = await this.#claimHot(sessionId, leaseMs, token)
-    if (hot.fencingToken !== token) {
-      await this.#toMongo.run(() => this.#mongo.raiseFence(sessionId, hot.fencingToken))
-    }
-    const isSame = hot.head.exists === durable.head.exists && hot.head.version === durable.head.version
-    if (isSame) return hot
-    // Somebody has written between the two.
-    await this.#aligner.align(sessionId)
-    const { head, values } = await this.#toRedis.run(() => this.#redis.read(sessionId, [CREDS_FIELD]))
-    return { fencingToken: hot.fencingToken, head, creds: values[0] }
-  }
-
-  async #claimHot(sessionId: string, leaseMs: number | undefined, token: number): Promise<BackendClaim> {
-    try {
-      return await this.#loaded(sessionId, () =>
-        this.#toRedis.run(() => this.#redis.claim(sessionId, leaseMs, token)),
-      )
-    } catch (error) {
-      if (hasCode(error, 'SESSION_LOCKED')) {
-        await this.#toMongo.run(() => this.#mongo.lease(sessionId, token, null))
-      }
-      throw error
-    }
-  }
-
-  /** Only what is there may be opened so: that a session is new, both have to say. */
-  async #claimEither(
-    sessionId: string,
-    leaseMs: number | undefined,
-    outage: StoreError,
-  ): Promise<BackendClaim> {
-    const seen = this.#memory.seenVersion(sessionId) ?? 0
-    if (isOutageOf('Redis', outage)) {
-      this.#states.of(sessionId).isBehind = true
-      await this.#applier.applyOwn(sessionId)
-      const { head } = await this.#toMongo.run(() => this.#mongo.read(sessionId, []))
-      if (!head.exists || head.version < seen) throw outage
-      return this.#toMongo.run(() => this.#mongo.claim(sessionId, leaseMs))
-    }
-    const peek = await this.#toRedis.run(() => this.#redis.peek(sessionId))
-    if (peek.state !== 'live' || peek.version < seen) throw outage
-    const claim = await this.#toRedis.run(() => this.#redis.claim(sessionId, leaseMs, undefined))
-    await this.#applier.adopt(sessionId)
-    return claim
+    const applied = await this.#applier.apply(sessionId, write, waiting).catch(() => undefined)
+    if (applied === undefined) return 'outbox'
+    if (fencingToken === undefined || applied.fence <= fencingToken) return 'durable'
+    throw new FencedError(fencingToken, applied.fence, { sessionId })
   }
 }
 

@@ -12,35 +12,34 @@ import { type HybridOptions, parseHybridOptions } from './hybrid-options.js'
 import { warnOfLoss } from './loss-check.js'
 import type { OutboxJob } from './queue.js'
 import type { OutboxReconcilerStats, Reconciler } from './reconciler.js'
-import { RedisSide } from './redis-side.js'
 
 const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 const DEFAULT_MAX_ENTRIES = 10_000
 
 interface HybridParts extends StoreParts {
-  toMongo: Breaker
+  breaker: Breaker
   reconciler: Reconciler
 }
 
 /** Many sessions in one Redis and one collection of MongoDB. Made by `createHybridStore`. */
 export class HybridAuthStore extends CodecStore {
-  readonly #toMongo: Breaker
+  readonly #breaker: Breaker
   readonly #reconciler: Reconciler
 
   constructor(parts: HybridParts) {
     super(parts)
-    this.#toMongo = parts.toMongo
+    this.#breaker = parts.breaker
     this.#reconciler = parts.reconciler
   }
 
   /** Whether MongoDB is left alone for now, after too many failures. Writes then stay in the outbox. */
   isMongoCircuitBreakerOpen(): boolean {
-    return this.#toMongo.isOpen
+    return this.#breaker.isOpen
   }
 
   /** opossum's counters of the calls to MongoDB in the last 10 seconds. */
   getCircuitBreakerStats(): CircuitBreakerStats {
-    return this.#toMongo.stats
+    return this.#breaker.stats
   }
 
   /** What has been brought from the outbox to MongoDB by this store. */
@@ -94,8 +93,8 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
   const memory = hot.connection.memoryOf(prefix)
   const maxEntries = outbox.maxEntries ?? DEFAULT_MAX_ENTRIES
   const { timeoutMs } = retry
-  const { backend, reconciler, toMongo } = composeHybrid({
-    redis: new RedisSide({ ...hot, names, ttlMs, maxEntries }),
+  const { backend, reconciler, breaker } = composeHybrid({
+    redis: { ...hot, names, ttlMs, maxEntries },
     mongo: new MongoBackend({
       collection: toCollection(durable.connection, mongoOptions),
       ttlMs,
@@ -103,7 +102,6 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
       logger,
       release: durable.release,
     }),
-    names,
     memory,
     timeoutMs,
     isWriteBehind: enableWriteBehind,
@@ -116,7 +114,7 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
   return new HybridAuthStore({
     backend,
     reconciler,
-    toMongo,
+    breaker,
     codec,
     retry,
     ttlMs,

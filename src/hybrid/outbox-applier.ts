@@ -9,8 +9,8 @@ import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
 import { Turns } from '../core/turns.js'
 import type { Applied } from '../mongodb/changes.js'
-import type { MongoBackend } from '../mongodb/mongo-backend.js'
-import { type Breaker, isOutage, LOADING_MS } from './breaker.js'
+import { isOutage } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
 import type { OutboxEntry } from './outbox-entry.js'
 import {
   mergeWrites,
@@ -27,8 +27,6 @@ import type { SessionState, SessionStates } from './session-state.js'
 const MAX_HELD_BYTES = 64 * 1024 * 1024
 const RETRY_MS = 1000
 const SESSIONS_AT_ONCE = 8
-/** More than that in one change are given the time of loading a session. */
-const MANY_WRITES = 1000
 /** What a queue has not seen to after so long, this process does. */
 const QUEUE_GRACE_MS = 5000
 /** Errors of MongoDB that a repetition does not mend. */
@@ -42,9 +40,7 @@ const REFUSALS: readonly StoreErrorCode[] = [
 
 export interface OutboxApplierParts {
   redis: RedisSide
-  toRedis: Breaker
-  mongo: MongoBackend
-  toMongo: Breaker
+  mongo: MongoSide
   states: SessionStates
   /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
   hasWorkers: boolean
@@ -71,9 +67,7 @@ export interface AppliedCounts {
 export class OutboxApplier {
   readonly counts: AppliedCounts = { applied: 0, parked: 0 }
   readonly #redis: RedisSide
-  readonly #toRedis: Breaker
-  readonly #mongo: MongoBackend
-  readonly #toMongo: Breaker
+  readonly #mongo: MongoSide
   readonly #states: SessionStates
   readonly #hasWorkers: boolean
   readonly #logger: Logger
@@ -82,15 +76,13 @@ export class OutboxApplier {
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor({ redis, toRedis, mongo, toMongo, states, hasWorkers, logger }: OutboxApplierParts) {
+  constructor({ redis, mongo, states, hasWorkers, logger }: OutboxApplierParts) {
     this.#redis = redis
-    this.#toRedis = toRedis
     this.#mongo = mongo
-    this.#toMongo = toMongo
     this.#states = states
     this.#hasWorkers = hasWorkers
     this.#logger = logger
-    toMongo.onChange('close', () => this.#retryLater(0))
+    mongo.breaker.onChange('close', () => this.#retryLater(0))
   }
 
   /** Takes charge of a write; `waiting`: entries that Redis counted in the outbox. */
@@ -114,7 +106,7 @@ export class OutboxApplier {
   schedule(sessionId: string): void {
     const state = this.#states.of(sessionId)
     if (state.isScheduled) return
-    if (this.#toMongo.isOpen) {
+    if (this.#mongo.breaker.isOpen) {
       rejectAll(state, new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
       this.#retryLater(RETRY_MS)
       return
@@ -203,9 +195,7 @@ export class OutboxApplier {
   }
 
   async #fetch(sessionId: string, state: SessionState, evenParked = false): Promise<Page> {
-    const { entries, lastVersion } = await this.#toRedis.run(() =>
-      this.#redis.entries(sessionId, state.parked),
-    )
+    const { entries, lastVersion } = await this.#redis.entries(sessionId, state.parked)
     const writes: PendingWrite[] = []
     for (const { version, entry } of entries) {
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
@@ -235,12 +225,8 @@ export class OutboxApplier {
 
   async #applyBatch(sessionId: string, state: SessionState, batch: readonly PendingWrite[]): Promise<void> {
     try {
-      const writes = mergeWrites(batch)
-      const applied = await this.#toMongo.run(
-        () => this.#mongo.apply(sessionId, toApplication(batch), writes),
-        writes.length > MANY_WRITES ? LOADING_MS : undefined,
-      )
-      if (applied.isLate) state.isBehind = true
+      const applied = await this.#mongo.apply(sessionId, toApplication(batch), mergeWrites(batch))
+      if (applied.isLate) state.noteDivergence()
       this.counts.applied += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
@@ -256,7 +242,7 @@ export class OutboxApplier {
 
   async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
     try {
-      if (applied.length > 0) await this.#toRedis.run(() => this.#redis.ack(sessionId, applied))
+      if (applied.length > 0) await this.#redis.ack(sessionId, applied)
     } finally {
       for (const { operationId } of applied) state.unacked.delete(operationId)
       this.#states.release(sessionId)
@@ -266,7 +252,7 @@ export class OutboxApplier {
   /** Leaves the entry in the outbox for whoever looks into it, and goes on with the others. */
   async #park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
     const { version, operationId } = write
-    const { entries } = await this.#toRedis.run(() => this.#redis.entries(sessionId, state.parked))
+    const { entries } = await this.#redis.entries(sessionId, state.parked)
     const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
     if (entry) {
       const { attempts } = entry
@@ -276,7 +262,7 @@ export class OutboxApplier {
         lastError: error.code,
         updatedAt: Date.now(),
       } as const
-      await this.#toRedis.run(() => this.#redis.mark(sessionId, { ...entry, ...failed }))
+      await this.#redis.mark(sessionId, { ...entry, ...failed })
     }
     this.#notePark(sessionId, state, version, { lastError: error.code })
     if (state.unapplied.has(operationId)) this.#settle(state, operationId).reject?.(error)
@@ -310,7 +296,7 @@ export class OutboxApplier {
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => {
       this.#retry = undefined
-      if (this.#toMongo.isOpen) this.#retryLater(RETRY_MS)
+      if (this.#mongo.breaker.isOpen) this.#retryLater(RETRY_MS)
       else this.flush().catch(() => this.#retryLater(RETRY_MS))
     }, ms)
     this.#retry.unref()

@@ -2,7 +2,7 @@ import { maskSessionId, type StoreError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
 import type { KeyNames } from '../redis/key-names.js'
-import type { Breaker } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { OutboxEntry } from './outbox-entry.js'
 import type { RedisSide } from './redis-side.js'
@@ -33,8 +33,7 @@ export interface OutboxReconcilerStats {
 
 export interface ReconcilerParts {
   redis: RedisSide
-  toRedis: Breaker
-  toMongo: Breaker
+  mongo: MongoSide
   applier: OutboxApplier
   names: KeyNames
   logger: Logger
@@ -45,8 +44,7 @@ export interface ReconcilerParts {
 /** Brings to MongoDB what the processes that wrote it have not: they died, or MongoDB was away. */
 export class Reconciler {
   readonly #redis: RedisSide
-  readonly #toRedis: Breaker
-  readonly #toMongo: Breaker
+  readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
   readonly #names: KeyNames
   readonly #logger: Logger
@@ -57,10 +55,9 @@ export class Reconciler {
   #running = 0
   #lastRunAt: Date | null = null
 
-  constructor({ redis, toRedis, toMongo, applier, names, logger, now = Date.now }: ReconcilerParts) {
+  constructor({ redis, mongo, applier, names, logger, now = Date.now }: ReconcilerParts) {
     this.#redis = redis
-    this.#toRedis = toRedis
-    this.#toMongo = toMongo
+    this.#mongo = mongo
     this.#applier = applier
     this.#names = names
     this.#logger = logger
@@ -82,7 +79,7 @@ export class Reconciler {
   /** Sweeps now and again; of all processes on the same Redis, one at a time. */
   start(): void {
     this.#timer = setInterval(() => {
-      if (this.#toMongo.isOpen) return
+      if (this.#mongo.breaker.isOpen) return
       this.#redis
         .locked(this.#names.sweepLock, SWEEP_EVERY_MS, () =>
           this.sweep(sessionId => this.#reconcileDue(sessionId)),
@@ -140,7 +137,7 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const { entries } = await this.#toRedis.run(() => this.#redis.entries(sessionId, new Set()))
+    const { entries } = await this.#redis.entries(sessionId, new Set())
     return entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
   }
 
@@ -151,7 +148,7 @@ export class Reconciler {
   }
 
   #mark(entry: OutboxEntry): Promise<void> {
-    return this.#toRedis.run(() => this.#redis.mark(entry.sessionId, { ...entry, updatedAt: this.#now() }))
+    return this.#redis.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
   }
 
   #locked(sessionId: string, action: () => Promise<void>): Promise<void> {

@@ -6,6 +6,7 @@ import {
   CREDS_FIELD,
   type Deletion,
   type Field,
+  type Guard,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -27,8 +28,9 @@ import {
   toCommitInput,
   toDeletionInput,
 } from '../redis/script-input.js'
-import { type Argument, defineScripts, type RunScript, withSession } from '../redis/scripts.js'
+import { type Argument, defineScripts, type Reply, type RunScript, withSession } from '../redis/scripts.js'
 import { SessionScripts } from '../redis/session-scripts.js'
+import { type Breaker, LOADING_MS } from './breaker.js'
 import ack from './lua/ack.lua'
 import install from './lua/install.lua'
 import mark from './lua/mark.lua'
@@ -48,6 +50,7 @@ export interface RedisSideOptions {
   ttlMs: number | null
   /** Most entries that the outbox of a session may hold. */
   maxEntries: number
+  breaker: Breaker
   release: () => Promise<void>
   /** Instead of the server's clock. */
   now?: (() => number) | undefined
@@ -95,8 +98,12 @@ export interface OutboxPage {
 const SOURCES = { peek, install, ack, mark }
 type OwnScripts = Record<keyof typeof SOURCES | 'unlock', RunScript>
 
-/** Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. */
+/**
+ * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
+ * call goes through the circuit breaker.
+ */
 export class RedisSide {
+  readonly #breaker: Breaker
   readonly #backend: RedisBackend
   readonly #connection: RedisConnection
   readonly #names: KeyNames
@@ -108,7 +115,8 @@ export class RedisSide {
   readonly #lockHolder = randomUUID()
 
   constructor(options: RedisSideOptions) {
-    const { connection, names, ttlMs, maxEntries, now } = options
+    const { connection, names, ttlMs, maxEntries, breaker, now } = options
+    this.#breaker = breaker
     this.#backend = new RedisBackend(options)
     this.#connection = connection
     this.#names = names
@@ -119,29 +127,30 @@ export class RedisSide {
   }
 
   read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    return this.#backend.read(sessionId, fields)
+    return this.#breaker.run(() => this.#backend.read(sessionId, fields))
   }
 
   readAll(sessionId: string): Promise<SnapshotResult> {
-    return this.#backend.readAll(sessionId)
+    return this.#breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
   }
 
   listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    return this.#backend.listFields(sessionId, type)
+    return this.#breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
   }
 
   list(limit: number, cursor: string | undefined): Promise<SessionPage> {
-    return this.#backend.list(limit, cursor)
+    return this.#breaker.run(() => this.#backend.list(limit, cursor))
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
-    return this.#backend.lease(sessionId, fencingToken, leaseMs)
+    return this.#breaker.run(() => this.#backend.lease(sessionId, fencingToken, leaseMs))
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    return this.#backend.touch(sessionId, ttlMs)
+    return this.#breaker.run(() => this.#backend.touch(sessionId, ttlMs))
   }
 
+  /** Whatever the breaker says. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()
   }
@@ -150,7 +159,7 @@ export class RedisSide {
     const { fencingToken, operationId, writes } = commit
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId })
     const input = toCommitInput(commit, this.#ttlMs, entry)
-    const reply = await this.#sessions.run(this.#connection.scripts.commit, sessionId, input, commit)
+    const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
     const [, version, updatedAtMs, effect, waiting] = reply as [1, number, number, number, number]
     return { version, updatedAtMs, isEntered: effect > 0, begins: effect === 2, waiting }
   }
@@ -158,7 +167,7 @@ export class RedisSide {
   async delete(sessionId: string, deletion: Deletion): Promise<RedisDeletion> {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
-    const reply = await this.#sessions.run(this.#connection.scripts.delete, sessionId, input, deletion)
+    const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
     const [, version, fence, isEntered, waiting] = reply as [1, number, number, number, number]
     return { version, fence, isEntered: isEntered === 1, waiting }
   }
@@ -170,11 +179,11 @@ export class RedisSide {
     after: number | undefined,
   ): Promise<BackendClaim> {
     const input = toClaimInput(this.#ttlMs, leaseMs, after)
-    return toClaim(await this.#sessions.run(this.#connection.scripts.claim, sessionId, input))
+    return toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
   }
 
   async peek(sessionId: string): Promise<Peek> {
-    const reply = await this.#sessions.run(this.#scripts.peek, sessionId, [])
+    const reply = await this.#run(this.#scripts.peek, sessionId, [])
     const [, state, version, fence, updatedAtMs] = reply as [1, Buffer, number, number, number]
     return { state: String(state) as Peek['state'], version, fence, updatedAtMs }
   }
@@ -197,7 +206,10 @@ export class RedisSide {
       creds === undefined ? '' : toBuffer(creds.bytes),
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
     ]
-    const reply = await this.#sessions.try(this.#scripts.install, sessionId, input)
+    const reply = await this.#breaker.run(
+      () => this.#sessions.try(this.#scripts.install, sessionId, input),
+      LOADING_MS,
+    )
     return reply[0] === 1
   }
 
@@ -205,12 +217,12 @@ export class RedisSide {
   async entries(sessionId: string, leftOut: ReadonlySet<number>): Promise<OutboxPage> {
     const { client } = this.#connection
     const key = this.#outboxOf(sessionId)
-    const names = await this.#calls.run(() => client.hkeys(key))
+    const names = await this.#send(() => client.hkeys(key))
     const versions = names.map(Number).filter(version => !leftOut.has(version))
     const first = versions.sort((a, b) => a - b).slice(0, PAGE)
     const lastVersion = first.length < versions.length ? (first.at(-1) as number) : Number.POSITIVE_INFINITY
     if (first.length === 0) return { entries: [], lastVersion }
-    const values = await this.#calls.run(() => client.hmget(key, ...first.map(String)))
+    const values = await this.#send(() => client.hmget(key, ...first.map(String)))
     const entries = first.flatMap((version, i) => {
       const json = values[i]
       return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
@@ -221,23 +233,23 @@ export class RedisSide {
   /** Removes entries that MongoDB has. */
   async ack(sessionId: string, applied: readonly { version: number; operationId: string }[]): Promise<void> {
     const input = applied.flatMap(({ version, operationId }) => [version, toMark(operationId)])
-    await this.#sessions.run(this.#scripts.ack, sessionId, input)
+    await this.#run(this.#scripts.ack, sessionId, input)
   }
 
   /** Replaces the entry that it was made from. */
   async mark(sessionId: string, entry: OutboxEntry): Promise<void> {
     const input = [entry.version, toMark(entry.operationId), JSON.stringify(entry)]
-    await this.#sessions.run(this.#scripts.mark, sessionId, input)
+    await this.#run(this.#scripts.mark, sessionId, input)
   }
 
   /** Sessions with an outbox. */
   async *outboxes(): AsyncIterable<string> {
     const { client } = this.#connection
     const clientPrefix = keyPrefixOf(client)
-    for (const master of await this.#calls.run(() => mastersOf(client))) {
+    for (const master of await this.#send(() => mastersOf(client))) {
       let cursor = '0'
       do {
-        const [next, keys] = await this.#calls.run(() =>
+        const [next, keys] = await this.#send(() =>
           master.scan(cursor, 'MATCH', this.#names.outboxPattern(clientPrefix), 'COUNT', SCAN_COUNT),
         )
         for (const key of keys) yield this.#names.sessionIdOfOutbox(key, clientPrefix)
@@ -249,18 +261,27 @@ export class RedisSide {
   /** Runs `action` unless another process has the lock; the lock ends after `lifeMs` at the latest. */
   async locked(lock: string, lifeMs: number, action: () => Promise<void>): Promise<void> {
     const { client } = this.#connection
-    const taken = await this.#calls.run(() => client.set(lock, this.#lockHolder, 'PX', lifeMs, 'NX'))
+    const taken = await this.#send(() => client.set(lock, this.#lockHolder, 'PX', lifeMs, 'NX'))
     if (taken === null) return
     try {
       await action()
     } finally {
-      await this.#calls.run(() => this.#scripts.unlock([lock], [this.#lockHolder])).catch(() => {}) // it ends by itself
+      await this.#send(() => this.#scripts.unlock([lock], [this.#lockHolder])).catch(() => {}) // it ends by itself
     }
   }
 
   async close(): Promise<void> {
     await this.#calls.close()
     await this.#backend.close()
+    this.#breaker.close()
+  }
+
+  #run(script: RunScript, sessionId: string, input: readonly Argument[], guard?: Guard): Promise<Reply> {
+    return this.#breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
+  }
+
+  #send<T>(call: () => Promise<T>): Promise<T> {
+    return this.#breaker.run(() => this.#calls.run(call))
   }
 
   #outboxOf(sessionId: string): string {

@@ -1,9 +1,38 @@
 import type { PendingWrite } from './pending-write.js'
 
+/** Calls that have not ended. */
+export class UnderWay {
+  readonly #calls = new Set<Promise<unknown>>()
+
+  async run<T>(call: () => Promise<T>): Promise<T> {
+    const running = call()
+    this.#calls.add(running)
+    try {
+      return await running
+    } finally {
+      this.#calls.delete(running)
+    }
+  }
+
+  get isNone(): boolean {
+    return this.#calls.size === 0
+  }
+
+  /** There is none, for as long as nothing is awaited after this. */
+  async end(): Promise<void> {
+    while (!this.isNone) await Promise.allSettled(this.#calls)
+  }
+}
+
 /** What this process has to remember of a session, as long as it differs from "all is well". */
 export class SessionState {
-  /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
-  isBehind = false
+  #divergences = 0
+  #healed = 0
+  /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
+  readonly atRedis = new UnderWay()
+  readonly bypassing = new UnderWay()
+  /** MongoDB may still be asked to carry out a write past Redis that was given up. */
+  hasLostBypass = false
   /** Other writes wait in the outbox than those of this process. */
   hasForeign = false
   /** A run that will take all of `unapplied` is about to begin. */
@@ -15,9 +44,27 @@ export class SessionState {
   /** Versions of entries that cannot be applied. */
   readonly parked = new Set<number>()
 
+  /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
+  get isBehind(): boolean {
+    return this.#divergences > this.#healed
+  }
+
+  noteDivergence(): void {
+    this.#divergences++
+  }
+
+  /** Remembers what has diverged by now; the result says that it has been brought together. */
+  beginHealing(): () => void {
+    const divergences = this.#divergences
+    return () => {
+      this.#healed = Math.max(this.#healed, divergences)
+    }
+  }
+
   get isIdle(): boolean {
     const counts = this.unapplied.size + this.unacked.size + this.parked.size
-    return counts === 0 && !this.isBehind && !this.hasForeign && !this.isScheduled
+    const isAtWork = this.isScheduled || !this.atRedis.isNone || !this.bypassing.isNone
+    return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && !this.hasLostBypass
   }
 
   /** `waiting`: entries that Redis counted in the outbox, that of `write` among them. */

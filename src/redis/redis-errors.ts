@@ -2,6 +2,7 @@ import {
   CorruptValueError,
   FencedError,
   RewoundError,
+  SessionAheadError,
   SessionColdError,
   SessionIncompleteError,
   SessionLockedError,
@@ -49,6 +50,8 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
   switch (String(reason)) {
     case 'FENCED':
       return new FencedError(guard.fencingToken ?? 0, found < 0 ? undefined : found, { sessionId })
+    case 'AHEAD':
+      return new SessionAheadError(found, { sessionId })
     case 'COLD':
       return new SessionColdError({ sessionId })
     case 'FULL':

@@ -57,6 +57,6 @@ export function toBuffer(bytes: Uint8Array): Buffer {
 }
 
 /** In the order in which the scripts take them. */
-function toConditions({ fencingToken, seenVersion, expectedVersion }: Guard): Argument[] {
-  return [fencingToken, seenVersion, expectedVersion].map(orNone)
+function toConditions({ fencingToken, seenVersion, expectedVersion, belowVersion }: Guard): Argument[] {
+  return [fencingToken, seenVersion, expectedVersion, belowVersion].map(orNone)
 }

@@ -2,7 +2,6 @@ import { describe } from 'vitest'
 import { nullLogger } from '../../src/core/logger.js'
 import { SessionMemory } from '../../src/core/session-memory.js'
 import { composeHybrid } from '../../src/hybrid/compose.js'
-import { RedisSide } from '../../src/hybrid/redis-side.js'
 import { MongoConnection } from '../../src/mongodb/connection.js'
 import { MongoBackend } from '../../src/mongodb/mongo-backend.js'
 import { RedisConnection } from '../../src/redis/connection.js'
@@ -45,15 +44,13 @@ describe('stand-ins', () => {
         const { ttlMs = null, now } = options
         const connection = new RedisConnection(createRedisStandIn(hot))
         const { backend } = composeHybrid({
-          redis: new RedisSide({ connection, names, ttlMs, maxEntries: 10_000, now, release }),
+          redis: { connection, names, ttlMs, maxEntries: 10_000, now, release },
           mongo: openMongo(durable, options),
-          names,
           memory: new SessionMemory(),
           timeoutMs: 5000,
           isWriteBehind: false,
           opensDegraded: false,
           logger: nullLogger,
-          now,
         })
         return backend
       },

@@ -1,29 +1,30 @@
 -- Writes all fields of one commit or none.
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
--- ARGV[5]  expected version, or ''                                 ARGV[6]  the new version is above this one, or ''
--- ARGV[7]  life in ms, or '' for ever                              ARGV[8]  grace in ms
--- ARGV[9]  creds: 'keep', 'set' or 'drop'                          ARGV[10] the creds' envelope, or ''
--- ARGV[11] most entries that the outbox may hold            ARGV[12], ARGV[13]  what enqueue() makes an entry of
--- ARGV[14] number of fields to delete: their names follow, then names and envelopes of those to write
+-- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
+-- ARGV[7]  the new version is above this one, or ''
+-- ARGV[8]  life in ms, or '' for ever                              ARGV[9]  grace in ms
+-- ARGV[10]  creds: 'keep', 'set' or 'drop'                          ARGV[11] the creds' envelope, or ''
+-- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  what enqueue() makes an entry of
+-- ARGV[15] number of fields to delete: their names follow, then names and envelopes of those to write
 --
 -- Returns {1, version, updatedAt, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 for none, 1 for
 -- a write, 2 for one that a session begins with.
-local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[6])
-local credsAction, deleteCount = ARGV[9], tonumber(ARGV[14])
-local firstDelete, firstWrite = 15, 15 + deleteCount
+local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[7])
+local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
+local firstDelete, firstWrite = 16, 16 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 
 local appliedVersion, appliedAt = findOperation(operation)
 if appliedVersion then return {1, appliedVersion, appliedAt, 1, waiting()} end
-local refusal = refuse(token, ARGV[4], ARGV[5])
+local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end
 
 local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
 local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
 if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting()} end
-if outboxKey and waiting() >= tonumber(ARGV[11]) then return {0, 'FULL', waiting()} end
+if outboxKey and waiting() >= tonumber(ARGV[12]) then return {0, 'FULL', waiting()} end
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
 local begins = not exists and not (isExpired and token ~= '')
@@ -36,7 +37,7 @@ redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence),
 redis.call('HDEL', credsKey, 'vacant')
 redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt))
 noteOperation(operation)
-if credsAction == 'set' then redis.call('HSET', credsKey, 'data', ARGV[10]) end
+if credsAction == 'set' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
 if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
 for from = firstDelete, firstWrite - 1, PAIRS do
   redis.call('HDEL', keysKey, unpack(ARGV, from, math.min(from + PAIRS, firstWrite) - 1))
@@ -44,6 +45,6 @@ end
 for from = firstWrite, #ARGV, 2 * PAIRS do
   redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 2 * PAIRS - 1, #ARGV)))
 end
-renew(ARGV[7], ARGV[8])
-if outboxKey then enqueue(ARGV[12], (begins and '"begins":true,' or '') .. ARGV[13]) end
+renew(ARGV[8], ARGV[9])
+if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
 return {1, version, updatedAt, begins and 2 or 1, waiting()}

@@ -1,18 +1,19 @@
 -- Removes the session and leaves a tombstone.
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
--- ARGV[5]  expected version, or ''                                 ARGV[6]  life of the tombstone in ms
--- ARGV[7], ARGV[8]  what enqueue() makes an entry of
+-- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
+-- ARGV[7]  life of the tombstone in ms
+-- ARGV[8], ARGV[9]  what enqueue() makes an entry of
 --
 -- Returns {1, version, fence, whether there was a session to remove, entries in the outbox} or {0, reason, actual}.
 local appliedVersion = findOperation(ARGV[2])
 if appliedVersion then return {1, appliedVersion, fence, 1, waiting()} end
-local refusal = refuse(ARGV[3], ARGV[4], ARGV[5])
+local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = isHalf or (hasHead and not isVacant)
 if isThere then
-  vacate(ARGV[6])
+  vacate(ARGV[7])
   noteOperation(ARGV[2])
-  if outboxKey then enqueue(ARGV[7], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[8]) end
+  if outboxKey then enqueue(ARGV[8], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[9]) end
 end
 return {1, version, fence, isThere and 1 or 0, waiting()}

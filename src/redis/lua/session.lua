@@ -94,11 +94,13 @@ local function waiting()
 end
 
 -- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''.
-local function refuse(token, seenVersion, expectedVersion)
+local function refuse(token, seenVersion, expectedVersion, limit)
   token, seenVersion, expectedVersion = tonumber(token), tonumber(seenVersion), tonumber(expectedVersion)
+  limit = tonumber(limit)
   if isCold then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
   if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end
+  if limit and limit <= version then return {0, 'AHEAD', version} end
   local actual = exists and version or 0
   if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end
 end

@@ -2,7 +2,6 @@ import { nullLogger } from '../../../src/core/logger.js'
 import { SessionMemory } from '../../../src/core/session-memory.js'
 import { composeHybrid } from '../../../src/hybrid/compose.js'
 import { createHybridStore, type HybridAuthStore, type HybridOptions } from '../../../src/hybrid/index.js'
-import { RedisSide } from '../../../src/hybrid/redis-side.js'
 import { KeyNames } from '../../../src/redis/key-names.js'
 import { openConnection } from '../../../src/redis/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
@@ -38,15 +37,13 @@ export function createHybridDatabase(
       const names = new KeyNames(hot.prefix, { hasOutbox: true })
       const { connection, release } = await openConnection(hot.place, 5000)
       const { backend } = composeHybrid({
-        redis: new RedisSide({ connection, release, names, ttlMs, maxEntries: 10_000, now }),
+        redis: { connection, release, names, ttlMs, maxEntries: 10_000, now },
         mongo: await durable.open({ ttlMs, now }),
-        names,
         memory: new SessionMemory(),
         timeoutMs: 5000,
         isWriteBehind: enableWriteBehind,
         opensDegraded: false,
         logger: nullLogger,
-        now,
       })
       return backend
     },

@@ -1,0 +1,101 @@
+import type {
+  BackendClaim,
+  Commit,
+  CommitResult,
+  Deletion,
+  Field,
+  FieldWrite,
+  Head,
+  ReadResult,
+  SessionPage,
+  SnapshotResult,
+} from '../core/store.js'
+import type { Application, Applied } from '../mongodb/changes.js'
+import type { MongoBackend, WholeSession } from '../mongodb/mongo-backend.js'
+import { type Breaker, LOADING_MS } from './breaker.js'
+
+/** More than that in one change are given the time of loading a session. */
+const MANY_WRITES = 1000
+
+/** MongoDB as the durable side of the hybrid store: every call goes through the circuit breaker. */
+export class MongoSide {
+  readonly breaker: Breaker
+  readonly #backend: MongoBackend
+
+  constructor(backend: MongoBackend, breaker: Breaker) {
+    this.#backend = backend
+    this.breaker = breaker
+  }
+
+  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+    return this.breaker.run(() => this.#backend.read(sessionId, fields))
+  }
+
+  async readHead(sessionId: string): Promise<Head> {
+    return (await this.read(sessionId, [])).head
+  }
+
+  readAll(sessionId: string): Promise<SnapshotResult> {
+    return this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
+  }
+
+  readWhole(sessionId: string): Promise<WholeSession> {
+    return this.breaker.run(() => this.#backend.readWhole(sessionId), LOADING_MS)
+  }
+
+  listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+    return this.breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
+  }
+
+  list(limit: number, cursor: string | undefined): Promise<SessionPage> {
+    return this.breaker.run(() => this.#backend.list(limit, cursor))
+  }
+
+  commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    return this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
+  }
+
+  apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied> {
+    return this.breaker.run(() => this.#backend.apply(sessionId, application, writes), timeFor(writes))
+  }
+
+  delete(sessionId: string, deletion: Deletion): Promise<void> {
+    return this.breaker.run(() => this.#backend.delete(sessionId, deletion))
+  }
+
+  claim(sessionId: string, leaseMs: number | undefined, after?: number): Promise<BackendClaim> {
+    return this.breaker.run(() => this.#backend.claim(sessionId, leaseMs, after))
+  }
+
+  raiseFence(sessionId: string, token: number): Promise<void> {
+    return this.breaker.run(() => this.#backend.raiseFence(sessionId, token))
+  }
+
+  lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
+    return this.breaker.run(() => this.#backend.lease(sessionId, fencingToken, leaseMs))
+  }
+
+  touch(sessionId: string, ttlMs: number | null): Promise<void> {
+    return this.breaker.run(() => this.#backend.touch(sessionId, ttlMs))
+  }
+
+  /** Throws for what could never be stored. Asks nobody. */
+  checkWrites(sessionId: string, writes: readonly FieldWrite[]): void {
+    this.#backend.checkWrites(sessionId, writes)
+  }
+
+  /** Whatever the breaker says. */
+  isHealthy(): Promise<boolean> {
+    return this.#backend.isHealthy()
+  }
+
+  async close(): Promise<void> {
+    await this.#backend.close()
+    this.breaker.close()
+  }
+}
+
+/** `undefined`: as long as any call. */
+function timeFor(writes: readonly FieldWrite[]): number | undefined {
+  return writes.length > MANY_WRITES ? LOADING_MS : undefined
+}

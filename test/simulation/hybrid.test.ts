@@ -1,0 +1,47 @@
+import { describe, expect, test, vi } from 'vitest'
+import { runSchedule, type ScheduleOptions, type ScheduleStats } from '../support/simulation/schedule.js'
+
+// The module's own timers are not those that are made virtual.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+/** Of all kinds together. SIMULATION_SEED and SIMULATION_KIND run one of them, with its history. */
+const SCHEDULES = Number(process.env.SIMULATION_SCHEDULES ?? 2000)
+const FIRST_SEED = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
+
+const KINDS: Record<string, ScheduleOptions> = {
+  'write-through': { isWriteBehind: false, opensDegraded: false, losesRedis: false, stalls: true },
+  'write-behind': { isWriteBehind: true, opensDegraded: false, losesRedis: false, stalls: true },
+  'write-through, Redis loses data': {
+    isWriteBehind: false,
+    opensDegraded: false,
+    losesRedis: true,
+    stalls: true,
+  },
+  'write-behind, Redis loses data': {
+    isWriteBehind: true,
+    opensDegraded: false,
+    losesRedis: true,
+    stalls: true,
+  },
+}
+
+describe('the hybrid store under faults', () => {
+  test.each(Object.entries(KINDS))(
+    '%s: keeps its promises',
+    async (kind, options) => {
+      const count = Math.ceil(SCHEDULES / Object.keys(KINDS).length)
+      const sum: Partial<ScheduleStats> = {}
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + count; seed++) {
+        const stats = await runSchedule(seed, options)
+        for (const [name, value] of Object.entries(stats) as [keyof ScheduleStats, number][]) {
+          sum[name] = (sum[name] ?? 0) + value
+        }
+      }
+      process.stdout.write(`${kind}: ${count} schedules, ${JSON.stringify(sum)}\n`)
+      expect((sum.acknowledged ?? 0) + (sum.toOutbox ?? 0)).toBeGreaterThan(count)
+    },
+    36_000_000,
+  )
+})

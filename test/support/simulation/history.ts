@@ -1,0 +1,102 @@
+/** One write, of the same value to each of its keys. */
+export interface WriteRecord {
+  readonly value: number
+  readonly keys: readonly string[]
+  /** Who wrote it. */
+  readonly owner: number
+  /** `unknown`: it has failed, or has not ended: it may be seen from now on, or never. */
+  outcome: 'unknown' | 'acknowledged' | 'refused'
+  /** It was acknowledged as waiting for MongoDB, and Redis has lost data since. */
+  mayBeLost: boolean
+  isDurable: boolean
+}
+
+/** What reads may find, by what was written: a register for each key. Writes of one key do not overlap. */
+export class History {
+  readonly #byKey = new Map<string, WriteRecord[]>()
+  /** By key: nothing older may be read by the present owner, since it has read this. */
+  #floors = new Map<string, WriteRecord>()
+  #owner = 0
+  #lastValue = 0
+
+  constructor(readonly keys: readonly string[]) {
+    for (const key of keys) this.#byKey.set(key, [])
+  }
+
+  begin(keys: readonly string[], owner: number): WriteRecord {
+    const value = ++this.#lastValue
+    const record: WriteRecord = {
+      value,
+      keys,
+      owner,
+      outcome: 'unknown',
+      mayBeLost: false,
+      isDurable: false,
+    }
+    for (const key of keys) this.#of(key).push(record)
+    return record
+  }
+
+  /** A later owner has opened the session: what it has read is what counts from now on. */
+  changeOwner(owner: number): void {
+    this.#owner = owner
+    this.#floors = new Map()
+  }
+
+  /** Redis has lost data. */
+  loseOutbox(): void {
+    for (const records of this.#byKey.values()) {
+      for (const record of records) if (!record.isDurable) record.mayBeLost = true
+    }
+  }
+
+  /** Throws for a value that must not be read now. */
+  check(key: string, found: number | undefined): void {
+    const allowed = this.#allowed(key)
+    const record = allowed.find(one => one?.value === found)
+    if (record === undefined && !(found === undefined && allowed.includes(undefined))) {
+      const values = allowed.map(one => one?.value ?? 'nothing')
+      throw new Error(`${key} reads ${found ?? 'as nothing'}; allowed: ${values.join(', ')}`)
+    }
+    if (record) this.#noteRead(key, record)
+  }
+
+  /** All keys as of one moment: of each write that is seen, every part is seen or overwritten. */
+  checkWhole(values: Readonly<Record<string, number>>): void {
+    for (const key of this.keys) this.check(key, values[key])
+    for (const [seenAt, value] of Object.entries(values)) {
+      const record = this.#of(seenAt).find(one => one.value === value) as WriteRecord
+      for (const key of record.keys) {
+        const found = values[key] ?? 0
+        if (found < value)
+          throw new Error(`write ${value} is torn: ${key} still reads ${found || 'as nothing'}`)
+      }
+    }
+  }
+
+  /** `undefined` is "nothing". */
+  #allowed(key: string): (WriteRecord | undefined)[] {
+    const records = this.#of(key)
+    const floor = this.#floors.get(key)
+    const allowed: (WriteRecord | undefined)[] = []
+    for (const record of records.toReversed()) {
+      if (record.outcome !== 'refused') allowed.push(record)
+      const isCertain = record.outcome === 'acknowledged' && !record.mayBeLost
+      if (isCertain || record === floor) return allowed
+    }
+    return [...allowed, undefined]
+  }
+
+  #noteRead(key: string, record: WriteRecord): void {
+    this.#floors.set(key, record)
+    // What an earlier owner has not got in until now is refused.
+    const records = this.#of(key)
+    for (const later of records.slice(records.indexOf(record) + 1)) {
+      if (later.owner < this.#owner && later.outcome === 'unknown') later.outcome = 'refused'
+    }
+  }
+
+  #of(key: string): WriteRecord[] {
+    return this.#byKey.get(key) as WriteRecord[]
+  }
+}

@@ -1,0 +1,74 @@
+import { createCodec } from '../../../src/core/codec.js'
+import { CodecStore } from '../../../src/core/codec-store.js'
+import { nullLogger } from '../../../src/core/logger.js'
+import { SessionMemory } from '../../../src/core/session-memory.js'
+import type { AuthStore } from '../../../src/core/store.js'
+import { composeHybrid } from '../../../src/hybrid/compose.js'
+import type { Reconciler } from '../../../src/hybrid/reconciler.js'
+import { MongoConnection } from '../../../src/mongodb/connection.js'
+import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
+import { RedisConnection } from '../../../src/redis/connection.js'
+import { KeyNames } from '../../../src/redis/key-names.js'
+import { createMongoStandIn } from '../stand-ins/mongo-stand-in.js'
+import { createRedisStandIn } from '../stand-ins/redis-stand-in.js'
+import type { Caller, World } from './world.js'
+
+export interface Mode {
+  isWriteBehind: boolean
+  opensDegraded: boolean
+}
+
+export interface SimProcess extends Caller {
+  readonly store: AuthStore
+  readonly reconciler: Reconciler
+}
+
+const TTL_MS = 30 * 24 * 60 * 60 * 1000
+const TIMEOUT_MS = 5000
+const names = new KeyNames('sim', { hasOutbox: true })
+const codec = await createCodec({
+  cipher: 'none',
+  compression: 'none',
+  keyring: null,
+  rotationMs: null,
+  allowPlaintext: false,
+  now: Date.now,
+})
+const release = async () => {}
+
+/** The real store, in a process whose every step the world decides on. */
+export function startProcess(world: World, name: string, mode: Mode): SimProcess {
+  const caller: Caller = { name, condition: 'running' }
+  const redisClient = createRedisStandIn(world.redis, (what, execute) =>
+    world.send(caller, 'redis', what, execute),
+  )
+  const mongoClient = createMongoStandIn(world.mongo, {
+    deliver: (what, execute) => world.send(caller, 'mongo', what, execute),
+    now: () => world.now('mongo'),
+  })
+  const memory = new SessionMemory()
+  const logger = nullLogger
+  const { backend, reconciler } = composeHybrid({
+    redis: {
+      connection: new RedisConnection(redisClient),
+      names,
+      ttlMs: TTL_MS,
+      maxEntries: 10_000,
+      release,
+    },
+    mongo: new MongoBackend({
+      collection: new MongoConnection(mongoClient).collectionOf('sim', 'auth'),
+      ttlMs: TTL_MS,
+      timeoutMs: TIMEOUT_MS,
+      logger,
+      release,
+    }),
+    memory,
+    timeoutMs: TIMEOUT_MS,
+    logger,
+    ...mode,
+  })
+  const retry = { timeoutMs: TIMEOUT_MS, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
+  const store = new CodecStore({ backend, codec, retry, ttlMs: TTL_MS, leaseMs: 5000, logger, memory })
+  return Object.assign(caller, { store, reconciler })
+}
