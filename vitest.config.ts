@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { mutate } from './test/support/simulation/mutations.js'
 
 /** `.lua` files are text, as in the build. */
 const luaModules = {
@@ -7,8 +8,11 @@ const luaModules = {
     id.endsWith('.lua') ? `export default ${JSON.stringify(code)}` : undefined,
 }
 
+/** `npm run simulate:broken` breaks the sources by it. */
+const { SIMULATION_MUTATION } = process.env
+
 export default defineConfig({
-  plugins: [luaModules],
+  plugins: [...(SIMULATION_MUTATION ? [mutate(SIMULATION_MUTATION)] : []), luaModules],
   test: {
     include: ['test/**/*.test.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],

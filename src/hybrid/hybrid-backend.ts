@@ -220,8 +220,10 @@ export class HybridBackend implements Backend {
     toMongo: () => Promise<T>,
   ): Promise<T> {
     return this.#calls.run(async () => {
+      const throughRedis = () =>
+        this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
       try {
-        return await this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
+        return await this.#twice(throughRedis)
       } catch (error) {
         if (!isOutageOf('Redis', error)) throw error
         return await this.#bypass(sessionId, write, toMongo, error as StoreError)
@@ -229,6 +231,16 @@ export class HybridBackend implements Backend {
         this.#states.release(sessionId)
       }
     })
+  }
+
+  /** After one lost connection the next call may well succeed, and a write past Redis costs a loading. */
+  async #twice<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isOutageOf('Redis', error) || this.#redis.breaker.isOpen) throw error
+      return call()
+    }
   }
 
   /** Runs what needs the session in Redis, and as new as this process knows it. */

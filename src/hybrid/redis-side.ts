@@ -103,7 +103,7 @@ type OwnScripts = Record<keyof typeof SOURCES | 'unlock', RunScript>
  * call goes through the circuit breaker.
  */
 export class RedisSide {
-  readonly #breaker: Breaker
+  readonly breaker: Breaker
   readonly #backend: RedisBackend
   readonly #connection: RedisConnection
   readonly #names: KeyNames
@@ -116,7 +116,7 @@ export class RedisSide {
 
   constructor(options: RedisSideOptions) {
     const { connection, names, ttlMs, maxEntries, breaker, now } = options
-    this.#breaker = breaker
+    this.breaker = breaker
     this.#backend = new RedisBackend(options)
     this.#connection = connection
     this.#names = names
@@ -127,27 +127,27 @@ export class RedisSide {
   }
 
   read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    return this.#breaker.run(() => this.#backend.read(sessionId, fields))
+    return this.breaker.run(() => this.#backend.read(sessionId, fields))
   }
 
   readAll(sessionId: string): Promise<SnapshotResult> {
-    return this.#breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
+    return this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
   }
 
   listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    return this.#breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
+    return this.breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
   }
 
   list(limit: number, cursor: string | undefined): Promise<SessionPage> {
-    return this.#breaker.run(() => this.#backend.list(limit, cursor))
+    return this.breaker.run(() => this.#backend.list(limit, cursor))
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
-    return this.#breaker.run(() => this.#backend.lease(sessionId, fencingToken, leaseMs))
+    return this.breaker.run(() => this.#backend.lease(sessionId, fencingToken, leaseMs))
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    return this.#breaker.run(() => this.#backend.touch(sessionId, ttlMs))
+    return this.breaker.run(() => this.#backend.touch(sessionId, ttlMs))
   }
 
   /** Whatever the breaker says. */
@@ -206,7 +206,7 @@ export class RedisSide {
       creds === undefined ? '' : toBuffer(creds.bytes),
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
     ]
-    const reply = await this.#breaker.run(
+    const reply = await this.breaker.run(
       () => this.#sessions.try(this.#scripts.install, sessionId, input),
       LOADING_MS,
     )
@@ -273,15 +273,15 @@ export class RedisSide {
   async close(): Promise<void> {
     await this.#calls.close()
     await this.#backend.close()
-    this.#breaker.close()
+    this.breaker.close()
   }
 
   #run(script: RunScript, sessionId: string, input: readonly Argument[], guard?: Guard): Promise<Reply> {
-    return this.#breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
+    return this.breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
   }
 
   #send<T>(call: () => Promise<T>): Promise<T> {
-    return this.#breaker.run(() => this.#calls.run(call))
+    return this.breaker.run(() => this.#calls.run(call))
   }
 
   #outboxOf(sessionId: string): string {

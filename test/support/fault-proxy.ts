@@ -7,6 +7,8 @@ export interface FaultProxy {
   readonly connections: number
   /** Resets the connection in place of the next answer: the server has done what it was asked. */
   loseNextAnswer(): void
+  /** Every answer takes so much longer from now on. */
+  delay(ms: number): void
   /** Resets every connection now. */
   reset(): void
   close(): Promise<void>
@@ -17,6 +19,7 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
   const pairs = new Set<{ client: Socket; server: Socket }>()
   let connections = 0
   let losesAnswer = false
+  let delayMs = 0
 
   const listener = createServer(client => {
     connections++
@@ -31,7 +34,8 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
     for (const socket of [client, server]) socket.setNoDelay(true).on('error', end).on('close', end)
     client.on('data', bytes => server.write(bytes))
     server.on('data', bytes => {
-      if (!losesAnswer) client.write(bytes)
+      if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs)
+      else if (!losesAnswer) client.write(bytes)
       else {
         losesAnswer = false
         client.resetAndDestroy()
@@ -48,6 +52,9 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
     port: (listener.address() as AddressInfo).port,
     get connections() {
       return connections
+    },
+    delay(ms) {
+      delayMs = ms
     },
     loseNextAnswer() {
       losesAnswer = true

@@ -72,6 +72,7 @@ export function createRedisDatabase(
 export function reach(servers: Servers) {
   if ('url' in servers) {
     const client = new Redis(servers.url)
+    client.on('error', () => {}) // the server may be away on purpose
     const options: RedisOptions = { redisUrl: servers.url }
     return { options, client, nodes: () => [client], disconnect: () => client.disconnect() }
   }

@@ -248,7 +248,21 @@ class Schedule {
   }
 
   #startProcess(): SimProcess {
-    return startProcess(this.#world, `p${++this.#processes}`, this.#options)
+    const opensDegraded = this.#options.opensDegraded && this.#isSafeAlone()
+    return startProcess(this.#world, `p${++this.#processes}`, { ...this.#options, opensDegraded })
+  }
+
+  /**
+   * Whether the one that is there has all that was acknowledged: where it has not, an opening without the other one
+   * goes back, which docs/hybrid.md says.
+   */
+  #isSafeAlone(): boolean {
+    const { redis, mongo, servers } = this.#world
+    const [creds, , outbox = ''] = this.#names.of(SESSION)
+    const hot = Number(redis.run('HGET', creds, 'version') ?? 0)
+    const durable = Number(mongo.find({ _id: `${SESSION}/` })[0]?.v ?? 0)
+    if (servers.mongo !== 'up') return hot >= durable
+    return servers.redis === 'up' || (durable >= hot && redis.run('HLEN', outbox) === 0)
   }
 
   async #claim(process: SimProcess): Promise<void> {

@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js'
+import { createHybridDatabase } from '../support/hybrid/hybrid-database.js'
+import { countLosses, startLoad } from '../support/hybrid/load.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { KEEPS_ALL, type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { killBurst } from '../support/store-child.js'
+
+/** docs/guarantees.md shows what 60 seconds give. */
+const OUTAGE_MS = Number(process.env.FAULT_SECONDS ?? 3) * 1000
+const KEEPS_SNAPSHOT = ['--save', '', '--appendonly', 'no']
+
+interface Stage {
+  redis: RedisServer
+  mongo: MongoServer
+  /** In front of MongoDB. */
+  proxy: FaultProxy
+}
+
+interface Fault {
+  name: string
+  redisConfig?: readonly string[]
+  /** Errors are expected: neither of the two is there. */
+  mayFail?: boolean
+  /** Writes that had not reached MongoDB are lost along with Redis' data. */
+  mayLoseOutbox?: boolean
+  strike: (stage: Stage) => Promise<void>
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    name: 'MongoDB is killed and started again',
+    async strike({ mongo }) {
+      await mongo.kill()
+      await sleep(OUTAGE_MS)
+      await mongo.restart()
+    },
+  },
+  {
+    name: 'MongoDB hangs (SIGSTOP)',
+    async strike({ mongo }) {
+      await mongo.freeze()
+      await sleep(OUTAGE_MS)
+      mongo.thaw()
+    },
+  },
+  {
+    name: 'MongoDB answers after 3 s',
+    async strike({ proxy }) {
+      proxy.delay(3000)
+      await sleep(OUTAGE_MS)
+      proxy.delay(0)
+    },
+  },
+  {
+    name: 'Redis is killed and started again',
+    async strike({ redis }) {
+      await redis.kill()
+      await sleep(OUTAGE_MS)
+      await redis.restart()
+    },
+  },
+  {
+    name: 'Redis hangs (SIGSTOP)',
+    async strike({ redis }) {
+      await redis.freeze()
+      await sleep(OUTAGE_MS)
+      redis.thaw()
+    },
+  },
+  {
+    name: 'both are killed and started again',
+    mayFail: true,
+    async strike({ redis, mongo }) {
+      await Promise.all([redis.kill(), mongo.kill()])
+      await sleep(OUTAGE_MS)
+      await Promise.all([redis.restart(), mongo.restart()])
+    },
+  },
+  {
+    name: 'Redis loses its last writes, as in a failover',
+    redisConfig: KEEPS_SNAPSHOT,
+    mayLoseOutbox: true,
+    async strike({ redis }) {
+      await withClient(redis, client => client.save())
+      await sleep(500)
+      await redis.kill()
+      await redis.restart()
+    },
+  },
+  {
+    name: 'FLUSHALL',
+    mayLoseOutbox: true,
+    strike: ({ redis }) => withClient(redis, client => client.flushall()),
+  },
+]
+
+const rows: string[] = []
+afterAll(() => {
+  const heads = [
+    'fault',
+    'mode',
+    'acknowledged',
+    'by outbox',
+    'lost',
+    'torn',
+    'stale reads',
+    'failed',
+    '> 1 s',
+    'slowest',
+  ]
+  const table = [heads, heads.map(() => '---')].map(cells => `| ${cells.join(' | ')} |`)
+  process.stdout.write(`\n${[...table, ...rows].join('\n')}\n`)
+})
+
+describe.each([
+  { mode: 'write-through', enableWriteBehind: false },
+  { mode: 'write-behind', enableWriteBehind: true },
+])('$mode under load', ({ mode, enableWriteBehind }) => {
+  test.each(FAULTS)(
+    '$name: nothing that was acknowledged is lost',
+    async fault => {
+      const { open, ...stage } = await setUp(fault.redisConfig, { enableWriteBehind })
+      const store = await open()
+      const load = await startLoad(store)
+      await sleep(1000)
+      await fault.strike(stage)
+      await sleep(2000)
+      const report = await load.stop()
+      await expect
+        .poll(() => store.reconcileOutbox().then(() => 'done', String), { timeout: 60_000 })
+        .toBe('done')
+      const other = await open({ redisOptions: { connectionName: 'another process' } })
+      const hot = await countLosses(other, report)
+      await withClient(stage.redis, client => client.flushall())
+      const durable = await countLosses(await open({ redisOptions: { connectionName: 'a third' } }), report)
+      const { acknowledged, toOutbox, failed, late, slowestMs, stale } = report
+      const lost = Math.max(hot.lost, durable.lost)
+      const torn = hot.torn + durable.torn
+      const cells = [
+        fault.name,
+        mode,
+        acknowledged,
+        toOutbox,
+        lost,
+        torn,
+        stale,
+        failed,
+        late,
+        `${Math.round(slowestMs)} ms`,
+      ]
+      rows.push(`| ${cells.join(' | ')} |`)
+      expect({ lost, torn, stale }).toEqual({ lost: 0, torn: 0, stale: 0 })
+      expect(acknowledged).toBeGreaterThan(50)
+      if (!fault.mayFail) expect(failed).toBe(0)
+    },
+    OUTAGE_MS + 180_000,
+  )
+
+  test('kill -9 of the bot, again and again, loses nothing acknowledged and leaves no write in part', async () => {
+    const { open, source } = await setUp(KEEPS_ALL, { enableWriteBehind })
+    const store = await open()
+    await store.set('s', { creds: { registrationId: 7 } })
+    let acknowledged = 0
+    let lost = 0
+    for (const after of [3, 10, 17, 24, 31]) {
+      const last = await killBurst(source, { kind: 'burst', sessionId: 's', width: 20 }, after)
+      const other = await open({ redisOptions: { connectionName: `after ${after}` } })
+      const { fencingToken } = await other.claim('s')
+      expect(fencingToken).toBeGreaterThan(0)
+      const values = Object.values((await other.get('s'))?.data.keys.session ?? {}) as number[]
+      expect(new Set(values).size).toBe(1)
+      lost += Math.max(0, last - (values[0] as number))
+      acknowledged += last
+    }
+    rows.push(`| kill -9 of the bot, 5 times | ${mode} | ${acknowledged} | | ${lost} | 0 | | | | |`)
+    expect(lost).toBe(0)
+  }, 120_000)
+})
+
+async function setUp(redisConfig: readonly string[] = KEEPS_ALL, options: HybridOptions = {}) {
+  const [redis, mongo] = await Promise.all([
+    startRedis({ config: redisConfig }),
+    startMongo({ isDurable: true }),
+  ])
+  const proxy = await startFaultProxy(mongo.port)
+  const mongoUrl = mongo.url.replace(String(mongo.port), String(proxy.port))
+  const database = createHybridDatabase({ redis: { url: redis.url }, mongoUrl: mongo.url })
+  const closing: { close(): Promise<void> }[] = []
+  onTestFinished(async () => {
+    proxy.delay(0)
+    redis.thaw()
+    mongo.thaw()
+    await Promise.all(closing.map(store => store.close()))
+    await proxy.close()
+    await Promise.all([redis.stop(), mongo.stop()])
+  })
+  const given = { redisUrl: redis.url, mongoUrl, ...options }
+  const open = async (more: HybridOptions = {}) => {
+    const store = await createHybridStore({ ...given, ...more })
+    closing.push(store)
+    return store
+  }
+  const source = {
+    module: database.source().module,
+    options: { servers: { url: redis.url }, options: given },
+  }
+  return { redis, mongo, proxy, open, source }
+}
+
+async function withClient(server: RedisServer, action: (client: Redis) => Promise<unknown>): Promise<void> {
+  const client = new Redis(server.url)
+  try {
+    await action(client)
+  } finally {
+    client.disconnect()
+  }
+}

@@ -1,0 +1,97 @@
+/** Ways to break the hybrid store, each of which the simulation has to find. */
+export interface Mutation {
+  name: string
+  edits: readonly { file: string; from: string; to: string }[]
+}
+
+const HYBRID_BACKEND = 'src/hybrid/hybrid-backend.ts'
+const SESSION_WRITER = 'src/mongodb/session-writer.ts'
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'skip the drain at open',
+    edits: [{ file: 'src/hybrid/aligner.ts', from: 'await this.#applier.drain(sessionId)', to: '' }],
+  },
+  {
+    name: 'apply keys before the head',
+    edits: [
+      {
+        file: SESSION_WRITER,
+        from: 'if (!(await this.#exchange(document, head))) {',
+        to: `if (intent && writes) await applyIntent(this.#send, names, intent, writes, keptUntil, this.#now())
+             if (!(await this.#exchange(document, head))) {`,
+      },
+    ],
+  },
+  {
+    name: 'drop the version filter',
+    edits: [
+      {
+        file: 'src/mongodb/intents.ts',
+        from: 'const filter = { _id: names.ofSuffix(at), v: { $lt: v } }',
+        to: 'const filter = { _id: names.ofSuffix(at) }',
+      },
+    ],
+  },
+  {
+    name: 'forget to adopt the outbox',
+    edits: [{ file: 'src/hybrid/session-opener.ts', from: 'await this.#applier.adopt(sessionId)', to: '' }],
+  },
+  {
+    name: 'no stale check',
+    edits: [
+      { file: HYBRID_BACKEND, from: '(exists && version >= seen)', to: 'exists' },
+      { file: 'src/core/rewind-guard.ts', from: 'if (version >= seenVersion) {', to: 'if (true) {' },
+      {
+        file: 'src/redis/lua/session.lua',
+        from: "if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'let writes past Redis overtake',
+    edits: [{ file: HYBRID_BACKEND, from: 'await state.atRedis.end()', to: '' }],
+  },
+  {
+    name: 'do not forestall a lost write past Redis',
+    edits: [{ file: 'src/hybrid/aligner.ts', from: 'if (state.hasLostBypass)', to: 'if (false)' }],
+  },
+  {
+    name: 'take a command from before the session was loaded',
+    edits: [
+      {
+        file: 'src/redis/lua/session.lua',
+        from: "if limit and limit <= version then return {0, 'AHEAD', version} end",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'carry out what nobody waits for',
+    edits: [{ file: HYBRID_BACKEND, from: 'signal?.throwIfAborted()', to: '' }],
+  },
+  {
+    name: 'no step past Redis',
+    edits: [{ file: HYBRID_BACKEND, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
+  },
+]
+
+/** Breaks the sources as they are loaded: a plugin for Vite. */
+export function mutate(name: string) {
+  const mutation = MUTATIONS.find(known => known.name === name)
+  if (mutation === undefined) throw new Error(`there is no mutation "${name}"`)
+  return {
+    name: 'mutate',
+    enforce: 'pre' as const,
+    transform(code: string, id: string): string | undefined {
+      const edits = mutation.edits.filter(({ file }) => id.endsWith(file))
+      return edits.length === 0 ? undefined : edits.reduce(edit, code)
+    },
+  }
+}
+
+function edit(code: string, { file, from, to }: Mutation['edits'][number]): string {
+  if (!code.includes(from)) throw new Error(`${file} does not have: ${from}`)
+  return code.replaceAll(from, to)
+}
