@@ -34,12 +34,16 @@ export interface CircuitBreakerStats {
 /** It opens above this share of failures, once so many calls have been made in the window. */
 const MAX_ERRORS_PERCENTAGE = 50
 const LEAST_CALLS = 3
+/** So many failures in a row open it as well: the successes of a busy window would outweigh them for seconds. */
+const MAX_FAILURES_IN_A_ROW = 5
 
 /** While a store fails, calls to it fail at once (M. Nygard, "Release It!", Circuit Breaker). */
 export class Breaker {
   readonly #store: string
   readonly #timeoutMs: number
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
+
+  #failuresInARow = 0
 
   constructor({ store, timeoutMs, resetMs, windowMs }: BreakerOptions) {
     this.#store = store
@@ -53,6 +57,12 @@ export class Breaker {
       rollingCountTimeout: windowMs,
       rollingPercentilesEnabled: false,
       errorFilter: error => !isOutageOf(store, error),
+    })
+    this.#circuit.on('success', () => {
+      this.#failuresInARow = 0
+    })
+    this.#circuit.on('failure', () => {
+      if (++this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) this.#circuit.open()
     })
   }
 

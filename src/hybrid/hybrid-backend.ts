@@ -14,13 +14,13 @@ import type {
   Commit,
   CommitResult,
   Deletion,
-  Durability,
   Field,
   Head,
   ReadResult,
   SessionPage,
   SnapshotResult,
 } from '../core/store.js'
+import type { Applied } from '../mongodb/changes.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import type { MongoSide } from './mongo-side.js'
@@ -220,8 +220,7 @@ export class HybridBackend implements Backend {
     toMongo: () => Promise<T>,
   ): Promise<T> {
     return this.#calls.run(async () => {
-      const throughRedis = () =>
-        this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
+      const throughRedis = () => this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
       try {
         return await this.#twice(throughRedis)
       } catch (error) {
@@ -296,7 +295,11 @@ export class HybridBackend implements Backend {
     if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
-    return { version, updatedAtMs, durability: await this.#passOn(sessionId, write, waiting) }
+    const applied = await this.#passOn(sessionId, write, waiting)
+    if (!applied?.isLate) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
+    // Redis had lost what MongoDB has: this write lies below it. Once more, above it.
+    await this.#aligner.align(sessionId)
+    return this.#commitToRedis(sessionId, { ...commit, operationId: `${operationId}+` })
   }
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
@@ -319,18 +322,22 @@ export class HybridBackend implements Backend {
     return this.#memory.seenVersion(sessionId) ?? 0
   }
 
-  /** Brings a write that Redis has taken to MongoDB, or on its way there. */
-  async #passOn(sessionId: string, write: PendingWrite, waiting: number): Promise<Durability> {
+  /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
+  async #passOn(sessionId: string, write: PendingWrite, waiting: number): Promise<Applied | undefined> {
     if (this.#writeBehind) {
       this.#applier.add(sessionId, write, waiting)
       this.#writeBehind.publish(sessionId, write)
-      return 'outbox'
+      return undefined
     }
-    const { fencingToken } = write
-    const applied = await this.#applier.apply(sessionId, write, waiting).catch(() => undefined)
-    if (applied === undefined) return 'outbox'
-    if (fencingToken === undefined || applied.fence <= fencingToken) return 'durable'
-    throw new FencedError(fencingToken, applied.fence, { sessionId })
+    try {
+      const applied = await this.#applier.apply(sessionId, write, waiting)
+      const { fencingToken = applied.fence } = write
+      if (applied.fence <= fencingToken) return applied
+      throw new FencedError(fencingToken, applied.fence, { sessionId })
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) throw error
+      return undefined
+    }
   }
 }
 

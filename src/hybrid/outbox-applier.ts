@@ -218,14 +218,24 @@ export class OutboxApplier {
       ({ operationId, version, writes }) => writes && version <= page.lastVersion && !known.has(operationId),
     )
     const all = [...page.writes, ...own].sort((a, b) => a.version - b.version)
-    const queue = [...all]
-    while (queue.length > 0) await this.#applyBatch(sessionId, state, takeBatch(queue))
-    return all.filter(({ version }) => !state.parked.has(version))
+    const applied: PendingWrite[] = []
+    while (all.length > 0) {
+      const batch = takeBatch(all)
+      const isOwn = batch.every(({ operationId }) => !known.has(operationId))
+      applied.push(...(await this.#applyBatch(sessionId, state, batch, isOwn)))
+    }
+    return applied
   }
 
-  async #applyBatch(sessionId: string, state: SessionState, batch: readonly PendingWrite[]): Promise<void> {
+  /** What of it MongoDB has now. */
+  async #applyBatch(
+    sessionId: string,
+    state: SessionState,
+    batch: readonly PendingWrite[],
+    isOwn: boolean,
+  ): Promise<readonly PendingWrite[]> {
     try {
-      const applied = await this.#mongo.apply(sessionId, toApplication(batch), mergeWrites(batch))
+      const applied = await this.#mongo.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
       if (applied.isLate) state.noteDivergence()
       this.counts.applied += batch.length
       for (const { operationId } of batch) {
@@ -233,10 +243,19 @@ export class OutboxApplier {
         state.unacked.add(operationId)
         this.#settle(state, operationId).resolve?.(applied)
       }
+      return batch
     } catch (error) {
-      if (!REFUSALS.some(code => hasCode(error, code))) throw error
-      if (batch.length > 1) for (const write of batch) await this.#applyBatch(sessionId, state, [write])
-      else await this.#park(sessionId, state, batch[0] as PendingWrite, error as StoreError)
+      const isRefused = hasCode(error, 'FENCED') || REFUSALS.some(code => hasCode(error, code))
+      if (!isRefused) throw error
+      if (batch.length === 1) {
+        await this.#refuse(sessionId, state, batch[0] as PendingWrite, error as StoreError)
+        return []
+      }
+      const applied: PendingWrite[] = []
+      for (const write of batch) {
+        applied.push(...(await this.#applyBatch(sessionId, state, [write], isOwn)))
+      }
+      return applied
     }
   }
 
@@ -247,6 +266,17 @@ export class OutboxApplier {
       for (const { operationId } of applied) state.unacked.delete(operationId)
       this.#states.release(sessionId)
     }
+  }
+
+  async #refuse(
+    sessionId: string,
+    state: SessionState,
+    write: PendingWrite,
+    error: StoreError,
+  ): Promise<void> {
+    // Where the outbox has it, the later owner finds it there; where it has not, it is none of the session's writes.
+    if (!hasCode(error, 'FENCED')) await this.#park(sessionId, state, write, error)
+    if (state.unapplied.has(write.operationId)) this.#settle(state, write.operationId).reject?.(error)
   }
 
   /** Leaves the entry in the outbox for whoever looks into it, and goes on with the others. */
@@ -265,7 +295,6 @@ export class OutboxApplier {
       await this.#redis.mark(sessionId, { ...entry, ...failed })
     }
     this.#notePark(sessionId, state, version, { lastError: error.code })
-    if (state.unapplied.has(operationId)) this.#settle(state, operationId).reject?.(error)
   }
 
   #notePark(

@@ -55,7 +55,8 @@ export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   return queue.splice(0, count)
 }
 
-export function toApplication(batch: readonly PendingWrite[]): Application {
+/** `isOwn`: they are not known to be in the outbox, and so count for what their owner's token is worth. */
+export function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Application {
   const tokens = batch.map(({ fencingToken = 0 }) => fencingToken)
   return {
     version: (batch.at(-1) as PendingWrite).version,
@@ -66,6 +67,7 @@ export function toApplication(batch: readonly PendingWrite[]): Application {
       updatedAtMs,
     })),
     kind: (batch[0] as PendingWrite).kind,
+    isOwn,
   }
 }
 

@@ -46,8 +46,13 @@ export class SessionOpener {
   }
 
   async claim(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
+    const both = () => this.#claimLoaded(sessionId, leaseMs)
     try {
-      return await this.#claimLoaded(sessionId, leaseMs)
+      // One lost connection is no outage: what opens with one of the two may go back to what that one has.
+      return await both().catch(error => {
+        if (isOutage(error) && this.#opensDegraded) return both()
+        throw error
+      })
     } catch (error) {
       if (!isOutage(error) || !this.#opensDegraded) throw error
       const outage = error as StoreError

@@ -21,6 +21,8 @@ export interface Application {
   operations: readonly { id: string; version: number; updatedAtMs: number }[]
   /** What is stored in them: some fields, all of a session that begins with them, or its end. */
   kind: 'fields' | 'session' | 'deletion'
+  /** Refuse them with `FencedError` when a later owner has the session: only their writer still has them. */
+  isOwn?: boolean | undefined
 }
 
 /** How the head stands after an application. */
@@ -95,13 +97,14 @@ export function decideClaim(
  */
 export function decideApplication(
   { document, head, isExpired }: Found,
-  { version, fencingToken, operations, kind }: Application,
+  { version, fencingToken, operations, kind, isOwn }: Application,
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0 } = document ?? {}
   const isKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
   const result = { version: Math.max(found, version), fence: head.fence, isLate: false }
   if (isKnown && found >= version) return { result }
+  if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   const isLate = found >= version
   const fence = Math.max(head.fence, fencingToken)
   const noted = operations.reduce<string | undefined>(noteOperation, ops) ?? ''

@@ -23,11 +23,13 @@ interface Stage {
 interface Fault {
   name: string
   redisConfig?: readonly string[]
+  /** The store reaches MongoDB by way of the proxy. */
+  usesProxy?: boolean
   /** Errors are expected: neither of the two is there. */
   mayFail?: boolean
   /** Writes that had not reached MongoDB are lost along with Redis' data. */
   mayLoseOutbox?: boolean
-  strike: (stage: Stage) => Promise<void>
+  strike: (stage: Stage) => Promise<unknown>
 }
 
 const FAULTS: readonly Fault[] = [
@@ -49,6 +51,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'MongoDB answers after 3 s',
+    usesProxy: true,
     async strike({ proxy }) {
       proxy.delay(3000)
       await sleep(OUTAGE_MS)
@@ -123,17 +126,16 @@ describe.each([
   test.each(FAULTS)(
     '$name: nothing that was acknowledged is lost',
     async fault => {
-      const { open, ...stage } = await setUp(fault.redisConfig, { enableWriteBehind })
+      const { open, ...stage } = await setUp(fault, { enableWriteBehind })
       const store = await open()
       const load = await startLoad(store)
       await sleep(1000)
       await fault.strike(stage)
       await sleep(2000)
       const report = await load.stop()
-      await expect
-        .poll(() => store.reconcileOutbox().then(() => 'done', String), { timeout: 60_000 })
-        .toBe('done')
       const other = await open({ redisOptions: { connectionName: 'another process' } })
+      const reconciled = () => other.reconcileOutbox().then(() => 'done', String)
+      await expect.poll(reconciled, { timeout: 60_000 }).toBe('done')
       const hot = await countLosses(other, report)
       await withClient(stage.redis, client => client.flushall())
       const durable = await countLosses(await open({ redisOptions: { connectionName: 'a third' } }), report)
@@ -161,7 +163,7 @@ describe.each([
   )
 
   test('kill -9 of the bot, again and again, loses nothing acknowledged and leaves no write in part', async () => {
-    const { open, source } = await setUp(KEEPS_ALL, { enableWriteBehind })
+    const { open, source } = await setUp({}, { enableWriteBehind })
     const store = await open()
     await store.set('s', { creds: { registrationId: 7 } })
     let acknowledged = 0
@@ -171,7 +173,7 @@ describe.each([
       const other = await open({ redisOptions: { connectionName: `after ${after}` } })
       const { fencingToken } = await other.claim('s')
       expect(fencingToken).toBeGreaterThan(0)
-      const values = Object.values((await other.get('s'))?.data.keys.session ?? {}) as number[]
+      const values = Object.values((await other.get('s'))?.data.keys.burst ?? {}) as number[]
       expect(new Set(values).size).toBe(1)
       lost += Math.max(0, last - (values[0] as number))
       acknowledged += last
@@ -181,13 +183,31 @@ describe.each([
   }, 120_000)
 })
 
-async function setUp(redisConfig: readonly string[] = KEEPS_ALL, options: HybridOptions = {}) {
+test('MongoDB comes back: the breaker closes, and what waits is brought over, without a call', async () => {
+  const { open, redis, mongo } = await setUp({}, {})
+  const store = await open()
+  await store.set('s', { creds: { registrationId: 7 } })
+  await store.reconcileOutbox()
+  await mongo.kill()
+  for (let n = 1; n <= 20; n++) await store.set('s', { keys: { session: { a: n } } })
+  await expect.poll(() => store.isMongoCircuitBreakerOpen()).toBe(true)
+  await mongo.restart()
+  const waiting = () => withClient(redis, client => client.hlen('outbox:{s}'))
+  expect(await waiting()).toBeGreaterThan(0)
+  await expect.poll(waiting, { timeout: 50_000, interval: 500 }).toBe(0)
+  expect(store.isMongoCircuitBreakerOpen()).toBe(false)
+  await withClient(redis, client => client.flushall())
+  expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 20 })
+}, 120_000)
+
+async function setUp({ redisConfig = KEEPS_ALL, usesProxy = false }: Partial<Fault>, options: HybridOptions) {
   const [redis, mongo] = await Promise.all([
     startRedis({ config: redisConfig }),
     startMongo({ isDurable: true }),
   ])
   const proxy = await startFaultProxy(mongo.port)
-  const mongoUrl = mongo.url.replace(String(mongo.port), String(proxy.port))
+  const port = usesProxy ? proxy.port : mongo.port
+  const mongoUrl = mongo.url.replace(String(mongo.port), String(port))
   const database = createHybridDatabase({ redis: { url: redis.url }, mongoUrl: mongo.url })
   const closing: { close(): Promise<void> }[] = []
   onTestFinished(async () => {
@@ -211,10 +231,10 @@ async function setUp(redisConfig: readonly string[] = KEEPS_ALL, options: Hybrid
   return { redis, mongo, proxy, open, source }
 }
 
-async function withClient(server: RedisServer, action: (client: Redis) => Promise<unknown>): Promise<void> {
+async function withClient<T>(server: RedisServer, action: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(server.url)
   try {
-    await action(client)
+    return await action(client)
   } finally {
     client.disconnect()
   }
