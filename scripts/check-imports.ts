@@ -18,7 +18,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   core: {
     folders: [],
     packages: ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
-    optional: ['snappy', '@whiskeysockets/baileys', 'baileys'],
+    optional: ['snappy', 'prom-client', '@opentelemetry/api', '@whiskeysockets/baileys', 'baileys'],
   },
   hybrid: {
     folders: ['core', 'mongodb', 'redis'],

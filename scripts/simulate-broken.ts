@@ -9,12 +9,17 @@ const wanted = process.argv.slice(2)
 const chosen = MUTATIONS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
 
 const survivors = chosen.filter(({ name }) => {
-  const { status, stdout } = spawnSync('npx', ['vitest', 'run', '--bail=1', 'test/simulation/hybrid'], {
-    cwd: root,
-    env: { ...process.env, SIMULATION_MUTATION: name, SIMULATION_SCHEDULES: SCHEDULES },
-    encoding: 'utf8',
-  })
-  const [, seed, what] = /seed (\d+), [^}]*}: (.*)/.exec(stdout) ?? []
+  const { status, stdout, stderr } = spawnSync(
+    'npx',
+    ['vitest', 'run', '--bail=1', 'test/simulation/hybrid'],
+    {
+      cwd: root,
+      env: { ...process.env, SIMULATION_MUTATION: name, SIMULATION_SCHEDULES: SCHEDULES },
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  )
+  const [, seed, what] = /seed (\d+), [^}]*}: (.*)/.exec(stdout + stderr) ?? []
   const isCaught = status !== 0 && seed !== undefined
   console.log(
     `${name}: ${isCaught ? `caught by seed ${seed}: ${what}` : `not caught in ${SCHEDULES} schedules`}`,

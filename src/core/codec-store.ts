@@ -1,8 +1,10 @@
+import type { Registry } from 'prom-client'
 import type { Codec } from './codec.js'
 import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
+import { NO_OBSERVER, type Observer } from './observer.js'
 import { OperationIds } from './operation-ids.js'
 import { decodeSnapshot, encodePatch } from './patch.js'
 import { type RetryPolicy, withRetry } from './retry.js'
@@ -42,6 +44,8 @@ export interface StoreParts {
   logger: Logger
   /** Shared by the stores of one connection; by default the store's own. */
   memory?: SessionMemory
+  /** By default nothing is observed. */
+  observer?: Observer
 }
 
 /** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
@@ -52,12 +56,16 @@ export class CodecStore implements AuthStore {
   readonly #backend: Backend
   readonly #codec: Codec
   readonly #retry: RetryPolicy
+  readonly #observer: Observer
   readonly #ttlMs: number | null
   readonly #rewinds: RewindGuard
   readonly #operationIds = new OperationIds()
   #isClosed = false
 
-  constructor({ backend, codec, retry, ttlMs, leaseMs, logger, memory = new SessionMemory() }: StoreParts) {
+  constructor(parts: StoreParts) {
+    const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
+    const { memory = new SessionMemory(), observer = NO_OBSERVER } = parts
+    this.#observer = observer
     this.leaseSeconds = leaseMs / 1000
     this.#backend = backend
     this.#codec = codec
@@ -65,6 +73,7 @@ export class CodecStore implements AuthStore {
     this.#ttlMs = ttlMs
     this.logger = logger
     this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
+    this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
     this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
   }
 
@@ -216,6 +225,18 @@ export class CodecStore implements AuthStore {
     return this.#rewinds.onRewind(listener)
   }
 
+  /** In Prometheus' text format; empty where `observability.enableMetrics` is `false`. */
+  async getMetricsText(): Promise<string> {
+    return (await this.#observer.metrics.registry?.metrics()) ?? ''
+  }
+
+  /** Throws `INVALID_OPTION` where `observability.enableMetrics` is `false`. */
+  getMetricsRegistry(): Registry {
+    const { registry } = this.#observer.metrics
+    if (registry) return registry
+    throw new InvalidOptionError('There are no metrics: "observability.enableMetrics" is false.')
+  }
+
   async isHealthy(): Promise<boolean> {
     return !this.#isClosed && (await this.#backend.isHealthy())
   }
@@ -238,7 +259,9 @@ export class CodecStore implements AuthStore {
     action: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     if (this.#isClosed) throw new ClosedError('The store', { sessionId })
-    return withRetry(this.#retry, { operation, sessionId }, action)
+    return this.#observer.run(operation, sessionId, () =>
+      withRetry(this.#retry, { operation, sessionId }, action),
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client'
 import * as v from 'valibot'
 import type { CodecOptions } from './codec.js'
 import { InvalidOptionError } from './errors.js'
@@ -21,6 +22,23 @@ export interface SecurityOptions {
   allowPlaintext?: boolean | undefined
   /** Where warnings and errors go; default nowhere. Pino and Baileys' logger fit. */
   logger?: Logger | undefined
+  /** Without a `logger`: write everything to the console. Default `false`. */
+  enableDebugLogging?: boolean | undefined
+  /** In `production` a store without encryption is warned of. */
+  environment?: 'development' | 'production' | 'test' | undefined
+}
+
+export interface ObservabilityOptions {
+  /** Count and measure; default `true`. */
+  enableMetrics?: boolean | undefined
+  /** Where the metrics are registered; default a registry of the store's own. Several stores may share one. */
+  metricsRegistry?: Registry | undefined
+  /** Milliseconds for which a count of all outboxes is good (hybrid); default 60,000. */
+  metricsInterval?: number | undefined
+  /** A span for each operation, by `@opentelemetry/api`; default `false`. */
+  enableTracing?: boolean | undefined
+  /** A line at level `debug` for each operation; default `false`. */
+  enableDetailedLogs?: boolean | undefined
 }
 
 export interface ResilienceOptions {
@@ -55,11 +73,16 @@ export interface CommonOptions {
   security?: SecurityOptions | undefined
   resilience?: ResilienceOptions | undefined
   ttl?: TtlOptions | undefined
+  observability?: ObservabilityOptions | undefined
 }
 
 function isLogger(value: unknown): boolean {
   const levels = ['debug', 'info', 'warn', 'error'] as const
   return levels.every(level => typeof (value as Partial<Logger> | null)?.[level] === 'function')
+}
+
+function isRegistry(value: unknown): boolean {
+  return typeof (value as Partial<Registry> | null)?.registerMetric === 'function'
 }
 
 export const flag = v.optional(v.boolean('true or false'))
@@ -105,6 +128,10 @@ export const commonOptions = {
         ),
         allowPlaintext: flag,
         logger: v.optional(v.custom<Logger>(isLogger, 'an object with debug, info, warn and error')),
+        enableDebugLogging: flag,
+        environment: v.optional(
+          v.picklist(['development', 'production', 'test'], '"development", "production" or "test"'),
+        ),
       },
       'an object',
     ),
@@ -120,6 +147,18 @@ export const commonOptions = {
         retryMultiplier: v.optional(
           v.pipe(v.number('a number'), v.finite('finite'), v.minValue(1, '1 or more')),
         ),
+      },
+      'an object',
+    ),
+  ),
+  observability: v.optional(
+    v.strictObject(
+      {
+        enableMetrics: flag,
+        metricsRegistry: v.optional(v.custom<Registry>(isRegistry, 'a Registry of prom-client')),
+        metricsInterval: milliseconds,
+        enableTracing: flag,
+        enableDetailedLogs: flag,
       },
       'an object',
     ),
@@ -177,7 +216,7 @@ export function toLeaseMs({ ttl = {} }: CommonOptions): number {
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {
-  return security.logger ?? nullLogger
+  return security.logger ?? (security.enableDebugLogging ? console : nullLogger)
 }
 
 function toKeyring({ masterKey: single, masterKeys }: CommonOptions): Keyring | null {

@@ -2,6 +2,7 @@
  * The two contracts that the library is made of: `AuthStore` speaks values, `Backend` speaks bytes.
  * `CodecStore` is the one implementation of the first over any implementation of the second.
  */
+import type { Registry } from 'prom-client'
 import type { Logger } from './logger.js'
 
 /** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
@@ -142,6 +143,10 @@ export interface AuthStore {
   /** Where the store and the hooks over it write their warnings and errors. */
   readonly logger: Logger
   isHealthy(): Promise<boolean>
+  /** In Prometheus' text format; empty where metrics are turned off. */
+  getMetricsText(): Promise<string>
+  /** Throws `INVALID_OPTION` where metrics are turned off. */
+  getMetricsRegistry(): Registry
   /** Lets go of the connection. Every later call is refused with `CLOSED`. */
   close(): Promise<void>
 }

@@ -1,10 +1,13 @@
 import CircuitBreaker from 'opossum'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
+import type { Layer, Metrics } from '../core/metrics.js'
 import { withRetry } from '../core/retry.js'
 
 export interface BreakerOptions {
   /** What is behind it, as errors name it. */
   store: string
+  layer: Layer
+  metrics: Metrics
   /** Longest wait for an answer, unless a call says otherwise. Slower ones count as failures. */
   timeoutMs: number
   /** How long it stays open before one call may try again. */
@@ -41,13 +44,17 @@ const MAX_FAILURES_IN_A_ROW = 5
 export class Breaker {
   readonly #store: string
   readonly #timeoutMs: number
+  readonly #layer: Layer
+  readonly #metrics: Metrics
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
 
   #failuresInARow = 0
 
-  constructor({ store, timeoutMs, resetMs, windowMs }: BreakerOptions) {
+  constructor({ store, layer, metrics, timeoutMs, resetMs, windowMs }: BreakerOptions) {
     this.#store = store
     this.#timeoutMs = timeoutMs
+    this.#layer = layer
+    this.#metrics = metrics
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
       timeout: false, // below, where a process that was busy itself does not count as a slow store
@@ -93,12 +100,17 @@ export class Breaker {
   }
 
   async #withDeadline<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
+    const beganMs = performance.now()
+    let isOk = true
     const once = { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
     try {
       return await withRetry(once, { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
+      isOk = !isOutageOf(this.#store, cause) && !hasCode(cause, 'TIMEOUT')
       if (!hasCode(cause, 'TIMEOUT')) throw cause
       throw new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
+    } finally {
+      this.#metrics.observe(this.#layer, 'call', isOk, performance.now() - beganMs)
     }
   }
 }

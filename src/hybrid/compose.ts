@@ -1,4 +1,5 @@
 import type { Logger } from '../core/logger.js'
+import { type Metrics, NO_METRICS } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { MongoBackend } from '../mongodb/mongo-backend.js'
 import { Aligner } from './aligner.js'
@@ -23,22 +24,30 @@ export interface HybridSettings {
   queue?: QueueAdapter | undefined
   opensDegraded: boolean
   logger: Logger
+  metrics?: Metrics | undefined
+  /** For which a count of all outboxes is good. */
+  metricsIntervalMs?: number | undefined
 }
 
 /** A call that finds one of the two silent must have time left for the other. */
 const REDIS_SHARE = 0.2
 const MONGO_SHARE = 0.4
+const DEFAULT_METRICS_INTERVAL_MS = 60_000
 
 export function composeHybrid(settings: HybridSettings) {
-  const { memory, timeoutMs, isWriteBehind, queue, opensDegraded, logger } = settings
+  const { memory, timeoutMs, isWriteBehind, queue, opensDegraded, logger, metrics = NO_METRICS } = settings
   const toRedis = new Breaker({
     store: 'Redis',
+    layer: 'redis',
+    metrics,
     timeoutMs: REDIS_SHARE * timeoutMs,
     windowMs: 2000,
     resetMs: 500, // every call goes on by MongoDB meanwhile, and slower
   })
   const breaker = new Breaker({
     store: 'MongoDB',
+    layer: 'mongodb',
+    metrics,
     timeoutMs: MONGO_SHARE * timeoutMs,
     windowMs: 10_000,
     resetMs: 30_000,
@@ -50,12 +59,17 @@ export function composeHybrid(settings: HybridSettings) {
     states: new SessionStates(),
     memory,
     logger,
+    metrics,
   }
+  breaker.onChange('open', () => metrics.count('circuit_breaker_open'))
+  breaker.onChange('close', () => metrics.count('circuit_breaker_close'))
+  breaker.onChange('halfOpen', () => metrics.count('circuit_breaker_halfopen'))
   const applier = new OutboxApplier({ ...sides, hasWorkers: queue !== undefined })
   const aligner = new Aligner({ ...sides, applier })
   const opener = new SessionOpener({ ...sides, applier, aligner, opensDegraded })
-  const writeBehind = isWriteBehind ? new Publisher(applier, queue, logger) : undefined
+  const writeBehind = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
   const backend = new HybridBackend({ ...sides, applier, aligner, opener, writeBehind })
   const reconciler = new Reconciler({ ...sides, applier, names, now })
+  metrics.watchOutbox(() => reconciler.measure(settings.metricsIntervalMs ?? DEFAULT_METRICS_INTERVAL_MS))
   return { backend, reconciler, breaker }
 }

@@ -6,6 +6,7 @@ import {
   SessionColdError,
   type StoreError,
 } from '../core/errors.js'
+import type { Metrics } from '../core/metrics.js'
 import { withRetry } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type {
@@ -47,6 +48,7 @@ export interface HybridBackendParts {
   memory: SessionMemory
   /** Instead of waiting for MongoDB. */
   writeBehind: Publisher | undefined
+  metrics: Metrics
 }
 
 /** One of the two, as far as both can answer the same question. */
@@ -62,6 +64,7 @@ export class HybridBackend implements Backend {
   readonly #states: SessionStates
   readonly #memory: SessionMemory
   readonly #writeBehind: Publisher | undefined
+  readonly #metrics: Metrics
   readonly #calls = new Calls('The hybrid store', error => error as Error)
 
   constructor(parts: HybridBackendParts) {
@@ -73,6 +76,7 @@ export class HybridBackend implements Backend {
     this.#states = parts.states
     this.#memory = parts.memory
     this.#writeBehind = parts.writeBehind
+    this.#metrics = parts.metrics
   }
 
   read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
@@ -166,7 +170,11 @@ export class HybridBackend implements Backend {
       let outage: StoreError | undefined
       try {
         const known = await this.#readRedis(sessionId, ask)
-        if (known !== undefined) return known
+        if (known !== undefined) {
+          this.#metrics.count('redis_hits')
+          return known
+        }
+        this.#metrics.count('redis_misses')
       } catch (error) {
         if (!isOutageOf('Redis', error)) throw error
         outage = error as StoreError
@@ -208,6 +216,7 @@ export class HybridBackend implements Backend {
     const seen = this.#seen(sessionId)
     if (outage) await this.#applier.applyOwn(sessionId)
     const result = await ask(this.#mongo)
+    this.#metrics.count('mongo_fallbacks')
     // What MongoDB does not have, Redis may.
     if (outage && (!result.head.exists || result.head.version < seen)) throw outage
     return result
@@ -280,7 +289,9 @@ export class HybridBackend implements Backend {
     signal?.throwIfAborted()
     state.noteDivergence()
     try {
-      return await state.bypassing.run(toMongo)
+      const result = await state.bypassing.run(toMongo)
+      this.#metrics.count('direct_writes')
+      return result
     } catch (error) {
       if (isOutage(error)) state.hasLostBypass = true
       throw error

@@ -1,6 +1,5 @@
-import { createCodec } from '../core/codec.js'
 import { CodecStore, type StoreParts } from '../core/codec-store.js'
-import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toSettings } from '../core/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
 import { toCollection } from '../mongodb/mongo-options.js'
 import { openConnection as openMongo } from '../mongodb/open-connection.js'
@@ -78,10 +77,8 @@ export function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promis
 export async function createHybridStore(given: HybridOptions): Promise<HybridAuthStore> {
   const { options, redis: redisOptions, mongo: mongoOptions } = parseHybridOptions(given)
   const { enableWriteBehind = false, queue, degradedOpen = !enableWriteBehind, outbox = {} } = options
-  const codec = await createCodec(toCodecOptions(options))
-  const retry = toRetryPolicy(options)
-  const logger = toLogger(options)
-  const ttlMs = toTtlMs(options, DEFAULT_TTL_SECONDS)
+  const settings = await toSettings(options, DEFAULT_TTL_SECONDS)
+  const { retry, ttlMs, logger } = settings
   const hot = await openRedis(redisOptions, retry.timeoutMs)
   const durable = await openMongo(mongoOptions, retry.timeoutMs).catch(async error => {
     await hot.release()
@@ -108,18 +105,9 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
     queue,
     opensDegraded: degradedOpen,
     logger,
+    metrics: settings.observer.metrics,
+    metricsIntervalMs: options.observability?.metricsInterval,
   })
   reconciler.start()
-  const leaseMs = toLeaseMs(options)
-  return new HybridAuthStore({
-    backend,
-    reconciler,
-    breaker,
-    codec,
-    retry,
-    ttlMs,
-    leaseMs,
-    logger,
-    memory,
-  })
+  return new HybridAuthStore({ ...settings, backend, reconciler, breaker, memory })
 }

@@ -7,6 +7,7 @@ import {
 } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
+import type { Metrics } from '../core/metrics.js'
 import { Turns } from '../core/turns.js'
 import type { Applied } from '../mongodb/changes.js'
 import { isOutage } from './breaker.js'
@@ -45,6 +46,7 @@ export interface OutboxApplierParts {
   /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
   hasWorkers: boolean
   logger: Logger
+  metrics: Metrics
 }
 
 /** Writes from the outbox. */
@@ -71,17 +73,19 @@ export class OutboxApplier {
   readonly #states: SessionStates
   readonly #hasWorkers: boolean
   readonly #logger: Logger
+  readonly #metrics: Metrics
   readonly #turns = new Turns()
   #heldBytes = 0
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor({ redis, mongo, states, hasWorkers, logger }: OutboxApplierParts) {
+  constructor({ redis, mongo, states, hasWorkers, logger, metrics }: OutboxApplierParts) {
     this.#redis = redis
     this.#mongo = mongo
     this.#states = states
     this.#hasWorkers = hasWorkers
     this.#logger = logger
+    this.#metrics = metrics
     mongo.breaker.onChange('close', () => this.#retryLater(0))
   }
 
@@ -241,6 +245,7 @@ export class OutboxApplier {
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
         state.unacked.add(operationId)
+        if (!this.#hasWorkers) this.#metrics.count('direct_writes')
         this.#settle(state, operationId).resolve?.(applied)
       }
       return batch
@@ -305,6 +310,7 @@ export class OutboxApplier {
   ): void {
     state.parked.add(version)
     this.counts.parked++
+    this.#metrics.count('outbox_parked')
     const about = { sessionId: maskSessionId(sessionId), version, code: lastError }
     this.#logger.error(
       about,

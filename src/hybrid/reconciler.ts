@@ -1,6 +1,7 @@
 import { maskSessionId, type StoreError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
+import type { Metrics } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
@@ -31,12 +32,18 @@ export interface OutboxReconcilerStats {
   lastRunAt: Date | null
 }
 
+export interface OutboxMeasure {
+  depth: number
+  oldestAgeMs: number
+}
+
 export interface ReconcilerParts {
   redis: RedisSide
   mongo: MongoSide
   applier: OutboxApplier
   names: KeyNames
   logger: Logger
+  metrics: Metrics
   /** Instead of the clock. */
   now?: (() => number) | undefined
 }
@@ -48,19 +55,23 @@ export class Reconciler {
   readonly #applier: OutboxApplier
   readonly #names: KeyNames
   readonly #logger: Logger
+  readonly #metrics: Metrics
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #totalFailed = 0
   #sweeps = 0
   #running = 0
   #lastRunAt: Date | null = null
+  #measuredAtMs = Number.NEGATIVE_INFINITY
+  #measure: Promise<OutboxMeasure> = Promise.resolve({ depth: 0, oldestAgeMs: 0 })
 
-  constructor({ redis, mongo, applier, names, logger, now = Date.now }: ReconcilerParts) {
+  constructor({ redis, mongo, applier, names, logger, metrics, now = Date.now }: ReconcilerParts) {
     this.#redis = redis
     this.#mongo = mongo
     this.#applier = applier
     this.#names = names
     this.#logger = logger
+    this.#metrics = metrics
     this.#now = now
   }
 
@@ -97,12 +108,12 @@ export class Reconciler {
 
   /** Everything that waits, now: what has been refused before, too. Throws what keeps a session from it. */
   async reconcileAll(): Promise<void> {
-    await this.sweep(sessionId => this.#applier.drain(sessionId, { evenParked: true }))
+    await this.sweep(sessionId => this.#drain(sessionId, true))
   }
 
   /** Brings what waits of one session to MongoDB, unless another process is at it. */
   async reconcile(sessionId: string): Promise<void> {
-    await this.#locked(sessionId, () => this.#applier.drain(sessionId))
+    await this.#locked(sessionId, () => this.#drain(sessionId))
   }
 
   /** Goes over all outboxes, some at once. */
@@ -124,9 +135,10 @@ export class Reconciler {
       const attempts = first.attempts + 1
       await this.#mark({ ...first, status: 'processing', attempts })
       try {
-        await this.#applier.drain(sessionId)
+        await this.#drain(sessionId)
       } catch (error) {
         this.#totalFailed++
+        this.#metrics.count('outbox_reconciler_failures')
         const { code = 'UNKNOWN' } = error as Partial<StoreError>
         const about = { sessionId: maskSessionId(sessionId), code, attempts }
         this.#logger.warn(about, 'an outbox was not emptied; it is tried again')
@@ -149,6 +161,33 @@ export class Reconciler {
 
   #mark(entry: OutboxEntry): Promise<void> {
     return this.#redis.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
+  }
+
+  async #drain(sessionId: string, evenParked = false): Promise<void> {
+    const beganMs = performance.now()
+    await this.#applier.drain(sessionId, { evenParked })
+    this.#metrics.observeReconciliation(performance.now() - beganMs)
+  }
+
+  /** Entries in all outboxes, and the age of the oldest; counted anew when the last count is older than that. */
+  async measure(maxAgeMs: number): Promise<OutboxMeasure> {
+    const isFresh = performance.now() - this.#measuredAtMs < maxAgeMs
+    if (!isFresh) {
+      this.#measuredAtMs = performance.now()
+      this.#measure = this.#count().catch(() => ({ depth: 0, oldestAgeMs: 0 }))
+    }
+    return this.#measure
+  }
+
+  async #count(): Promise<OutboxMeasure> {
+    let depth = 0
+    let oldestAtMs = Number.POSITIVE_INFINITY
+    await forEach(this.#redis.outboxes(), SESSIONS_AT_ONCE, async sessionId => {
+      const { entries, count } = await this.#redis.entries(sessionId, new Set())
+      depth += count
+      for (const { entry } of entries) oldestAtMs = Math.min(oldestAtMs, entry?.createdAt ?? oldestAtMs)
+    })
+    return { depth, oldestAgeMs: depth === 0 ? 0 : Math.max(0, this.#now() - oldestAtMs) }
   }
 
   #locked(sessionId: string, action: () => Promise<void>): Promise<void> {

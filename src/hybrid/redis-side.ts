@@ -91,6 +91,8 @@ export interface StoredEntry {
 
 export interface OutboxPage {
   entries: StoredEntry[]
+  /** Of all entries but those that were left out. */
+  count: number
   /** Entries of higher versions are not among them. */
   lastVersion: number
 }
@@ -221,13 +223,14 @@ export class RedisSide {
     const versions = names.map(Number).filter(version => !leftOut.has(version))
     const first = versions.sort((a, b) => a - b).slice(0, PAGE)
     const lastVersion = first.length < versions.length ? (first.at(-1) as number) : Number.POSITIVE_INFINITY
-    if (first.length === 0) return { entries: [], lastVersion }
+    const count = versions.length
+    if (count === 0) return { entries: [], count, lastVersion }
     const values = await this.#send(() => client.hmget(key, ...first.map(String)))
     const entries = first.flatMap((version, i) => {
       const json = values[i]
       return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
     })
-    return { entries, lastVersion }
+    return { entries, count, lastVersion }
   }
 
   /** Removes entries that MongoDB has. */

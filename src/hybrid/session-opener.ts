@@ -1,5 +1,6 @@
 import { hasCode, maskSessionId, type StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
+import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
 import type { Aligner } from './aligner.js'
@@ -21,6 +22,7 @@ export interface SessionOpenerParts {
   /** Open a session while one of the two is away. */
   opensDegraded: boolean
   logger: Logger
+  metrics: Metrics
 }
 
 /** Takes the ownership of a session: the same fencing token in both databases. */
@@ -33,6 +35,7 @@ export class SessionOpener {
   readonly #memory: SessionMemory
   readonly #opensDegraded: boolean
   readonly #logger: Logger
+  readonly #metrics: Metrics
 
   constructor(parts: SessionOpenerParts) {
     this.#redis = parts.redis
@@ -43,6 +46,7 @@ export class SessionOpener {
     this.#memory = parts.memory
     this.#opensDegraded = parts.opensDegraded
     this.#logger = parts.logger
+    this.#metrics = parts.metrics
   }
 
   async claim(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
@@ -59,6 +63,7 @@ export class SessionOpener {
       const claim = isOutageOf('Redis', outage)
         ? await this.#claimMongo(sessionId, leaseMs, outage)
         : await this.#claimRedis(sessionId, leaseMs, outage)
+      this.#metrics.count('degraded_opens')
       const about = { sessionId: maskSessionId(sessionId), reason: outage.message }
       this.#logger.warn(about, 'a session was opened while one of Redis and MongoDB was away')
       return claim

@@ -1,6 +1,5 @@
-import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
-import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toSettings } from '../core/store-settings.js'
 import { MongoBackend } from './mongo-backend.js'
 import { type MongoOptions, parseMongoOptions, toCollection } from './mongo-options.js'
 import { openConnection } from './open-connection.js'
@@ -16,13 +15,11 @@ export class MongoAuthStore extends CodecStore {}
  */
 export async function createMongoStore(options: MongoOptions): Promise<MongoAuthStore> {
   const parsed = parseMongoOptions(options)
-  const codec = await createCodec(toCodecOptions(parsed))
-  const retry = toRetryPolicy(parsed)
-  const logger = toLogger(parsed)
-  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const settings = await toSettings(parsed, DEFAULT_TTL_SECONDS)
+  const { retry, ttlMs, logger } = settings
   const { connection, release } = await openConnection(parsed, retry.timeoutMs)
   const collection = toCollection(connection, parsed)
   const backend = new MongoBackend({ collection, ttlMs, timeoutMs: retry.timeoutMs, logger, release })
   const { memory } = collection
-  return new MongoAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })
+  return new MongoAuthStore({ ...settings, backend, memory })
 }

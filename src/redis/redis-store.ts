@@ -1,6 +1,5 @@
-import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
-import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toSettings } from '../core/store-settings.js'
 import { warnOfRisks } from './durability-check.js'
 import { DEFAULT_PREFIX, KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'
@@ -18,10 +17,8 @@ export class RedisAuthStore extends CodecStore {}
  */
 export async function createRedisStore(options: RedisOptions): Promise<RedisAuthStore> {
   const parsed = parseRedisOptions(options)
-  const codec = await createCodec(toCodecOptions(parsed))
-  const retry = toRetryPolicy(parsed)
-  const logger = toLogger(parsed)
-  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const settings = await toSettings(parsed, DEFAULT_TTL_SECONDS)
+  const { retry, ttlMs, logger } = settings
   const prefix = parsed.prefix ?? DEFAULT_PREFIX
   const { connection, release } = await openConnection(parsed, retry.timeoutMs)
   connection.risks().then(
@@ -30,5 +27,5 @@ export async function createRedisStore(options: RedisOptions): Promise<RedisAuth
   )
   const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release })
   const memory = connection.memoryOf(prefix)
-  return new RedisAuthStore({ backend, codec, retry, ttlMs, leaseMs: toLeaseMs(parsed), logger, memory })
+  return new RedisAuthStore({ ...settings, backend, memory })
 }

@@ -1,6 +1,5 @@
-import { createCodec } from '../core/codec.js'
 import { CodecStore } from '../core/codec-store.js'
-import { toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../core/options.js'
+import { toSettings } from '../core/store-settings.js'
 import { openConnection } from './open-connection.js'
 import { SqliteBackend } from './sqlite-backend.js'
 import { parseSqliteOptions, type SqliteOptions } from './sqlite-options.js'
@@ -17,18 +16,9 @@ export class SqliteAuthStore extends CodecStore {}
  */
 export async function createSqliteStore(options: SqliteOptions): Promise<SqliteAuthStore> {
   const parsed = parseSqliteOptions(options)
-  const codec = await createCodec(toCodecOptions(parsed))
-  const retry = toRetryPolicy(parsed)
-  const ttlMs = toTtlMs(parsed, DEFAULT_TTL_SECONDS)
+  const settings = await toSettings(parsed, DEFAULT_TTL_SECONDS)
+  const { retry, ttlMs } = settings
   const { connection, release } = await openConnection(parsed)
   const backend = new SqliteBackend({ connection, release, ttlMs, busyTimeoutMs: retry.timeoutMs })
-  return new SqliteAuthStore({
-    backend,
-    codec,
-    retry,
-    ttlMs,
-    leaseMs: toLeaseMs(parsed),
-    logger: toLogger(parsed),
-    memory: connection.memory,
-  })
+  return new SqliteAuthStore({ ...settings, backend, memory: connection.memory })
 }

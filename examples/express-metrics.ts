@@ -1,0 +1,33 @@
+/**
+ * A hybrid store whose metrics Prometheus scrapes: npx tsx examples/express-metrics.ts, then
+ * curl localhost:9090/metrics
+ *
+ * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9090 by default.
+ */
+import type { AddressInfo } from 'node:net'
+import { createHybridStore } from '@luoarch/baileys-store-core/hybrid'
+import express from 'express'
+
+const store = await createHybridStore({
+  redisUrl: process.env.REDIS_URL ?? 'redis://localhost:6379',
+  mongoUrl: process.env.MONGO_URL ?? 'mongodb://localhost:27017',
+  observability: { enableMetrics: true, metricsInterval: 15_000 },
+})
+await store.set('my-bot', { creds: { registrationId: 1 } })
+
+const app = express()
+app.get('/metrics', async (_request, response) => {
+  response.set('Content-Type', store.getMetricsRegistry().contentType)
+  response.send(await store.getMetricsText())
+})
+app.get('/healthz', async (_request, response) => {
+  response.sendStatus((await store.isHealthy()) ? 200 : 503)
+})
+const server = app.listen(Number(process.env.PORT ?? 9090), () => {
+  console.log(`http://localhost:${(server.address() as AddressInfo).port}/metrics`)
+})
+
+process.once('SIGTERM', async () => {
+  server.close()
+  await store.close()
+})

@@ -1,0 +1,83 @@
+import type { Tracer } from '@opentelemetry/api'
+import { hasCode, MissingDependencyError, maskSessionId } from './errors.js'
+import { type Logger, nullLogger } from './logger.js'
+import { type Metrics, NO_METRICS } from './metrics.js'
+
+export interface ObserverParts {
+  metrics: Metrics
+  logger: Logger
+  /** Log every operation. */
+  isDetailed: boolean
+  tracer: Tracer | undefined
+}
+
+/** Measures, traces and logs the operations of a store. */
+export class Observer {
+  readonly metrics: Metrics
+  readonly #logger: Logger
+  readonly #isDetailed: boolean
+  readonly #tracer: Tracer | undefined
+
+  constructor({ metrics, logger, isDetailed, tracer }: ObserverParts) {
+    this.metrics = metrics
+    this.#logger = logger
+    this.#isDetailed = isDetailed
+    this.#tracer = tracer
+  }
+
+  run<T>(operation: string, sessionId: string | undefined, call: () => Promise<T>): Promise<T> {
+    if (this.#tracer === undefined) return this.#measure(operation, sessionId, call)
+    return this.#tracer.startActiveSpan(`baileys-store ${operation}`, async span => {
+      try {
+        return await this.#measure(operation, sessionId, call)
+      } catch (error) {
+        const { code = 'UNKNOWN' } = error as { code?: string }
+        span.setStatus({ code: ERROR_STATUS, message: code })
+        throw error
+      } finally {
+        span.end()
+      }
+    })
+  }
+
+  async #measure<T>(operation: string, sessionId: string | undefined, call: () => Promise<T>): Promise<T> {
+    const beganMs = performance.now()
+    let isOk = false
+    try {
+      const result = await call()
+      isOk = true
+      return result
+    } catch (error) {
+      if (hasCode(error, 'VERSION_MISMATCH')) this.metrics.count('version_conflicts')
+      if (hasCode(error, 'FENCED')) this.metrics.count('ownership_lost')
+      throw error
+    } finally {
+      const ms = performance.now() - beganMs
+      this.metrics.observe('store', operation, isOk, ms)
+      if (this.#isDetailed) {
+        const session = sessionId === undefined ? undefined : maskSessionId(sessionId)
+        this.#logger.debug({ operation, session, ms: Math.round(ms * 100) / 100, isOk }, 'an operation ended')
+      }
+    }
+  }
+}
+
+/** `SpanStatusCode.ERROR`, without loading the package for it. */
+const ERROR_STATUS = 2
+
+export const NO_OBSERVER = new Observer({
+  metrics: NO_METRICS,
+  logger: nullLogger,
+  isDetailed: false,
+  tracer: undefined,
+})
+
+/** Throws `MISSING_DEPENDENCY` where the package is not installed. */
+export async function createTracer(): Promise<Tracer> {
+  try {
+    const { trace } = await import('@opentelemetry/api')
+    return trace.getTracer('@luoarch/baileys-store-core')
+  } catch (cause) {
+    throw new MissingDependencyError('@opentelemetry/api', '"observability.enableTracing"', cause)
+  }
+}

@@ -1,0 +1,35 @@
+import { createCodec } from './codec.js'
+import type { StoreParts } from './codec-store.js'
+import { createMetrics, NO_METRICS } from './metrics.js'
+import { createTracer, Observer } from './observer.js'
+import { type CommonOptions, toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from './options.js'
+
+export type StoreSettings = Omit<StoreParts, 'backend' | 'memory' | 'observer'> & { observer: Observer }
+
+/** What the options that all stores share make of one. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`. */
+export async function toSettings(options: CommonOptions, defaultTtlSeconds: number): Promise<StoreSettings> {
+  const {
+    enableMetrics = true,
+    enableTracing = false,
+    enableDetailedLogs = false,
+    metricsRegistry,
+  } = options.observability ?? {}
+  const codecOptions = toCodecOptions(options)
+  const logger = toLogger(options)
+  if (codecOptions.cipher === 'none' && options.security?.environment === 'production') {
+    logger.warn({}, 'The store is not encrypted: it holds pairings in the clear. Give it a "masterKey".')
+  }
+  return {
+    codec: await createCodec(codecOptions),
+    retry: toRetryPolicy(options),
+    ttlMs: toTtlMs(options, defaultTtlSeconds),
+    leaseMs: toLeaseMs(options),
+    logger,
+    observer: new Observer({
+      metrics: enableMetrics ? await createMetrics(metricsRegistry) : NO_METRICS,
+      logger,
+      isDetailed: enableDetailedLogs,
+      tracer: enableTracing ? await createTracer() : undefined,
+    }),
+  }
+}
