@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
-import type { Head } from '../core/store.js'
+import type { Guard, Head } from '../core/store.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
@@ -61,7 +61,7 @@ export class Aligner {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       await state.bypassing.end()
       const heal = state.beginHealing()
-      if (state.hasLostBypass) await this.#forestall(sessionId, state)
+      if (state.lostBypass) await this.#forestall(sessionId, state, state.lostBypass)
       await this.#applier.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
       const head = await this.#mongo.readHead(sessionId)
@@ -84,15 +84,22 @@ export class Aligner {
    * A write past Redis whose answer was lost may reach MongoDB at any later time. It is a compare-and-set on the head:
    * another version there, and it cannot be carried out any more.
    */
-  async #forestall(sessionId: string, state: SessionState): Promise<void> {
+  async #forestall(sessionId: string, state: SessionState, lost: Guard): Promise<void> {
     const { exists, version } = await this.#mongo.readHead(sessionId)
-    const barrier = { writes: [], operationId: randomUUID(), above: version, expectedVersion: version }
+    const barrier = {
+      ...lost,
+      writes: [],
+      operationId: randomUUID(),
+      above: version,
+      expectedVersion: version,
+    }
     try {
       if (exists) await this.#mongo.commit(sessionId, barrier)
     } catch (error) {
-      if (!hasCode(error, 'VERSION_MISMATCH')) throw error // another one has changed the head
+      // Another one has changed the head, or owns the session.
+      if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
     }
-    state.hasLostBypass = false
+    state.lostBypass = undefined
   }
 
   async #bringToRedis(sessionId: string, peek: Peek): Promise<void> {

@@ -277,7 +277,7 @@ export class HybridBackend implements Backend {
   /** Past Redis, while it is away. Only for a session that MongoDB has as new as this process knows it. */
   async #bypass<T>(
     sessionId: string,
-    { seenVersion = 0, signal }: Commit | Deletion,
+    { seenVersion = 0, fencingToken, signal }: Commit | Deletion,
     toMongo: () => Promise<T>,
     outage: StoreError,
   ): Promise<T> {
@@ -293,7 +293,7 @@ export class HybridBackend implements Backend {
       this.#metrics.count('direct_writes')
       return result
     } catch (error) {
-      if (isOutage(error)) state.hasLostBypass = true
+      if (isOutage(error)) state.lostBypass = { fencingToken }
       throw error
     }
   }

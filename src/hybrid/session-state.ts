@@ -1,3 +1,4 @@
+import type { Guard } from '../core/store.js'
 import type { PendingWrite } from './pending-write.js'
 
 /** Calls that have not ended. */
@@ -31,8 +32,8 @@ export class SessionState {
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
-  /** MongoDB may still be asked to carry out a write past Redis that was given up. */
-  hasLostBypass = false
+  /** A write past Redis that was given up, and that MongoDB may still be asked to carry out. */
+  lostBypass: Guard | undefined
   /** Other writes wait in the outbox than those of this process. */
   hasForeign = false
   /** A run that will take all of `unapplied` is about to begin. */
@@ -64,7 +65,7 @@ export class SessionState {
   get isIdle(): boolean {
     const counts = this.unapplied.size + this.unacked.size + this.parked.size
     const isAtWork = this.isScheduled || !this.atRedis.isNone || !this.bypassing.isNone
-    return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && !this.hasLostBypass
+    return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && this.lostBypass === undefined
   }
 
   /** `waiting`: entries that Redis counted in the outbox, that of `write` among them. */

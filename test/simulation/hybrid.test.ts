@@ -17,8 +17,10 @@ const KINDS: Record<string, ScheduleOptions> = {
   'write-through': ALL,
   'write-behind': { ...ALL, isWriteBehind: true },
   'write-through, Redis loses data': { ...ALL, losesRedis: true },
-  'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true },
-  'write-through, opened without one of the two': { ...ALL, opensDegraded: true },
+  // A former owner that wakes up with what Redis has lost since may get it into MongoDB first: docs/hybrid.md.
+  'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true, stalls: false },
+  // An owner that wakes up may find the one of the two that has not been told of its successor: docs/hybrid.md.
+  'write-through, opened without one of the two': { ...ALL, opensDegraded: true, stalls: false },
 }
 
 describe('the hybrid store under faults', () => {

@@ -55,7 +55,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'do not forestall a lost write past Redis',
-    edits: [{ file: 'src/hybrid/aligner.ts', from: 'if (state.hasLostBypass)', to: 'if (false)' }],
+    edits: [
+      { file: 'src/hybrid/aligner.ts', from: 'if (state.lostBypass)', to: 'if (state.lostBypass && false)' },
+    ],
   },
   {
     name: 'take a command from before the session was loaded',
