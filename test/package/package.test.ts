@@ -130,6 +130,15 @@ test("the seed's snippet for MongoDB runs as it stands", async () => {
   expect(JSON.parse(stdout)).toEqual([3, { 'lid-mapping': { 1: '2' } }, 'number'])
 })
 
+test("the seed's snippets for both run as they stand", async () => {
+  const redis = (await isFree(SEED_PORT)) ? await startRedis({ port: SEED_PORT }) : undefined
+  const mongo = (await isFree(SEED_MONGODB_PORT)) ? await startMongo({ port: SEED_MONGODB_PORT }) : undefined
+  const { stdout } = await run(process.execPath, ['seed-hybrid.mjs'], { cwd: full })
+  await Promise.all([redis?.stop(), mongo?.stop()])
+  const said = stdout.trim().split('\n').at(-1) ?? ''
+  expect(JSON.parse(said)).toEqual([{ 'lid-mapping': { 1: '2' } }, false, 'number', 'number', true])
+})
+
 /** One life of a bot in the folder with all packages, whose QR codes are scanned. */
 async function runBot(node: string, program: string): Promise<{ qrCodes: number; marks: unknown }> {
   const bot = spawn(node, [program, server.url], { cwd: full, stdio: ['ignore', 'pipe', 'inherit'] })
