@@ -8,9 +8,10 @@ export interface StoreDatabase extends BackendDatabase {
   openStore(options?: CommonOptions): Promise<AuthStore>
   /** How another process opens the same database. */
   source(options?: CommonOptions): StoreSource
-  /** Waits until nothing is on its way from one part of the database to another. */
-  settle?(store: AuthStore): Promise<void>
-  /** Remembers all that is in the database; the result puts it back, under the stores that are open. */
+  /**
+   * Remembers all that is in the database; the result puts it back, under the stores that are open. Both wait until
+   * nothing is on its way from one part of the database to another.
+   */
   remember(): Promise<() => Promise<void>>
   /** Every byte that the database keeps on disk. */
   dump(): Promise<Buffer>

@@ -10,11 +10,9 @@ export function describeRewinds(create: CreateStoreDatabase): void {
     const rewinds: Rewind[] = []
     store.onRewind(rewind => rewinds.push(rewind))
     await store.set('s', { creds: CREDS, keys: { session: { a: 'old', b: 'old' } } })
-    await database.settle?.(store)
     const restore = await database.remember()
     await store.set('s', { keys: { session: { a: 'new' } } })
     await store.set('s', { keys: { session: { b: null, c: 'new' } } })
-    await database.settle?.(store)
     return { open, store, rewinds, restore }
   }
 

@@ -1,7 +1,8 @@
+import { vi } from 'vitest'
 import { nullLogger } from '../../../src/core/logger.js'
 import { SessionMemory } from '../../../src/core/session-memory.js'
 import { composeHybrid } from '../../../src/hybrid/compose.js'
-import { createHybridStore, type HybridAuthStore, type HybridOptions } from '../../../src/hybrid/index.js'
+import { createHybridStore, type HybridOptions } from '../../../src/hybrid/index.js'
 import { KeyNames } from '../../../src/redis/key-names.js'
 import { openConnection } from '../../../src/redis/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
@@ -30,9 +31,12 @@ export function createHybridDatabase(
     enableWriteBehind,
   }
 
+  const outboxes = new KeyNames(hot.prefix, { hasOutbox: true }).outboxPattern('')
+  /** Nothing is on its way from Redis to MongoDB. */
+  const isSettled = () => vi.waitUntil(async () => (await hot.keys(outboxes)).length === 0, 10_000)
+
   return {
     durability: enableWriteBehind ? 'outbox' : 'durable',
-    settle: store => (store as HybridAuthStore).reconcileOutbox(),
     async open({ ttlMs = null, now } = {}) {
       const names = new KeyNames(hot.prefix, { hasOutbox: true })
       const { connection, release } = await openConnection(hot.place, 5000)
@@ -53,8 +57,10 @@ export function createHybridDatabase(
       options: { servers: servers.redis, options: { ...given, ...place, redis: undefined } },
     }),
     async remember() {
+      await isSettled()
       const restorations = await Promise.all([hot.remember(), durable.remember()])
       return async () => {
+        await isSettled()
         for (const restore of restorations) await restore()
       }
     },

@@ -11,15 +11,19 @@ const STORE_MODULE = new URL('./redis-store-module.ts', import.meta.url).href
 /** Where the servers of a test are; as JSON, so that another process can be told. */
 export type Servers = { url: string } | { cluster: { host: string; port: number }[] }
 
+export interface RedisTestDatabase extends StoreDatabase {
+  readonly prefix: string
+  readonly place: RedisOptions
+  keys(pattern: string): Promise<string[]>
+}
+
 /** A prefix of its own on servers that are shared; what lies below it is removed in the end. */
-export function createRedisDatabase(
-  servers: Servers,
-): StoreDatabase & { prefix: string; place: RedisOptions } {
+export function createRedisDatabase(servers: Servers): RedisTestDatabase {
   const prefix = `test-${randomBytes(6).toString('hex')}`
   const { options, client, nodes, disconnect } = reach(servers)
 
-  async function keys(): Promise<string[]> {
-    const found = await Promise.all(nodes().map(node => node.keys(`${prefix}:*`)))
+  async function keys(pattern = `${prefix}:*`): Promise<string[]> {
+    const found = await Promise.all(nodes().map(node => node.keys(pattern)))
     return found.flat()
   }
 
@@ -38,6 +42,7 @@ export function createRedisDatabase(
   return {
     prefix,
     place,
+    keys,
     async open({ ttlMs = null, now } = {}) {
       const { connection, release } = await openConnection(place, 5000)
       return new RedisBackend({ connection, release, names: new KeyNames(prefix), ttlMs, now })
