@@ -307,8 +307,9 @@ export class HybridBackend implements Backend {
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
     const applied = await this.#passOn(sessionId, write, waiting)
-    if (!applied?.isLate) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
-    // Redis had lost what MongoDB has: this write lies below it. Once more, above it.
+    const isBelow = applied?.isLate && (await this.#redis.peek(sessionId)).version < applied.version
+    if (!isBelow) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
+    // Not another process's later write was faster, but Redis had lost what MongoDB has. Once more, above it.
     await this.#aligner.align(sessionId)
     return this.#commitToRedis(sessionId, { ...commit, operationId: `${operationId}+` })
   }

@@ -30,7 +30,7 @@ export interface Applied {
   version: number
   /** Higher than the token of the writes when a later owner has the session. */
   fence: number
-  /** This database was ahead: another history of the session has reached it. */
+  /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
 }
 
@@ -93,14 +93,14 @@ export function decideClaim(
 
 /**
  * The versions are those that the writes have; applying them twice is applying them once. Writes that come late are
- * stored under their own version, below what is newer, and the head moves on by one.
+ * stored under their own version, below what is newer, and the head stays at its own.
  */
 export function decideApplication(
   { document, head, isExpired }: Found,
   { version, fencingToken, operations, kind, isOwn }: Application,
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<Applied> {
-  const { v: found = 0, ops, since = 0 } = document ?? {}
+  const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const isKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
   const result = { version: Math.max(found, version), fence: head.fence, isLate: false }
   if (isKnown && found >= version) return { result }
@@ -117,15 +117,15 @@ export function decideApplication(
   const goesOn = head.exists || isExpired
   // What was deleted since, or begun anew, does not come back.
   if (isLate && (!goesOn || version < since)) return { result: { ...result, isLate } }
-  const v = isLate ? found + 1 : version
   const begins = !isLate && (kind === 'session' || !goesOn)
   const instants = operations.map(({ updatedAtMs }) => updatedAtMs)
   return {
-    result: { ...result, version: v, isLate },
+    result: { ...result, isLate },
     writesVersion: version,
     head: {
       session: sessionId,
-      v,
+      v: result.version,
+      late: isLate ? late + 1 : undefined,
       fence,
       updatedAt: new Date(Math.max(head.updatedAtMs, ...instants)),
       since: begins ? version : since,

@@ -9,6 +9,8 @@ export interface HeadDocument {
   /** The session's id while it lives; without it: claimed and not yet written, or deleted. */
   session?: string | undefined
   v: number
+  /** Writes that came after `v` had been taken, though they are older. With it no two states of a head are alike. */
+  late?: number | undefined
   fence: number
   updatedAt: Date
   /** The version that this life of the session began with: fields of earlier versions are left-overs. */

@@ -7,6 +7,8 @@ export interface FaultProxy {
   readonly connections: number
   /** Resets the connection in place of the next answer: the server has done what it was asked. */
   loseNextAnswer(): void
+  /** What is asked from now on waits until the result is called. */
+  hold(): () => void
   /** Every answer takes so much longer from now on. */
   delay(ms: number): void
   /** Resets every connection now. */
@@ -20,6 +22,7 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
   let connections = 0
   let losesAnswer = false
   let delayMs = 0
+  let held: (() => void)[] | undefined
 
   const listener = createServer(client => {
     connections++
@@ -32,7 +35,10 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
       server.destroy()
     }
     for (const socket of [client, server]) socket.setNoDelay(true).on('error', end).on('close', end)
-    client.on('data', bytes => server.write(bytes))
+    client.on('data', bytes => {
+      if (held) held.push(() => server.write(bytes))
+      else server.write(bytes)
+    })
     server.on('data', bytes => {
       if (delayMs > 0) setTimeout(() => client.write(bytes), delayMs)
       else if (!losesAnswer) client.write(bytes)
@@ -52,6 +58,14 @@ export async function startFaultProxy(serverPort: number): Promise<FaultProxy> {
     port: (listener.address() as AddressInfo).port,
     get connections() {
       return connections
+    },
+    hold() {
+      const requests: (() => void)[] = []
+      held = requests
+      return () => {
+        held = undefined
+        for (const send of requests) send()
+      }
     },
     delay(ms) {
       delayMs = ms

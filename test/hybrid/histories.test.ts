@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { createHybridStore } from '../../src/hybrid/index.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
+import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
+import { createRedisDatabase } from '../support/redis/redis-database.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+
+/** Writes without a token, from several processes: what reaches MongoDB out of order, and two histories of a session. */
+
+let redis: RedisServer
+let mongo: MongoServer
+let client: Redis
+beforeAll(async () => {
+  ;[redis, mongo] = await Promise.all([startRedis(), startMongo({ shared: true })])
+  client = new Redis(redis.url)
+}, 240_000)
+afterAll(() => {
+  client?.disconnect()
+  return Promise.all([redis?.stop(), mongo?.stop()])
+})
+
+/** `open` is as good as another process: it has a connection, and a memory of versions, of its own. */
+async function setUp() {
+  const hot = createRedisDatabase({ url: redis.url })
+  const proxy = await startFaultProxy(mongo.port)
+  onTestFinished(async () => {
+    await proxy.close()
+    await hot.remove()
+  })
+  const open = async (mongoUrl = mongo.url) => {
+    const name = randomBytes(6).toString('hex')
+    const store = await createHybridStore({
+      redisUrl: redis.url,
+      prefix: hot.prefix,
+      redisOptions: { connectionName: name },
+      mongoUrl,
+      mongoOptions: { appName: name },
+      mongoCollection: hot.prefix,
+    })
+    onTestFinished(() => store.close())
+    return store
+  }
+  const openThroughProxy = () => open(mongo.url.replace(String(mongo.port), String(proxy.port)))
+  return { hot, proxy, open, openThroughProxy }
+}
+
+test('a write that later ones of another process overtake on their way to MongoDB is not written again', async () => {
+  const { proxy, open, openThroughProxy } = await setUp()
+  const [slow, fast] = [await openThroughProxy(), await open()]
+  await slow.set('s', { creds: { registrationId: 7 } })
+  const release = proxy.hold()
+  const overtaken = slow.set('s', { keys: { session: { a: 'first', b: 'first' } } })
+  await expect.poll(() => fast.getKeys('s', 'session', ['b'])).toEqual({ b: 'first' })
+  // As many as a session remembers, and one more.
+  for (let n = 1; n <= 17; n++) await fast.set('s', { keys: { session: { a: n } } })
+  release()
+  expect(await overtaken).toMatchObject({ version: 2, durability: 'durable' })
+  expect(await fast.set('s', { keys: { session: { c: 1 } } })).toMatchObject({ version: 20 })
+  await client.flushall()
+  expect(await (await open()).get('s')).toMatchObject({
+    version: 20,
+    data: { keys: { session: { a: 17, b: 'first', c: 1 } } },
+  })
+})
+
+test('a write to a Redis that has gone back, of which its process knows nothing, comes after what MongoDB has', async () => {
+  const { hot, open } = await setUp()
+  const [one, other] = [await open(), await open()]
+  await one.set('s', { creds: { registrationId: 7 } })
+  const goBack = await hot.remember()
+  for (let n = 1; n <= 5; n++) await other.set('s', { keys: { session: { a: n, b: n } } })
+  await goBack()
+  const written = await one.set('s', { keys: { session: { a: 'after' } } })
+  expect(written).toMatchObject({ durability: 'durable' })
+  expect(written.version).toBeGreaterThan(6)
+  const session = { a: 'after', b: 5 }
+  expect((await other.get('s'))?.data.keys).toEqual({ session })
+  await client.flushall()
+  expect((await (await open()).get('s'))?.data.keys).toEqual({ session })
+})
