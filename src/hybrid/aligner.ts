@@ -7,6 +7,8 @@ import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
 import type { SessionState, SessionStates } from './session-state.js'
 
+/** Times that a session is brought together within one call: others may change it, or evict it, all the while. */
+export const MAX_LOADINGS = 3
 /** Attempts that others' writes have overtaken. */
 const MAX_ROUNDS = 8
 const PAUSE_MS = 10

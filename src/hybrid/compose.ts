@@ -5,6 +5,8 @@ import type { MongoBackend } from '../mongodb/mongo-backend.js'
 import { Aligner } from './aligner.js'
 import { Breaker } from './breaker.js'
 import { HybridBackend } from './hybrid-backend.js'
+import { HybridReader } from './hybrid-reader.js'
+import { HybridWriter } from './hybrid-writer.js'
 import { MongoSide } from './mongo-side.js'
 import { OutboxApplier } from './outbox-applier.js'
 import { Publisher } from './publisher.js'
@@ -67,8 +69,10 @@ export function composeHybrid(settings: HybridSettings) {
   const applier = new OutboxApplier({ ...sides, hasWorkers: queue !== undefined })
   const aligner = new Aligner({ ...sides, applier })
   const opener = new SessionOpener({ ...sides, applier, aligner, opensDegraded })
-  const writeBehind = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
-  const backend = new HybridBackend({ ...sides, applier, aligner, opener, writeBehind })
+  const publisher = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
+  const reader = new HybridReader({ ...sides, applier, aligner })
+  const writer = new HybridWriter({ ...sides, applier, aligner, publisher })
+  const backend = new HybridBackend({ ...sides, applier, reader, writer, opener, publisher })
   const reconciler = new Reconciler({ ...sides, applier, names, now })
   metrics.watchOutbox(() => reconciler.measure(settings.metricsIntervalMs ?? DEFAULT_METRICS_INTERVAL_MS))
   return { backend, reconciler, breaker }

@@ -80,3 +80,16 @@ test('a write to a Redis that has gone back, of which its process knows nothing,
   await client.flushall()
   expect((await (await open()).get('s'))?.data.keys).toEqual({ session })
 })
+
+test('a deletion in a Redis that has gone back deletes what MongoDB has, too', async () => {
+  const { hot, open } = await setUp()
+  const [one, other] = [await open(), await open()]
+  await one.set('s', { creds: { registrationId: 7 } })
+  const goBack = await hot.remember()
+  for (let n = 1; n <= 5; n++) await other.set('s', { keys: { session: { a: n } } })
+  await goBack()
+  await one.delete('s')
+  expect(await other.get('s')).toBeNull()
+  await client.flushall()
+  expect(await (await open()).get('s')).toBeNull()
+})

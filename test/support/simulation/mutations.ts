@@ -4,7 +4,7 @@ export interface Mutation {
   edits: readonly { file: string; from: string; to: string }[]
 }
 
-const HYBRID_BACKEND = 'src/hybrid/hybrid-backend.ts'
+const HYBRID_WRITER = 'src/hybrid/hybrid-writer.ts'
 const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -40,7 +40,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no stale check',
     edits: [
-      { file: HYBRID_BACKEND, from: '(exists && version >= seen)', to: 'exists' },
+      { file: 'src/hybrid/hybrid-reader.ts', from: '(exists && version >= seen)', to: 'exists' },
       { file: 'src/core/rewind-guard.ts', from: 'if (version >= seenVersion) {', to: 'if (true) {' },
       {
         file: 'src/redis/lua/session.lua',
@@ -51,7 +51,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'let writes past Redis overtake',
-    edits: [{ file: HYBRID_BACKEND, from: 'await state.atRedis.end()', to: '' }],
+    edits: [{ file: HYBRID_WRITER, from: 'await state.atRedis.end()', to: '' }],
   },
   {
     name: 'do not forestall a lost write past Redis',
@@ -71,11 +71,11 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'carry out what nobody waits for',
-    edits: [{ file: HYBRID_BACKEND, from: 'signal?.throwIfAborted()', to: '' }],
+    edits: [{ file: HYBRID_WRITER, from: 'signal?.throwIfAborted()', to: '' }],
   },
   {
     name: 'no step past Redis',
-    edits: [{ file: HYBRID_BACKEND, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
+    edits: [{ file: HYBRID_WRITER, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
   },
 ]
 

@@ -1,0 +1,103 @@
+import { hasCode, type StoreError } from '../core/errors.js'
+import type { Metrics } from '../core/metrics.js'
+import type { SessionMemory } from '../core/session-memory.js'
+import type { Backend, Head } from '../core/store.js'
+import { type Aligner, MAX_LOADINGS } from './aligner.js'
+import { isOutageOf } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
+import type { OutboxApplier } from './outbox-applier.js'
+import type { RedisSide } from './redis-side.js'
+import type { SessionStates } from './session-state.js'
+
+/** One of the two, as far as both can answer the same question. */
+export type Side = Pick<Backend, 'read' | 'readAll' | 'listFields'>
+
+export interface HybridReaderParts {
+  redis: RedisSide
+  mongo: MongoSide
+  applier: OutboxApplier
+  aligner: Aligner
+  states: SessionStates
+  memory: SessionMemory
+  metrics: Metrics
+}
+
+/** Asks Redis as long as it can be believed, else MongoDB. */
+export class HybridReader {
+  readonly #redis: RedisSide
+  readonly #mongo: MongoSide
+  readonly #applier: OutboxApplier
+  readonly #aligner: Aligner
+  readonly #states: SessionStates
+  readonly #memory: SessionMemory
+  readonly #metrics: Metrics
+
+  constructor(parts: HybridReaderParts) {
+    this.#redis = parts.redis
+    this.#mongo = parts.mongo
+    this.#applier = parts.applier
+    this.#aligner = parts.aligner
+    this.#states = parts.states
+    this.#memory = parts.memory
+    this.#metrics = parts.metrics
+  }
+
+  async read<T extends { head: Head }>(sessionId: string, ask: (side: Side) => Promise<T>): Promise<T> {
+    let outage: StoreError | undefined
+    try {
+      const known = await this.#readRedis(sessionId, ask)
+      if (known !== undefined) {
+        this.#metrics.count('redis_hits')
+        return known
+      }
+      this.#metrics.count('redis_misses')
+    } catch (error) {
+      if (!isOutageOf('Redis', error)) throw error
+      outage = error as StoreError
+    }
+    return this.#readMongo(sessionId, ask, outage)
+  }
+
+  /** `undefined`: Redis does not have the session, which is being loaded. */
+  async #readRedis<T extends { head: Head }>(
+    sessionId: string,
+    ask: (side: Side) => Promise<T>,
+  ): Promise<T | undefined> {
+    const seen = this.#seen(sessionId)
+    if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
+    for (let loadings = 0; ; loadings++) {
+      try {
+        const result = await ask(this.#redis)
+        const { exists, version, fence } = result.head
+        if ((exists && version >= seen) || loadings === MAX_LOADINGS) return result
+        const { peek } = await this.#aligner.align(sessionId)
+        // Both have said that there is no session, or are behind: then what has been seen is to be written again.
+        if (peek.version === version && peek.fence === fence) return result
+      } catch (error) {
+        if (!hasCode(error, 'COLD')) throw error
+        await this.#applier.drain(sessionId)
+        this.#aligner.alignLater(sessionId)
+        return undefined
+      }
+    }
+  }
+
+  /** With all that this process has written. `outage`: why Redis was not asked. */
+  async #readMongo<T extends { head: Head }>(
+    sessionId: string,
+    ask: (side: Side) => Promise<T>,
+    outage: StoreError | undefined,
+  ): Promise<T> {
+    const seen = this.#seen(sessionId)
+    if (outage) await this.#applier.applyOwn(sessionId)
+    const result = await ask(this.#mongo)
+    this.#metrics.count('mongo_fallbacks')
+    // What MongoDB does not have, Redis may.
+    if (outage && (!result.head.exists || result.head.version < seen)) throw outage
+    return result
+  }
+
+  #seen(sessionId: string): number {
+    return this.#memory.seenVersion(sessionId) ?? 0
+  }
+}

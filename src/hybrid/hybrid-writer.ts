@@ -1,0 +1,238 @@
+import {
+  FencedError,
+  hasCode,
+  type SessionAheadError,
+  SessionColdError,
+  type StoreError,
+} from '../core/errors.js'
+import type { Metrics } from '../core/metrics.js'
+import type { SessionMemory } from '../core/session-memory.js'
+import type { Commit, CommitResult, Deletion } from '../core/store.js'
+import type { Applied } from '../mongodb/changes.js'
+import { type Aligner, MAX_LOADINGS } from './aligner.js'
+import { isOutage, isOutageOf } from './breaker.js'
+import type { MongoSide } from './mongo-side.js'
+import type { OutboxApplier } from './outbox-applier.js'
+import type { PendingWrite } from './pending-write.js'
+import type { Publisher } from './publisher.js'
+import type { RedisSide } from './redis-side.js'
+import type { SessionStates } from './session-state.js'
+
+/** A write that goes past Redis outranks whatever Redis may hold. */
+const BYPASS_STEP = 2 ** 20
+
+export interface HybridWriterParts {
+  redis: RedisSide
+  mongo: MongoSide
+  applier: OutboxApplier
+  aligner: Aligner
+  states: SessionStates
+  memory: SessionMemory
+  /** Write-behind: it is told of a write instead of MongoDB being waited for. */
+  publisher: Publisher | undefined
+  metrics: Metrics
+}
+
+/** Has Redis number the writes and MongoDB get them; while Redis is away, they go past it. */
+export class HybridWriter {
+  readonly #redis: RedisSide
+  readonly #mongo: MongoSide
+  readonly #applier: OutboxApplier
+  readonly #aligner: Aligner
+  readonly #states: SessionStates
+  readonly #memory: SessionMemory
+  readonly #publisher: Publisher | undefined
+  readonly #metrics: Metrics
+
+  constructor(parts: HybridWriterParts) {
+    this.#redis = parts.redis
+    this.#mongo = parts.mongo
+    this.#applier = parts.applier
+    this.#aligner = parts.aligner
+    this.#states = parts.states
+    this.#memory = parts.memory
+    this.#publisher = parts.publisher
+    this.#metrics = parts.metrics
+  }
+
+  async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    this.#mongo.checkWrites(sessionId, commit.writes)
+    return this.#write(
+      sessionId,
+      commit,
+      () => this.#commitToRedis(sessionId, commit),
+      () => this.#mongo.commit(sessionId, { ...commit, step: BYPASS_STEP }),
+    )
+  }
+
+  delete(sessionId: string, deletion: Deletion): Promise<void> {
+    return this.#write(
+      sessionId,
+      deletion,
+      () => this.#deleteFromRedis(sessionId, deletion),
+      () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
+    )
+  }
+
+  lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
+    return eitherOf(
+      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs)),
+      this.#mongo.lease(sessionId, fencingToken, leaseMs),
+    )
+  }
+
+  touch(sessionId: string, ttlMs: number | null): Promise<void> {
+    return eitherOf(this.#redis.touch(sessionId, ttlMs), this.#mongo.touch(sessionId, ttlMs))
+  }
+
+  async #write<T>(
+    sessionId: string,
+    write: Commit | Deletion,
+    toRedis: () => Promise<T>,
+    toMongo: () => Promise<T>,
+  ): Promise<T> {
+    const throughRedis = () => this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
+    try {
+      return await this.#twice(throughRedis)
+    } catch (error) {
+      if (!isOutageOf('Redis', error)) throw error
+      return await this.#bypass(sessionId, write, toMongo, error as StoreError)
+    } finally {
+      this.#states.release(sessionId)
+    }
+  }
+
+  /** After one lost connection the next call may well succeed, and a write past Redis costs a loading. */
+  async #twice<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isOutageOf('Redis', error) || this.#redis.breaker.isOpen) throw error
+      return call()
+    }
+  }
+
+  /** Runs what needs the session in Redis, and as new as this process knows it. */
+  async #loaded<T>(sessionId: string, run: () => T | Promise<T>): Promise<T> {
+    if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
+    for (let loadings = 0; ; loadings++) {
+      try {
+        return await run()
+      } catch (error) {
+        if (hasCode(error, 'AHEAD')) this.#memory.noteVersion(sessionId, (error as SessionAheadError).found)
+        // Once more behind than what this process has seen: MongoDB does not have it either.
+        const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
+        if (isToLoad && loadings < MAX_LOADINGS) await this.#aligner.align(sessionId)
+        else if (!hasCode(error, 'AHEAD') || loadings === MAX_LOADINGS) throw error
+      }
+    }
+  }
+
+  #writeToRedis<T>(sessionId: string, { signal }: Commit | Deletion, toRedis: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted()
+    const state = this.#states.of(sessionId)
+    if (state.isBehind) throw new SessionColdError({ sessionId }) // a write has just gone past Redis
+    return state.atRedis.run(toRedis)
+  }
+
+  /** Past Redis, while it is away. Only for a session that MongoDB has as new as this process knows it. */
+  async #bypass<T>(
+    sessionId: string,
+    { seenVersion = 0, fencingToken, signal }: Commit | Deletion,
+    toMongo: () => Promise<T>,
+    outage: StoreError,
+  ): Promise<T> {
+    await this.#applier.applyOwn(sessionId)
+    const { exists, version } = await this.#mongo.readHead(sessionId)
+    if (!exists || version < seenVersion) throw outage
+    const state = this.#states.of(sessionId)
+    await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
+    signal?.throwIfAborted()
+    state.noteDivergence()
+    try {
+      const result = await state.bypassing.run(toMongo)
+      this.#metrics.count('direct_writes')
+      return result
+    } catch (error) {
+      if (isOutage(error)) state.lostBypass = { fencingToken }
+      throw error
+    }
+  }
+
+  async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
+    const { operationId, fencingToken, writes } = commit
+    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
+    const { version, updatedAtMs, waiting } = taken
+    if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
+    const kind = taken.begins ? 'session' : 'fields'
+    const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
+    const applied = await this.#passOn(sessionId, write, waiting)
+    const isHidden = applied && (await this.#isHidden(sessionId, applied))
+    if (!isHidden) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
+    await this.#aligner.align(sessionId)
+    return this.#commitToRedis(sessionId, { ...commit, operationId: again(operationId) })
+  }
+
+  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
+    const { operationId } = deletion
+    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
+    const { version, fence: fencingToken, isEntered, waiting } = taken
+    if (isEntered) {
+      const kind = 'deletion'
+      const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
+      const applied = await this.#passOn(sessionId, write, waiting)
+      if (!applied || !(await this.#isHidden(sessionId, applied))) return
+      await this.#aligner.align(sessionId)
+      return this.#deleteFromRedis(sessionId, { ...deletion, operationId: again(operationId) })
+    }
+    // Redis has no such session: if MongoDB has one, it must not come back from there.
+    this.#states.of(sessionId).noteDivergence()
+    await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined }) // it may have forgotten a tombstone
+  }
+
+  /**
+   * Whether Redis had lost what MongoDB has when it took a write, which then lies below that. A write may also be late
+   * because another process was faster with a later one: then Redis is not behind.
+   */
+  async #isHidden(sessionId: string, { isLate, version }: Applied): Promise<boolean> {
+    return isLate && (await this.#redis.peek(sessionId)).version < version
+  }
+
+  #seen(sessionId: string): number {
+    return this.#memory.seenVersion(sessionId) ?? 0
+  }
+
+  /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
+  async #passOn(sessionId: string, write: PendingWrite, waiting: number): Promise<Applied | undefined> {
+    if (this.#publisher) {
+      this.#applier.add(sessionId, write, waiting)
+      this.#publisher.publish(sessionId, write)
+      return undefined
+    }
+    try {
+      const applied = await this.#applier.apply(sessionId, write, waiting)
+      const { fencingToken = applied.fence } = write
+      if (applied.fence <= fencingToken) return applied
+      throw new FencedError(fencingToken, applied.fence, { sessionId })
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) throw error
+      return undefined
+    }
+  }
+}
+
+/** One of the two is enough, but a refusal of either is one. */
+async function eitherOf(...calls: Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(calls)
+  const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
+  const refusal = errors.find(error => !isOutage(error))
+  if (refusal) throw refusal
+  if (errors.length === results.length) throw errors[0]
+}
+
+/** Another operation: what was done in vain is not known for done. */
+function again(operationId: string): string {
+  return `${operationId}+`
+}
