@@ -9,6 +9,7 @@ import { HybridReader } from './hybrid-reader.js'
 import { HybridWriter } from './hybrid-writer.js'
 import { MongoSide } from './mongo-side.js'
 import { OutboxApplier } from './outbox-applier.js'
+import { Parking } from './parking.js'
 import { Publisher } from './publisher.js'
 import type { QueueAdapter } from './queue.js'
 import { Reconciler } from './reconciler.js'
@@ -55,8 +56,10 @@ export function composeHybrid(settings: HybridSettings) {
     resetMs: 30_000,
   })
   const { names, now } = settings.redis
+  const redis = new RedisSide({ ...settings.redis, breaker: toRedis })
   const sides = {
-    redis: new RedisSide({ ...settings.redis, breaker: toRedis }),
+    redis,
+    outbox: redis.outbox,
     mongo: new MongoSide(settings.mongo, breaker),
     states: new SessionStates(),
     memory,
@@ -66,14 +69,15 @@ export function composeHybrid(settings: HybridSettings) {
   breaker.onChange('open', () => metrics.count('circuit_breaker_open'))
   breaker.onChange('close', () => metrics.count('circuit_breaker_close'))
   breaker.onChange('halfOpen', () => metrics.count('circuit_breaker_halfopen'))
-  const applier = new OutboxApplier({ ...sides, hasWorkers: queue !== undefined })
+  const parking = new Parking(sides)
+  const applier = new OutboxApplier({ ...sides, parking, hasWorkers: queue !== undefined })
   const aligner = new Aligner({ ...sides, applier })
   const opener = new SessionOpener({ ...sides, applier, aligner, opensDegraded })
   const publisher = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
   const reader = new HybridReader({ ...sides, applier, aligner })
   const writer = new HybridWriter({ ...sides, applier, aligner, publisher })
   const backend = new HybridBackend({ ...sides, applier, reader, writer, opener, publisher })
-  const reconciler = new Reconciler({ ...sides, applier, names, now })
+  const reconciler = new Reconciler({ ...sides, applier, parking, names, now })
   metrics.watchOutbox(() => reconciler.measure(settings.metricsIntervalMs ?? DEFAULT_METRICS_INTERVAL_MS))
   return { backend, reconciler, breaker }
 }

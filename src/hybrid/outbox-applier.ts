@@ -1,18 +1,12 @@
-import {
-  hasCode,
-  maskSessionId,
-  type StoreError,
-  type StoreErrorCode,
-  StoreUnavailableError,
-} from '../core/errors.js'
+import { hasCode, type StoreError, type StoreErrorCode, StoreUnavailableError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
-import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
 import { Turns } from '../core/turns.js'
 import type { Applied } from '../mongodb/changes.js'
 import { isOutage } from './breaker.js'
 import type { MongoSide } from './mongo-side.js'
-import type { OutboxEntry } from './outbox-entry.js'
+import type { Outbox } from './outbox.js'
+import type { Parking } from './parking.js'
 import {
   mergeWrites,
   type PendingWrite,
@@ -21,7 +15,6 @@ import {
   toApplication,
   toPendingWrite,
 } from './pending-write.js'
-import type { RedisSide } from './redis-side.js'
 import type { SessionState, SessionStates } from './session-state.js'
 
 /** Bytes of writes that are held for MongoDB, over all sessions; of others the outbox alone has them. */
@@ -40,12 +33,12 @@ const REFUSALS: readonly StoreErrorCode[] = [
 ]
 
 export interface OutboxApplierParts {
-  redis: RedisSide
+  outbox: Outbox
   mongo: MongoSide
   states: SessionStates
   /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
   hasWorkers: boolean
-  logger: Logger
+  parking: Parking
   metrics: Metrics
 }
 
@@ -58,33 +51,27 @@ interface Page {
 
 const NOTHING: Page = { writes: [], lastVersion: Number.POSITIVE_INFINITY }
 
-export interface AppliedCounts {
-  /** Entries that MongoDB has taken. */
-  applied: number
-  /** Entries that it refuses. */
-  parked: number
-}
-
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
 export class OutboxApplier {
-  readonly counts: AppliedCounts = { applied: 0, parked: 0 }
-  readonly #redis: RedisSide
+  /** Entries that MongoDB has taken. */
+  appliedCount = 0
+  readonly #outbox: Outbox
   readonly #mongo: MongoSide
   readonly #states: SessionStates
   readonly #hasWorkers: boolean
-  readonly #logger: Logger
+  readonly #parking: Parking
   readonly #metrics: Metrics
   readonly #turns = new Turns()
   #heldBytes = 0
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor({ redis, mongo, states, hasWorkers, logger, metrics }: OutboxApplierParts) {
-    this.#redis = redis
+  constructor({ outbox, mongo, states, hasWorkers, parking, metrics }: OutboxApplierParts) {
+    this.#outbox = outbox
     this.#mongo = mongo
     this.#states = states
     this.#hasWorkers = hasWorkers
-    this.#logger = logger
+    this.#parking = parking
     this.#metrics = metrics
     mongo.breaker.onChange('close', () => this.#retryLater(0))
   }
@@ -199,11 +186,11 @@ export class OutboxApplier {
   }
 
   async #fetch(sessionId: string, state: SessionState, evenParked = false): Promise<Page> {
-    const { entries, lastVersion } = await this.#redis.entries(sessionId, state.parked)
+    const { entries, lastVersion } = await this.#outbox.entries(sessionId, state.parked)
     const writes: PendingWrite[] = []
     for (const { version, entry } of entries) {
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
-      if (isRefused) this.#notePark(sessionId, state, version, entry)
+      if (isRefused) this.#parking.note(sessionId, state, version, entry?.lastError)
       else writes.push(toPendingWrite(entry))
     }
     const found = new Set(writes.map(({ operationId }) => operationId))
@@ -241,7 +228,7 @@ export class OutboxApplier {
     try {
       const applied = await this.#mongo.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
       if (applied.isLate) state.noteDivergence()
-      this.counts.applied += batch.length
+      this.appliedCount += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
         state.unacked.add(operationId)
@@ -266,7 +253,7 @@ export class OutboxApplier {
 
   async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
     try {
-      if (applied.length > 0) await this.#redis.ack(sessionId, applied)
+      if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
     } finally {
       for (const { operationId } of applied) state.unacked.delete(operationId)
       this.#states.release(sessionId)
@@ -280,42 +267,8 @@ export class OutboxApplier {
     error: StoreError,
   ): Promise<void> {
     // Where the outbox has it, the later owner finds it there; where it has not, it is none of the session's writes.
-    if (!hasCode(error, 'FENCED')) await this.#park(sessionId, state, write, error)
+    if (!hasCode(error, 'FENCED')) await this.#parking.park(sessionId, state, write, error)
     if (state.unapplied.has(write.operationId)) this.#settle(state, write.operationId).reject?.(error)
-  }
-
-  /** Leaves the entry in the outbox for whoever looks into it, and goes on with the others. */
-  async #park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
-    const { version, operationId } = write
-    const { entries } = await this.#redis.entries(sessionId, state.parked)
-    const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
-    if (entry) {
-      const { attempts } = entry
-      const failed = {
-        status: 'failed',
-        attempts: attempts + 1,
-        lastError: error.code,
-        updatedAt: Date.now(),
-      } as const
-      await this.#redis.mark(sessionId, { ...entry, ...failed })
-    }
-    this.#notePark(sessionId, state, version, { lastError: error.code })
-  }
-
-  #notePark(
-    sessionId: string,
-    state: SessionState,
-    version: number,
-    { lastError = 'CORRUPT_VALUE' }: Pick<OutboxEntry, 'lastError'> = {},
-  ): void {
-    state.parked.add(version)
-    this.counts.parked++
-    this.#metrics.count('outbox_parked')
-    const about = { sessionId: maskSessionId(sessionId), version, code: lastError }
-    this.#logger.error(
-      about,
-      'MongoDB refuses a write; it is kept in the outbox until it is reconciled by hand',
-    )
   }
 
   #settle(state: SessionState, operationId: string): PendingWrite {

@@ -4,9 +4,10 @@ import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
 import type { MongoSide } from './mongo-side.js'
+import type { Outbox } from './outbox.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { OutboxEntry } from './outbox-entry.js'
-import type { RedisSide } from './redis-side.js'
+import type { Parking } from './parking.js'
 
 const SWEEP_EVERY_MS = 30_000
 const SESSIONS_AT_ONCE = 8
@@ -38,9 +39,10 @@ export interface OutboxMeasure {
 }
 
 export interface ReconcilerParts {
-  redis: RedisSide
+  outbox: Outbox
   mongo: MongoSide
   applier: OutboxApplier
+  parking: Parking
   names: KeyNames
   logger: Logger
   metrics: Metrics
@@ -50,9 +52,10 @@ export interface ReconcilerParts {
 
 /** Brings to MongoDB what the processes that wrote it have not: they died, or MongoDB was away. */
 export class Reconciler {
-  readonly #redis: RedisSide
+  readonly #outbox: Outbox
   readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
+  readonly #parking: Parking
   readonly #names: KeyNames
   readonly #logger: Logger
   readonly #metrics: Metrics
@@ -65,10 +68,11 @@ export class Reconciler {
   #measuredAtMs = Number.NEGATIVE_INFINITY
   #measure: Promise<OutboxMeasure> = Promise.resolve({ depth: 0, oldestAgeMs: 0 })
 
-  constructor({ redis, mongo, applier, names, logger, metrics, now = Date.now }: ReconcilerParts) {
-    this.#redis = redis
+  constructor({ outbox, mongo, applier, parking, names, logger, metrics, now = Date.now }: ReconcilerParts) {
+    this.#outbox = outbox
     this.#mongo = mongo
     this.#applier = applier
+    this.#parking = parking
     this.#names = names
     this.#logger = logger
     this.#metrics = metrics
@@ -76,11 +80,10 @@ export class Reconciler {
   }
 
   get stats(): OutboxReconcilerStats {
-    const { applied, parked } = this.#applier.counts
     return {
-      totalProcessed: applied,
+      totalProcessed: this.#applier.appliedCount,
       totalFailed: this.#totalFailed,
-      totalParked: parked,
+      totalParked: this.#parking.count,
       sweeps: this.#sweeps,
       isRunning: this.#running > 0,
       lastRunAt: this.#lastRunAt,
@@ -91,7 +94,7 @@ export class Reconciler {
   start(): void {
     this.#timer = setInterval(() => {
       if (this.#mongo.breaker.isOpen) return
-      this.#redis
+      this.#outbox
         .locked(this.#names.sweepLock, SWEEP_EVERY_MS, () =>
           this.sweep(sessionId => this.#reconcileDue(sessionId)),
         )
@@ -120,7 +123,7 @@ export class Reconciler {
   async sweep(action: (sessionId: string) => Promise<void>): Promise<void> {
     this.#running++
     try {
-      await forEach(this.#redis.outboxes(), SESSIONS_AT_ONCE, action)
+      await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, action)
     } finally {
       this.#running--
       this.#sweeps++
@@ -149,7 +152,7 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const { entries } = await this.#redis.entries(sessionId, new Set())
+    const { entries } = await this.#outbox.entries(sessionId, new Set())
     return entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
   }
 
@@ -160,7 +163,7 @@ export class Reconciler {
   }
 
   #mark(entry: OutboxEntry): Promise<void> {
-    return this.#redis.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
+    return this.#outbox.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
   }
 
   async #drain(sessionId: string, evenParked = false): Promise<void> {
@@ -182,8 +185,8 @@ export class Reconciler {
   async #count(): Promise<OutboxMeasure> {
     let depth = 0
     let oldestAtMs = Number.POSITIVE_INFINITY
-    await forEach(this.#redis.outboxes(), SESSIONS_AT_ONCE, async sessionId => {
-      const { entries, count } = await this.#redis.entries(sessionId, new Set())
+    await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, async sessionId => {
+      const { entries, count } = await this.#outbox.entries(sessionId, new Set(), 1)
       depth += count
       for (const { entry } of entries) oldestAtMs = Math.min(oldestAtMs, entry?.createdAt ?? oldestAtMs)
     })
@@ -191,6 +194,6 @@ export class Reconciler {
   }
 
   #locked(sessionId: string, action: () => Promise<void>): Promise<void> {
-    return this.#redis.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
+    return this.#outbox.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
   }
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Calls } from '../core/calls.js'
 import {
   type BackendClaim,
@@ -12,7 +11,6 @@ import {
   type SnapshotResult,
 } from '../core/store.js'
 import type { WholeSession } from '../mongodb/mongo-backend.js'
-import { keyPrefixOf, mastersOf } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import { fieldName, type KeyNames } from '../redis/key-names.js'
 import { RedisBackend } from '../redis/redis-backend.js'
@@ -31,16 +29,10 @@ import {
 import { type Argument, defineScripts, type Reply, type RunScript, withSession } from '../redis/scripts.js'
 import { SessionScripts } from '../redis/session-scripts.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
-import ack from './lua/ack.lua'
 import install from './lua/install.lua'
-import mark from './lua/mark.lua'
 import peek from './lua/peek.lua'
-import unlock from './lua/unlock.lua'
-import { type OutboxEntry, parseEntry, seal } from './outbox-entry.js'
-
-/** Entries that are taken from an outbox at once. */
-const PAGE = 128
-const SCAN_COUNT = 500
+import { Outbox } from './outbox.js'
+import { type OutboxEntry, seal } from './outbox-entry.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection
@@ -83,22 +75,7 @@ export interface Peek {
   updatedAtMs: number
 }
 
-export interface StoredEntry {
-  version: number
-  /** `undefined`: what lies there is no entry. */
-  entry: OutboxEntry | undefined
-}
-
-export interface OutboxPage {
-  entries: StoredEntry[]
-  /** Of all entries but those that were left out. */
-  count: number
-  /** Entries of higher versions are not among them. */
-  lastVersion: number
-}
-
-const SOURCES = { peek, install, ack, mark }
-type OwnScripts = Record<keyof typeof SOURCES | 'unlock', RunScript>
+const SOURCES = { peek, install }
 
 /**
  * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
@@ -106,26 +83,27 @@ type OwnScripts = Record<keyof typeof SOURCES | 'unlock', RunScript>
  */
 export class RedisSide {
   readonly breaker: Breaker
+  /** Of all sessions. */
+  readonly outbox: Outbox
   readonly #backend: RedisBackend
   readonly #connection: RedisConnection
-  readonly #names: KeyNames
   readonly #ttlMs: number | null
   readonly #maxEntries: number
   readonly #calls = new Calls('The hybrid store', toStoreError)
   readonly #sessions: SessionScripts
-  readonly #scripts: OwnScripts
-  readonly #lockHolder = randomUUID()
+  readonly #scripts: Record<keyof typeof SOURCES, RunScript>
 
   constructor(options: RedisSideOptions) {
     const { connection, names, ttlMs, maxEntries, breaker, now } = options
     this.breaker = breaker
     this.#backend = new RedisBackend(options)
     this.#connection = connection
-    this.#names = names
     this.#ttlMs = ttlMs
     this.#maxEntries = maxEntries
-    this.#sessions = new SessionScripts({ names, calls: this.#calls, now })
-    this.#scripts = defineScripts(connection.client, { ...withSession(SOURCES), unlock })
+    const calls = this.#calls
+    this.#sessions = new SessionScripts({ names, calls, now })
+    this.#scripts = defineScripts(connection.client, withSession(SOURCES))
+    this.outbox = new Outbox({ connection, names, breaker, calls, sessions: this.#sessions })
   }
 
   read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
@@ -215,64 +193,6 @@ export class RedisSide {
     return reply[0] === 1
   }
 
-  /** The first entries of the outbox by version, but for those to leave out. */
-  async entries(sessionId: string, leftOut: ReadonlySet<number>): Promise<OutboxPage> {
-    const { client } = this.#connection
-    const key = this.#outboxOf(sessionId)
-    const names = await this.#send(() => client.hkeys(key))
-    const versions = names.map(Number).filter(version => !leftOut.has(version))
-    const first = versions.sort((a, b) => a - b).slice(0, PAGE)
-    const lastVersion = first.length < versions.length ? (first.at(-1) as number) : Number.POSITIVE_INFINITY
-    const count = versions.length
-    if (count === 0) return { entries: [], count, lastVersion }
-    const values = await this.#send(() => client.hmget(key, ...first.map(String)))
-    const entries = first.flatMap((version, i) => {
-      const json = values[i]
-      return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
-    })
-    return { entries, count, lastVersion }
-  }
-
-  /** Removes entries that MongoDB has. */
-  async ack(sessionId: string, applied: readonly { version: number; operationId: string }[]): Promise<void> {
-    const input = applied.flatMap(({ version, operationId }) => [version, toMark(operationId)])
-    await this.#run(this.#scripts.ack, sessionId, input)
-  }
-
-  /** Replaces the entry that it was made from. */
-  async mark(sessionId: string, entry: OutboxEntry): Promise<void> {
-    const input = [entry.version, toMark(entry.operationId), JSON.stringify(entry)]
-    await this.#run(this.#scripts.mark, sessionId, input)
-  }
-
-  /** Sessions with an outbox. */
-  async *outboxes(): AsyncIterable<string> {
-    const { client } = this.#connection
-    const clientPrefix = keyPrefixOf(client)
-    for (const master of await this.#send(() => mastersOf(client))) {
-      let cursor = '0'
-      do {
-        const [next, keys] = await this.#send(() =>
-          master.scan(cursor, 'MATCH', this.#names.outboxPattern(clientPrefix), 'COUNT', SCAN_COUNT),
-        )
-        for (const key of keys) yield this.#names.sessionIdOfOutbox(key, clientPrefix)
-        cursor = next
-      } while (cursor !== '0')
-    }
-  }
-
-  /** Runs `action` unless another process has the lock; the lock ends after `lifeMs` at the latest. */
-  async locked(lock: string, lifeMs: number, action: () => Promise<void>): Promise<void> {
-    const { client } = this.#connection
-    const taken = await this.#send(() => client.set(lock, this.#lockHolder, 'PX', lifeMs, 'NX'))
-    if (taken === null) return
-    try {
-      await action()
-    } finally {
-      await this.#send(() => this.#scripts.unlock([lock], [this.#lockHolder])).catch(() => {}) // it ends by itself
-    }
-  }
-
   async close(): Promise<void> {
     await this.#calls.close()
     await this.#backend.close()
@@ -283,21 +203,8 @@ export class RedisSide {
     return this.breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
   }
 
-  #send<T>(call: () => Promise<T>): Promise<T> {
-    return this.breaker.run(() => this.#calls.run(call))
-  }
-
-  #outboxOf(sessionId: string): string {
-    return this.#names.of(sessionId)[2] as string
-  }
-
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {
     const rest = JSON.stringify({ sessionId, ...members, status: 'pending', attempts: 0 })
     return [this.#maxEntries, JSON.stringify(sessionId).slice(0, -1), rest.slice(1)]
   }
-}
-
-/** What is found in the entry of this operation, and in no other. */
-function toMark(operationId: string): string {
-  return `"operationId":${JSON.stringify(operationId)}`
 }

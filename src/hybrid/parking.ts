@@ -1,0 +1,51 @@
+import { maskSessionId, type StoreError } from '../core/errors.js'
+import type { Logger } from '../core/logger.js'
+import type { Metrics } from '../core/metrics.js'
+import type { Outbox } from './outbox.js'
+import type { PendingWrite } from './pending-write.js'
+import type { SessionState } from './session-state.js'
+
+export interface ParkingParts {
+  outbox: Outbox
+  logger: Logger
+  metrics: Metrics
+}
+
+/** Sets writes aside that MongoDB refuses for good: they stay in the outbox, and hold up no other. */
+export class Parking {
+  /** Times that a write was set aside. */
+  count = 0
+  readonly #outbox: Outbox
+  readonly #logger: Logger
+  readonly #metrics: Metrics
+
+  constructor({ outbox, logger, metrics }: ParkingParts) {
+    this.#outbox = outbox
+    this.#logger = logger
+    this.#metrics = metrics
+  }
+
+  /** Leaves the entry in the outbox, with the reason, for whoever looks into it. */
+  async park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
+    const { version, operationId } = write
+    const { entries } = await this.#outbox.entries(sessionId, state.parked)
+    const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
+    if (entry) {
+      const attempts = entry.attempts + 1
+      const failed = { status: 'failed', attempts, lastError: error.code, updatedAt: Date.now() } as const
+      await this.#outbox.mark(sessionId, { ...entry, ...failed })
+    }
+    this.note(sessionId, state, version, error.code)
+  }
+
+  /** Passes an entry over from now on; without a reason, since it is none that can be read. */
+  note(sessionId: string, state: SessionState, version: number, code = 'CORRUPT_VALUE'): void {
+    state.parked.add(version)
+    this.count++
+    this.#metrics.count('outbox_parked')
+    this.#logger.error(
+      { sessionId: maskSessionId(sessionId), version, code },
+      'MongoDB refuses a write; it is kept in the outbox until it is reconciled by hand',
+    )
+  }
+}
