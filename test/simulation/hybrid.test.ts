@@ -12,10 +12,18 @@ const FIRST_SEED = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
 /** Runs this one only, with its history. */
 const SEED = process.env.SIMULATION_SEED
 
-const ALL = { isWriteBehind: false, opensDegraded: false, losesRedis: false, stalls: true }
+const ALL = {
+  isWriteBehind: false,
+  opensDegraded: false,
+  losesRedis: false,
+  stalls: true,
+  hasGuest: false,
+}
 const KINDS: Record<string, ScheduleOptions> = {
   'write-through': ALL,
   'write-behind': { ...ALL, isWriteBehind: true },
+  'write-through, two processes': { ...ALL, hasGuest: true },
+  'write-behind, two processes': { ...ALL, isWriteBehind: true, hasGuest: true },
   'write-through, Redis loses data': { ...ALL, losesRedis: true },
   // A former owner that wakes up with what Redis has lost since may get it into MongoDB first: docs/hybrid.md.
   'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true, stalls: false },

@@ -61,10 +61,12 @@ export class History {
     if (record) this.#noteRead(key, record)
   }
 
-  /** All keys as of one moment: of each write that is seen, every part is seen or overwritten. */
-  checkWhole(values: Readonly<Record<string, number>>): void {
-    for (const key of this.keys) this.check(key, values[key])
-    for (const [seenAt, value] of Object.entries(values)) {
+  /** The keys as of one moment: of each write that is seen, every part is seen or overwritten. */
+  checkWhole(values: Readonly<Record<string, number>>, keys: readonly string[]): void {
+    for (const key of keys) this.check(key, values[key])
+    for (const seenAt of keys) {
+      const value = values[seenAt]
+      if (value === undefined) continue
       const record = this.#of(seenAt).find(one => one.value === value) as WriteRecord
       for (const key of record.keys) {
         const found = values[key] ?? 0

@@ -1,15 +1,18 @@
 import { vi } from 'vitest'
 import { hasCode, type StoreErrorCode } from '../../../src/core/errors.js'
-import { KeyNames } from '../../../src/redis/key-names.js'
-import { History } from './history.js'
-import { type Mode, type SimProcess, startProcess } from './sim-process.js'
-import { type Side, World } from './world.js'
+import type { Durability } from '../../../src/core/store.js'
+import { Faults } from './faults.js'
+import { History, type WriteRecord } from './history.js'
+import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
+import { World } from './world.js'
 
 export interface ScheduleOptions extends Mode {
   /** Redis may be wiped, and may fail over to an older replica. */
   losesRedis: boolean
   /** Owners may stall, be replaced, and wake up. */
   stalls: boolean
+  /** A process that does not own the session writes to keys of its own in it. */
+  hasGuest: boolean
 }
 
 export interface ScheduleStats {
@@ -21,17 +24,19 @@ export interface ScheduleStats {
   opened: number
 }
 
-interface Owner {
+interface Writer {
   process: SimProcess
+  /** Owners are counted; the guest is above them all. */
   number: number
-  token: number
+  token: number | undefined
+  keys: readonly string[]
+  /** Those of them that it is reading or writing. */
+  locked: Set<string>
 }
 
-const SESSION = 's'
-const KEYS = ['a', 'b', 'c'] as const
+const KEYS = ['a', 'b', 'c']
+const GUEST_KEYS = ['g', 'h']
 const ACTIONS = 40
-/** Of a server that is away, before each action. */
-const RECOVERY = 0.2
 const START_MS = Date.UTC(2030, 0, 1)
 /** What a call may fail with while servers and networks fail. */
 const OUTAGES: readonly StoreErrorCode[] = ['STORE_UNAVAILABLE', 'TIMEOUT']
@@ -65,20 +70,22 @@ class Schedule {
   readonly stats: ScheduleStats = { acknowledged: 0, toOutbox: 0, failed: 0, fenced: 0, reads: 0, opened: 0 }
   readonly #world: World
   readonly #options: ScheduleOptions
-  readonly #history = new History(KEYS)
-  readonly #names = new KeyNames('sim', { hasOutbox: true })
-  readonly #underWay = new Map<Promise<void>, Owner | undefined>()
-  readonly #locked = new Set<string>()
-  readonly #stalled: Owner[] = []
+  readonly #history = new History([...KEYS, ...GUEST_KEYS])
+  readonly #faults: Faults
+  readonly #underWay = new Map<Promise<void>, Writer | undefined>()
+  readonly #stalled: Writer[] = []
+  /** Of writes that were acknowledged. */
+  readonly #versions = new Set<number>()
   #processes = 0
-  #owner: Owner | undefined
-  #replica = new Map() as ReturnType<World['redis']['snapshot']>
+  #owner: Writer | undefined
+  #guest: Writer | undefined
   #hasLostClaim = false
   #violation: Error | undefined
 
   constructor(world: World, options: ScheduleOptions) {
     this.#world = world
     this.#options = options
+    this.#faults = new Faults(world)
   }
 
   async run(): Promise<void> {
@@ -105,19 +112,19 @@ class Schedule {
   async #begin(): Promise<void> {
     this.#world.isCalm = true
     await this.#open()
-    const { process, token } = this.#owner as Owner
+    const { process, token } = this.#owner as Writer
     await this.#settle(process.store.set(SESSION, { creds: { registrationId: 1 } }, undefined, token))
     await this.#settle(process.reconciler.reconcileAll())
+    if (this.#options.hasGuest) this.#guest = this.#toWriter(this.#startProcess(), undefined, GUEST_KEYS)
     this.#world.isCalm = false
   }
 
   #act(): void {
-    const { random, servers } = this.#world
-    for (const side of ['redis', 'mongo'] as const) {
-      if (servers[side] !== 'up' && random.chance(RECOVERY)) this.#changeServer(side)
-    }
+    const { random } = this.#world
+    this.#faults.recover()
     const dice = random.next()
-    if (dice < 0.22) this.#disturb(dice / 0.22)
+    if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
+    else if (dice < 0.22) this.#disturb(dice / 0.22)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
     else if (dice < 0.3 && this.#stalled.length > 0) this.#wake()
     else if (dice < 0.68) this.#write(this.#owner)
@@ -126,39 +133,21 @@ class Schedule {
     else this.#reconcile(this.#owner)
   }
 
+  #visit(guest: Writer): void {
+    if (this.#world.random.chance(0.7)) this.#write(guest)
+    else this.#read(guest)
+  }
+
   /** `dice`: from 0 to below 1. */
   #disturb(dice: number): void {
-    const { random, redis } = this.#world
     const { losesRedis, stalls } = this.#options
-    if (dice < 0.45) this.#changeServer(random.pick(['redis', 'mongo'] as const))
-    else if (dice < 0.55) this.#evict()
-    else if (dice < 0.62)
-      this.#world.jumpClock(random.pick(['redis', 'mongo'] as const), random.whole(600_000) - 300_000)
-    else if (dice < 0.72) this.#replica = redis.snapshot()
-    else if (dice < 0.76 && losesRedis) this.#rewind('redis fails over to an older replica', this.#replica)
-    else if (dice < 0.78 && losesRedis) this.#rewind('redis is wiped', new Map())
-    else if (dice < 0.88) this.#crash()
+    if (dice < 0.72) this.#faults.strike(dice / 0.72)
+    else if (dice < 0.78 && losesRedis) {
+      this.#faults.rewindRedis()
+      this.#history.loseOutbox()
+      this.#hasLostClaim = true
+    } else if (dice < 0.88) this.#crash()
     else if (stalls) this.#stall()
-  }
-
-  #changeServer(side: Side): void {
-    const { servers, random } = this.#world
-    servers[side] = servers[side] === 'up' ? random.pick(['down', 'frozen'] as const) : 'up'
-    this.#world.note(`${side} is ${servers[side]}`)
-  }
-
-  #evict(): void {
-    const [creds, keys] = this.#names.of(SESSION)
-    const evicted = this.#world.random.pick([[creds], [keys], [creds, keys]])
-    for (const key of evicted) this.#world.redis.run('DEL', key)
-    this.#world.note(`evicted: ${evicted.join(' ')}`)
-  }
-
-  #rewind(what: string, snapshot: ReturnType<World['redis']['snapshot']>): void {
-    this.#world.redis.restore(snapshot)
-    this.#history.loseOutbox()
-    this.#hasLostClaim = true
-    this.#world.note(what)
   }
 
   #crash(): void {
@@ -174,57 +163,65 @@ class Schedule {
     this.#world.note(`${this.#owner.process.name} stalls`)
     this.#owner.process.condition = 'stalled'
     this.#stalled.push(this.#owner)
-    this.#locked.clear()
     this.#owner = undefined
   }
 
   /** It knows nothing of its successor, and goes on. */
   #wake(): void {
-    const sleeper = this.#stalled.shift() as Owner
+    const sleeper = this.#stalled.shift() as Writer
     this.#world.note(`${sleeper.process.name} wakes up`)
     sleeper.process.condition = 'running'
     this.#write(sleeper)
   }
 
-  #write(owner: Owner): void {
+  #write(writer: Writer): void {
     const { random } = this.#world
-    const isOwner = owner === this.#owner
-    const keys = KEYS.filter(key => random.chance(0.5) && !(isOwner && this.#locked.has(key)))
+    const { process, number, token } = writer
+    const keys = writer.keys.filter(key => random.chance(0.5) && !writer.locked.has(key))
     if (keys.length === 0) return
-    const record = this.#history.begin(keys, owner.number)
-    const isLate = this.#owner !== undefined && !isOwner
+    const record = this.#history.begin(keys, number)
+    const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
     const session = Object.fromEntries(keys.map(key => [key, record.value]))
-    this.#world.note(`${owner.process.name} writes ${JSON.stringify(session)}`)
+    this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
-      owner,
+      writer,
       async () => {
-        const { durability, version } = await owner.process.store.set(
+        const { durability, version } = await process.store.set(
           SESSION,
           { keys: { session } },
           undefined,
-          owner.token,
+          token,
         )
         // A Redis that has lost the claim cannot refuse: MongoDB does, once it is there.
         if (isLate && durability === 'outbox' && this.#hasLostClaim) return
-        if (isLate) throw new Error(`${owner.process.name} has written ${record.value} after it was replaced`)
-        record.outcome = 'acknowledged'
-        record.isDurable = durability === 'durable'
-        this.stats[record.isDurable ? 'acknowledged' : 'toOutbox']++
-        this.#world.note(`${owner.process.name} has written ${record.value} at ${version}: ${durability}`)
+        if (isLate) throw new Error(`${process.name} has written ${record.value} after it was replaced`)
+        this.#acknowledge(record, version, durability)
+        this.#world.note(`${process.name} has written ${record.value} at ${version}: ${durability}`)
       },
       keys,
     )
   }
 
-  #read(owner: Owner): void {
-    const keys = KEYS.filter(key => !this.#locked.has(key) && this.#world.random.chance(0.6))
+  #acknowledge(record: WriteRecord, version: number, durability: Durability): void {
+    record.outcome = 'acknowledged'
+    record.isDurable = durability === 'durable'
+    this.stats[record.isDurable ? 'acknowledged' : 'toOutbox']++
+    if (this.#versions.has(version) && !this.#options.losesRedis) {
+      throw new Error(`version ${version} has been taken twice`)
+    }
+    this.#versions.add(version)
+  }
+
+  #read(writer: Writer): void {
+    const { process, locked } = writer
+    const keys = writer.keys.filter(key => !locked.has(key) && this.#world.random.chance(0.6))
     if (keys.length === 0) return
     this.#start(
-      owner,
+      writer,
       async () => {
-        const found = (await owner.process.store.getKeys(SESSION, 'session', keys)) as Record<string, number>
-        if (owner !== this.#owner) return
-        this.#world.note(`${owner.process.name} reads ${keys} as ${JSON.stringify(found)}`)
+        const found = (await process.store.getKeys(SESSION, 'session', keys)) as Record<string, number>
+        if (writer !== this.#owner && writer !== this.#guest) return
+        this.#world.note(`${process.name} reads ${keys} as ${JSON.stringify(found)}`)
         for (const key of keys) this.#history.check(key, found[key])
         this.stats.reads++
       },
@@ -232,40 +229,26 @@ class Schedule {
     )
   }
 
-  #readWhole(owner: Owner): void {
-    if (this.#locked.size > 0) return
-    this.#start(owner, () => this.#checkWhole(owner), KEYS)
+  #readWhole(owner: Writer): void {
+    if (owner.locked.size === 0) this.#start(owner, () => this.#checkWhole(owner, KEYS), KEYS)
   }
 
-  async #checkWhole(owner: Owner): Promise<void> {
+  async #checkWhole(owner: Writer, keys: readonly string[]): Promise<void> {
     const session = await owner.process.store.get(SESSION)
     if (owner !== this.#owner) return
     if (session === null) throw new Error('the session is gone')
     const values = (session.data.keys.session ?? {}) as Record<string, number>
     this.#world.note(`${owner.process.name} reads all at ${session.version}: ${JSON.stringify(values)}`)
-    this.#history.checkWhole(values)
+    this.#history.checkWhole(values, keys)
   }
 
-  #reconcile(owner: Owner): void {
+  #reconcile(owner: Writer): void {
     this.#start(owner, () => owner.process.reconciler.reconcileAll())
   }
 
   #startProcess(): SimProcess {
-    const opensDegraded = this.#options.opensDegraded && this.#isSafeAlone()
+    const opensDegraded = this.#options.opensDegraded && this.#faults.isOneEnough()
     return startProcess(this.#world, `p${++this.#processes}`, { ...this.#options, opensDegraded })
-  }
-
-  /**
-   * Whether the one that is there has all that was acknowledged: where it has not, an opening without the other one
-   * goes back, which docs/hybrid.md says.
-   */
-  #isSafeAlone(): boolean {
-    const { redis, mongo, servers } = this.#world
-    const [creds, , outbox = ''] = this.#names.of(SESSION)
-    const hot = Number(redis.run('HGET', creds, 'version') ?? 0)
-    const durable = Number(mongo.find({ _id: `${SESSION}/` })[0]?.v ?? 0)
-    if (servers.mongo !== 'up') return hot >= durable
-    return durable >= hot && redis.run('HLEN', outbox) === 0
   }
 
   async #claim(process: SimProcess): Promise<void> {
@@ -273,7 +256,7 @@ class Schedule {
     const { fencingToken: token, creds, version } = await process.store.claim(SESSION)
     if (creds === null && number > 1) throw new Error(`${process.name} takes the session for a new one`)
     this.#world.note(`${process.name} owns the session at ${version} by ${token}`)
-    this.#owner = { process, number, token }
+    this.#owner = this.#toWriter(process, token, KEYS)
     this.#history.changeOwner(number)
     this.#hasLostClaim = false
     this.stats.opened++
@@ -287,20 +270,24 @@ class Schedule {
     }
   }
 
-  /** Runs it among others; `keys` are left to it. */
-  #start(owner: Owner | undefined, action: () => Promise<void>, keys: readonly string[] = []): void {
-    const isOwner = owner === this.#owner
-    if (isOwner) for (const key of keys) this.#locked.add(key)
-    const task = action()
-      .catch(error => this.#judge(error, owner))
-      .finally(() => {
-        this.#underWay.delete(task)
-        if (owner === this.#owner) for (const key of keys) this.#locked.delete(key)
-      })
-    this.#underWay.set(task, owner)
+  #toWriter(process: SimProcess, token: number | undefined, keys: readonly string[]): Writer {
+    const number = token === undefined ? Number.POSITIVE_INFINITY : this.#processes
+    return { process, number, token, keys, locked: new Set() }
   }
 
-  #judge(error: unknown, owner: Owner | undefined): void {
+  /** Runs it among others; `keys` are left to it. */
+  #start(writer: Writer | undefined, action: () => Promise<void>, keys: readonly string[] = []): void {
+    for (const key of keys) writer?.locked.add(key)
+    const task = action()
+      .catch(error => this.#judge(error, writer))
+      .finally(() => {
+        this.#underWay.delete(task)
+        for (const key of keys) writer?.locked.delete(key)
+      })
+    this.#underWay.set(task, writer)
+  }
+
+  #judge(error: unknown, owner: Writer | undefined): void {
     this.#world.note(`${owner?.process.name ?? 'an opening'}: ${(error as Error).message}`)
     if (OUTAGES.some(code => hasCode(error, code))) this.stats.failed++
     else if (hasCode(error, 'FENCED') && this.stats.opened > 1) {
@@ -321,9 +308,8 @@ class Schedule {
     if (this.#violation) throw this.#violation
   }
 
-  #forget(owner: Owner): void {
+  #forget(owner: Writer): void {
     for (const [task, of] of this.#underWay) if (of === owner) this.#underWay.delete(task)
-    this.#locked.clear()
   }
 
   /** All is well again: what was acknowledged is there, in Redis, and in MongoDB without Redis. */
@@ -339,7 +325,7 @@ class Schedule {
       this.#crash()
       if (ending === 'redis is wiped') world.redis.restore(new Map())
       await this.#open()
-      await this.#settle(this.#checkWhole(this.#owner as unknown as Owner))
+      await this.#settle(this.#checkWhole(this.#owner as unknown as Writer, this.#history.keys))
     }
   }
 }

@@ -25,7 +25,9 @@ export interface SimProcess extends Caller {
 
 const TTL_MS = 30 * 24 * 60 * 60 * 1000
 const TIMEOUT_MS = 5000
-const names = new KeyNames('sim', { hasOutbox: true })
+/** The one that all processes work on. */
+export const SESSION = 's'
+export const names = new KeyNames('sim', { hasOutbox: true })
 const codec = await createCodec({
   cipher: 'none',
   compression: 'none',
