@@ -16,7 +16,7 @@ import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
-import type { SessionStates } from './session-state.js'
+import type { EntryCount, SessionStates } from './session-state.js'
 
 /** A write that goes past Redis outranks whatever Redis may hold. */
 const BYPASS_STEP = 2 ** 20
@@ -162,12 +162,13 @@ export class HybridWriter {
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
     const { operationId, fencingToken, writes } = commit
     const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
-    const { version, updatedAtMs, waiting } = taken
+    const { version, updatedAtMs, waiting: entries } = taken
     if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
-    const applied = await this.#passOn(sessionId, write, waiting)
+    const applied = await this.#passOn(sessionId, write, { entries, removals })
     const isHidden = applied && (await this.#isHidden(sessionId, applied))
     if (!isHidden) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
     await this.#aligner.align(sessionId)
@@ -177,12 +178,13 @@ export class HybridWriter {
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
     const { operationId } = deletion
     const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
-    const { version, fence: fencingToken, isEntered, waiting } = taken
+    const { version, fence: fencingToken, isEntered, waiting: entries } = taken
     if (isEntered) {
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
-      const applied = await this.#passOn(sessionId, write, waiting)
+      const applied = await this.#passOn(sessionId, write, { entries, removals })
       if (!applied || !(await this.#isHidden(sessionId, applied))) return
       await this.#aligner.align(sessionId)
       return this.#deleteFromRedis(sessionId, { ...deletion, operationId: again(operationId) })
@@ -205,14 +207,14 @@ export class HybridWriter {
   }
 
   /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
-  async #passOn(sessionId: string, write: PendingWrite, waiting: number): Promise<Applied | undefined> {
+  async #passOn(sessionId: string, write: PendingWrite, count: EntryCount): Promise<Applied | undefined> {
     if (this.#publisher) {
-      this.#applier.add(sessionId, write, waiting)
+      this.#applier.add(sessionId, write, count)
       this.#publisher.publish(sessionId, write)
       return undefined
     }
     try {
-      const applied = await this.#applier.apply(sessionId, write, waiting)
+      const applied = await this.#applier.apply(sessionId, write, count)
       const { fencingToken = applied.fence } = write
       if (applied.fence <= fencingToken) return applied
       throw new FencedError(fencingToken, applied.fence, { sessionId })

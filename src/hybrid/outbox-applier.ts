@@ -15,7 +15,7 @@ import {
   toApplication,
   toPendingWrite,
 } from './pending-write.js'
-import type { SessionState, SessionStates } from './session-state.js'
+import type { EntryCount, SessionState, SessionStates } from './session-state.js'
 
 /** Bytes of writes that are held for MongoDB, over all sessions; of others the outbox alone has them. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -49,6 +49,8 @@ interface Page {
   lastVersion: number
 }
 
+/** Of a write that was found in the outbox: the others there are known, too. */
+const UNCOUNTED: EntryCount = { entries: 0, removals: 0 }
 const NOTHING: Page = { writes: [], lastVersion: Number.POSITIVE_INFINITY }
 
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
@@ -76,19 +78,19 @@ export class OutboxApplier {
     mongo.breaker.onChange('close', () => this.#retryLater(0))
   }
 
-  /** Takes charge of a write; `waiting`: entries that Redis counted in the outbox. */
-  add(sessionId: string, write: PendingWrite, waiting: number): void {
+  /** Takes charge of a write that Redis has taken. */
+  add(sessionId: string, write: PendingWrite, count: EntryCount): void {
     const state = this.#states.of(sessionId)
     const bytes = sizeOf(write)
     const isHeld = this.#heldBytes + bytes <= MAX_HELD_BYTES
     if (isHeld) this.#heldBytes += bytes
-    state.add(isHeld ? write : { ...write, writes: undefined }, waiting)
+    state.add(isHeld ? write : { ...write, writes: undefined }, count)
   }
 
   /** As `add`; resolves once MongoDB has it. Throws what has kept it from that: it is still tried, later. */
-  apply(sessionId: string, write: PendingWrite, waiting: number): Promise<Applied> {
+  apply(sessionId: string, write: PendingWrite, count: EntryCount): Promise<Applied> {
     return new Promise((resolve, reject) => {
-      this.add(sessionId, { ...write, resolve, reject }, waiting)
+      this.add(sessionId, { ...write, resolve, reject }, count)
       this.schedule(sessionId)
     })
   }
@@ -142,7 +144,7 @@ export class OutboxApplier {
     await this.#inTurn(sessionId, async state => {
       state.hasForeign = true // what is beyond a page
       for (const write of (await this.#fetch(sessionId, state)).writes) {
-        if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, 0)
+        if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, UNCOUNTED)
       }
     })
   }
@@ -171,17 +173,18 @@ export class OutboxApplier {
     })
   }
 
-  /** What this process needs of the outbox; nothing, where Redis is away and its own writes will do. */
+  /** What this process needs of the outbox to go on in order. */
   async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
     const isIncomplete = [...state.unapplied.values()].some(({ writes }) => writes === undefined)
     if (!state.hasForeign && !isIncomplete && !this.#hasWorkers) return NOTHING
     try {
-      return await this.#fetch(sessionId, state)
-    } catch (error) {
-      if (isIncomplete || state.unapplied.size === 0 || !isOutage(error)) throw error
-      return NOTHING
-    } finally {
+      const page = await this.#fetch(sessionId, state)
       state.hasForeign = false
+      return page
+    } catch (error) {
+      const isMissed = isIncomplete || state.hasForeign || state.unapplied.size === 0
+      if (isMissed || !isOutage(error)) throw error
+      return NOTHING
     }
   }
 
@@ -231,7 +234,7 @@ export class OutboxApplier {
       this.appliedCount += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
-        state.unacked.add(operationId)
+        state.unacked.set(operationId, undefined)
         if (!this.#hasWorkers) this.#metrics.count('direct_writes')
         this.#settle(state, operationId).resolve?.(applied)
       }
@@ -252,10 +255,12 @@ export class OutboxApplier {
   }
 
   async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
+    const operationIds = applied.map(({ operationId }) => operationId)
+    state.beginRemoval(operationIds.filter(id => state.unacked.has(id)))
     try {
       if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
     } finally {
-      for (const { operationId } of applied) state.unacked.delete(operationId)
+      for (const id of operationIds) state.unacked.delete(id)
       this.#states.release(sessionId)
     }
   }
@@ -266,8 +271,9 @@ export class OutboxApplier {
     write: PendingWrite,
     error: StoreError,
   ): Promise<void> {
-    // Where the outbox has it, the later owner finds it there; where it has not, it is none of the session's writes.
-    if (!hasCode(error, 'FENCED')) await this.#parking.park(sessionId, state, write, error)
+    // Where the outbox has it, it is brought over from there; where it has not, it is none of the session's writes.
+    if (hasCode(error, 'FENCED')) state.hasForeign = true
+    else await this.#parking.park(sessionId, state, write, error)
     if (state.unapplied.has(write.operationId)) this.#settle(state, write.operationId).reject?.(error)
   }
 

@@ -25,6 +25,13 @@ export class UnderWay {
   }
 }
 
+/** How many entries Redis counted in a session's outbox when it took a write, that of the write among them. */
+export interface EntryCount {
+  readonly entries: number
+  /** `SessionState.removals` when the write was sent. */
+  readonly removals: number
+}
+
 /** What this process has to remember of a session, as long as it differs from "all is well". */
 export class SessionState {
   #divergences = 0
@@ -40,8 +47,10 @@ export class SessionState {
   isScheduled = false
   /** By operation: MongoDB does not have them yet, as far as is known. */
   readonly unapplied = new Map<string, PendingWrite>()
-  /** Operations that MongoDB has; their entries are being removed. */
-  readonly unacked = new Set<string>()
+  /** Operations that MongoDB has, and whose entries are being removed; by which removal, once it has been sent. */
+  readonly unacked = new Map<string, number | undefined>()
+  /** Removals of entries that have been sent. */
+  removals = 0
   /** Versions of entries that cannot be applied. */
   readonly parked = new Set<number>()
 
@@ -68,11 +77,16 @@ export class SessionState {
     return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && this.lostBypass === undefined
   }
 
-  /** `waiting`: entries that Redis counted in the outbox, that of `write` among them. */
-  add(write: PendingWrite, waiting: number): void {
+  add(write: PendingWrite, { entries, removals }: EntryCount): void {
     this.unapplied.set(write.operationId, write)
-    const known = this.unapplied.size + this.unacked.size + this.parked.size
-    if (waiting > known) this.hasForeign = true
+    // Commands of a connection are carried out in order: a removal that was sent before the write had been done.
+    const present = [...this.unacked.values()].filter(removal => removal === undefined || removal > removals)
+    if (entries > this.unapplied.size + present.length + this.parked.size) this.hasForeign = true
+  }
+
+  beginRemoval(operationIds: readonly string[]): void {
+    this.removals++
+    for (const operationId of operationIds) this.unacked.set(operationId, this.removals)
   }
 }
 
