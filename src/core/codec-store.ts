@@ -3,13 +3,15 @@ import type { Codec } from './codec.js'
 import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
+import type { Gauges } from './metrics.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { OperationIds } from './operation-ids.js'
-import { decodeSnapshot, encodePatch } from './patch.js'
+import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
+import { settleEach } from './settle-each.js'
 import {
   APP_STATE_TYPE,
   type AuthPatch,
@@ -53,6 +55,7 @@ export class CodecStore implements AuthStore {
   readonly ttlSeconds: number | null
   readonly leaseSeconds: number
   readonly logger: Logger
+  readonly gauges: Gauges
   readonly #backend: Backend
   readonly #codec: Codec
   readonly #retry: RetryPolicy
@@ -66,6 +69,7 @@ export class CodecStore implements AuthStore {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
     const { memory = new SessionMemory(), observer = NO_OBSERVER } = parts
     this.#observer = observer
+    this.gauges = observer.metrics
     this.leaseSeconds = leaseMs / 1000
     this.#backend = backend
     this.#codec = codec
@@ -83,6 +87,7 @@ export class CodecStore implements AuthStore {
       this.#backend.readAll(sessionId),
     )
     if (!head.exists) return null
+    this.#observer.metrics.count('read_bytes', countBytes(fields.map(field => field.bytes)))
     const data = decodeSnapshot(this.#codec, sessionId, fields)
     if (data === undefined) throw new SessionIncompleteError({ sessionId })
     return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
@@ -97,6 +102,7 @@ export class CodecStore implements AuthStore {
     const { values } = await this.#rewinds.read('getKeys', sessionId, () =>
       this.#backend.read(sessionId, fields),
     )
+    this.#observer.metrics.count('read_bytes', countBytes(values))
     const found: [string, unknown][] = []
     for (const [i, id] of ids.entries()) {
       const bytes = values[i]
@@ -120,6 +126,7 @@ export class CodecStore implements AuthStore {
       this.#backend.commit(sessionId, { ...commit, seenVersion, signal }),
     )
     this.#rewinds.noteCommit(sessionId, result, writes)
+    this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
     const { version, updatedAtMs, durability } = result
     return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
   }
@@ -250,6 +257,7 @@ export class CodecStore implements AuthStore {
   #decodeCreds(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
     if (!head.exists) return null
     if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
+    this.#observer.metrics.count('read_bytes', bytes.length)
     return this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes) as StoredCreds
   }
 
@@ -278,22 +286,5 @@ function checkTtl(ttlSeconds: number): void {
   if (ttlSeconds >= 0) return
   throw new InvalidOptionError(
     `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
-  )
-}
-
-function settleEach<I, T>(
-  inputs: readonly I[],
-  nameOf: (input: I) => string,
-  action: (input: I) => Promise<T>,
-): Promise<BatchResult<T>[]> {
-  return Promise.all(
-    inputs.map(async input => {
-      const sessionId = nameOf(input)
-      try {
-        return { sessionId, value: await action(input) }
-      } catch (error) {
-        return { sessionId, error: error as Error }
-      }
-    }),
   )
 }

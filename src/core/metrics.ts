@@ -19,33 +19,62 @@ const COUNTERS = {
   ownership_lost: 'Calls refused with FENCED',
   rewinds: 'Times that the database was found to have gone back',
   degraded_opens: 'Sessions opened while one of Redis and MongoDB was away',
+  written_bytes: 'Bytes of encoded values that were written',
+  read_bytes: 'Bytes of encoded values that were read',
+} as const
+
+/** What goes up and down; stores that share a registry add up. */
+const GAUGES = {
+  sessions_open: 'Sessions that are open and owned by this process',
+  mongo_breakers_open: 'Circuit breakers around MongoDB that are open now, or let one call try',
+  redis_breakers_open: 'Circuit breakers around Redis that are open now, or let one call try',
 } as const
 
 export type CounterName = keyof typeof COUNTERS
+export type GaugeName = keyof typeof GAUGES
 export type Layer = 'store' | 'redis' | 'mongodb'
 
+export interface Gauges {
+  /** Less, where `by` is negative. */
+  add(name: GaugeName, by: number): void
+}
+
+/** What waits in the outboxes of all sessions; `NaN` where it cannot be told. */
+export interface OutboxMeasure {
+  depth: number
+  /** Of the outbox that holds most. */
+  largestDepth: number
+  oldestAgeMs: number
+}
+
+type MeasureOutbox = () => Promise<OutboxMeasure>
+
 /** What the stores tell of themselves. Labels are of a fixed number: never a session, a key or a phone number. */
-export interface Metrics {
+export interface Metrics extends Gauges {
   /** `null` where metrics are turned off. */
   readonly registry: Registry | null
-  count(name: CounterName): void
+  /** Once, or as many as `by` says. */
+  count(name: CounterName, by?: number): void
   /** How long an operation took, retries included. */
   observe(layer: Layer, operation: string, isOk: boolean, ms: number): void
   observeReconciliation(ms: number): void
-  /** Asked for when the metrics are read. */
-  watchOutbox(measure: () => Promise<{ depth: number; oldestAgeMs: number }>): void
+  /** Asked for when the metrics are read, until the returned function is called. */
+  watchOutbox(measure: MeasureOutbox): () => void
 }
 
 export const NO_METRICS: Metrics = {
   registry: null,
   count() {},
+  add() {},
   observe() {},
   observeReconciliation() {},
-  watchOutbox() {},
+  watchOutbox: () => () => {},
 }
 
 type PromClient = typeof import('prom-client')
 type Labelled = Pick<Histogram.Internal<'operation' | 'layer' | 'status'>, 'observe'>
+/** Stores that share a registry may share the outboxes too: the last of those that are open measures. */
+type OutboxGauge = Gauge & { measures: Set<MeasureOutbox> }
 
 /** A registry of its own, unless one is given, which several stores may share. */
 export async function createMetrics(given?: Registry): Promise<Metrics> {
@@ -57,6 +86,7 @@ class PromMetrics implements Metrics {
   readonly registry: Registry
   readonly #prom: PromClient
   readonly #counters: Readonly<Record<CounterName, Counter>>
+  readonly #gauges: Readonly<Record<GaugeName, Gauge>>
   readonly #latency: Histogram<'operation' | 'layer' | 'status'>
   readonly #reconciliation: Histogram
   /** By what they are labelled with: looking labels up costs more than counting. */
@@ -65,11 +95,8 @@ class PromMetrics implements Metrics {
   constructor(prom: PromClient, registry: Registry) {
     this.registry = registry
     this.#prom = prom
-    const entries = Object.entries(COUNTERS).map(([name, help]) => [
-      name,
-      this.#counter(`${name}_total`, help),
-    ])
-    this.#counters = Object.fromEntries(entries)
+    this.#counters = mapValues(COUNTERS, (name, help) => this.#counter(`${name}_total`, help))
+    this.#gauges = mapValues(GAUGES, (name, help) => this.#known<Gauge>(name) ?? this.#gauge(name, help))
     this.#latency = this.#histogram(
       'operation_latency_seconds',
       'Time that an operation took, its retries included',
@@ -82,8 +109,12 @@ class PromMetrics implements Metrics {
     )
   }
 
-  count(name: CounterName): void {
-    this.#counters[name].inc()
+  count(name: CounterName, by = 1): void {
+    this.#counters[name].inc(by)
+  }
+
+  add(name: GaugeName, by: number): void {
+    this.#gauges[name].inc(by)
   }
 
   observe(layer: Layer, operation: string, isOk: boolean, ms: number): void {
@@ -98,13 +129,35 @@ class PromMetrics implements Metrics {
     this.#reconciliation.observe(ms / 1000)
   }
 
-  watchOutbox(measure: () => Promise<{ depth: number; oldestAgeMs: number }>): void {
-    const age = this.#gauge('outbox_oldest_age_seconds', 'Age of the oldest write that waits in an outbox')
-    this.#gauge('outbox_depth', 'Writes that wait in the outboxes of all sessions', async function () {
-      const { depth, oldestAgeMs } = await measure()
-      this.set(depth)
-      age.set(oldestAgeMs / 1000)
-    })
+  watchOutbox(measure: MeasureOutbox): () => void {
+    const { measures } = this.#known<OutboxGauge>('outbox_depth') ?? this.#makeOutboxGauges()
+    measures.add(measure)
+    return () => void measures.delete(measure)
+  }
+
+  #makeOutboxGauges(): OutboxGauge {
+    const measures = new Set<MeasureOutbox>()
+    const measured = (pick: (measure: OutboxMeasure) => number) =>
+      async function (this: Gauge) {
+        const measure = await [...measures].at(-1)?.()
+        this.set(measure === undefined ? Number.NaN : pick(measure))
+      }
+    this.#gauge(
+      'outbox_oldest_age_seconds',
+      'Age of the oldest write that waits in an outbox',
+      measured(({ oldestAgeMs }) => oldestAgeMs / 1000),
+    )
+    this.#gauge(
+      'outbox_largest_depth',
+      'Writes that wait in the outbox of the session that has most',
+      measured(({ largestDepth }) => largestDepth),
+    )
+    const depth = this.#gauge(
+      'outbox_depth',
+      'Writes that wait in the outboxes of all sessions',
+      measured(({ depth }) => depth),
+    )
+    return Object.assign(depth, { measures })
   }
 
   #counter(name: string, help: string): Counter {
@@ -123,7 +176,6 @@ class PromMetrics implements Metrics {
   }
 
   #gauge(name: string, help: string, collect?: (this: Gauge) => Promise<void>): Gauge {
-    this.registry.removeSingleMetric(PREFIX + name) // the last store that shares the registry measures
     return new this.#prom.Gauge({
       name: PREFIX + name,
       help,
@@ -136,4 +188,12 @@ class PromMetrics implements Metrics {
   #known<M>(name: string): M | undefined {
     return this.registry.getSingleMetric(PREFIX + name) as M | undefined
   }
+}
+
+function mapValues<K extends string, V>(
+  helps: Readonly<Record<K, string>>,
+  make: (name: K, help: string) => V,
+): Record<K, V> {
+  const entries = Object.entries<string>(helps).map(([name, help]) => [name, make(name as K, help)])
+  return Object.fromEntries(entries)
 }

@@ -21,6 +21,7 @@ export class OwnedSession {
     this.#sessionId = sessionId
     this.#fencingToken = fencingToken
     this.#onLost = onLost
+    store.gauges.add('sessions_open', 1)
   }
 
   get isLost(): boolean {
@@ -45,6 +46,7 @@ export class OwnedSession {
   /** A later owner has the session: no write is tried from now on. */
   lose(error: FencedError): void {
     if (this.#lost) return
+    this.#end()
     this.#lost = error
     this.#onLost(error)
   }
@@ -55,7 +57,13 @@ export class OwnedSession {
 
   /** Refuses new writes and waits for those under way, however they end. */
   async close(): Promise<void> {
+    this.#end()
     this.#isClosed = true
     await Promise.allSettled(this.#underWay)
+  }
+
+  /** Closed or lost, whichever comes first. */
+  #end(): void {
+    if (!this.#isClosed && !this.#lost) this.#store.gauges.add('sessions_open', -1)
   }
 }

@@ -57,6 +57,10 @@ export function decodeSnapshot(
   return appState ? { ...snapshot, appState: Object.fromEntries(appState) } : snapshot
 }
 
+export function countBytes(values: readonly (Uint8Array | null | undefined)[]): number {
+  return values.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0)
+}
+
 function checkMembers(sessionId: string, patch: AuthPatch): void {
   if (!isObject(patch)) throw new InvalidValueError('A patch must be an object.', { sessionId })
   const unknown = Object.keys(patch).find(member => !PATCH_MEMBERS.has(member))

@@ -4,6 +4,7 @@
  */
 import type { Registry } from 'prom-client'
 import type { Logger } from './logger.js'
+import type { Gauges } from './metrics.js'
 
 /** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
 export type StoredCreds = Record<string, unknown>
@@ -142,6 +143,8 @@ export interface AuthStore {
   readonly ttlSeconds: number | null
   /** Where the store and the hooks over it write their warnings and errors. */
   readonly logger: Logger
+  /** Where the hooks over the store count themselves. */
+  readonly gauges: Gauges
   isHealthy(): Promise<boolean>
   /** In Prometheus' text format; empty where metrics are turned off. */
   getMetricsText(): Promise<string>

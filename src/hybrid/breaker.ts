@@ -1,12 +1,13 @@
 import CircuitBreaker from 'opossum'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
-import type { Layer, Metrics } from '../core/metrics.js'
+import type { GaugeName, Layer, Metrics } from '../core/metrics.js'
 import { withRetry } from '../core/retry.js'
 
 export interface BreakerOptions {
   /** What is behind it, as errors name it. */
   store: string
   layer: Layer
+  openGauge: GaugeName
   metrics: Metrics
   /** Longest wait for an answer, unless a call says otherwise. Slower ones count as failures. */
   timeoutMs: number
@@ -45,15 +46,18 @@ export class Breaker {
   readonly #store: string
   readonly #timeoutMs: number
   readonly #layer: Layer
+  readonly #openGauge: GaugeName
   readonly #metrics: Metrics
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
 
   #failuresInARow = 0
+  #isCountedOpen = false
 
-  constructor({ store, layer, metrics, timeoutMs, resetMs, windowMs }: BreakerOptions) {
+  constructor({ store, layer, openGauge, metrics, timeoutMs, resetMs, windowMs }: BreakerOptions) {
     this.#store = store
     this.#timeoutMs = timeoutMs
     this.#layer = layer
+    this.#openGauge = openGauge
     this.#metrics = metrics
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
@@ -65,6 +69,8 @@ export class Breaker {
       rollingPercentilesEnabled: false,
       errorFilter: error => !isOutageOf(store, error),
     })
+    this.#circuit.on('open', () => this.#countOpen(true))
+    this.#circuit.on('close', () => this.#countOpen(false))
     this.#circuit.on('success', () => {
       this.#failuresInARow = 0
     })
@@ -97,6 +103,14 @@ export class Breaker {
 
   close(): void {
     this.#circuit.shutdown()
+    this.#countOpen(false)
+  }
+
+  /** Half open counts as open: the store has not answered yet. */
+  #countOpen(isOpen: boolean): void {
+    if (isOpen === this.#isCountedOpen) return
+    this.#isCountedOpen = isOpen
+    this.#metrics.add(this.#openGauge, isOpen ? 1 : -1)
   }
 
   async #withDeadline<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {

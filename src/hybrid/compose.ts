@@ -42,6 +42,7 @@ export function composeHybrid(settings: HybridSettings) {
   const toRedis = new Breaker({
     store: 'Redis',
     layer: 'redis',
+    openGauge: 'redis_breakers_open',
     metrics,
     timeoutMs: REDIS_SHARE * timeoutMs,
     windowMs: 2000,
@@ -50,6 +51,7 @@ export function composeHybrid(settings: HybridSettings) {
   const breaker = new Breaker({
     store: 'MongoDB',
     layer: 'mongodb',
+    openGauge: 'mongo_breakers_open',
     metrics,
     timeoutMs: MONGO_SHARE * timeoutMs,
     windowMs: 10_000,
@@ -77,7 +79,7 @@ export function composeHybrid(settings: HybridSettings) {
   const reader = new HybridReader({ ...sides, applier, aligner })
   const writer = new HybridWriter({ ...sides, applier, aligner, publisher })
   const backend = new HybridBackend({ ...sides, applier, reader, writer, opener, publisher })
-  const reconciler = new Reconciler({ ...sides, applier, parking, names, now })
-  metrics.watchOutbox(() => reconciler.measure(settings.metricsIntervalMs ?? DEFAULT_METRICS_INTERVAL_MS))
+  const { metricsIntervalMs = DEFAULT_METRICS_INTERVAL_MS } = settings
+  const reconciler = new Reconciler({ ...sides, applier, parking, names, now, metricsIntervalMs })
   return { backend, reconciler, breaker }
 }

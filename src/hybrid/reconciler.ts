@@ -1,7 +1,7 @@
 import { maskSessionId, type StoreError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
-import type { Metrics } from '../core/metrics.js'
+import type { Metrics, OutboxMeasure } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
 import type { MongoSide } from './mongo-side.js'
 import type { Outbox } from './outbox.js'
@@ -18,6 +18,8 @@ const GRACE_MS = 5000
 /** Pause after a failed attempt, doubled with each. */
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 60_000
+/** A count that failed is no count of none. */
+const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
 
 export interface OutboxReconcilerStats {
   /** Entries that this store has brought to MongoDB, whoever had written them. */
@@ -33,11 +35,6 @@ export interface OutboxReconcilerStats {
   lastRunAt: Date | null
 }
 
-export interface OutboxMeasure {
-  depth: number
-  oldestAgeMs: number
-}
-
 export interface ReconcilerParts {
   outbox: Outbox
   mongo: MongoSide
@@ -46,6 +43,8 @@ export interface ReconcilerParts {
   names: KeyNames
   logger: Logger
   metrics: Metrics
+  /** For which a count of all outboxes is good. */
+  metricsIntervalMs: number
   /** Instead of the clock. */
   now?: (() => number) | undefined
 }
@@ -59,16 +58,19 @@ export class Reconciler {
   readonly #names: KeyNames
   readonly #logger: Logger
   readonly #metrics: Metrics
+  readonly #metricsIntervalMs: number
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
+  #unwatch = () => {}
   #totalFailed = 0
   #sweeps = 0
   #running = 0
   #lastRunAt: Date | null = null
   #measuredAtMs = Number.NEGATIVE_INFINITY
-  #measure: Promise<OutboxMeasure> = Promise.resolve({ depth: 0, oldestAgeMs: 0 })
+  #measure: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
-  constructor({ outbox, mongo, applier, parking, names, logger, metrics, now = Date.now }: ReconcilerParts) {
+  constructor(parts: ReconcilerParts) {
+    const { outbox, mongo, applier, parking, names, logger, metrics, metricsIntervalMs } = parts
     this.#outbox = outbox
     this.#mongo = mongo
     this.#applier = applier
@@ -76,7 +78,8 @@ export class Reconciler {
     this.#names = names
     this.#logger = logger
     this.#metrics = metrics
-    this.#now = now
+    this.#metricsIntervalMs = metricsIntervalMs
+    this.#now = parts.now ?? Date.now
   }
 
   get stats(): OutboxReconcilerStats {
@@ -103,9 +106,11 @@ export class Reconciler {
         )
     }, SWEEP_EVERY_MS)
     this.#timer.unref()
+    this.#unwatch = this.#metrics.watchOutbox(() => this.#measureAgain())
   }
 
   stop(): void {
+    this.#unwatch()
     clearInterval(this.#timer)
   }
 
@@ -172,25 +177,29 @@ export class Reconciler {
     this.#metrics.observeReconciliation(performance.now() - beganMs)
   }
 
-  /** Entries in all outboxes, and the age of the oldest; counted anew when the last count is older than that. */
-  async measure(maxAgeMs: number): Promise<OutboxMeasure> {
-    const isFresh = performance.now() - this.#measuredAtMs < maxAgeMs
-    if (!isFresh) {
-      this.#measuredAtMs = performance.now()
-      this.#measure = this.#count().catch(() => ({ depth: 0, oldestAgeMs: 0 }))
-    }
+  /** The last count, or another one when it has become too old. One that failed is not kept. */
+  #measureAgain(): Promise<OutboxMeasure> {
+    if (performance.now() - this.#measuredAtMs < this.#metricsIntervalMs) return this.#measure
+    this.#measuredAtMs = performance.now()
+    this.#measure = this.#count().catch(() => {
+      this.#measuredAtMs = Number.NEGATIVE_INFINITY
+      return UNKNOWN
+    })
     return this.#measure
   }
 
   async #count(): Promise<OutboxMeasure> {
     let depth = 0
+    let largestDepth = 0
     let oldestAtMs = Number.POSITIVE_INFINITY
     await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, async sessionId => {
       const { entries, count } = await this.#outbox.entries(sessionId, new Set(), 1)
       depth += count
+      largestDepth = Math.max(largestDepth, count)
       for (const { entry } of entries) oldestAtMs = Math.min(oldestAtMs, entry?.createdAt ?? oldestAtMs)
     })
-    return { depth, oldestAgeMs: depth === 0 ? 0 : Math.max(0, this.#now() - oldestAtMs) }
+    const oldestAgeMs = depth === 0 ? 0 : Math.max(0, this.#now() - oldestAtMs)
+    return { depth, largestDepth, oldestAgeMs }
   }
 
   #locked(sessionId: string, action: () => Promise<void>): Promise<void> {
