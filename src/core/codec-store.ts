@@ -205,7 +205,7 @@ export class CodecStore implements AuthStore {
   async claim(sessionId: string, { exclusive = false }: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
-    const before = await this.#rewinds.read('claim', sessionId, () =>
+    const before = await this.#rewinds.read('readCreds', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
     )
     this.#decodeCreds(sessionId, before.head, before.values[0])

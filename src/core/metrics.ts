@@ -33,6 +33,8 @@ const GAUGES = {
 export type CounterName = keyof typeof COUNTERS
 export type GaugeName = keyof typeof GAUGES
 export type Layer = 'store' | 'redis' | 'mongodb'
+/** `refused`: the store works, and the call was not to be carried out. */
+export type Status = 'ok' | 'refused' | 'error'
 
 export interface Gauges {
   /** Less, where `by` is negative. */
@@ -56,7 +58,7 @@ export interface Metrics extends Gauges {
   /** Once, or as many as `by` says. */
   count(name: CounterName, by?: number): void
   /** How long an operation took, retries included. */
-  observe(layer: Layer, operation: string, isOk: boolean, ms: number): void
+  observe(layer: Layer, operation: string, status: Status, ms: number): void
   observeReconciliation(ms: number): void
   /** Asked for when the metrics are read, until the returned function is called. */
   watchOutbox(measure: MeasureOutbox): () => void
@@ -117,10 +119,10 @@ class PromMetrics implements Metrics {
     this.#gauges[name].inc(by)
   }
 
-  observe(layer: Layer, operation: string, isOk: boolean, ms: number): void {
-    const key = `${layer} ${operation} ${isOk}`
+  observe(layer: Layer, operation: string, status: Status, ms: number): void {
+    const key = `${layer} ${operation} ${status}`
     const known = this.#labelled.get(key)
-    const labelled = known ?? this.#latency.labels({ operation, layer, status: isOk ? 'ok' : 'error' })
+    const labelled = known ?? this.#latency.labels({ operation, layer, status })
     if (known === undefined) this.#labelled.set(key, labelled)
     labelled.observe(ms / 1000)
   }

@@ -1,7 +1,7 @@
 import type { Tracer } from '@opentelemetry/api'
-import { hasCode, MissingDependencyError, maskSessionId } from './errors.js'
+import { hasCode, MissingDependencyError, maskSessionId, type StoreErrorCode } from './errors.js'
 import { type Logger, nullLogger } from './logger.js'
-import { type Metrics, NO_METRICS } from './metrics.js'
+import { type Metrics, NO_METRICS, type Status } from './metrics.js'
 
 export interface ObserverParts {
   metrics: Metrics
@@ -42,26 +42,32 @@ export class Observer {
 
   async #measure<T>(operation: string, sessionId: string | undefined, call: () => Promise<T>): Promise<T> {
     const beganMs = performance.now()
-    let isOk = false
+    let status: Status = 'error'
     try {
       const result = await call()
-      isOk = true
+      status = 'ok'
       return result
     } catch (error) {
       if (hasCode(error, 'VERSION_MISMATCH')) this.metrics.count('version_conflicts')
       if (hasCode(error, 'FENCED')) this.metrics.count('ownership_lost')
+      if (REFUSALS.some(code => hasCode(error, code))) status = 'refused'
       throw error
     } finally {
       const ms = performance.now() - beganMs
-      this.metrics.observe('store', operation, isOk, ms)
+      this.metrics.observe('store', operation, status, ms)
       if (this.#isDetailed) {
         const session = sessionId === undefined ? undefined : maskSessionId(sessionId)
-        this.#logger.debug({ operation, session, ms: Math.round(ms * 100) / 100, isOk }, 'an operation ended')
+        this.#logger.debug(
+          { operation, session, ms: Math.round(ms * 100) / 100, status },
+          'an operation ended',
+        )
       }
     }
   }
 }
 
+/** What a store answers that works as it should. */
+const REFUSALS: readonly StoreErrorCode[] = ['VERSION_MISMATCH', 'FENCED', 'SESSION_LOCKED']
 /** `SpanStatusCode.ERROR`, without loading the package for it. */
 const ERROR_STATUS = 2
 

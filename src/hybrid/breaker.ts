@@ -124,7 +124,7 @@ export class Breaker {
       if (!hasCode(cause, 'TIMEOUT')) throw cause
       throw new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
     } finally {
-      this.#metrics.observe(this.#layer, 'call', isOk, performance.now() - beganMs)
+      this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganMs)
     }
   }
 }

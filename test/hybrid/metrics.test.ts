@@ -42,7 +42,7 @@ describe('metrics', () => {
       baileys_store_rewinds_total: 0,
       baileys_store_outbox_depth: 0,
       'baileys_store_operation_latency_seconds_count{operation="getKeys",layer="store",status="ok"}': 1,
-      'baileys_store_operation_latency_seconds_count{operation="set",layer="store",status="error"}': 2,
+      'baileys_store_operation_latency_seconds_count{operation="set",layer="store",status="refused"}': 2,
     })
     expect(await checkMetrics(text)).toBe('')
   }, 120_000)

@@ -14,7 +14,7 @@ describe('observability', () => {
     const store = await open({ security: { logger }, observability: { enableDetailedLogs: true } })
     await store.exists(PHONE)
     expect(lines).toHaveLength(1)
-    expect(lines[0]?.context).toMatchObject({ operation: 'exists', isOk: true })
+    expect(lines[0]?.context).toMatchObject({ operation: 'exists', status: 'ok' })
     expect(JSON.stringify(lines)).not.toContain(PHONE)
   })
 
