@@ -1,4 +1,4 @@
-/** Type-checks every `ts` block of README.md and docs/*.md as a module of its own, against the sources. */
+/** Type-checks every `ts` block of README.md and of the pages below docs as a module of its own, against the sources. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import ts from 'typescript'
@@ -23,7 +23,9 @@ console.log(`${snippets.length} snippets, ${faults.length} faults`)
 process.exit(faults.length === 0 ? 0 : 1)
 
 function listPages(): string[] {
-  const docs = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md'))
+  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter(name =>
+    name.endsWith('.md'),
+  )
   return ['README.md', ...docs.map(name => `docs/${name}`)]
 }
 
