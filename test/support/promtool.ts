@@ -9,24 +9,36 @@ import { CACHE } from './server-process.js'
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('../../scripts/debian-packages.sh', import.meta.url))
 
-/** What Prometheus' own tool has against metrics; empty when it has nothing. On PATH, or from Debian. */
+/** What Prometheus' own tool has against metrics; empty when it has nothing. */
 export async function checkMetrics(text: string): Promise<string> {
-  const child = spawn(await findPromtool(), ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => (said += bytes))
-  child.stdin.end(text)
-  const [code] = await once(child, 'close')
-  return code === 0 ? said.trim() : `exit ${code}: ${said.trim()}`
+  const { code, said } = await promtool(['check', 'metrics'], text)
+  return code === 0 ? said : `exit ${code}: ${said}`
 }
 
-async function findPromtool(): Promise<string> {
-  const isOnPath = await run('promtool', ['--version']).then(
+/** What the tests of rules have found; empty when all have passed. */
+export async function testRules(file: string): Promise<string> {
+  const { code, said } = await promtool(['test', 'rules', file])
+  return code === 0 ? '' : said
+}
+
+/** A program of Prometheus: on PATH, or from Debian. */
+export async function findPrometheus(program: 'prometheus' | 'promtool'): Promise<string> {
+  const isOnPath = await run(program, ['--version']).then(
     () => true,
     () => false,
   )
-  if (isOnPath) return 'promtool'
+  if (isOnPath) return program
   const folder = join(CACHE, 'prometheus')
   await mkdir(CACHE, { recursive: true })
   await run(SCRIPT, ['bookworm', folder, 'prometheus'])
-  return join(folder, 'bin', 'promtool')
+  return join(folder, 'bin', program)
+}
+
+async function promtool(command: readonly string[], input = ''): Promise<{ code: number; said: string }> {
+  const child = spawn(await findPrometheus('promtool'), command, { stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => (said += bytes))
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  return { code, said: said.trim() }
 }
