@@ -1,8 +1,15 @@
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
-const STORES = ['sqlite', 'redis', 'mongodb'] as const
-type Store = (typeof STORES)[number]
+/** Each store, and the options that say where it is; without them the demo finds a place of its own. */
+const PLACES = {
+  sqlite: ['db'],
+  redis: ['redis-url'],
+  mongodb: ['mongo-url'],
+  hybrid: ['redis-url', 'mongo-url'],
+} as const
+type Store = keyof typeof PLACES
+const STORES = Object.keys(PLACES)
 
 export interface DemoOptions {
   messages: number
@@ -11,16 +18,18 @@ export interface DemoOptions {
   /** `undefined`: a file in a temporary folder that is removed at the end. */
   path: string | undefined
   /** `undefined`: a server of the demo's own. */
-  url: string | undefined
+  redisUrl: string | undefined
+  mongoUrl: string | undefined
 }
 
-const USAGE = `npm run demo -- [--messages N] [--sessions N] [--store ${STORES.join('|')}] [--db PATH] [--url URL]
+const USAGE = `npm run demo -- [--messages N] [--sessions N] [--store ${STORES.join('|')}]
 
-  --messages N   messages that each pair of bots exchanges; default 40
-  --sessions N   bots, an even number; default 2
-  --store NAME   where the sessions are kept: sqlite (default), redis or mongodb
-  --url URL      the server to use; by default the demo starts one of its own
-  --db PATH      where the SQLite file is to be kept, to look at it afterwards; it must not exist yet
+  --messages N      messages that each pair of bots exchanges; default 40
+  --sessions N      bots, an even number; default 2
+  --store NAME      where the sessions are kept: sqlite (default), redis, mongodb, or hybrid: in both of them
+  --redis-url URL   the Redis to use, for redis and hybrid; by default the demo starts one of its own
+  --mongo-url URL   the MongoDB to use, for mongodb and hybrid; likewise
+  --db PATH         where the SQLite file is to be kept, to look at it afterwards; it must not exist yet
 `
 
 /** Prints the usage and ends the process when asked for it, or when an argument is wrong. */
@@ -31,8 +40,9 @@ export function readArguments(): DemoOptions {
         messages: { type: 'string', default: '40' },
         sessions: { type: 'string', default: '2' },
         store: { type: 'string', default: 'sqlite' },
+        'redis-url': { type: 'string' },
+        'mongo-url': { type: 'string' },
         db: { type: 'string' },
-        url: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -40,12 +50,13 @@ export function readArguments(): DemoOptions {
     const messages = toCount('--messages', values.messages, 8)
     const sessions = toCount('--sessions', values.sessions, 2)
     if (sessions % 2 !== 0) throw new RangeError(`--sessions must be even, got ${sessions}`)
-    if (values.db !== undefined && existsSync(values.db)) throw new Error(`${values.db} exists already`)
-    const { store, db: path, url } = values
+    const { store, db: path, 'redis-url': redisUrl, 'mongo-url': mongoUrl } = values
     if (!isStore(store)) throw new RangeError(`--store must be one of ${STORES.join(', ')}, got ${store}`)
-    if (path !== undefined && store !== 'sqlite') throw new RangeError('--db goes with --store sqlite')
-    if (url !== undefined && store === 'sqlite') throw new RangeError('--url goes with a server')
-    return { messages, sessions, store, path, url }
+    for (const name of ['db', 'redis-url', 'mongo-url'] as const) {
+      if (values[name] !== undefined) checkPlace(name, store)
+    }
+    if (path !== undefined && existsSync(path)) throw new Error(`${path} exists already`)
+    return { messages, sessions, store, path, redisUrl, mongoUrl }
   } catch (error) {
     console.error(`${(error as Error).message}\n`)
     return exit(1)
@@ -53,7 +64,13 @@ export function readArguments(): DemoOptions {
 }
 
 function isStore(name: string): name is Store {
-  return STORES.some(store => store === name)
+  return Object.hasOwn(PLACES, name)
+}
+
+function checkPlace(name: string, store: Store): void {
+  const takers = STORES.filter(taker => isStore(taker) && PLACES[taker].some(place => place === name))
+  if (!takers.includes(store))
+    throw new RangeError(`--${name} goes with --store ${takers.join(' or ')}, got ${store}`)
 }
 
 function toCount(name: string, text: string, least: number): number {

@@ -22,6 +22,7 @@ export class Couple {
   #bots: [BotChild, BotChild] | undefined
   /** Texts that their addressee has decrypted. */
   readonly decrypted = new Set<string>()
+  sent = 0
   qrCodes = 0
 
   constructor(options: CoupleOptions) {
@@ -34,8 +35,8 @@ export class Couple {
   }
 
   /** Sends so many messages, in turn each way, and waits for each to be decrypted. */
-  async talk(from: number, to: number): Promise<void> {
-    for (let n = from; n < to; n++) {
+  async talk(count: number): Promise<void> {
+    for (const n of this.#next(count)) {
       const [sender, addressee] = n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)
       await this.#bot(sender).send(jidOf(this.#account(addressee)), textOf(n))
       await this.#bot(addressee).received(textOf(n), PATIENCE_MS)
@@ -44,16 +45,16 @@ export class Couple {
   }
 
   /** Kills the first bot while the second one is sending to it; what was sent meanwhile comes after its return. */
-  async killWhileTalking(from: number, to: number): Promise<void> {
-    const sending = []
-    for (let n = from; n < to; n++) sending.push(this.#bot(1).send(jidOf(this.#account(0)), textOf(n)))
+  async killWhileTalking(count: number): Promise<void> {
+    const numbers = this.#next(count)
+    const sending = numbers.map(n => this.#bot(1).send(jidOf(this.#account(0)), textOf(n)))
     await sending[0]
     await this.#bot(0).kill()
     const ids = await Promise.all(sending)
     this.#bots = [await this.#spawn(0), this.#bot(1)]
     // A receipt says that the message was decrypted, in whichever of the two lives.
     await this.#options.server.confirmed(this.#account(0), ids, PATIENCE_MS)
-    for (let n = from; n < to; n++) this.#count(n)
+    for (const n of numbers) this.#count(n)
   }
 
   async stop(): Promise<void> {
@@ -79,6 +80,12 @@ export class Couple {
     })
     await bot.opened
     return bot
+  }
+
+  #next(count: number): number[] {
+    const first = this.sent
+    this.sent += count
+    return Array.from({ length: count }, (_, i) => first + i)
   }
 
   #count(n: number): void {

@@ -1,4 +1,5 @@
 /** Where the demo keeps its sessions. As JSON, so that the bots' processes can be told. */
+import { createHybridStore, useHybridAuthState } from '@luoarch/baileys-store-core/hybrid'
 import { createMongoStore, useMongoAuthState } from '@luoarch/baileys-store-core/mongodb'
 import { createRedisStore, useRedisAuthState } from '@luoarch/baileys-store-core/redis'
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
@@ -8,6 +9,7 @@ export type Database =
   | { store: 'sqlite'; path: string }
   | { store: 'redis'; redisUrl: string; prefix: string }
   | { store: 'mongodb'; mongoUrl: string; collection: string }
+  | { store: 'hybrid'; redisUrl: string; prefix: string; mongoUrl: string; mongoCollection: string }
 
 export function openAuth(
   { store, ...place }: Database,
@@ -24,6 +26,8 @@ export function openAuth(
       return useRedisAuthState({ ...options, redis: where })
     case 'mongodb':
       return useMongoAuthState({ ...options, mongodb: where })
+    case 'hybrid':
+      return useHybridAuthState({ ...options, hybrid: where })
   }
 }
 
@@ -36,5 +40,7 @@ export function openStore({ store, ...place }: Database, masterKey: string) {
       return createRedisStore(where)
     case 'mongodb':
       return createMongoStore(where)
+    case 'hybrid':
+      return createHybridStore(where)
   }
 }

@@ -44,6 +44,10 @@ export function tabulateTimes(timesFile: string): Table {
   }
 }
 
+export function say(what: string): void {
+  console.log(`\n${what}\n`)
+}
+
 export function printTable({ head, rows }: Table): void {
   const lines = [head, ...rows].map(cells => cells.map(String))
   const widths = head.map((_, column) => Math.max(...lines.map(cells => cells[column]?.length ?? 0)))
