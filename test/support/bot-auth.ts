@@ -11,6 +11,8 @@ export interface BotAuth {
 export interface BotAuthEvents {
   /** Another process owns the session now: the socket has to end. */
   ownershipLost(error: Error): void
+  /** Whatever the module wants whoever started the bot to know. */
+  noted?(note: Json): void
 }
 
 /** Opens the stored session; called again after each restart that the server asks for. */

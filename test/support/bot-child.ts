@@ -9,7 +9,7 @@ import { TYPESCRIPT } from './typescript.js'
 
 const PROGRAM = fileURLToPath(new URL('./bot-process.ts', import.meta.url))
 
-export type BotChildOptions = Pick<BotOptions, 'server' | 'account'> & AuthSource
+export type BotChildOptions = Pick<BotOptions, 'server' | 'account' | 'onNote'> & AuthSource
 
 /** Starts a bot in a process of its own. `opened` tells when it is connected. */
 export function spawnBot(options: BotChildOptions): BotChild {
@@ -101,6 +101,9 @@ export class BotChild {
         break
       case 'undecryptable':
         this.undecryptable.push(event.reason)
+        break
+      case 'note':
+        this.#options.onNote?.(event.note)
         break
       case 'sent':
         this.#settle(event.ticket)?.resolve(event.messageId)

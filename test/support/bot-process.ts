@@ -14,6 +14,7 @@ const bot = new Bot({
   auth: await loadAuth(options),
   onReceived: message => tell({ event: 'received', message }),
   onUndecryptable: reason => tell({ event: 'undecryptable', reason }),
+  onNote: note => tell({ event: 'note', note }),
 })
 
 process.on('message', (command: BotCommand) => {

@@ -1,4 +1,4 @@
-import type { AuthSource } from './bot-auth.js'
+import type { AuthSource, Json } from './bot-auth.js'
 import type { AccountId } from './fake-whatsapp/index.js'
 import type { ReceivedMessage } from './inbox.js'
 
@@ -15,6 +15,7 @@ export type BotEvent =
   | { event: 'open' }
   | { event: 'received'; message: ReceivedMessage }
   | { event: 'undecryptable'; reason: string }
+  | { event: 'note'; note: Json }
   | { event: 'sent'; ticket: number; messageId: string }
   | { event: 'not-sent'; ticket: number; reason: string }
   | { event: 'ownership-lost'; reason: string }

@@ -1,5 +1,5 @@
 import { DisconnectReason, generateMessageIDV2, type proto, type WASocket } from '@whiskeysockets/baileys'
-import type { BotAuth, OpenAuth } from './bot-auth.js'
+import type { BotAuth, Json, OpenAuth } from './bot-auth.js'
 import { openSocket } from './bot-socket.js'
 import { deferred } from './deferred.js'
 import type { AccountId } from './fake-whatsapp/index.js'
@@ -12,6 +12,7 @@ export interface BotOptions {
   auth: OpenAuth
   onReceived?: (message: ReceivedMessage) => void
   onUndecryptable?: (reason: string) => void
+  onNote?: (note: Json) => void
 }
 
 /** Opens the session and connects; pairs if the session is new. Rejects when the connection is refused. */
@@ -90,7 +91,10 @@ export class Bot {
   }
 
   async #connect(): Promise<void> {
-    const auth = await this.#options.auth({ ownershipLost: error => this.#loseOwnership(error) })
+    const auth = await this.#options.auth({
+      ownershipLost: error => this.#loseOwnership(error),
+      noted: note => this.#options.onNote?.(note),
+    })
     this.#auth = auth
     this.#socket = openSocket(this.#options.server.url, auth, {
       qr: qr => this.#showQr(qr),
