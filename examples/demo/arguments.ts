@@ -20,15 +20,19 @@ export interface DemoOptions {
   /** `undefined`: a server of the demo's own. */
   redisUrl: string | undefined
   mongoUrl: string | undefined
+  /** Take MongoDB away while the bots talk, then Redis. */
+  hasOutage: boolean
 }
 
-const USAGE = `npm run demo -- [--messages N] [--sessions N] [--store ${STORES.join('|')}]
+const USAGE = `npm run demo -- [--messages N] [--sessions N] [--store ${STORES.join('|')}] [--outage]
 
   --messages N      messages that each pair of bots exchanges; default 40
   --sessions N      bots, an even number; default 2
   --store NAME      where the sessions are kept: sqlite (default), redis, mongodb, or hybrid: in both of them
   --redis-url URL   the Redis to use, for redis and hybrid; by default the demo starts one of its own
   --mongo-url URL   the MongoDB to use, for mongodb and hybrid; likewise
+  --outage          with --store hybrid, on the demo's own servers: take MongoDB away while the bots talk, then Redis;
+                    takes a minute
   --db PATH         where the SQLite file is to be kept, to look at it afterwards; it must not exist yet
 `
 
@@ -43,6 +47,7 @@ export function readArguments(): DemoOptions {
         'redis-url': { type: 'string' },
         'mongo-url': { type: 'string' },
         db: { type: 'string' },
+        outage: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -56,7 +61,8 @@ export function readArguments(): DemoOptions {
       if (values[name] !== undefined) checkPlace(name, store)
     }
     if (path !== undefined && existsSync(path)) throw new Error(`${path} exists already`)
-    return { messages, sessions, store, path, redisUrl, mongoUrl }
+    if (values.outage) checkOutage(store, redisUrl ?? mongoUrl)
+    return { messages, sessions, store, path, redisUrl, mongoUrl, hasOutage: values.outage }
   } catch (error) {
     console.error(`${(error as Error).message}\n`)
     return exit(1)
@@ -71,6 +77,14 @@ function checkPlace(name: string, store: Store): void {
   const takers = STORES.filter(taker => isStore(taker) && PLACES[taker].some(place => place === name))
   if (!takers.includes(store))
     throw new RangeError(`--${name} goes with --store ${takers.join(' or ')}, got ${store}`)
+}
+
+function checkOutage(store: Store, url: string | undefined): void {
+  if (store !== 'hybrid') throw new RangeError(`--outage goes with --store hybrid, got ${store}`)
+  if (url === undefined) return
+  throw new RangeError(
+    "--outage kills servers: it goes with the demo's own, not with --redis-url or --mongo-url",
+  )
 }
 
 function toCount(name: string, text: string, least: number): number {

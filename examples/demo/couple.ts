@@ -1,10 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type BotChild, spawnBot } from '../../test/support/bot-child.js'
 import type { AccountId, FakeWhatsApp } from '../../test/support/fake-whatsapp/index.js'
+import { jidOf, sessionOf, toAccount } from './accounts.js'
+import type { StoreNote } from './store-note.js'
 import type { TimedAuthOptions } from './timed-auth.js'
 
 const AUTH_MODULE = new URL('./timed-auth.ts', import.meta.url).href
 /** Long enough for a slow machine: nothing here waits without an event. */
 const PATIENCE_MS = 60_000
+/** Between two messages while a database is away: as people talk, and not as fast as bots can. */
+const PAUSE_MS = 200
 
 export interface CoupleOptions {
   server: FakeWhatsApp
@@ -12,7 +17,9 @@ export interface CoupleOptions {
   /** The number of the couple, from 0. */
   number: number
   onQr: (sessionId: string, qr: string) => void
+  /** For each message but those of `talkWhile`, whose number nobody knows beforehand. */
   onMessage: () => void
+  onNote: (sessionId: string, note: StoreNote) => void
 }
 
 /** Two bots, each in a process of its own, that talk to each other. */
@@ -23,11 +30,17 @@ export class Couple {
   /** Texts that their addressee has decrypted. */
   readonly decrypted = new Set<string>()
   sent = 0
+  /** From sending to decryption, in `talkWhile`. */
+  slowestMs = 0
   qrCodes = 0
 
   constructor(options: CoupleOptions) {
     this.#options = options
     this.#accounts = [toAccount(2 * options.number), toAccount(2 * options.number + 1)]
+  }
+
+  get sessionIds(): string[] {
+    return this.#accounts.map(sessionOf)
   }
 
   async start(): Promise<void> {
@@ -37,10 +50,18 @@ export class Couple {
   /** Sends so many messages, in turn each way, and waits for each to be decrypted. */
   async talk(count: number): Promise<void> {
     for (const n of this.#next(count)) {
-      const [sender, addressee] = n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)
-      await this.#bot(sender).send(jidOf(this.#account(addressee)), textOf(n))
-      await this.#bot(addressee).received(textOf(n), PATIENCE_MS)
-      this.#count(n)
+      await this.#say(n)
+      this.#options.onMessage()
+    }
+  }
+
+  /** The same at leisure, for as long as they are to go on. */
+  async talkWhile(goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      const beganMs = performance.now()
+      for (const n of this.#next(1)) await this.#say(n)
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - beganMs)
+      await sleep(PAUSE_MS)
     }
   }
 
@@ -54,7 +75,10 @@ export class Couple {
     this.#bots = [await this.#spawn(0), this.#bot(1)]
     // A receipt says that the message was decrypted, in whichever of the two lives.
     await this.#options.server.confirmed(this.#account(0), ids, PATIENCE_MS)
-    for (const n of numbers) this.#count(n)
+    for (const n of numbers) {
+      this.decrypted.add(textOf(n))
+      this.#options.onMessage()
+    }
   }
 
   async stop(): Promise<void> {
@@ -62,7 +86,7 @@ export class Couple {
   }
 
   async #spawn(which: 0 | 1): Promise<BotChild> {
-    const { server, auth, onQr } = this.#options
+    const { server, auth, onQr, onNote } = this.#options
     const account = this.#account(which)
     const sessionId = sessionOf(account)
     const bot = spawnBot({
@@ -77,6 +101,7 @@ export class Couple {
       account,
       authModule: AUTH_MODULE,
       authOptions: { ...auth, sessionId },
+      onNote: note => onNote(sessionId, note as StoreNote),
     })
     await bot.opened
     return bot
@@ -88,9 +113,11 @@ export class Couple {
     return Array.from({ length: count }, (_, i) => first + i)
   }
 
-  #count(n: number): void {
+  async #say(n: number): Promise<void> {
+    const [sender, addressee] = n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)
+    await this.#bot(sender).send(jidOf(this.#account(addressee)), textOf(n))
+    await this.#bot(addressee).received(textOf(n), PATIENCE_MS)
     this.decrypted.add(textOf(n))
-    this.#options.onMessage()
   }
 
   #bot(which: 0 | 1): BotChild {
@@ -102,19 +129,6 @@ export class Couple {
   #account(which: 0 | 1): AccountId {
     return this.#accounts[which]
   }
-}
-
-/** Numbers that nobody has: 555-01xx is reserved for fiction. */
-function toAccount(n: number): AccountId {
-  return { pn: `1202555${String(100 + n).padStart(4, '0')}`, lid: `1000000000${String(n).padStart(5, '0')}` }
-}
-
-function sessionOf({ lid }: AccountId): string {
-  return `bot-${Number(lid.slice(-5)) + 1}`
-}
-
-function jidOf({ pn }: AccountId): string {
-  return `${pn}@s.whatsapp.net`
 }
 
 function textOf(n: number): string {

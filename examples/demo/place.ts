@@ -41,8 +41,11 @@ export async function openPlace(options: DemoOptions): Promise<Place> {
     mongo,
     async leave() {
       rmSync(folder, { recursive: true })
-      if (redisUrl !== undefined || mongoUrl !== undefined) await removeSessions(database, masterKey)
-      await Promise.all([redis?.stop(), mongo?.stop()])
+      try {
+        if ((redisUrl ?? mongoUrl) !== undefined) await removeSessions(database, masterKey)
+      } finally {
+        await Promise.all([redis?.stop(), mongo?.stop()])
+      }
     },
   }
 }

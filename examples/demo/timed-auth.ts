@@ -1,7 +1,9 @@
 /** The auth state of one bot, with the time that each operation of it takes. Loaded by the bot's process. */
 import { appendFileSync } from 'node:fs'
+import { HybridAuthStore } from '@luoarch/baileys-store-core/hybrid'
 import type { BotAuth, BotAuthEvents } from '../../test/support/bot-auth.js'
 import { type Database, openAuth } from './database.js'
+import { noteChanges } from './store-note.js'
 
 export interface TimedAuthOptions {
   sessionId: string
@@ -25,6 +27,8 @@ export default async function openTimedAuth(
       appendFileSync(timesFile, `${JSON.stringify([name, performance.now() - startMs])}\n`)
       return result
     }
+  const stopNoting =
+    auth.store instanceof HybridAuthStore ? noteChanges(auth.store, note => events.noted?.(note)) : undefined
   const { keys } = auth.state
   const timed = {
     ...keys,
@@ -34,6 +38,9 @@ export default async function openTimedAuth(
   return {
     state: { creds: auth.state.creds, keys: timed },
     saveCreds: time('saveCreds', auth.saveCreds),
-    close: auth.close,
+    close() {
+      stopNoting?.()
+      return auth.close()
+    },
   }
 }
