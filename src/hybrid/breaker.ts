@@ -15,6 +15,8 @@ export interface BreakerOptions {
   resetMs: number
   /** The time over which failures are counted. */
   windowMs: number
+  /** Whether the client is still looking for a server: asked before a try that would wait for that. Default: never. */
+  isConnecting?: (() => boolean) | undefined
 }
 
 /** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
@@ -38,8 +40,11 @@ export interface CircuitBreakerStats {
 /** It opens above this share of failures, once so many calls have been made in the window. */
 const MAX_ERRORS_PERCENTAGE = 50
 const LEAST_CALLS = 3
-/** So many failures in a row open it as well: the successes of a busy window would outweigh them for seconds. */
-const MAX_FAILURES_IN_A_ROW = 5
+/**
+ * So many failures, each of a call that began after the one before had failed, open it as well: the successes of a busy
+ * window would outweigh them for seconds. A lost connection, which many calls fail with at once, is one of them.
+ */
+const MAX_FAILURES_IN_A_ROW = 4
 
 /** While a store fails, calls to it fail at once (M. Nygard, "Release It!", Circuit Breaker). */
 export class Breaker {
@@ -48,17 +53,19 @@ export class Breaker {
   readonly #layer: Layer
   readonly #openGauge: GaugeName
   readonly #metrics: Metrics
+  readonly #isConnecting: () => boolean
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
-
   #failuresInARow = 0
   #isCountedOpen = false
 
-  constructor({ store, layer, openGauge, metrics, timeoutMs, resetMs, windowMs }: BreakerOptions) {
+  constructor(options: BreakerOptions) {
+    const { store, resetMs, windowMs } = options
     this.#store = store
-    this.#timeoutMs = timeoutMs
-    this.#layer = layer
-    this.#openGauge = openGauge
-    this.#metrics = metrics
+    this.#timeoutMs = options.timeoutMs
+    this.#layer = options.layer
+    this.#openGauge = options.openGauge
+    this.#metrics = options.metrics
+    this.#isConnecting = options.isConnecting ?? (() => false)
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
       timeout: false, // below, where a process that was busy itself does not count as a slow store
@@ -71,12 +78,7 @@ export class Breaker {
     })
     this.#circuit.on('open', () => this.#countOpen(true))
     this.#circuit.on('close', () => this.#countOpen(false))
-    this.#circuit.on('success', () => {
-      this.#failuresInARow = 0
-    })
-    this.#circuit.on('failure', () => {
-      if (++this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) this.#circuit.open()
-    })
+    this.#circuit.on('halfOpen', () => this.#noteSuccess())
   }
 
   get isOpen(): boolean {
@@ -88,12 +90,13 @@ export class Breaker {
   }
 
   /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */
-  async run<T>(call: () => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+  async run<T>(call: () => Promise<T>, timeoutMs = this.#patienceMs): Promise<T> {
+    if (this.#circuit.halfOpen && this.#isConnecting()) throw this.#toRefusal()
     try {
       return (await this.#circuit.fire(() => this.#withDeadline(call, timeoutMs))) as T
     } catch (error) {
       if (!CircuitBreaker.isOurError(error as Error)) throw error
-      throw new StoreUnavailableError(this.#store, 'its circuit breaker is open after too many failures.')
+      throw this.#toRefusal()
     }
   }
 
@@ -106,6 +109,25 @@ export class Breaker {
     this.#countOpen(false)
   }
 
+  #noteSuccess(): void {
+    this.#failuresInARow = 0
+  }
+
+  /** `before`: failures in a row when the call began. */
+  #noteFailure(before: number): void {
+    if (before !== this.#failuresInARow) return
+    if (++this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) this.#circuit.open()
+  }
+
+  /** Half as long after each failure, so that a bot which does one thing at a time soon knows. */
+  get #patienceMs(): number {
+    return Math.ceil(this.#timeoutMs / 2 ** this.#failuresInARow)
+  }
+
+  #toRefusal(): StoreUnavailableError {
+    return new StoreUnavailableError(this.#store, 'its circuit breaker is open after too many failures.')
+  }
+
   /** Half open counts as open: the store has not answered yet. */
   #countOpen(isOpen: boolean): void {
     if (isOpen === this.#isCountedOpen) return
@@ -114,18 +136,25 @@ export class Breaker {
   }
 
   async #withDeadline<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
-    const beganMs = performance.now()
-    let isOk = true
+    const beganAtMs = performance.now()
+    const before = this.#failuresInARow
     const once = { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
+    let failure: unknown
     try {
       return await withRetry(once, { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
-      isOk = !isOutageOf(this.#store, cause) && !hasCode(cause, 'TIMEOUT')
-      if (!hasCode(cause, 'TIMEOUT')) throw cause
-      throw new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
+      failure = hasCode(cause, 'TIMEOUT') ? this.#toTimeout(timeoutMs, cause) : cause
+      throw failure
     } finally {
-      this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganMs)
+      const isOk = !isOutageOf(this.#store, failure)
+      this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganAtMs)
+      if (isOk) this.#noteSuccess()
+      else this.#noteFailure(before)
     }
+  }
+
+  #toTimeout(timeoutMs: number, cause: unknown): StoreUnavailableError {
+    return new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
   }
 }
 

@@ -35,6 +35,8 @@ export interface HybridSettings {
 /** A call that finds one of the two silent must have time left for the other. */
 const REDIS_SHARE = 0.2
 const MONGO_SHARE = 0.4
+/** What ioredis is while it looks for a server, and again after each that it has lost. */
+const CONNECTING: ReadonlySet<string> = new Set(['close', 'reconnecting', 'connecting', 'connect'])
 const DEFAULT_METRICS_INTERVAL_MS = 60_000
 
 export function composeHybrid(settings: HybridSettings) {
@@ -47,6 +49,7 @@ export function composeHybrid(settings: HybridSettings) {
     timeoutMs: REDIS_SHARE * timeoutMs,
     windowMs: 2000,
     resetMs: 500, // every call goes on by MongoDB meanwhile, and slower
+    isConnecting: () => CONNECTING.has(settings.redis.connection.client.status),
   })
   const breaker = new Breaker({
     store: 'MongoDB',

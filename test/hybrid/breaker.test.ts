@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { InvalidOptionError, StoreUnavailableError } from '../../src/core/errors.js'
+import { NO_METRICS } from '../../src/core/metrics.js'
+import { Breaker } from '../../src/hybrid/breaker.js'
+
+const TIMEOUT_MS = 2000
+const RESET_MS = 30_000
+const fails = () => Promise.reject(new StoreUnavailableError('MongoDB', 'it is down.'))
+const works = async () => 'answer'
+const hangs = () => new Promise<string>(() => {})
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
+  })
+})
+afterEach(() => void vi.useRealTimers())
+
+function setUp(isConnecting?: () => boolean) {
+  const breaker = new Breaker({
+    store: 'MongoDB',
+    layer: 'mongodb',
+    openGauge: 'mongo_breakers_open',
+    metrics: NO_METRICS,
+    timeoutMs: TIMEOUT_MS,
+    resetMs: RESET_MS,
+    windowMs: 10_000,
+    isConnecting,
+  })
+  onTestFinished(() => breaker.close())
+  const fail = () => expect(breaker.run(fails)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  return { breaker, fail }
+}
+
+describe('the breaker', () => {
+  test('opens after four failures, one after the other, however many calls have succeeded before', async () => {
+    const { breaker, fail } = setUp()
+    for (let n = 0; n < 100; n++) await breaker.run(works)
+    for (let n = 0; n < 3; n++) await fail()
+    expect(breaker.isOpen).toBe(false)
+    await fail()
+    expect(breaker.isOpen).toBe(true)
+    const call = vi.fn(works)
+    await expect(breaker.run(call)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(call).not.toHaveBeenCalled()
+  })
+
+  test('stays closed when one lost connection fails many calls at once', async () => {
+    const { breaker, fail } = setUp()
+    for (let n = 0; n < 100; n++) await breaker.run(works)
+    await Promise.all(Array.from({ length: 50 }, fail))
+    expect(breaker.isOpen).toBe(false)
+  })
+
+  test('opens when more than half of the calls in its window have failed', async () => {
+    const { breaker, fail } = setUp()
+    for (let n = 0; n < 4; n++) await breaker.run(works)
+    await Promise.all(Array.from({ length: 4 }, fail))
+    expect(breaker.isOpen).toBe(false)
+    await fail()
+    expect(breaker.isOpen).toBe(true)
+  })
+
+  test('waits half as long after each failure, and as long as before once a call has succeeded', async () => {
+    const { breaker } = setUp()
+    for (let n = 0; n < 20; n++) await breaker.run(works)
+    const waited = async () => {
+      const beganMs = performance.now()
+      const call = breaker.run(hangs).catch(() => performance.now() - beganMs)
+      await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+      return call
+    }
+    expect([await waited(), await waited(), await waited()]).toEqual([2000, 1000, 500])
+    await breaker.run(works)
+    expect(await waited()).toBe(2000)
+  })
+
+  test('lets a call try after a while, and closes when it succeeds', async () => {
+    const { breaker, fail } = setUp()
+    for (let n = 0; n < 4; n++) await fail()
+    await vi.advanceTimersByTimeAsync(RESET_MS)
+    expect(await breaker.run(works)).toBe('answer')
+    expect(breaker.isOpen).toBe(false)
+    expect(await Promise.all([breaker.run(works), breaker.run(works)])).toEqual(['answer', 'answer'])
+  })
+
+  test('does not let a call try that would wait for a connection', async () => {
+    let isConnecting = true
+    const { breaker, fail } = setUp(() => isConnecting)
+    for (let n = 0; n < 4; n++) await fail()
+    await vi.advanceTimersByTimeAsync(RESET_MS)
+    const call = vi.fn(works)
+    await expect(breaker.run(call)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(call).not.toHaveBeenCalled()
+    isConnecting = false
+    expect(await breaker.run(call)).toBe('answer')
+  })
+
+  test('does not count what a store refuses', async () => {
+    const { breaker } = setUp()
+    const refuses = () => Promise.reject(new InvalidOptionError('no'))
+    for (let n = 0; n < 20; n++)
+      await expect(breaker.run(refuses)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    expect(breaker.isOpen).toBe(false)
+  })
+})
