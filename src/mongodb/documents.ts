@@ -9,7 +9,7 @@ export interface HeadDocument {
   /** The session's id while it lives; without it: claimed and not yet written, or deleted. */
   session?: string | undefined
   v: number
-  /** Writes that came after `v` had been taken, though they are older. With it no two states of a head are alike. */
+  /** Writes that came after `v` had been taken, though they are older. With it no two intents are of the same head. */
   late?: number | undefined
   fence: number
   updatedAt: Date

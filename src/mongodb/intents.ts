@@ -75,43 +75,44 @@ export async function loadWrites(
 export async function completeIntent(
   send: Send,
   names: DocumentNames,
-  { intent, keptUntil }: HeadDocument,
+  head: HeadDocument,
   nowMs: number,
 ): Promise<boolean> {
-  if (intent === undefined) return true
-  if ('purge' in intent) {
+  const { intent } = head
+  if (intent !== undefined && 'purge' in intent) {
     await send(documents => documents.deleteMany({ _id: names.fields, v: { $lte: intent.v } }))
-    await clear(send, names, intent)
+    await clear(send, head)
     return true
   }
   const writes = await loadWrites(send, names, intent)
   if (writes === undefined) return false
-  await applyIntent(send, names, intent, writes, keptUntil, nowMs)
+  await applyIntent(send, names, head, writes, nowMs)
   return true
 }
 
-/** `writes` are those of the intent. */
+/** `writes` are those of the head's intent; without one nothing is to be done. */
 export async function applyIntent(
   send: Send,
   names: DocumentNames,
-  intent: Intent,
+  head: HeadDocument,
   writes: readonly IntentWrite[],
-  keptUntil: Date | undefined,
   nowMs: number,
 ): Promise<void> {
+  const { intent, keptUntil } = head
+  if (intent === undefined) return
   const goneAt = new Date(nowMs + GONE_MS)
   const updates = writes.map(write => toUpdate(names, intent.v, write, keptUntil, goneAt))
   try {
     // In order, and the intent last: when it is gone from the head, all fields are there.
-    for (const bulk of toBulks([...updates, clearing(names, intent)])) {
+    for (const bulk of toBulks([...updates, clearing(head)])) {
       await send(documents => documents.bulkWrite(bulk, { ordered: true }))
     }
   } catch (error) {
     if (duplicatesOf(error) === undefined) throw error
     await applyAmongOthers(send, updates)
-    await clear(send, names, intent)
+    await clear(send, head)
   }
-  if ('chain' in intent) await dropChain(send, names, intent)
+  await dropChain(send, names, intent)
 }
 
 export async function dropChain(send: Send, names: DocumentNames, intent: Intent): Promise<void> {
@@ -170,12 +171,13 @@ function toUpdate(
   return { filter, upsert: true, update: { $set, $unset: { gone: '', ...expires } } }
 }
 
-function clearing(names: DocumentNames, { v }: Intent): UpdateOne {
-  return { filter: { _id: names.head, 'intent.v': v }, update: { $unset: { intent: '' } } }
+/** Of this head only: another process may have completed the intent, and a later write put its own in its place. */
+function clearing({ _id, v, late }: HeadDocument): UpdateOne {
+  return { filter: { _id, v, late: late ?? null }, update: { $unset: { intent: '' } } }
 }
 
-async function clear(send: Send, names: DocumentNames, intent: Intent): Promise<void> {
-  const { filter, update } = clearing(names, intent)
+async function clear(send: Send, head: HeadDocument): Promise<void> {
+  const { filter, update } = clearing(head)
   await send(documents => documents.updateOne(filter, update))
 }
 

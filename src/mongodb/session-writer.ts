@@ -108,7 +108,7 @@ export class SessionWriter {
       if (intent) await dropChain(this.#send, names, intent)
       return false
     }
-    if (intent && writes) await applyIntent(this.#send, names, intent, writes, keptUntil, this.#now())
+    if (writes) await applyIntent(this.#send, names, head, writes, this.#now())
     else await completeIntent(this.#send, names, head, this.#now())
     this.#collection.heads.set(names.sessionId, { ...head, intent: undefined })
     return true

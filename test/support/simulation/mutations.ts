@@ -18,7 +18,7 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: SESSION_WRITER,
         from: 'if (!(await this.#exchange(document, head))) {',
-        to: `if (intent && writes) await applyIntent(this.#send, names, intent, writes, keptUntil, this.#now())
+        to: `if (writes) await applyIntent(this.#send, names, head, writes, this.#now())
              if (!(await this.#exchange(document, head))) {`,
       },
     ],
