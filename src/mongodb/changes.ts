@@ -101,13 +101,13 @@ export function decideApplication(
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
-  const isKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
+  const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
   const result = { version: Math.max(found, version), fence: head.fence, isLate: false }
-  if (isKnown && found >= version) return { result }
+  if (unknown.length === 0 && found >= version) return { result }
   if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   const isLate = found >= version
   const fence = Math.max(head.fence, fencingToken)
-  const noted = operations.reduce<string | undefined>(noteOperation, ops) ?? ''
+  const noted = unknown.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
     if (isLate) return { result: { ...result, isLate } }
     const life = { ...Lifetime.vacant(nowMs), ops: noted, fence }
