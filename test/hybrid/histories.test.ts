@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createHybridStore } from '../../src/hybrid/index.js'
+import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
 import { createRedisDatabase } from '../support/redis/redis-database.js'
-import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { KEEPS_ALL, type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
 /** Writes without a token, from several processes: what reaches MongoDB out of order, and two histories of a session. */
 
@@ -29,26 +29,27 @@ async function setUp() {
     await proxy.close()
     await hot.remove()
   })
-  const open = async (mongoUrl = mongo.url) => {
+  const open = async (options: HybridOptions = {}) => {
     const name = randomBytes(6).toString('hex')
     const store = await createHybridStore({
       redisUrl: redis.url,
       prefix: hot.prefix,
       redisOptions: { connectionName: name },
-      mongoUrl,
+      mongoUrl: mongo.url,
       mongoOptions: { appName: name },
       mongoCollection: hot.prefix,
+      ...options,
     })
     onTestFinished(() => store.close())
     return store
   }
-  const openThroughProxy = () => open(mongo.url.replace(String(mongo.port), String(proxy.port)))
-  return { hot, proxy, open, openThroughProxy }
+  const proxied = { mongoUrl: mongo.url.replace(String(mongo.port), String(proxy.port)) }
+  return { hot, proxy, open, proxied }
 }
 
 test('a write that later ones of another process overtake on their way to MongoDB is not written again', async () => {
-  const { proxy, open, openThroughProxy } = await setUp()
-  const [slow, fast] = [await openThroughProxy(), await open()]
+  const { proxy, open, proxied } = await setUp()
+  const [slow, fast] = [await open(proxied), await open()]
   await slow.set('s', { creds: { registrationId: 7 } })
   const release = proxy.hold()
   const overtaken = slow.set('s', { keys: { session: { a: 'first', b: 'first' } } })
@@ -92,4 +93,26 @@ test('a deletion in a Redis that has gone back deletes what MongoDB has, too', a
   expect(await other.get('s')).toBeNull()
   await client.flushall()
   expect(await (await open()).get('s')).toBeNull()
+})
+
+test('a write does not reach MongoDB past one that waits before it while Redis is away', async () => {
+  const own = await startRedis({ config: KEEPS_ALL })
+  onTestFinished(() => own.stop())
+  const { proxy, open, proxied } = await setUp()
+  const place = { redisUrl: own.url, enableWriteBehind: true }
+  const other = await open({ ...place, queue: { add: async () => {}, close: async () => {} } }) // nobody works on it
+  const one = await open({ ...place, ...proxied })
+  await one.set('s', { creds: { registrationId: 7 } })
+  await one.reconcileOutbox()
+  const release = proxy.hold()
+  await one.set('s', { keys: { session: { a: 'one' } } })
+  await other.set('s', { keys: { session: { b: 'other' } } })
+  await one.set('s', { keys: { session: { c: 'one' } } })
+  expect(await one.getKeys('s', 'session', ['b'])).toEqual({ b: 'other' })
+  await own.kill()
+  release()
+  await expect(one.getKeys('s', 'session', ['b'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await own.restart()
+  const found = () => one.getKeys('s', 'session', ['a', 'b', 'c']).catch(String)
+  await expect.poll(found, { timeout: 20_000 }).toEqual({ a: 'one', b: 'other', c: 'one' })
 })

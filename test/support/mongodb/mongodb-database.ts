@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Document, MongoClient } from 'mongodb'
+import { type Collection, type Document, MongoClient } from 'mongodb'
 import { nullLogger } from '../../../src/core/logger.js'
 import { createMongoStore } from '../../../src/mongodb/index.js'
 import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
@@ -12,6 +12,7 @@ const DATABASE = 'conformance'
 
 export interface MongoTestDatabase extends StoreDatabase {
   readonly place: { mongoUrl: string; database: string; collection: string }
+  readonly documents: Collection<Document & { _id: string }>
   open(options?: BackendOptions): Promise<MongoBackend>
 }
 
@@ -25,6 +26,7 @@ export function createMongoDatabase(url: string): MongoTestDatabase {
 
   return {
     place,
+    documents,
     async open({ ttlMs = null, now } = {}) {
       const mongoOptions = { appName: `backend-${opened++}` } // a pool of its own, as in another process
       const { connection, release } = await openConnection({ ...place, mongoOptions }, 5000)
