@@ -17,6 +17,8 @@ export interface BreakerOptions {
   windowMs: number
   /** Whether the client is still looking for a server: asked before a try that would wait for that. Default: never. */
   isConnecting?: (() => boolean) | undefined
+  /** Whether no other store can help: then a call tries although it is open. Default: never. */
+  isLastResort?: (() => boolean) | undefined
 }
 
 /** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
@@ -54,9 +56,11 @@ export class Breaker {
   readonly #openGauge: GaugeName
   readonly #metrics: Metrics
   readonly #isConnecting: () => boolean
+  readonly #isLastResort: () => boolean
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
   #failuresInARow = 0
   #isCountedOpen = false
+  #isProbing = false
 
   constructor(options: BreakerOptions) {
     const { store, resetMs, windowMs } = options
@@ -66,6 +70,7 @@ export class Breaker {
     this.#openGauge = options.openGauge
     this.#metrics = options.metrics
     this.#isConnecting = options.isConnecting ?? (() => false)
+    this.#isLastResort = options.isLastResort ?? (() => false)
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
       timeout: false, // below, where a process that was busy itself does not count as a slow store
@@ -76,9 +81,11 @@ export class Breaker {
       rollingPercentilesEnabled: false,
       errorFilter: error => !isOutageOf(store, error),
     })
-    this.#circuit.on('open', () => this.#countOpen(true))
+    this.#circuit.on('open', () => {
+      this.#failuresInARow = 0
+      this.#countOpen(true)
+    })
     this.#circuit.on('close', () => this.#countOpen(false))
-    this.#circuit.on('halfOpen', () => this.#noteSuccess())
   }
 
   get isOpen(): boolean {
@@ -92,6 +99,7 @@ export class Breaker {
   /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */
   async run<T>(call: () => Promise<T>, timeoutMs = this.#patienceMs): Promise<T> {
     if (this.#circuit.halfOpen && this.#isConnecting()) throw this.#toRefusal()
+    if (this.isOpen && !this.#isProbing && this.#isLastResort()) return this.#probe(call, timeoutMs)
     try {
       return (await this.#circuit.fire(() => this.#withDeadline(call, timeoutMs))) as T
     } catch (error) {
@@ -109,8 +117,19 @@ export class Breaker {
     this.#countOpen(false)
   }
 
-  #noteSuccess(): void {
-    this.#failuresInARow = 0
+  /** A try before its time; the others are refused meanwhile. */
+  async #probe<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
+    this.#isProbing = true
+    let failure: unknown
+    try {
+      return await this.#withDeadline(call, timeoutMs)
+    } catch (error) {
+      failure = error
+      throw error
+    } finally {
+      this.#isProbing = false
+      if (!isOutageOf(this.#store, failure)) this.#circuit.close()
+    }
   }
 
   /** `before`: failures in a row when the call began. */
@@ -148,7 +167,7 @@ export class Breaker {
     } finally {
       const isOk = !isOutageOf(this.#store, failure)
       this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganAtMs)
-      if (isOk) this.#noteSuccess()
+      if (isOk) this.#failuresInARow = 0
       else this.#noteFailure(before)
     }
   }

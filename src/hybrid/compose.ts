@@ -59,6 +59,7 @@ export function composeHybrid(settings: HybridSettings) {
     timeoutMs: MONGO_SHARE * timeoutMs,
     windowMs: 10_000,
     resetMs: 30_000,
+    isLastResort: () => toRedis.isOpen,
   })
   const { names, now } = settings.redis
   const redis = new RedisSide({ ...settings.redis, breaker: toRedis })

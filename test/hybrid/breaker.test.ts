@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { InvalidOptionError, StoreUnavailableError } from '../../src/core/errors.js'
 import { NO_METRICS } from '../../src/core/metrics.js'
-import { Breaker } from '../../src/hybrid/breaker.js'
+import { Breaker, type BreakerOptions } from '../../src/hybrid/breaker.js'
 
 const TIMEOUT_MS = 2000
 const RESET_MS = 30_000
@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => void vi.useRealTimers())
 
-function setUp(isConnecting?: () => boolean) {
+function setUp(options: Pick<BreakerOptions, 'isConnecting' | 'isLastResort'> = {}) {
   const breaker = new Breaker({
     store: 'MongoDB',
     layer: 'mongodb',
@@ -25,7 +25,7 @@ function setUp(isConnecting?: () => boolean) {
     timeoutMs: TIMEOUT_MS,
     resetMs: RESET_MS,
     windowMs: 10_000,
-    isConnecting,
+    ...options,
   })
   onTestFinished(() => breaker.close())
   const fail = () => expect(breaker.run(fails)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
@@ -86,7 +86,7 @@ describe('the breaker', () => {
 
   test('does not let a call try that would wait for a connection', async () => {
     let isConnecting = true
-    const { breaker, fail } = setUp(() => isConnecting)
+    const { breaker, fail } = setUp({ isConnecting: () => isConnecting })
     for (let n = 0; n < 4; n++) await fail()
     await vi.advanceTimersByTimeAsync(RESET_MS)
     const call = vi.fn(works)
@@ -94,6 +94,20 @@ describe('the breaker', () => {
     expect(call).not.toHaveBeenCalled()
     isConnecting = false
     expect(await breaker.run(call)).toBe('answer')
+  })
+
+  test('lets one call try at once when no other store can help, and closes when it succeeds', async () => {
+    let isLastResort = false
+    const { breaker, fail } = setUp({ isLastResort: () => isLastResort })
+    for (let n = 0; n < 4; n++) await fail()
+    await expect(breaker.run(works)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    isLastResort = true
+    await fail()
+    expect(breaker.isOpen).toBe(true)
+    const [first, second] = await Promise.allSettled([breaker.run(works), breaker.run(works)])
+    expect(first).toEqual({ status: 'fulfilled', value: 'answer' })
+    expect(second).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE' } })
+    expect(breaker.isOpen).toBe(false)
   })
 
   test('does not count what a store refuses', async () => {
