@@ -24,8 +24,9 @@ afterAll(() => Promise.all([single?.stop(), cluster?.stop(), mongo?.stop()]))
 
 describeBaileys('hybrid, write-through', async () => createDatabase(servers()))
 describeBaileys('hybrid, write-behind', async () => createDatabase(servers(), { enableWriteBehind: true }))
-describeBaileys('hybrid on a Redis Cluster', async () =>
-  createDatabase({ redis: { cluster: cluster.nodes }, mongoUrl: mongo.url }),
+describeBaileys('hybrid on a Redis Cluster, write-through', async () => createDatabase(onCluster()))
+describeBaileys('hybrid on a Redis Cluster, write-behind', async () =>
+  createDatabase(onCluster(), { enableWriteBehind: true }),
 )
 
 describe.each([
@@ -85,6 +86,10 @@ describe.each([
 
 function servers(): HybridServers {
   return { redis: { url: single.url }, mongoUrl: mongo.url }
+}
+
+function onCluster(): HybridServers {
+  return { redis: { cluster: cluster.nodes }, mongoUrl: mongo.url }
 }
 
 function createDatabase(servers: HybridServers, options: HybridOptions = {}): BaileysDatabase {

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AuthStore, Rewind } from '../../src/index.js'
 import { createRedisStore } from '../../src/redis/index.js'
+import { cutOff, findOwners } from '../support/redis/failover.js'
 import { startRedisCluster } from '../support/redis/redis-cluster.js'
 import { openCluster } from '../support/redis/redis-database.js'
 import { MASTER_NAME, says, startRedisSentinels } from '../support/redis/redis-sentinel.js'
@@ -155,44 +156,3 @@ describe('Sentinels', () => {
     expect(await store.getKeys('s', 'session', Object.keys(acknowledged))).toEqual(acknowledged)
   })
 })
-
-/** What the master says from now on does not even wait in the replicas' sockets. */
-async function cutOff(master: RedisServer, replicas: readonly RedisServer[]): Promise<void> {
-  await Promise.all(replicas.map(replica => replica.freeze()))
-  const client = new Redis(master.url)
-  await client.call('CLIENT', 'KILL', 'TYPE', 'replica')
-  client.disconnect()
-}
-
-/** The node that has the key, and its replica. */
-async function findOwners(servers: readonly RedisServer[], key: string) {
-  const clients = servers.map(server => new Redis(server.url))
-  try {
-    const first = clients[0] as Redis
-    const slot = String(await first.call('CLUSTER', 'KEYSLOT', key))
-    const lines = String(await first.call('CLUSTER', 'NODES'))
-      .trim()
-      .split('\n')
-    const nodes = lines.map(line => {
-      const [id = '', address = '', flags = '', masterId = '', , , , , ...ranges] = line.split(' ')
-      return {
-        id,
-        port: Number(/:(\d+)@/.exec(address)?.[1]),
-        isMaster: flags.includes('master'),
-        masterId,
-        ranges,
-      }
-    })
-    const owner = nodes.find(({ isMaster, ranges }) =>
-      ranges.some(range => {
-        const [from, to] = range.split('-').map(Number)
-        return isMaster && from !== undefined && from <= Number(slot) && Number(slot) <= (to ?? from)
-      }),
-    )
-    const heir = nodes.find(({ masterId }) => masterId === owner?.id)
-    const at = (port: number | undefined) => servers.find(server => server.port === port) as RedisServer
-    return { slot, master: at(owner?.port), replica: at(heir?.port) }
-  } finally {
-    for (const client of clients) client.disconnect()
-  }
-}

@@ -81,3 +81,35 @@ export async function countLosses(
   }
   return { lost, torn }
 }
+
+/** The table in docs/guarantees.md. */
+export const FAULT_COLUMNS = [
+  'fault',
+  'mode',
+  'acknowledged',
+  'by outbox',
+  'lost',
+  'torn',
+  'stale reads',
+  'failed',
+  '> 1 s',
+  'slowest',
+]
+
+export function toRow(cells: readonly (string | number)[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+/** `losses`: in Redis, and in MongoDB alone. */
+export function toFaultRow(
+  fault: string,
+  mode: string,
+  report: LoadReport,
+  losses: readonly { lost: number; torn: number }[],
+): string {
+  const { acknowledged, toOutbox, stale, failed, late, slowestMs } = report
+  const lost = Math.max(...losses.map(loss => loss.lost))
+  const torn = losses.reduce((sum, loss) => sum + loss.torn, 0)
+  const slowest = `${Math.round(slowestMs)} ms`
+  return toRow([fault, mode, acknowledged, toOutbox, lost, torn, stale, failed, late, slowest])
+}
