@@ -193,7 +193,8 @@ async function setUp({ redisConfig = KEEPS_ALL, usesProxy = false }: Partial<Fau
     await proxy.close()
     await Promise.all([redis.stop(), mongo.stop()])
   })
-  const given = { redisUrl: redis.url, mongoUrl, ...options }
+  const outbox = { maxEntries: 100_000 } // such a load would fill the usual one within a minute
+  const given = { redisUrl: redis.url, mongoUrl, outbox, ...options }
   const open = async (more: HybridOptions = {}) => {
     const store = await createHybridStore({ ...given, ...more })
     closing.push(store)

@@ -2,24 +2,13 @@ import type { CommandStartedEvent, Document } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
 import { useServer } from '../support/mongodb/own-collection.js'
+import { recordCommands, toNames } from '../support/mongodb/record-commands.js'
 
 const server = useServer('cost')
 const place = server.place()
 
-/** Commands that the client has sent meanwhile. */
-async function record(action: () => Promise<unknown>): Promise<CommandStartedEvent[]> {
-  const seen: CommandStartedEvent[] = []
-  const note = (event: CommandStartedEvent) => void seen.push(event)
-  server.client.on('commandStarted', note)
-  await action()
-  server.client.off('commandStarted', note)
-  return seen
-}
-
-async function count(action: () => Promise<unknown>): Promise<string[]> {
-  return (await record(action)).map(({ commandName }) => commandName)
-}
-
+const record = (action: () => Promise<unknown>) => recordCommands(server.client, action)
+const count = async (action: () => Promise<unknown>) => toNames(await record(action))
 const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
 
 describe.each([10, 10_000])('with %i keys in the session', size => {

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, useRedisAuthState } from '../../src/redis/index.js'
 import { countClients } from '../support/redis/count-clients.js'
+import { countCommands } from '../support/redis/count-commands.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
 let server: RedisServer
@@ -16,24 +17,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** What opening a store asks the server for in the background, once a connection, and what ends the counting. */
-const NOT_COUNTED = ['info', 'config', 'echo']
-
-/** Commands that clients have sent meanwhile, those within scripts left out. */
-async function count(action: () => Promise<unknown>): Promise<Record<string, number>> {
-  const monitor = await client.duplicate().monitor()
-  const seen: string[] = []
-  monitor.on('monitor', (_time: string, [command = '']: string[], source: string) => {
-    if (source !== 'lua') seen.push(command.toLowerCase())
-  })
-  await action()
-  await client.echo('end')
-  await expect.poll(() => seen.at(-1)).toBe('echo')
-  monitor.disconnect()
-  const sent = seen.filter(command => !NOT_COUNTED.includes(command))
-  return Object.fromEntries([...new Set(sent)].map(name => [name, sent.filter(one => one === name).length]))
-}
-
+const count = (action: () => Promise<unknown>) => countCommands(client, action)
 const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
 
 describe.each([10, 10_000])('with %i keys in the session', size => {

@@ -74,6 +74,26 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: HYBRID_WRITER, from: 'signal?.throwIfAborted()', to: '' }],
   },
   {
+    name: 'bring writes past those that wait before them',
+    edits: [
+      {
+        file: 'src/hybrid/outbox-applier.ts',
+        from: 'const isMissed = isIncomplete || state.hasForeign ||',
+        to: 'state.hasForeign = false; const isMissed = isIncomplete ||',
+      },
+    ],
+  },
+  {
+    name: "take another's intent off the head",
+    edits: [
+      {
+        file: 'src/mongodb/intents.ts',
+        from: 'filter: { _id, v, late: late ?? null }',
+        to: "filter: { _id, 'intent.v': v }",
+      },
+    ],
+  },
+  {
     name: 'no step past Redis',
     edits: [{ file: HYBRID_WRITER, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
   },
