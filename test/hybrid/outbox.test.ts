@@ -1,0 +1,176 @@
+import { describe, expect, test, vi } from 'vitest'
+import { type OutboxJob, processOutboxJob } from '../../src/hybrid/index.js'
+import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
+
+const { setUp } = useOutbox()
+const CREDS = { registrationId: 7 }
+const session = (values: Record<string, unknown>) => ({ keys: { session: values } })
+
+describe('an entry', () => {
+  test('is a write of one version, as docs/outbox.md says, and lives for 7 days', async () => {
+    const { client, open, key, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const store = await open()
+    const { fencingToken } = await store.claim('s')
+    const patch = { creds: CREDS, keys: { session: { a: 'secret', b: null } }, appState: { c: 1 } }
+    const { version, durability } = await store.set('s', patch, undefined, fencingToken)
+    expect(durability).toBe('outbox')
+    const [entry] = await entries()
+    expect(entry).toEqual({
+      id: `s:${version}`,
+      sessionId: 's',
+      version,
+      fencingToken,
+      patch: {
+        creds: expect.any(String),
+        keys: { session: { a: expect.any(String), b: null } },
+        appState: { c: expect.any(String) },
+      },
+      status: 'pending',
+      attempts: 0,
+      createdAt: expect.any(Number),
+      updatedAt: expect.any(Number),
+      operationId: expect.any(String),
+      begins: true,
+    })
+    const days = (await client.pttl(key)) / (24 * 60 * 60 * 1000)
+    expect(days).toBeGreaterThan(6.99)
+    expect(days).toBeLessThanOrEqual(7)
+  })
+
+  test('holds nothing in the clear where values are encrypted', async () => {
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE, masterKey: 'a1'.repeat(32) })
+    await (await open()).set('s', { creds: { me: 'secret' }, keys: { session: { a: 'secret' } } })
+    const text = String(await client.hvals(key))
+    expect(text).not.toContain('secret')
+    expect(text).not.toContain(Buffer.from('secret').toString('base64').slice(0, 7))
+  })
+
+  test('is removed once MongoDB has the write', async () => {
+    const { client, open, key } = setUp()
+    const store = await open()
+    expect(await store.set('s', { creds: CREDS })).toMatchObject({ durability: 'durable' })
+    await expect.poll(() => client.exists(key)).toBe(0)
+  })
+})
+
+describe('an outbox', () => {
+  test('that is full refuses a write and writes nothing, until there is room again', async () => {
+    const { open, entries } = setUp({
+      enableWriteBehind: true,
+      queue: IDLE,
+      outbox: { maxEntries: 3 },
+      resilience: { maxRetries: 0 },
+    })
+    const store = await open()
+    await store.set('s', { creds: CREDS })
+    for (const n of [1, 2]) await store.set('s', session({ a: n }))
+    await expect(store.set('s', session({ a: 3 }))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/3 writes of the session wait .* nothing was written/),
+    })
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 2 })
+    expect(await entries()).toHaveLength(3)
+    await store.set('another', { creds: CREDS })
+    await store.reconcileOutbox()
+    expect(await store.set('s', session({ a: 3 }))).toMatchObject({ version: 4 })
+  })
+
+  test('is emptied in the order of versions, whoever has written', async () => {
+    const { open, entries, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const [one, other] = [await open(), await open()]
+    await one.set('s', { creds: CREDS })
+    for (let n = 1; n <= 40; n++) await (n % 2 ? one : other).set('s', session({ a: n, [`k${n}`]: n }))
+    await other.set('s', session({ k7: null }))
+    await (await open()).reconcileOutbox()
+    expect(await entries()).toEqual([])
+    const found = await inMongo()
+    expect(found?.version).toBe(42)
+    expect(found?.data.keys.session).toMatchObject({ a: 40, k1: 1, k40: 40 })
+    expect(Object.keys(found?.data.keys.session ?? {})).toHaveLength(40)
+  })
+
+  test('parks what can never be applied, tells of it, and goes on with the others', async () => {
+    const lines: { context: object; text: string }[] = []
+    const error = (context: object, text: string) => void lines.push({ context, text })
+    const { client, open, key, entries, inMongo } = setUp({
+      enableWriteBehind: true,
+      queue: IDLE,
+      security: { logger: { debug() {}, info() {}, warn() {}, error } },
+    })
+    const store = await open()
+    await store.set('s', { creds: CREDS })
+    await store.set('s', session({ a: 1 }))
+    await store.set('s', session({ b: 2 }))
+    await client.hset(key, 2, '{"id":"s:2", nonsense')
+    const other = await open()
+    await other.reconcileOutbox()
+    expect(other.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 2 })
+    expect(await client.hkeys(key)).toEqual(['2'])
+    expect(lines).toContainEqual({
+      context: { sessionId: expect.any(String), version: 2, code: 'CORRUPT_VALUE' },
+      text: expect.stringContaining('refuses a write'),
+    })
+    expect(await other.set('s', session({ c: 3 }))).toMatchObject({ version: 4 })
+    await other.reconcileOutbox()
+    await client.hdel(key, '2')
+    expect(await entries()).toEqual([])
+    expect((await inMongo())?.data.keys.session).toEqual({ b: 2, c: 3 })
+  })
+
+  test('keeps what MongoDB refuses as failed, and brings it over by hand once the cause is mended', async () => {
+    const { open, entries, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const store = await open()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await store.reconcileOutbox()
+    const head = (await documents.findOne({ _id: 's/' })) as { _id: string }
+    await documents.deleteOne({ _id: 's/' }) // half a session
+    await store.set('s', session({ a: 2 }))
+    await (await open()).reconcileOutbox()
+    expect(await entries()).toMatchObject([
+      { status: 'failed', attempts: 1, lastError: 'SESSION_INCOMPLETE' },
+    ])
+    await documents.insertOne(head)
+    await (await open()).reconcileOutbox()
+    expect(await entries()).toEqual([])
+    expect((await inMongo())?.data.keys.session).toEqual({ a: 2 })
+  })
+})
+
+describe('a queue', () => {
+  test('is told of each entry, and its worker brings it over; twice is once', async () => {
+    const jobs: OutboxJob[] = []
+    const add = vi.fn(async (_name: string, job: OutboxJob) => void jobs.push(job))
+    const close = vi.fn(async () => {})
+    const { open, entries, inMongo } = setUp()
+    const bot = await open({ enableWriteBehind: true, queue: { add, close } })
+    await bot.set('s', { creds: CREDS })
+    await bot.set('s', session({ a: 'secret' }))
+    expect(jobs).toEqual([
+      { id: 's:1', sessionId: 's', version: 1 },
+      { id: 's:2', sessionId: 's', version: 2 },
+    ])
+    expect(add).toHaveBeenCalledWith('baileys-store-outbox', jobs[0], { jobId: 's:1' })
+    const worker = await open()
+    for (const job of [...jobs, ...jobs]) await processOutboxJob(worker, job)
+    expect(await entries()).toEqual([])
+    expect(worker.getOutboxStats()).toMatchObject({ totalProcessed: 2 })
+    expect(await inMongo()).toMatchObject({ version: 2, data: { keys: { session: { a: 'secret' } } } })
+    await bot.close()
+    expect(close).toHaveBeenCalledOnce()
+  })
+
+  test('that loses a job costs seconds: the process that wrote brings it over', async () => {
+    const { open, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const store = await open()
+    await store.set('s', { creds: CREDS })
+    expect(await entries()).toHaveLength(1)
+    await expect.poll(entries, { timeout: 10_000 }).toEqual([])
+  })
+
+  test('that refuses a job costs nothing', async () => {
+    const add = () => Promise.reject(new Error('full'))
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue: { ...IDLE, add } })
+    await (await open()).set('s', { creds: CREDS })
+    await expect.poll(() => client.exists(key)).toBe(0)
+  })
+})

@@ -1,0 +1,82 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { HybridOptions } from '../../src/hybrid/index.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
+import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
+
+const { servers, setUp } = useOutbox()
+const SWEEP_EVERY_MS = 30_000
+
+describe('the reconciler', () => {
+  /** A store of another process whose next sweep is up to the test. */
+  async function setUpSweeper(options: HybridOptions = {}) {
+    const place = setUp({ enableWriteBehind: true, queue: IDLE })
+    const proxy = await startFaultProxy(servers.mongo.port)
+    onTestFinished(() => proxy.close())
+    const mongoUrl = servers.mongo.url.replace(`${servers.mongo.port}`, `${proxy.port}`)
+    const dead = await place.open({ mongoUrl })
+    await dead.set('s', { creds: { registrationId: 7 } })
+    await dead.set('s', { keys: { session: { a: 1 } } })
+    const release = proxy.hold() // else it would bring its writes over after a while, without the queue
+    onTestFinished(release)
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const sweeper = await place.open(options)
+    const sweep = async () => {
+      const { sweeps } = sweeper.getOutboxStats()
+      await place.client.del(`lock:${place.name}:outbox`) // of the sweep before
+      vi.advanceTimersByTime(SWEEP_EVERY_MS)
+      await expect.poll(() => sweeper.getOutboxStats().sweeps, { timeout: 10_000 }).toBe(sweeps + 1)
+    }
+    return { ...place, sweeper, sweep }
+  }
+  const LONG_AGO = { updatedAt: Date.now() - 60_000 }
+
+  test('takes up what a dead process has left, also in the middle of it', async () => {
+    const { sweep, entries, change } = await setUpSweeper()
+    await change(1, { ...LONG_AGO, status: 'processing', attempts: 1 })
+    await sweep()
+    expect(await entries()).toEqual([])
+  })
+
+  test('leaves to its process and its queue what is a few seconds old', async () => {
+    const { sweep, entries } = await setUpSweeper()
+    await sweep()
+    expect(await entries()).toMatchObject([{ status: 'pending', attempts: 0 }, { status: 'pending' }])
+  })
+
+  test('leaves a session to the process that is at it', async () => {
+    const { client, sweep, entries, change, key } = await setUpSweeper()
+    await change(1, LONG_AGO)
+    await client.set(`lock:${key}`, 'another')
+    await sweep()
+    expect(await entries()).toHaveLength(2)
+    await client.del(`lock:${key}`)
+    await sweep()
+    expect(await entries()).toEqual([])
+  })
+
+  test('notes a failed attempt, and waits twice as long after each', async () => {
+    const { sweep, entries, change, sweeper } = await setUpSweeper({ mongoUrl: 'mongodb://127.0.0.1:1/' })
+    await change(1, LONG_AGO)
+    await sweep()
+    expect(await entries()).toMatchObject([
+      { status: 'pending', attempts: 1, lastError: 'STORE_UNAVAILABLE' },
+      { status: 'pending', attempts: 0 },
+    ])
+    expect(sweeper.getOutboxStats()).toMatchObject({ totalFailed: 1, lastRunAt: expect.any(Date) })
+    await change(1, { attempts: 5, updatedAt: Date.now() - 25_000 }) // 2^5 s have not gone by
+    await sweep()
+    expect((await entries())[0]).toMatchObject({ attempts: 5 })
+  }, 60_000)
+
+  test('of many processes one at a time looks through the outboxes', async () => {
+    const { client, sweep, name, sweeper } = await setUpSweeper()
+    await sweep()
+    await client.set(`lock:${name}:outbox`, 'another')
+    const { sweeps } = sweeper.getOutboxStats()
+    vi.advanceTimersByTime(SWEEP_EVERY_MS)
+    await sweeper.isHealthy()
+    await sweeper.exists('s') // answered after the lock was asked for
+    expect(sweeper.getOutboxStats().sweeps).toBe(sweeps)
+  })
+})
