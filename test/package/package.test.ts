@@ -75,6 +75,12 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
     expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi'])
   })
 
+  test.each(['the later drivers', 'the earlier ones'])('keeps a session in both through %s', async name => {
+    const cwd = name === 'the later drivers' ? full : older
+    const { stdout } = await run(node, ['hybrid.cjs', redis.url, mongodb.url], { cwd })
+    expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi', 'durable'])
+  })
+
   test('tells of a lost ownership also when store and hook are of different module formats', async () => {
     const { stdout } = await run(node, ['mixed.mjs'], { cwd: full })
     expect(JSON.parse(stdout)).toEqual({ refused: 'FENCED', lost: 'FENCED' })
@@ -91,6 +97,7 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
       hook: missing(hasSqlite ? '@whiskeysockets/baileys' : 'libsql'),
       redis: missing('ioredis'),
       mongodb: missing('mongodb'),
+      hybrid: missing('ioredis'),
     })
   })
 })
