@@ -11,7 +11,7 @@ import type {
   SessionPage,
   SnapshotResult,
 } from '../core/store.js'
-import { isOutage } from './breaker.js'
+import { isOutage, isOutageOf } from './breaker.js'
 import type { HybridReader } from './hybrid-reader.js'
 import type { HybridWriter } from './hybrid-writer.js'
 import type { MongoSide } from './mongo-side.js'
@@ -98,7 +98,7 @@ export class HybridBackend implements Backend {
     return this.#calls.run(async () => {
       try {
         if (from !== 'r') {
-          await this.#applier.flush()
+          await this.#applier.flush().catch(ignoreOutageOfRedis)
           return toPage('m', await this.#mongo.list(limit, position))
         }
       } catch (error) {
@@ -122,6 +122,10 @@ export class HybridBackend implements Backend {
     await this.#publisher?.close()
     await Promise.all([this.#redis.close(), this.#mongo.close()])
   }
+}
+
+function ignoreOutageOfRedis(error: unknown): void {
+  if (!isOutageOf('Redis', error)) throw error
 }
 
 function toPage(from: 'm' | 'r', { sessionIds, cursor }: SessionPage): SessionPage {

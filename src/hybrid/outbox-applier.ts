@@ -179,7 +179,7 @@ export class OutboxApplier {
     if (!state.hasForeign && !isIncomplete && !this.#hasWorkers) return NOTHING
     try {
       const page = await this.#fetch(sessionId, state)
-      state.hasForeign = false
+      state.hasForeign = page.lastVersion < Number.POSITIVE_INFINITY
       return page
     } catch (error) {
       const isMissed = isIncomplete || state.hasForeign || state.unapplied.size === 0

@@ -89,6 +89,18 @@ describe('an outbox', () => {
     expect(Object.keys(found?.data.keys.session ?? {})).toHaveLength(40)
   })
 
+  test('is brought over before a write that comes after it, however much waits there', async () => {
+    const { client, key, open } = setUp()
+    const other = await open({ enableWriteBehind: true, queue: IDLE })
+    await other.set('s', { creds: CREDS })
+    for (let n = 1; n <= 300; n++) await other.set('s', session({ [`k${n}`]: n }))
+    expect(await client.hlen(key)).toBe(301)
+    const last = await (await open()).set('s', session({ a: 1 }))
+    expect(last).toMatchObject({ version: 302, durability: 'durable' })
+    const waiting = (await client.hkeys(key)).map(Number).filter(version => version < last.version)
+    expect(waiting).toEqual([])
+  })
+
   test('parks what can never be applied, tells of it, and goes on with the others', async () => {
     const lines: { context: object; text: string }[] = []
     const error = (context: object, text: string) => void lines.push({ context, text })
