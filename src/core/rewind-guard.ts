@@ -39,7 +39,7 @@ export class RewindGuard {
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       // From before the call: a write that ends while it is under way may not be in its answer.
-      const seenVersion = this.memory.seenVersion(sessionId) ?? 0
+      const seenVersion = this.memory.seenVersion(sessionId)
       const result = await this.#run(operation, sessionId, action)
       const { version } = result.head
       if (version >= seenVersion) {
@@ -54,7 +54,7 @@ export class RewindGuard {
   async write<T>(
     operation: string,
     sessionId: string,
-    action: (seenVersion: number | undefined, signal: AbortSignal) => Promise<T>,
+    action: (seenVersion: number, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       const seenVersion = this.memory.seenVersion(sessionId)

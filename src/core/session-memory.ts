@@ -28,12 +28,12 @@ export class SessionMemory {
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
 
-  seenVersion(sessionId: string): number | undefined {
-    return this.#versions.get(sessionId)
+  seenVersion(sessionId: string): number {
+    return this.#versions.get(sessionId) ?? 0
   }
 
   noteVersion(sessionId: string, version: number): void {
-    if (version > (this.#versions.get(sessionId) ?? 0)) this.#versions.set(sessionId, version)
+    if (version > this.seenVersion(sessionId)) this.#versions.set(sessionId, version)
   }
 
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {

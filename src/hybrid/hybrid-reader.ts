@@ -63,7 +63,7 @@ export class HybridReader {
     sessionId: string,
     ask: (side: Side) => Promise<T>,
   ): Promise<T | undefined> {
-    const seen = this.#seen(sessionId)
+    const seen = this.#memory.seenVersion(sessionId)
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
@@ -88,16 +88,12 @@ export class HybridReader {
     ask: (side: Side) => Promise<T>,
     outage: StoreError | undefined,
   ): Promise<T> {
-    const seen = this.#seen(sessionId)
+    const seen = this.#memory.seenVersion(sessionId)
     if (outage) await this.#applier.applyOwn(sessionId)
     const result = await ask(this.#mongo)
     this.#metrics.count('mongo_fallbacks')
     // What MongoDB does not have, Redis may.
     if (outage && (!result.head.exists || result.head.version < seen)) throw outage
     return result
-  }
-
-  #seen(sessionId: string): number {
-    return this.#memory.seenVersion(sessionId) ?? 0
   }
 }

@@ -161,7 +161,7 @@ export class HybridWriter {
 
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
     const { operationId, fencingToken, writes } = commit
-    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
     const { version, updatedAtMs, waiting: entries } = taken
@@ -177,7 +177,7 @@ export class HybridWriter {
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
     const { operationId } = deletion
-    const belowVersion = this.#seen(sessionId) + BYPASS_STEP
+    const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
@@ -200,10 +200,6 @@ export class HybridWriter {
    */
   async #isHidden(sessionId: string, { isLate, version }: Applied): Promise<boolean> {
     return isLate && (await this.#redis.peek(sessionId)).version < version
-  }
-
-  #seen(sessionId: string): number {
-    return this.#memory.seenVersion(sessionId) ?? 0
   }
 
   /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */

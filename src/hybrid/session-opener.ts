@@ -107,7 +107,7 @@ export class SessionOpener {
     this.#states.of(sessionId).noteDivergence()
     await this.#applier.applyOwn(sessionId)
     const head = await this.#mongo.readHead(sessionId)
-    if (!head.exists || head.version < this.#seen(sessionId)) throw outage
+    if (!head.exists || head.version < this.#memory.seenVersion(sessionId)) throw outage
     return this.#mongo.claim(sessionId, leaseMs)
   }
 
@@ -118,13 +118,9 @@ export class SessionOpener {
     outage: StoreError,
   ): Promise<BackendClaim> {
     const { state, version } = await this.#redis.peek(sessionId)
-    if (state !== 'live' || version < this.#seen(sessionId)) throw outage
+    if (state !== 'live' || version < this.#memory.seenVersion(sessionId)) throw outage
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
     await this.#applier.adopt(sessionId)
     return claim
-  }
-
-  #seen(sessionId: string): number {
-    return this.#memory.seenVersion(sessionId) ?? 0
   }
 }
