@@ -95,6 +95,11 @@ export function parseHybridOptions(given: HybridOptions): ParsedHybridOptions {
   if (options.queue && !options.enableWriteBehind) {
     throw new InvalidOptionError('"hybrid.queue" needs "hybrid.enableWriteBehind": true.')
   }
+  if (redisUrl === undefined && redisOptions === undefined && redis === undefined) {
+    throw new InvalidOptionError(
+      '"hybrid" must say where Redis is: "redisUrl", "redisOptions" or a client as "redis".',
+    )
+  }
   const { mongoDatabase: database, mongoCollection: collection } = options
   return {
     options,

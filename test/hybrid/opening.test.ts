@@ -1,0 +1,168 @@
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  createHybridStore,
+  type HybridAuthStateOptions,
+  type HybridOptions,
+  useHybridAuthState,
+} from '../../src/hybrid/index.js'
+import { startMongo } from '../support/mongodb/mongodb-server.js'
+import { parseMetrics } from '../support/parse-metrics.js'
+import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
+
+/** Servers of its own, since they are taken away. `open` is as good as another process. */
+async function setUp(options: HybridOptions = {}) {
+  const [redis, mongo] = await Promise.all([
+    startRedis({ config: KEEPS_ALL }),
+    startMongo({ isDurable: true }),
+  ])
+  const closing: { close(): Promise<void> }[] = []
+  onTestFinished(async () => {
+    await Promise.all(closing.map(handle => handle.close()))
+    await Promise.all([redis.stop(), mongo.stop()])
+  })
+  let opened = 0
+  const open = async (given: Partial<HybridAuthStateOptions> = {}) => {
+    const redisOptions = { connectionName: `process ${opened++}` }
+    const hybrid = { redisUrl: redis.url, mongoUrl: mongo.url, redisOptions, ...options, ...given.hybrid }
+    const handle = await useHybridAuthState({ sessionId: 's', ...given, hybrid })
+    closing.push(handle)
+    return handle
+  }
+  const flush = async () => {
+    const client = new Redis(redis.url)
+    await client.flushall()
+    client.disconnect()
+  }
+  return { redis, mongo, open, flush }
+}
+
+const identityOf = ({ state }: Awaited<ReturnType<typeof useHybridAuthState>>) => state.creds.registrationId
+const KEEPS_NOTHING = ['--save', '', '--appendonly', 'no']
+const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' }
+
+describe('a session that one of the two does not have', () => {
+  test('is not new while the other one is away, and nothing is written', async () => {
+    const { redis, mongo, open } = await setUp()
+    await mongo.kill()
+    await expect(open()).rejects.toMatchObject(UNAVAILABLE)
+    await mongo.restart()
+    await redis.kill()
+    await expect(open()).rejects.toMatchObject(UNAVAILABLE)
+    await redis.restart()
+    const { store } = await open({ sessionId: 'another' })
+    await expect
+      .poll(() => store.get('s').then(() => 'answered', String), { timeout: 60_000 })
+      .toBe('answered')
+    expect(await store.get('s')).toBeNull()
+  }, 120_000)
+
+  test('is found in MongoDB after Redis has lost everything', async () => {
+    const { open, flush } = await setUp()
+    const first = await open()
+    await first.close()
+    await flush()
+    expect(identityOf(await open())).toBe(identityOf(first))
+  }, 60_000)
+})
+
+describe('a session that there is', () => {
+  test('is opened with one of the two in write-through, which is logged and counted', async () => {
+    const warnings: string[] = []
+    const logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_: object, text: string) => warnings.push(text),
+    }
+    const { redis, mongo, open } = await setUp({ security: { logger } })
+    const first = await open()
+    await first.close()
+    const expectDegraded = async () => {
+      const { state, store, ...handle } = await open()
+      expect(identityOf({ state, store, ...handle })).toBe(identityOf(first))
+      await state.keys.set({ 'lid-mapping': { a: '1' } })
+      const counted = parseMetrics(await store.getMetricsText())
+      expect(counted.baileys_store_degraded_opens_total).toBe(1)
+      expect(warnings.filter(text => text.includes('while one of Redis and MongoDB was away'))).toHaveLength(
+        1,
+      )
+      warnings.length = 0
+    }
+    await redis.kill()
+    await expectDegraded()
+    await redis.restart()
+    await (await open()).close()
+    await mongo.kill()
+    await expectDegraded()
+  }, 120_000)
+
+  test.each([{ enableWriteBehind: true }, { degradedOpen: false }])(
+    'is not opened with one of the two where %j',
+    async options => {
+      const { redis, mongo, open } = await setUp(options)
+      await (await open()).close()
+      await mongo.kill()
+      await expect(open()).rejects.toMatchObject(UNAVAILABLE)
+      await mongo.restart()
+      await redis.kill()
+      await expect(open()).rejects.toMatchObject(UNAVAILABLE)
+    },
+    120_000,
+  )
+})
+
+describe('options', () => {
+  const place = { redisUrl: 'redis://localhost', mongoUrl: 'mongodb://localhost' }
+
+  test.each<[HybridOptions, RegExp]>([
+    [
+      { mongoUrl: place.mongoUrl },
+      /must say where Redis is: "redisUrl", "redisOptions" or a client as "redis"/,
+    ],
+    [{ redisUrl: place.redisUrl }, /"hybrid" must say .*"mongoUrl"/],
+    [
+      { ...place, queue: { add: async () => {}, close: async () => {} } },
+      /"hybrid.queue" needs "hybrid.enableWriteBehind"/,
+    ],
+    [
+      { ...place, enableWriteBehind: true, queue: {} as never },
+      /"hybrid.queue" must be an object with add and close/,
+    ],
+    [
+      { ...place, outbox: { maxEntries: 0 } },
+      /"hybrid.outbox.maxEntries" must be a whole number, 1 or more, got 0/,
+    ],
+    [{ ...place, mongoDatabse: 'x' } as never, /mongoDatabase/],
+    [{ ...place, security: { enableEncryption: true } }, /masterKey/],
+  ])('are refused before anything is opened: %j', async (options, message) => {
+    await expect(createHybridStore(options)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  test('of Redis by which it may lose what waits for MongoDB are warned of', async () => {
+    const redis = await startRedis({
+      config: [...KEEPS_NOTHING, '--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'],
+    })
+    onTestFinished(() => redis.stop())
+    const warnings: string[] = []
+    const logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_: object, text: string) => warnings.push(text),
+    }
+    const store = await createHybridStore({
+      ...place,
+      redisUrl: redis.url,
+      mongoOptions: { serverSelectionTimeoutMS: 100 },
+      security: { logger, environment: 'test' },
+    })
+    onTestFinished(() => store.close())
+    await expect.poll(() => warnings.length).toBe(2)
+    expect(warnings[0]).toMatch(/may evict .* allkeys-lru\. Set it to noeviction/)
+    expect(warnings[1]).toMatch(/keeps nothing on its disk/)
+  })
+})
