@@ -91,21 +91,22 @@ export class OutboxApplier {
   apply(sessionId: string, write: PendingWrite, count: EntryCount): Promise<Applied> {
     return new Promise((resolve, reject) => {
       this.add(sessionId, { ...write, resolve, reject }, count)
-      this.schedule(sessionId)
+      if (this.schedule(sessionId)) return
+      reject(new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
     })
   }
 
-  /** Begins to bring this process's writes to MongoDB. What fails is tried again, later. */
-  schedule(sessionId: string): void {
+  /** Begins to bring this process's writes to MongoDB; `false`: not before its breaker closes. */
+  schedule(sessionId: string): boolean {
     const state = this.#states.of(sessionId)
-    if (state.isScheduled) return
+    if (state.isScheduled) return true
     if (this.#mongo.breaker.isOpen) {
-      rejectAll(state, new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
       this.#retryLater(RETRY_MS)
-      return
+      return false
     }
     state.isScheduled = true
     this.applyOwn(sessionId).catch(() => this.#retryLater(RETRY_MS))
+    return true
   }
 
   /** As `schedule`, for what a queue has been told to do. */
