@@ -90,6 +90,21 @@ describe.each([
   })
 })
 
+test('opening a session that both have is three scripts and a look at the outbox, and five commands', async () => {
+  const store = await createHybridStore(place())
+  onTestFinished(() => store.close())
+  await (await useHybridAuthState({ sessionId: 's', store })).close()
+  let redis: Record<string, number> = {}
+  const mongodb = await recordCommands(durable.client, async () => {
+    redis = await countCommands(client, async () => {
+      const { close } = await useHybridAuthState({ sessionId: 's', store })
+      onTestFinished(close)
+    })
+  })
+  expect(redis).toEqual({ evalsha: 3, hkeys: 1 })
+  expect(toNames(mongodb)).toEqual(['find', 'find', 'update', 'find', 'delete'])
+})
+
 test('writes asked for together share the two updates and the removal', async () => {
   const store = await createHybridStore(place())
   onTestFinished(() => store.close())
