@@ -92,6 +92,11 @@ export class Breaker {
     return this.#circuit.opened
   }
 
+  /** Neither open nor half open. */
+  get isClosed(): boolean {
+    return this.#circuit.closed
+  }
+
   get stats(): CircuitBreakerStats {
     return this.#circuit.stats
   }

@@ -59,7 +59,7 @@ export function composeHybrid(settings: HybridSettings) {
     timeoutMs: MONGO_SHARE * timeoutMs,
     windowMs: 10_000,
     resetMs: 30_000,
-    isLastResort: () => toRedis.isOpen,
+    isLastResort: () => !toRedis.isClosed,
   })
   const { names, now } = settings.redis
   const redis = new RedisSide({ ...settings.redis, breaker: toRedis })

@@ -175,6 +175,25 @@ test('MongoDB comes back: the breaker closes, and what waits is brought over, wi
   expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 20 })
 }, 120_000)
 
+test('MongoDB comes back while Redis is away: it is found at once, though its breaker is open', async () => {
+  const { open, redis, mongo } = await setUp({}, {})
+  const store = await open()
+  await store.set('s', { creds: { registrationId: 7 } })
+  await mongo.kill()
+  for (let n = 1; n <= 5; n++) await store.set('s', { keys: { session: { a: n } } })
+  expect(store.isMongoCircuitBreakerOpen()).toBe(true)
+  await redis.kill()
+  const set = (n: number) =>
+    store.set('s', { keys: { session: { a: n } } }).then(
+      ({ durability }) => durability,
+      error => error.code,
+    )
+  for (let n = 6; n <= 8; n++) expect(await set(n)).toMatch(/STORE_UNAVAILABLE|TIMEOUT/)
+  await mongo.restart()
+  await expect.poll(() => set(9), { timeout: 15_000 }).toBe('durable') // its breaker would try again after 30 s
+  expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 9 })
+}, 120_000)
+
 async function setUp({ redisConfig = KEEPS_ALL, usesProxy = false }: Partial<Fault>, options: HybridOptions) {
   const [redis, mongo] = await Promise.all([
     startRedis({ config: redisConfig }),
