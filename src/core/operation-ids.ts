@@ -32,6 +32,12 @@ export function findOperation(
     : { id, version: Number(version), updatedAtMs: Number(updatedAtMs) }
 }
 
+/** The operation that took this version, as long as it is remembered. */
+export function operationAt(remembered: string | null | undefined, version: number): string | undefined {
+  const lines = remembered?.split('\n').map(line => line.split(' ')) ?? []
+  return lines.find(([, taken]) => taken === String(version))?.[0]
+}
+
 export function noteOperation(remembered: string | null | undefined, applied: AppliedOperation): string {
   const { id, version, updatedAtMs } = applied
   const older = remembered?.split('\n').slice(0, MAX_REMEMBERED - 1) ?? []

@@ -6,6 +6,7 @@ import {
   type StoreError,
 } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
+import { MAX_REMEMBERED } from '../core/operation-ids.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
@@ -169,10 +170,9 @@ export class HybridWriter {
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
-    const isHidden = applied && (await this.#isHidden(sessionId, applied))
-    if (!isHidden) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
-    await this.#aligner.align(sessionId)
-    return this.#commitToRedis(sessionId, { ...commit, operationId: again(operationId) })
+    const isForked = applied && (await this.#isForked(sessionId, applied))
+    if (!isForked) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
+    return this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
   }
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
@@ -185,9 +185,8 @@ export class HybridWriter {
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
       const applied = await this.#passOn(sessionId, write, { entries, removals })
-      if (!applied || !(await this.#isHidden(sessionId, applied))) return
-      await this.#aligner.align(sessionId)
-      return this.#deleteFromRedis(sessionId, { ...deletion, operationId: again(operationId) })
+      if (!applied || !(await this.#isForked(sessionId, applied))) return
+      return this.#settleFork(sessionId, deletion, above => this.#mongo.delete(sessionId, above))
     }
     // Redis has no such session: if MongoDB has one, it must not come back from there.
     this.#states.of(sessionId).noteDivergence()
@@ -195,11 +194,28 @@ export class HybridWriter {
   }
 
   /**
-   * Whether Redis had lost what MongoDB has when it took a write, which then lies below that. A write may also be late
-   * because another process was faster with a later one: then Redis is not behind.
+   * Whether Redis had lost what MongoDB has when it took a write: then it does not remember what MongoDB did last. A
+   * write may also be late because another process was faster with a later one, which Redis remembers.
    */
-  async #isHidden(sessionId: string, { isLate, version }: Applied): Promise<boolean> {
-    return isLate && (await this.#redis.peek(sessionId)).version < version
+  async #isForked(sessionId: string, { isLate, version, newest }: Applied): Promise<boolean> {
+    if (!isLate) return false
+    const found = await this.#redis.peek(sessionId, newest)
+    if (newest === undefined) return found.version < version
+    return !found.remembers && found.version < version + MAX_REMEMBERED
+  }
+
+  /** Two histories of the session have met: the write goes past Redis, where it outranks both, and Redis is loaded. */
+  async #settleFork<W extends Commit | Deletion, T>(
+    sessionId: string,
+    write: W,
+    toMongo: (above: W) => Promise<T>,
+  ): Promise<T> {
+    this.#states.of(sessionId).noteDivergence()
+    // Another operation: what was done in vain is not to be known for done.
+    const operationId = `${write.operationId}+`
+    const result = await toMongo({ ...write, operationId, seenVersion: undefined, step: BYPASS_STEP })
+    await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
+    return result
   }
 
   /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
@@ -228,9 +244,4 @@ async function eitherOf(...calls: Promise<void>[]): Promise<void> {
   const refusal = errors.find(error => !isOutage(error))
   if (refusal) throw refusal
   if (errors.length === results.length) throw errors[0]
-}
-
-/** Another operation: what was done in vain is not known for done. */
-function again(operationId: string): string {
-  return `${operationId}+`
 }

@@ -73,6 +73,8 @@ export interface Peek {
   version: number
   fence: number
   updatedAtMs: number
+  /** Whether the operation that was asked for is among the last. */
+  remembers: boolean
 }
 
 const SOURCES = { peek, install }
@@ -162,10 +164,17 @@ export class RedisSide {
     return toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
   }
 
-  async peek(sessionId: string): Promise<Peek> {
-    const reply = await this.#run(this.#scripts.peek, sessionId, [])
-    const [, state, version, fence, updatedAtMs] = reply as [1, Buffer, number, number, number]
-    return { state: String(state) as Peek['state'], version, fence, updatedAtMs }
+  async peek(sessionId: string, operationId = ''): Promise<Peek> {
+    const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
+    const [, state, version, fence, updatedAtMs, remembers] = reply as [
+      1,
+      Buffer,
+      number,
+      number,
+      number,
+      number,
+    ]
+    return { state: String(state) as Peek['state'], version, fence, updatedAtMs, remembers: remembers === 1 }
   }
 
   /** `false`: Redis has changed since `found`, or a write waits in the outbox. */

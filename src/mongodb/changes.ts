@@ -1,6 +1,6 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
-import { findOperation, noteOperation } from '../core/operation-ids.js'
+import { findOperation, noteOperation, operationAt } from '../core/operation-ids.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
@@ -32,6 +32,8 @@ export interface Applied {
   fence: number
   /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
+  /** The operation that took the version which was there before, where it is remembered. */
+  newest: string | undefined
 }
 
 export function decideCommit(
@@ -102,7 +104,8 @@ export function decideApplication(
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
-  const result = { version: Math.max(found, version), fence: head.fence, isLate: false }
+  const newest = operationAt(ops, found)
+  const result = { version: Math.max(found, version), fence: head.fence, isLate: false, newest }
   if (unknown.length === 0 && found >= version) return { result }
   if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   const isLate = found >= version

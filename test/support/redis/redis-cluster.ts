@@ -16,9 +16,12 @@ export interface RedisClusterServers {
 }
 
 /** Three masters with a replica each, ready to answer for every slot and to fail over. */
-export async function startRedisCluster(flavour: Flavour = 'redis-7'): Promise<RedisClusterServers> {
+export async function startRedisCluster(
+  flavour: Flavour = 'redis-7',
+  nodeTimeoutMs = NODE_TIMEOUT_MS,
+): Promise<RedisClusterServers> {
   const config = [
-    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
+    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', `${nodeTimeoutMs}`],
     ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
     ...['--repl-ping-replica-period', '1', '--save', '', '--appendonly', 'no'],
   ]
