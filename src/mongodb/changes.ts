@@ -32,7 +32,7 @@ export interface Applied {
   fence: number
   /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
-  /** The operation that took the version which was there before, where it is remembered. */
+  /** Of a late one: the operation that took the version which was there before, where it is remembered. */
   newest: string | undefined
 }
 
@@ -104,11 +104,11 @@ export function decideApplication(
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
-  const newest = operationAt(ops, found)
-  const result = { version: Math.max(found, version), fence: head.fence, isLate: false, newest }
-  if (unknown.length === 0 && found >= version) return { result }
-  if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   const isLate = found >= version
+  const newest = isLate ? operationAt(ops, found) : undefined
+  const result = { version: Math.max(found, version), fence: head.fence, isLate: false, newest }
+  if (unknown.length === 0 && isLate) return { result }
+  if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   const fence = Math.max(head.fence, fencingToken)
   const noted = unknown.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
