@@ -39,6 +39,12 @@ async function setUp(options: HybridOptions = {}) {
 
 const identityOf = ({ state }: Awaited<ReturnType<typeof useHybridAuthState>>) => state.creds.registrationId
 const KEEPS_NOTHING = ['--save', '', '--appendonly', 'no']
+function collectWarnings() {
+  const warnings: string[] = []
+  const warn = (_: object, text: string) => void warnings.push(text)
+  return { warnings, logger: { debug() {}, info() {}, error() {}, warn } }
+}
+
 const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' }
 
 describe('a session that one of the two does not have', () => {
@@ -68,13 +74,7 @@ describe('a session that one of the two does not have', () => {
 
 describe('a session that there is', () => {
   test('is opened with one of the two in write-through, which is logged and counted', async () => {
-    const warnings: string[] = []
-    const logger = {
-      debug() {},
-      info() {},
-      error() {},
-      warn: (_: object, text: string) => warnings.push(text),
-    }
+    const { logger, warnings } = collectWarnings()
     const { redis, mongo, open } = await setUp({ security: { logger } })
     const first = await open()
     await first.close()
@@ -147,13 +147,7 @@ describe('options', () => {
       config: [...KEEPS_NOTHING, '--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'],
     })
     onTestFinished(() => redis.stop())
-    const warnings: string[] = []
-    const logger = {
-      debug() {},
-      info() {},
-      error() {},
-      warn: (_: object, text: string) => warnings.push(text),
-    }
+    const { logger, warnings } = collectWarnings()
     const store = await createHybridStore({
       ...place,
       redisUrl: redis.url,
