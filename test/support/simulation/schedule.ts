@@ -9,7 +9,7 @@ import { World } from './world.js'
 export interface ScheduleOptions extends Mode {
   /** Redis may be wiped, and may fail over to an older replica. */
   losesRedis: boolean
-  /** Owners may stall, be replaced, and wake up. */
+  /** Owners may stall, be replaced, and wake up; and what a dead one has sent may arrive after it was replaced. */
   stalls: boolean
   /** A process that does not own the session writes to keys of its own in it. */
   hasGuest: boolean
@@ -154,6 +154,7 @@ class Schedule {
     if (this.#owner === undefined) return
     this.#world.note(`${this.#owner.process.name} crashes`)
     this.#owner.process.condition = 'dead'
+    if (!this.#options.stalls) this.#world.cutOff(this.#owner.process)
     this.#forget(this.#owner)
     this.#owner = undefined
   }

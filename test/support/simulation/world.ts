@@ -66,6 +66,11 @@ export class World {
     })
   }
 
+  /** What it has sent and no server has taken is lost. */
+  cutOff(owner: Caller): void {
+    this.#calls = this.#calls.filter(call => call.owner !== owner)
+  }
+
   /** Lets things happen, one at a time, until `isOver`. */
   async run(isOver: () => boolean): Promise<void> {
     for (let steps = 0; ; steps++) {
