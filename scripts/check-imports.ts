@@ -17,7 +17,7 @@ interface Rule {
 const RULES: Readonly<Record<string, Rule>> = {
   core: {
     folders: [],
-    packages: ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
+    packages: ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'msgpackr', 'tweetnacl', 'valibot'],
     optional: ['snappy', 'prom-client', '@opentelemetry/api', '@whiskeysockets/baileys', 'baileys'],
   },
   hybrid: {

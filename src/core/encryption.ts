@@ -13,8 +13,8 @@ import type { CipherName } from './envelope.js'
  * repeated nonce below 2^-32.
  */
 export interface Cipher {
-  /** Returns nonce, ciphertext and tag in one. */
-  seal(dataKey: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array
+  /** Returns nonce, ciphertext and tag, in the order in which they are stored. */
+  seal(dataKey: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
   /** `undefined` when the key is another, or any bit of the payload or of what it is bound to has changed. */
   open(dataKey: Uint8Array, payload: Uint8Array, boundTo: Uint8Array): Uint8Array | undefined
 }
@@ -27,7 +27,8 @@ const aes256gcm: Cipher = {
     const nonce = randomBytes(GCM_NONCE_BYTES)
     const cipher = createCipheriv('aes-256-gcm', dataKey, nonce).setAAD(boundTo)
     const ciphertext = cipher.update(plaintext)
-    return Buffer.concat([nonce, ciphertext, cipher.final(), cipher.getAuthTag()])
+    cipher.final() // empty: GCM is a stream
+    return [nonce, ciphertext, cipher.getAuthTag()]
   },
   open(dataKey, payload, boundTo) {
     if (payload.length < GCM_NONCE_BYTES + GCM_TAG_BYTES) return undefined
@@ -48,7 +49,7 @@ const aes256gcm: Cipher = {
 const secretbox: Cipher = {
   seal(dataKey, plaintext, boundTo) {
     const nonce = randomBytes(nacl.secretbox.nonceLength)
-    return Buffer.concat([nonce, nacl.secretbox(plaintext, nonce, bindKey(dataKey, boundTo))])
+    return [nonce, nacl.secretbox(plaintext, nonce, bindKey(dataKey, boundTo))]
   },
   open(dataKey, payload, boundTo) {
     const nonce = payload.subarray(0, nacl.secretbox.nonceLength)

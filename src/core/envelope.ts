@@ -14,14 +14,21 @@ const VERSION = 1
 const PLAIN_HEADER_BYTES = 2
 const SEALED_HEADER_BYTES = 8
 
+export type SerialiserName = 'json' | 'msgpack'
 export type CompressionName = 'none' | 'snappy' | 'gzip'
 export type CipherName = 'none' | 'aes-256-gcm' | 'secretbox'
 
+const SERIALISERS: readonly SerialiserName[] = ['json', 'msgpack']
 const COMPRESSIONS: readonly CompressionName[] = ['none', 'snappy', 'gzip']
 const CIPHERS: readonly CipherName[] = ['none', 'aes-256-gcm', 'secretbox']
 
-export interface Envelope {
+/** What the payload is, once it is open. */
+export interface Contents {
+  readonly serialiser: SerialiserName
   readonly compression: CompressionName
+}
+
+export interface Envelope extends Contents {
   readonly cipher: CipherName
   /** Four bytes; empty without a cipher. */
   readonly keyId: Uint8Array
@@ -30,19 +37,19 @@ export interface Envelope {
   readonly payload: Uint8Array
 }
 
-export function writePlainHeader(compression: CompressionName): Buffer {
-  return Buffer.of(MAGIC | VERSION, COMPRESSIONS.indexOf(compression) << 2)
+export function writePlainHeader(contents: Contents): Buffer {
+  return Buffer.of(MAGIC | VERSION, toFlags(contents, 'none'))
 }
 
 export function writeSealedHeader(
-  compression: CompressionName,
+  contents: Contents,
   cipher: CipherName,
   keyId: Uint8Array,
   period: number,
 ): Buffer {
   const header = Buffer.alloc(SEALED_HEADER_BYTES)
   header[0] = MAGIC | VERSION
-  header[1] = (COMPRESSIONS.indexOf(compression) << 2) | (CIPHERS.indexOf(cipher) << 4)
+  header[1] = toFlags(contents, cipher)
   header.set(keyId, 2)
   header.writeUInt16BE(period, 6)
   return header
@@ -62,9 +69,11 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
       context,
     )
   }
+  const serialiser = SERIALISERS[flags & 3]
   const compression = COMPRESSIONS[(flags >> 2) & 3]
   const cipher = CIPHERS[(flags >> 4) & 3]
-  if (compression === undefined || cipher === undefined || (flags & 0b1100_0011) !== 0) {
+  const isKnown = serialiser !== undefined && compression !== undefined && cipher !== undefined
+  if (!isKnown || (flags & 0b1100_0000) !== 0) {
     throw new UnsupportedFormatError(
       `A value has flags 0x${flags.toString(16)}, which this version does not know.`,
       context,
@@ -75,6 +84,7 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
     throw new CorruptValueError('A stored value is cut off inside its header.', context)
   const header = bytes.subarray(0, headerBytes)
   return {
+    serialiser,
     compression,
     cipher,
     keyId: header.subarray(2, 6),
@@ -82,4 +92,12 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
     header,
     payload: bytes.subarray(headerBytes),
   }
+}
+
+function toFlags({ serialiser, compression }: Contents, cipher: CipherName): number {
+  return (
+    SERIALISERS.indexOf(serialiser) |
+    (COMPRESSIONS.indexOf(compression) << 2) |
+    (CIPHERS.indexOf(cipher) << 4)
+  )
 }

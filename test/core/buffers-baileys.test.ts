@@ -1,9 +1,9 @@
 import { BufferJSON, initAuthCreds, proto } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
-import { deserialize, serialize } from '../../src/core/buffers.js'
+import { deserialize } from '../../src/core/buffers.js'
 import { makeAppStateSyncKey, makeBaileysValues, makePairedCreds } from '../support/baileys-values.js'
+import { formats } from '../support/value-formats.js'
 
-const roundTrip = (value: unknown): unknown => deserialize(serialize(value))
 const viaUpstream = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, BufferJSON.replacer), BufferJSON.reviver)
 
@@ -15,7 +15,7 @@ function classes(value: unknown, path = '$'): string[] {
   return [own, ...Object.entries(value).flatMap(([key, child]) => classes(child, `${path}.${key}`))]
 }
 
-describe('values that Baileys stores', () => {
+describe.each(formats)('values that Baileys stores, as $format', ({ roundTrip }) => {
   const plain = Object.entries(makeBaileysValues()).filter(([type]) => type !== 'app-state-sync-key')
 
   it.each(plain)('%s comes back equal, every Buffer a Buffer and every Uint8Array one', (_type, value) => {
@@ -48,7 +48,7 @@ describe('values that Baileys stores', () => {
   })
 })
 
-describe('creds', () => {
+describe.each(formats)('creds, as $format', ({ roundTrip }) => {
   it('of a new session come back equal, less what was undefined', () => {
     const creds = initAuthCreds()
     const back = roundTrip(creds)
@@ -72,7 +72,7 @@ describe('creds', () => {
   })
 })
 
-describe('what BufferJSON of Baileys destroys comes back here', () => {
+describe.each(formats)('what BufferJSON of Baileys destroys comes back as $format', ({ roundTrip }) => {
   it.each([
     ['an object with digits for keys', { 2024: 1 }],
     ['a Uint8Array', new Uint8Array([1, 2])],

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Codec } from '../../src/core/codec.js'
+import { makeBaileysValues, makePairedCreds } from '../support/baileys-values.js'
 import { catchErrorSync } from '../support/catch-error.js'
 import { MASTER_KEY, makeCodec, NAME, sealing } from '../support/test-codec.js'
 
@@ -54,12 +55,34 @@ describe('a header is bound to its value', () => {
   })
 })
 
+describe('a value in the clear', () => {
+  it('with any one bit flipped is another value or CORRUPT_VALUE', async () => {
+    const codec = await makeCodec({})
+    for (const value of [...Object.values(makeBaileysValues()), makePairedCreds()]) {
+      const stored = codec.encode(NAME, value)
+      for (let bit = 16; bit < stored.length * 8; bit++) {
+        try {
+          codec.decode(NAME, flip(stored, bit))
+        } catch (error) {
+          expect((error as { code?: string }).code, `bit ${bit}`).toBe('CORRUPT_VALUE')
+        }
+      }
+    }
+  })
+})
+
 describe('any bytes', () => {
   const header = fc
-    .tuple(fc.constantFrom(0, 4, 8, 0x10, 0x14, 0x20, 0x28), fc.uint8Array({ maxLength: 200 }))
+    .tuple(
+      fc.constantFrom(0, 1, 4, 5, 8, 9, 0x10, 0x11, 0x14, 0x20, 0x21, 0x28),
+      fc.uint8Array({ maxLength: 200 }),
+    )
     .map(([flags, rest]) => Buffer.concat([Buffer.of(0xb1, flags), rest]))
+  const messagePack = fc
+    .uint8Array({ minLength: 1, maxLength: 60 })
+    .map(rest => Buffer.from([0xb1, 1, ...rest]))
   const number = fc.nat().map(value => Buffer.from(`\xb1\x00${value}`, 'latin1')) // a value in the clear
-  const stored = fc.oneof(fc.uint8Array({ maxLength: 100 }), header, number)
+  const stored = fc.oneof(fc.uint8Array({ maxLength: 100 }), header, messagePack, number)
 
   /** A value came out, from what is in the clear if that is let in, or a `StoreError`: never anything else. */
   function decodeSafely(codec: Codec, bytes: Uint8Array, letsPlainIn: boolean): void {

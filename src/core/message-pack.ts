@@ -1,0 +1,41 @@
+import { Packr } from 'msgpackr'
+import { type Carrier, fromTree, toTree } from './value-tree.js'
+
+/**
+ * Values as MessagePack (the specification of msgpack.org): its core types alone, so that any reader knows them. Bytes
+ * are bytes; what else MessagePack lacks travels as the tagged objects of value-tree.ts.
+ */
+const packr = new Packr({
+  useRecords: false,
+  // What is unpacked shares no memory with what it was unpacked from: callers write into it.
+  copyBuffers: true,
+})
+
+/** What UTF-8 would change, and names that mean something to msgpackr. */
+class Inexact extends Error {}
+
+const CARRIER: Carrier = {
+  buffer: bytes => bytes,
+  uint8Array: ({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength),
+  checkText(text) {
+    if (!text.isWellFormed()) throw new Inexact()
+  },
+  checkName(name) {
+    if (name === '__proto__' || name === 'toJSON' || !name.isWellFormed()) throw new Inexact()
+  },
+}
+
+/** `undefined` where only JSON would give the value back. Throws `InvalidValueError` as `serialize` does. */
+export function pack(value: unknown): Buffer | undefined {
+  try {
+    return packr.pack(toTree(value, CARRIER))
+  } catch (error) {
+    if (error instanceof Inexact) return undefined
+    throw error
+  }
+}
+
+/** Throws for what is no MessagePack. */
+export function unpack(bytes: Buffer): unknown {
+  return fromTree(packr.unpack(bytes))
+}

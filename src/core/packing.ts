@@ -1,0 +1,50 @@
+import { deserialize, serialize } from './buffers.js'
+import type { ValueName } from './codec.js'
+import { MAX_VALUE_BYTES } from './compression.js'
+import type { SerialiserName } from './envelope.js'
+import { CorruptValueError, InvalidValueError, ValueTooLargeError } from './errors.js'
+import { unpack as fromMessagePack, pack as toMessagePack } from './message-pack.js'
+
+/** A value as bytes, neither compressed nor encrypted. */
+export interface Packed {
+  readonly serialiser: SerialiserName
+  readonly bytes: Uint8Array
+}
+
+/** As MessagePack, or as JSON what only JSON would give back. */
+export function pack(name: ValueName, value: unknown): Packed {
+  const packed = serialise(name, value)
+  const { length } = packed.bytes
+  if (length > MAX_VALUE_BYTES) throw new ValueTooLargeError(length, MAX_VALUE_BYTES, name)
+  return packed
+}
+
+/** Each time a value of its own: it shares nothing with `bytes`. */
+export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  try {
+    return serialiser === 'msgpack' ? fromMessagePack(buffer) : deserialize(buffer.toString('utf8'))
+  } catch {
+    // Without the cause: a SyntaxError quotes the text.
+    throw new CorruptValueError(`A value of type "${name.type}" is not ${FORMATS[serialiser]}.`, name)
+  }
+}
+
+const FORMATS: Readonly<Record<SerialiserName, string>> = { json: 'JSON', msgpack: 'MessagePack' }
+
+function serialise(name: ValueName, value: unknown): Packed {
+  try {
+    const bytes = toMessagePack(value)
+    if (bytes !== undefined) return { serialiser: 'msgpack', bytes }
+    return { serialiser: 'json', bytes: Buffer.from(serialize(value), 'utf8') }
+  } catch (cause) {
+    if (isTooLong(cause)) throw new ValueTooLargeError(Number.POSITIVE_INFINITY, MAX_VALUE_BYTES, name)
+    if (!(cause instanceof InvalidValueError)) throw cause
+    throw new InvalidValueError(`${cause.message} It is of type "${name.type}"; nothing was written.`, name)
+  }
+}
+
+/** Node's error for a Buffer, V8's for a string, that would make a longer string than there can be. */
+function isTooLong(error: unknown): boolean {
+  return error instanceof RangeError || (error as { code?: unknown }).code === 'ERR_STRING_TOO_LONG'
+}

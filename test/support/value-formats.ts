@@ -1,0 +1,9 @@
+import { deserialize, serialize } from '../../src/core/buffers.js'
+import { pack, unpack } from '../../src/core/packing.js'
+import { NAME } from './test-codec.js'
+
+/** What values are written as, and what they are read back from. */
+export const formats: readonly { format: string; roundTrip: (value: unknown) => unknown }[] = [
+  { format: 'JSON', roundTrip: value => deserialize(serialize(value)) },
+  { format: 'MessagePack, or JSON where it must be', roundTrip: value => unpack(NAME, pack(NAME, value)) },
+]
