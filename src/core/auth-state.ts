@@ -76,6 +76,7 @@ export async function openAuthState<S extends AuthStore>(
     sessionId,
     store,
     assertOpen: () => session.assertOpen(),
+    read: (type, ids) => session.readKeys(type, ids),
     write: writeKeys,
     revive(type, value) {
       if (type === 'app-state-sync-key') return proto.Message.AppStateSyncKeyData.fromObject(value as object)

@@ -1,6 +1,8 @@
 import type { Registry } from 'prom-client'
+import { checkConditions, checkLimit, checkTtl } from './arguments.js'
 import type { Codec } from './codec.js'
-import { ClosedError, InvalidOptionError, SessionIncompleteError } from './errors.js'
+import { ClosedError, hasCode, InvalidOptionError, SessionIncompleteError } from './errors.js'
+import { KeyReader } from './key-reader.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
@@ -34,7 +36,6 @@ import {
 } from './store.js'
 
 const DEFAULT_PAGE_SIZE = 100
-const MAX_PAGE_SIZE = 1000
 
 export interface StoreParts {
   backend: Backend
@@ -46,6 +47,8 @@ export interface StoreParts {
   logger: Logger
   /** Shared by the stores of one connection; by default the store's own. */
   memory?: SessionMemory
+  /** Most bytes that the owners' cache may take; `null`, the default: there is none. */
+  cacheBytes?: number | null
   /** By default nothing is observed. */
   observer?: Observer
 }
@@ -61,13 +64,15 @@ export class CodecStore implements AuthStore {
   readonly #retry: RetryPolicy
   readonly #observer: Observer
   readonly #ttlMs: number | null
+  readonly #memory: SessionMemory
+  readonly #keys: KeyReader
   readonly #rewinds: RewindGuard
   readonly #operationIds = new OperationIds()
   #isClosed = false
 
   constructor(parts: StoreParts) {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
-    const { memory = new SessionMemory(), observer = NO_OBSERVER } = parts
+    const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts
     this.#observer = observer
     this.gauges = observer.metrics
     this.leaseSeconds = leaseMs / 1000
@@ -76,8 +81,16 @@ export class CodecStore implements AuthStore {
     this.#retry = retry
     this.#ttlMs = ttlMs
     this.logger = logger
+    this.#memory = memory
+    if (cacheBytes !== null) memory.keepCache(cacheBytes)
     this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
-    this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
+    this.#rewinds.onRewind(({ sessionId, seenVersion }) => {
+      memory.cache?.of(sessionId)?.reset(seenVersion)
+      observer.metrics.count('rewinds')
+    })
+    const { metrics } = observer
+    const usesCache = cacheBytes !== null
+    this.#keys = new KeyReader({ backend, codec, rewinds: this.#rewinds, memory, metrics, usesCache })
     this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
   }
 
@@ -93,22 +106,18 @@ export class CodecStore implements AuthStore {
     return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
   }
 
-  async getKeys(sessionId: string, type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+  async getKeys(
+    sessionId: string,
+    type: string,
+    ids: readonly string[],
+    fencingToken?: number,
+  ): Promise<Record<string, unknown>> {
     checkSessionId(sessionId)
     checkKeyType(type, sessionId)
     for (const id of ids) checkKeyId(id, type, sessionId)
     if (ids.length === 0) return {}
-    const fields = ids.map(id => ({ type, id }))
-    const { values } = await this.#rewinds.read('getKeys', sessionId, () =>
-      this.#backend.read(sessionId, fields),
-    )
-    this.#observer.metrics.count('read_bytes', countBytes(values))
-    const found: [string, unknown][] = []
-    for (const [i, id] of ids.entries()) {
-      const bytes = values[i]
-      if (bytes !== undefined) found.push([id, this.#codec.decode({ sessionId, type, id }, bytes)])
-    }
-    return Object.fromEntries(found)
+    this.#assertOpen(sessionId)
+    return this.#keys.read(sessionId, type, ids, fencingToken)
   }
 
   async set(
@@ -119,12 +128,19 @@ export class CodecStore implements AuthStore {
   ): Promise<VersionedResult> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
-    const writes = encodePatch(this.#codec, sessionId, patch)
+    const { writes, values } = encodePatch(this.#codec, sessionId, patch)
     const operationId = this.#operationIds.next()
     const commit = { writes, operationId, expectedVersion, fencingToken }
-    const result = await this.#rewinds.write('set', sessionId, (seenVersion, signal) =>
+    const cached = this.#memory.cache?.of(sessionId)
+    const underWay = cached?.beginWrite(writes)
+    const writing = this.#rewinds.write('set', sessionId, (seenVersion, signal) =>
       this.#backend.commit(sessionId, { ...commit, seenVersion, signal }),
     )
+    const result = await writing.catch(error => {
+      if (underWay) cached?.failWrite(underWay)
+      throw this.#noteLoss(sessionId, fencingToken, error)
+    })
+    if (underWay) cached?.endWrite(underWay, result.version, values)
     this.#rewinds.noteCommit(sessionId, result, writes)
     this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
     const { version, updatedAtMs, durability } = result
@@ -139,7 +155,8 @@ export class CodecStore implements AuthStore {
     await this.#rewinds.write('delete', sessionId, (seenVersion, signal) =>
       this.#backend.delete(sessionId, { ...deletion, seenVersion, signal }),
     )
-    this.#rewinds.memory.forgetWrites(sessionId)
+    this.#memory.forgetWrites(sessionId)
+    this.#memory.cache?.forget(sessionId)
   }
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
@@ -156,9 +173,7 @@ export class CodecStore implements AuthStore {
   }
 
   async list({ limit = DEFAULT_PAGE_SIZE, cursor }: ListOptions = {}): Promise<SessionPage> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE_SIZE) {
-      throw new InvalidOptionError(`"limit" must be a whole number from 1 to ${MAX_PAGE_SIZE}, got ${limit}`)
-    }
+    checkLimit(limit)
     return this.#run('list', undefined, () => this.#backend.list(limit, cursor))
   }
 
@@ -212,19 +227,24 @@ export class CodecStore implements AuthStore {
     const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, () =>
       this.#backend.claim(sessionId, exclusive ? this.leaseSeconds * 1000 : undefined),
     )
-    this.#rewinds.memory.noteToken(sessionId, fencingToken)
+    this.#memory.noteToken(sessionId, fencingToken)
+    this.#memory.cache?.begin(sessionId, fencingToken, head.version)
     return { fencingToken, version: head.version, creds: this.#decodeCreds(sessionId, head, creds) }
   }
 
   async renewLease(sessionId: string, fencingToken: number): Promise<void> {
     checkSessionId(sessionId)
-    await this.#run('renewLease', sessionId, () =>
+    const renewing = this.#run('renewLease', sessionId, () =>
       this.#backend.lease(sessionId, fencingToken, this.leaseSeconds * 1000),
     )
+    await renewing.catch(error => {
+      throw this.#noteLoss(sessionId, fencingToken, error)
+    })
   }
 
   async releaseLease(sessionId: string, fencingToken: number): Promise<void> {
     checkSessionId(sessionId)
+    this.#memory.cache?.forget(sessionId, fencingToken)
     await this.#run('releaseLease', sessionId, () => this.#backend.lease(sessionId, fencingToken, null))
   }
 
@@ -254,6 +274,12 @@ export class CodecStore implements AuthStore {
     await this.#backend.close()
   }
 
+  /** A later owner has the session: nothing that was read of it is believed any more. */
+  #noteLoss(sessionId: string, fencingToken: number | undefined, error: unknown): unknown {
+    if (hasCode(error, 'FENCED')) this.#memory.cache?.forget(sessionId, fencingToken)
+    return error
+  }
+
   #decodeCreds(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
     if (!head.exists) return null
     if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
@@ -261,30 +287,18 @@ export class CodecStore implements AuthStore {
     return this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes) as StoredCreds
   }
 
+  #assertOpen(sessionId: string | undefined): void {
+    if (this.#isClosed) throw new ClosedError('The store', { sessionId })
+  }
+
   #run<T>(
     operation: string,
     sessionId: string | undefined,
     action: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (this.#isClosed) throw new ClosedError('The store', { sessionId })
+    this.#assertOpen(sessionId)
     return this.#observer.run(operation, sessionId, () =>
       withRetry(this.#retry, { operation, sessionId }, action),
     )
   }
-}
-
-function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
-  for (const [name, value] of Object.entries({ expectedVersion, fencingToken })) {
-    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) continue
-    throw new InvalidOptionError(`"${name}" must be a whole number of 0 or more, got ${String(value)}`, {
-      sessionId,
-    })
-  }
-}
-
-function checkTtl(ttlSeconds: number): void {
-  if (ttlSeconds >= 0) return
-  throw new InvalidOptionError(
-    `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
-  )
 }

@@ -10,6 +10,8 @@ const MAX_UNREAD = 10_000
 export interface KeyStoreOptions {
   sessionId: string
   store: AuthStore
+  /** As the owner of the session. */
+  read: (type: string, ids: readonly string[]) => Promise<Record<string, unknown>>
   write: (keys: KeysByType) => Promise<unknown>
   /** Stored value → what Baileys expects of the type. */
   revive: (type: string, value: unknown) => unknown
@@ -26,6 +28,7 @@ export interface KeyStoreOptions {
 export function createKeyStore({
   sessionId,
   store,
+  read,
   write,
   revive,
   assertOpen,
@@ -36,7 +39,7 @@ export function createKeyStore({
   async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
     assertOpen()
     try {
-      const found = await store.getKeys(sessionId, type, ids)
+      const found = await read(type, ids)
       for (const id of ids) unread.delete(nameOf(type, id))
       return Object.fromEntries(Object.entries(found).map(([id, value]) => [id, revive(type, value)]))
     } catch (error) {

@@ -6,6 +6,8 @@ const PREFIX = 'baileys_store_'
 const COUNTERS = {
   redis_hits: 'Reads that Redis has answered',
   redis_misses: 'Reads of a session that Redis did not have whole',
+  cache_hits: 'Keys that their owner had in memory',
+  cache_misses: 'Keys that their owner did not have in memory',
   mongo_fallbacks: 'Reads that MongoDB has answered in place of Redis',
   direct_writes: 'Writes brought to MongoDB by this process, without a queue',
   queue_publishes: 'Jobs that the queue has taken',

@@ -64,6 +64,11 @@ export interface TtlOptions {
   lockTtl?: number | undefined
 }
 
+export interface CacheOptions {
+  /** Most bytes that it may take, for all sessions together; default 64 MiB. */
+  maxBytes?: number | undefined
+}
+
 /** What every store takes. */
 export interface CommonOptions {
   /** 64 hex characters. New values are encrypted with it. Never made up, never derived from another string. */
@@ -74,6 +79,11 @@ export interface CommonOptions {
   resilience?: ResilienceOptions | undefined
   ttl?: TtlOptions | undefined
   observability?: ObservabilityOptions | undefined
+  /**
+   * What the owner of a session has read and written stays in memory; on by default. Shared by the stores of a
+   * connection, the first of which decides how large it is. `false`: this store reads everything from the database.
+   */
+  cache?: CacheOptions | false | undefined
 }
 
 function isLogger(value: unknown): boolean {
@@ -104,6 +114,9 @@ const milliseconds = v.optional(
   ),
 )
 const masterKey = v.pipe(v.string('64 hex characters'), v.regex(/^[0-9a-fA-F]{64}$/, '64 hex characters'))
+
+const MIN_CACHE_BYTES = 1024
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 /** Schema of `CommonOptions`: each message completes `"<option>" must be …`. */
 export const commonOptions = {
@@ -163,6 +176,17 @@ export const commonOptions = {
       'an object',
     ),
   ),
+  cache: v.optional(
+    v.union(
+      [
+        v.literal(false),
+        v.strictObject({
+          maxBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(MIN_CACHE_BYTES))),
+        }),
+      ],
+      `false, or { maxBytes } of ${MIN_CACHE_BYTES} bytes or more`,
+    ),
+  ),
   ttl: v.optional(
     v.strictObject(
       { defaultTtl: seconds, credsTtl: seconds, keysTtl: seconds, lockTtl: leaseSeconds },
@@ -213,6 +237,11 @@ const DEFAULT_LEASE_SECONDS = 5
 
 export function toLeaseMs({ ttl = {} }: CommonOptions): number {
   return (ttl.lockTtl ?? DEFAULT_LEASE_SECONDS) * 1000
+}
+
+/** `null`: there is no cache. */
+export function toCacheBytes({ cache = {} }: CommonOptions): number | null {
+  return cache === false ? null : (cache.maxBytes ?? DEFAULT_CACHE_BYTES)
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {

@@ -1,7 +1,7 @@
 import { ClosedError, type FencedError, hasCode } from './errors.js'
 import type { AuthPatch, AuthStore, VersionedResult } from './store.js'
 
-/** A session as its owner writes it: every write carries the token, until a later owner has taken it. */
+/** A session as its owner has it: every read and write carries the token, until a later owner has taken it. */
 export class OwnedSession {
   readonly #store: AuthStore
   readonly #sessionId: string
@@ -26,6 +26,10 @@ export class OwnedSession {
 
   get isLost(): boolean {
     return this.#lost !== undefined
+  }
+
+  readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    return this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)
   }
 
   async write(patch: AuthPatch): Promise<VersionedResult> {

@@ -1,6 +1,7 @@
 import type { Codec } from './codec.js'
 import { InvalidValueError } from './errors.js'
 import { checkKeyId, checkKeyType } from './names.js'
+import { type Packed, pack } from './packing.js'
 import {
   APP_STATE_TYPE,
   type AuthPatch,
@@ -12,27 +13,36 @@ import {
 
 const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])
 
+export interface EncodedPatch {
+  readonly writes: readonly FieldWrite[]
+  /** What each of them holds; `null` deletes. */
+  readonly values: readonly (Packed | null)[]
+}
+
 /** Patch → bytes. All of it is checked and encoded before anything is written. */
-export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): FieldWrite[] {
+export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {
   checkMembers(sessionId, patch)
-  const encode = (type: string, id: string, value: unknown): FieldWrite => {
-    const bytes = value === null || value === undefined ? null : codec.encode({ sessionId, type, id }, value)
-    return { type, id, bytes }
-  }
   const writes: FieldWrite[] = []
-  if (patch.creds !== undefined) writes.push(encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds))
+  const values: (Packed | null)[] = []
+  const encode = (type: string, id: string, value: unknown): void => {
+    const name = { sessionId, type, id }
+    const packed = value === null || value === undefined ? null : pack(name, value)
+    values.push(packed)
+    writes.push({ type, id, bytes: packed && codec.seal(name, packed) })
+  }
+  if (patch.creds !== undefined) encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds)
   for (const [type, values] of Object.entries(patch.keys ?? {})) {
     checkKeyType(type, sessionId)
     for (const [id, value] of Object.entries(values ?? {})) {
       checkKeyId(id, type, sessionId)
-      writes.push(encode(type, id, value))
+      encode(type, id, value)
     }
   }
   for (const [name, value] of Object.entries(patch.appState ?? {})) {
     checkKeyId(name, 'appState', sessionId)
-    writes.push(encode(APP_STATE_TYPE, name, value))
+    encode(APP_STATE_TYPE, name, value)
   }
-  return writes
+  return { writes, values }
 }
 
 /** Bytes → snapshot; `undefined` when the creds are not among the fields. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { OwnerCache } from './owner-cache.js'
 import type { FieldWrite } from './store.js'
 
 /** Sessions whose highest version is remembered. */
@@ -18,7 +19,8 @@ interface RecentWrite {
 
 /**
  * What this process knows of the sessions in a database, in case it goes back in time: the highest version seen of
- * each, and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions.
+ * each, and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions. Of
+ * those that it owns it also keeps what it has read and written.
  */
 export class SessionMemory {
   readonly #versions = new LRUCache<string, number>(COUNTED)
@@ -27,6 +29,13 @@ export class SessionMemory {
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
+  /** `undefined` as long as no store has asked for it. */
+  cache: OwnerCache | undefined
+
+  /** The first store that asks decides how large it is. */
+  keepCache(maxBytes: number): void {
+    this.cache ??= new OwnerCache(maxBytes)
+  }
 
   seenVersion(sessionId: string): number {
     return this.#versions.get(sessionId) ?? 0
@@ -34,6 +43,7 @@ export class SessionMemory {
 
   noteVersion(sessionId: string, version: number): void {
     if (version > this.seenVersion(sessionId)) this.#versions.set(sessionId, version)
+    this.cache?.of(sessionId)?.notice(version)
   }
 
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {

@@ -2,7 +2,15 @@ import { createCodec } from './codec.js'
 import type { StoreParts } from './codec-store.js'
 import { createMetrics, NO_METRICS } from './metrics.js'
 import { createTracer, Observer } from './observer.js'
-import { type CommonOptions, toCodecOptions, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from './options.js'
+import {
+  type CommonOptions,
+  toCacheBytes,
+  toCodecOptions,
+  toLeaseMs,
+  toLogger,
+  toRetryPolicy,
+  toTtlMs,
+} from './options.js'
 
 export type StoreSettings = Omit<StoreParts, 'backend' | 'memory' | 'observer'> & { observer: Observer }
 
@@ -24,6 +32,7 @@ export async function toSettings(options: CommonOptions, defaultTtlSeconds: numb
     retry: toRetryPolicy(options),
     ttlMs: toTtlMs(options, defaultTtlSeconds),
     leaseMs: toLeaseMs(options),
+    cacheBytes: toCacheBytes(options),
     logger,
     observer: new Observer({
       metrics: enableMetrics ? await createMetrics(metricsRegistry) : NO_METRICS,

@@ -97,8 +97,16 @@ export interface Rewind {
 export interface AuthStore {
   /** The whole session, or `null` where there is none. */
   get(sessionId: string): Promise<Versioned<AuthSnapshot> | null>
-  /** The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy. */
-  getKeys(sessionId: string, type: string, ids: readonly string[]): Promise<Record<string, unknown>>
+  /**
+   * The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy.
+   * `fencingToken`: of the last claim of this process. Its owner may be answered from memory.
+   */
+  getKeys(
+    sessionId: string,
+    type: string,
+    ids: readonly string[],
+    fencingToken?: number,
+  ): Promise<Record<string, unknown>>
   /**
    * Writes all of the patch or nothing.
    * `expectedVersion`: refused with `VERSION_MISMATCH` unless the session is at it (0: absent).

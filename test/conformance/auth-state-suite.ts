@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { describeCache } from './auth-state/cache.js'
 import { describeCreds } from './auth-state/creds.js'
 import { describeExclusive } from './auth-state/exclusive.js'
 import { describeIteration } from './auth-state/iteration.js'
@@ -14,6 +15,7 @@ export function describeAuthState(name: string, create: CreateStoreDatabase): vo
   describe(`the auth state on ${name}`, () => {
     describeOpening(create)
     describeKeys(create)
+    describeCache(create)
     describeCreds(create)
     describeSaving(create)
     describeExclusive(create)

@@ -5,12 +5,10 @@ import type { AuthStore } from '../../src/core/store.js'
 
 test('the unread guard keeps the last 10,000 ids, so that an outage does not fill the memory', async () => {
   const written: object[] = []
-  const store = {
-    getKeys: () => Promise.reject(new StoreUnavailableError('The test', 'gone')),
-  } as unknown as AuthStore
   const keys = createKeyStore({
     sessionId: 's',
-    store,
+    store: {} as AuthStore, // for what iterates
+    read: () => Promise.reject(new StoreUnavailableError('The test', 'gone')),
     write: async data => written.push(data),
     revive: (_type, value) => value,
     assertOpen() {},

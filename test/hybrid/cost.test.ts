@@ -41,7 +41,7 @@ describe.each([
 ])('$mode, with $size keys in the session', ({ enableWriteBehind, size }) => {
   async function setUp() {
     const where = place()
-    const store = await createHybridStore({ ...where, enableWriteBehind })
+    const store = await createHybridStore({ ...where, enableWriteBehind, cache: false })
     const handle = await useHybridAuthState({ sessionId: 's', store })
     onTestFinished(async () => {
       await handle.close()

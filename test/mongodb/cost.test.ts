@@ -16,6 +16,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
     const store = await createMongoStore({
       mongoClient: server.client,
       ...place,
+      cache: false,
     })
     const sessionId = `of-${size}`
     const handle = await useMongoAuthState({ sessionId, store })

@@ -22,7 +22,7 @@ const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, 
 
 describe.each([10, 10_000])('with %i keys in the session', size => {
   async function setUp() {
-    const store = await createRedisStore({ redisUrl: server.url })
+    const store = await createRedisStore({ redisUrl: server.url, cache: false })
     const sessionId = `of-${size}`
     const handle = await useRedisAuthState({ sessionId, store })
     onTestFinished(async () => {

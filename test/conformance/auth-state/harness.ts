@@ -15,6 +15,8 @@ type OpenOptions = Partial<AuthStateOptions> & {
   store?: AuthStore
   ttlMs?: number | null
   leaseMs?: number
+  /** By default there is no cache: calls to the backend are counted. */
+  cacheBytes?: number
   masterKey?: string
   logger?: Logger
 }
@@ -43,12 +45,14 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
   async function openStore({
     ttlMs = null,
     leaseMs = 5000,
+    cacheBytes,
     masterKey,
     logger = nullLogger,
   }: OpenOptions = {}) {
     const backend = new FaultyBackend(await database.open({ ttlMs }))
     const codec = await createCodec(toCodecOptions({ masterKey }))
-    const store = new CodecStore({ backend, codec, ttlMs, leaseMs, retry: RETRY, logger })
+    const parts = { backend, codec, ttlMs, leaseMs, retry: RETRY, logger }
+    const store = new CodecStore(cacheBytes === undefined ? parts : { ...parts, cacheBytes })
     closing.push(() => store.close())
     return { store, backend }
   }

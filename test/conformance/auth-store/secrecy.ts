@@ -109,7 +109,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       await write(bytes)
       await expect(read(store)).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
     }
-    for (const bytes of ['b20031', 'b14031', 'b10131', 'b10c31']) {
+    for (const bytes of ['b20031', 'b14031', 'b10231', 'b10c31']) {
       await write(bytes)
       await expect(read(store)).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
     }

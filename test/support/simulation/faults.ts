@@ -33,10 +33,11 @@ export class Faults {
     else this.#replica = redis.snapshot()
   }
 
-  /** Redis fails over to an older replica, or loses all. */
+  /** Redis fails over to an older replica, or loses all, and its replica with it: docs/hybrid.md. */
   rewindRedis(): void {
     const isWiped = this.#world.random.chance(1 / 3)
-    this.#world.redis.restore(isWiped ? new Map() : this.#replica)
+    if (isWiped) this.#replica = new Map()
+    this.#world.redis.restore(this.#replica)
     this.#world.note(isWiped ? 'redis is wiped' : 'redis fails over to an older replica')
   }
 

@@ -6,7 +6,7 @@ import { History, type WriteRecord } from './history.js'
 import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { World } from './world.js'
 
-export interface ScheduleOptions extends Mode {
+export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
   /** Redis may be wiped, and may fail over to an older replica. */
   losesRedis: boolean
   /** Owners may stall, be replaced, and wake up; and what a dead one has sent may arrive after it was replaced. */
@@ -51,7 +51,7 @@ export async function runSchedule(seed: number, options: ScheduleOptions): Promi
   const world = new World(seed)
   Math.random = world.random.next
   try {
-    const schedule = new Schedule(world, options)
+    const schedule = new Schedule(world, options, seed % 2 === 0)
     await schedule.run()
     return schedule.stats
   } catch (error) {
@@ -70,6 +70,7 @@ class Schedule {
   readonly stats: ScheduleStats = { acknowledged: 0, toOutbox: 0, failed: 0, fenced: 0, reads: 0, opened: 0 }
   readonly #world: World
   readonly #options: ScheduleOptions
+  readonly #hasCache: boolean
   readonly #history = new History([...KEYS, ...GUEST_KEYS])
   readonly #faults: Faults
   readonly #underWay = new Map<Promise<void>, Writer | undefined>()
@@ -82,7 +83,9 @@ class Schedule {
   #hasLostClaim = false
   #violation: Error | undefined
 
-  constructor(world: World, options: ScheduleOptions) {
+  /** With `hasCache` owners may read from memory: every other schedule. */
+  constructor(world: World, options: ScheduleOptions, hasCache: boolean) {
+    this.#hasCache = hasCache
     this.#world = world
     this.#options = options
     this.#faults = new Faults(world)
@@ -214,13 +217,13 @@ class Schedule {
   }
 
   #read(writer: Writer): void {
-    const { process, locked } = writer
+    const { process, locked, token } = writer
     const keys = writer.keys.filter(key => !locked.has(key) && this.#world.random.chance(0.6))
     if (keys.length === 0) return
     this.#start(
       writer,
       async () => {
-        const found = (await process.store.getKeys(SESSION, 'session', keys)) as Record<string, number>
+        const found = (await process.store.getKeys(SESSION, 'session', keys, token)) as Record<string, number>
         if (writer !== this.#owner && writer !== this.#guest) return
         this.#world.note(`${process.name} reads ${keys} as ${JSON.stringify(found)}`)
         for (const key of keys) this.#history.check(key, found[key])
@@ -249,7 +252,11 @@ class Schedule {
 
   #startProcess(): SimProcess {
     const opensDegraded = this.#options.opensDegraded && this.#faults.isOneEnough()
-    return startProcess(this.#world, `p${++this.#processes}`, { ...this.#options, opensDegraded })
+    return startProcess(this.#world, `p${++this.#processes}`, {
+      ...this.#options,
+      opensDegraded,
+      hasCache: this.#hasCache,
+    })
   }
 
   async #claim(process: SimProcess): Promise<void> {

@@ -16,6 +16,8 @@ import type { Caller, World } from './world.js'
 export interface Mode {
   isWriteBehind: boolean
   opensDegraded: boolean
+  /** Owners may read from memory. */
+  hasCache: boolean
 }
 
 export interface SimProcess extends Caller {
@@ -25,6 +27,7 @@ export interface SimProcess extends Caller {
 
 const TTL_MS = 30 * 24 * 60 * 60 * 1000
 const TIMEOUT_MS = 5000
+const CACHE_BYTES = 1024 * 1024
 /** The one that all processes work on. */
 export const SESSION = 's'
 export const names = new KeyNames('sim', { hasOutbox: true })
@@ -71,6 +74,7 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
     ...mode,
   })
   const retry = { timeoutMs: TIMEOUT_MS, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
-  const store = new CodecStore({ backend, codec, retry, ttlMs: TTL_MS, leaseMs: 5000, logger, memory })
-  return Object.assign(caller, { store, reconciler })
+  const cacheBytes = mode.hasCache ? CACHE_BYTES : null
+  const parts = { backend, codec, retry, ttlMs: TTL_MS, leaseMs: 5000, logger, memory, cacheBytes }
+  return Object.assign(caller, { store: new CodecStore(parts), reconciler })
 }

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { record, setStage } from './harness.js'
+
+const CACHE = { cacheBytes: 1024 * 1024 }
+
+export function describeCache(create: CreateStoreDatabase): void {
+  describe('the cache of an owner', () => {
+    async function setUp() {
+      const stage = await setStage(create)
+      const { store, backend } = await stage.openStore(CACHE)
+      const { keys } = (await stage.open({ store })).state
+      const read = (...ids: string[]) => keys.get('session', ids)
+      const write = (id: string, text: string) => keys.set({ session: { [id]: record(text) } })
+      return { ...stage, store, backend, keys, read, write }
+    }
+
+    test('has what was written and what was read, absent keys among it', async () => {
+      const { backend, read, write } = await setUp()
+      await write('a', 'one')
+      expect(await read('none')).toEqual({})
+      const before = backend.count('read')
+      expect(await read('a', 'none')).toEqual({ a: record('one') })
+      expect(backend.count('read')).toBe(before)
+      expect(await read('b', 'a')).toEqual({ a: record('one') })
+      expect(backend.count('read')).toBe(before + 1)
+    })
+
+    test('hands out copies, of bytes too', async () => {
+      const { keys, read, write } = await setUp()
+      await write('a', 'one')
+      // biome-ignore lint/suspicious/noExplicitAny: as `record`
+      const first = (await read('a')) as Record<string, any>
+      first.a._sessions.text = 'changed'
+      expect(await read('a')).toEqual({ a: record('one') })
+      const key = { private: Buffer.from([1]), public: Buffer.from([2]) }
+      await keys.set({ 'pre-key': { 1: key } })
+      key.private.fill(9)
+      const { 1: found } = await keys.get('pre-key', ['1'])
+      found?.private.fill(8)
+      const expected = { private: Buffer.from([1]), public: Buffer.from([2]) }
+      expect(await keys.get('pre-key', ['1'])).toEqual({ 1: expected })
+    })
+
+    test('is not filled by a write that has failed', async () => {
+      const { backend, read, write } = await setUp()
+      await write('a', 'one')
+      backend.fail('commit')
+      await expect(write('a', 'two')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      expect(await read('a')).toEqual({ a: record('one') })
+      await write('a', 'three')
+      expect(await read('a')).toEqual({ a: record('three') })
+    })
+
+    test('answers while the database is away', async () => {
+      const { backend, read, write } = await setUp()
+      await write('a', 'one')
+      backend.fail('read')
+      expect(await read('a')).toEqual({ a: record('one') })
+      await expect(read('b')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    })
+
+    test('is not that of the next owner, on the same store or on another', async () => {
+      const { open, store, read, write } = await setUp()
+      await write('a', 'one')
+      for (const options of [{ store }, CACHE]) {
+        const next = await open(options)
+        expect(await next.state.keys.get('session', ['a'])).toEqual({ a: record('one') })
+        await next.state.keys.set({ session: { a: record('next') } })
+        expect(await next.state.keys.get('session', ['a'])).toEqual({ a: record('next') })
+        await next.state.keys.set({ session: { a: record('one') } })
+      }
+      expect(await read('a')).toEqual({ a: record('one') })
+    })
+
+    test('ends with the ownership', async () => {
+      const { open, read, write } = await setUp()
+      await write('a', 'one')
+      const next = await open(CACHE)
+      await next.state.keys.set({ session: { a: record('next') } })
+      await expect(write('b', 'late')).rejects.toMatchObject({ code: 'FENCED' })
+      expect(await read('a')).toEqual({ a: record('next') })
+    })
+
+    test('ends with a lease that cannot be renewed', async () => {
+      const { open, store, read, write } = await setUp()
+      const { fencingToken } = await store.claim('s') // the hook's own is not known here
+      await expect(write('a', 'late')).rejects.toMatchObject({ code: 'FENCED' })
+      const readAsOwner = () => store.getKeys('s', 'session', ['a'], fencingToken)
+      expect(await readAsOwner()).toEqual({})
+      const next = await open(CACHE)
+      await next.state.keys.set({ session: { a: record('next') } })
+      await expect(store.renewLease('s', fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
+      expect(await readAsOwner()).toEqual({ a: record('next') })
+      expect(await read('a')).toEqual({ a: record('next') })
+    })
+
+    test('is for who shows the token', async () => {
+      const { store, backend, write } = await setUp()
+      await write('a', 'one')
+      const before = backend.count('read')
+      expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: record('one') })
+      expect(await store.getKeys('s', 'session', ['a'], Number.MAX_SAFE_INTEGER)).toEqual({
+        a: record('one'),
+      })
+      expect(backend.count('read')).toBe(before + 2)
+    })
+
+    test('has what is written past the hook: at once by its store, by another with the next write', async () => {
+      const { openStore, store, read, write } = await setUp()
+      await write('a', 'one')
+      await store.set('s', { keys: { session: { a: record('two') } } })
+      expect(await read('a')).toEqual({ a: record('two') })
+      const other = (await openStore()).store
+      await other.set('s', { keys: { session: { a: record('three') } } })
+      await write('b', 'b')
+      expect(await read('a')).toEqual({ a: record('three') })
+    })
+
+    test('ends with the session', async () => {
+      const { store, read, write } = await setUp()
+      await write('a', 'one')
+      await store.delete('s')
+      expect(await read('a')).toEqual({})
+    })
+
+    test('takes no part of a write that it has not seen whole', async () => {
+      const { backend, keys, read, write } = await setUp()
+      await write('a', 'one')
+      const gate = backend.hold('read')
+      const reading = read('a', 'b')
+      await gate.reached
+      await keys.set({ session: { a: record('two'), b: record('two') } })
+      gate.open()
+      expect(await reading).toEqual({ a: record('two'), b: record('two') })
+    })
+  })
+}

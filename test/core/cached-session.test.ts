@@ -1,0 +1,190 @@
+import { LRUCache } from 'lru-cache'
+import { describe, expect, it } from 'vitest'
+import { CachedSession, type CachedValue } from '../../src/core/cached-session.js'
+import type { Field } from '../../src/core/store.js'
+
+const fields = (...ids: string[]): Field[] => ids.map(id => ({ type: 'session', id }))
+const value = (text: string): CachedValue => ({ serialiser: 'json', bytes: Buffer.from(text) })
+const text = (cached: CachedValue | undefined): string | undefined =>
+  cached ? Buffer.from(cached.bytes).toString() : undefined
+
+/** A session at version 5, and what is asked for of the database, which answers with `state`. */
+function scene(state: { version: number; [id: string]: number | string } = { version: 5, a: 'a5', b: 'b5' }) {
+  const session = new CachedSession(new LRUCache({ max: 1000 }), 's', 7, 5)
+  const asked: string[][] = []
+  const answer = (missing: readonly Field[]) => {
+    asked.push(missing.map(({ id }) => id))
+    const values = missing.map(({ id }) => (state[id] === undefined ? null : value(String(state[id]))))
+    return { version: state.version, values }
+  }
+  return {
+    session,
+    state,
+    asked,
+    answer,
+    read: async (...ids: string[]) =>
+      (await session.readThrough(fields(...ids), async missing => answer(missing))).map(text),
+    /** Ends at once, as the next version of the state. */
+    write(id: string, to: string) {
+      const write = session.beginWrite(fields(id))
+      state[id] = to
+      session.endWrite(write, ++state.version, [value(to)])
+    },
+  }
+}
+
+describe('a cached session', () => {
+  it('asks once for what it has read, absent fields among it', async () => {
+    const { read, asked } = scene()
+    expect(await read('a', 'none')).toEqual(['a5', undefined])
+    expect(await read('none', 'a')).toEqual([undefined, 'a5'])
+    expect(asked).toEqual([['a', 'none']])
+  })
+
+  it('has what was written, once the write has ended', async () => {
+    const { session, state, read, asked } = scene()
+    await read('a')
+    const write = session.beginWrite(fields('a', 'gone'))
+    expect(await read('a')).toEqual(['a5'])
+    state.version = 6
+    session.endWrite(write, 6, [value('a6'), null])
+    expect(await read('a', 'gone')).toEqual(['a6', undefined])
+    expect(asked).toEqual([['a']])
+  })
+
+  it('asks for the missing ones alone', async () => {
+    const { read, asked } = scene()
+    await read('a')
+    expect(await read('a', 'b')).toEqual(['a5', 'b5'])
+    expect(asked).toEqual([['a'], ['b']])
+  })
+
+  it('shares no memory with what it was given', async () => {
+    const { session, read } = scene()
+    const bytes = Buffer.from('xxa6').subarray(2)
+    session.endWrite(session.beginWrite(fields('a')), 6, [{ serialiser: 'json', bytes }])
+    bytes.fill(0)
+    expect(await read('a')).toEqual(['a6'])
+  })
+})
+
+describe('nothing older than what was seen is read', () => {
+  it('where an answer comes after a later write has ended', async () => {
+    const { session, write, read, answer } = scene()
+    let release: (() => void) | undefined
+    const late = session.readThrough(fields('a'), async missing => {
+      const old = answer(missing)
+      await new Promise<void>(resolve => {
+        release = resolve
+      })
+      return old
+    })
+    write('a', 'a6')
+    release?.()
+    await late
+    expect(await read('a')).toEqual(['a6'])
+  })
+
+  it('where writes of one field end in another order', async () => {
+    const { session, state, read } = scene()
+    const first = session.beginWrite(fields('a'))
+    const second = session.beginWrite(fields('a'))
+    Object.assign(state, { version: 7, a: 'a7' })
+    session.endWrite(second, 7, [value('a7')])
+    session.endWrite(first, 6, [value('a6')])
+    expect(await read('a')).toEqual(['a7'])
+  })
+
+  it('where an answer shows a write that has not ended: its other fields are asked for', async () => {
+    const { session, state, read, asked } = scene()
+    await read('a', 'b')
+    session.beginWrite(fields('b', 'c'))
+    Object.assign(state, { version: 6, b: 'b6', c: 'c6' })
+    expect(await read('c')).toEqual(['c6'])
+    expect(await read('a', 'b')).toEqual(['a5', 'b6'])
+    expect(asked).toEqual([['a', 'b'], ['c'], ['b']])
+  })
+
+  it('where a write ends while another part is asked for: all of it is asked for again', async () => {
+    const { session, state, read, asked, answer } = scene()
+    await read('a')
+    const write = session.beginWrite(fields('a', 'b'))
+    const values = await session.readThrough(fields('a', 'b'), async missing => {
+      const old = answer(missing)
+      if (asked.length > 2) return old
+      Object.assign(state, { version: 6, a: 'a6', b: 'b6' })
+      session.endWrite(write, 6, [value('a6'), value('b6')])
+      return old
+    })
+    expect(values.map(text)).toEqual(['a6', 'b6'])
+  })
+})
+
+describe('others are noticed', () => {
+  it('by the version of an answer', async () => {
+    const { state, read } = scene()
+    await read('a')
+    Object.assign(state, { version: 6, a: 'other' })
+    await read('b')
+    expect(await read('a')).toEqual(['other'])
+  })
+
+  it('by the version of a write of our own', async () => {
+    const { state, read, write } = scene()
+    await read('a', 'b')
+    Object.assign(state, { version: 6, a: 'other' })
+    write('b', 'b7')
+    expect(await read('a', 'b')).toEqual(['other', 'b7'])
+  })
+
+  it('by any other call that has seen a version', async () => {
+    const { session, state, read } = scene()
+    await read('a')
+    Object.assign(state, { version: 6, a: 'other' })
+    session.notice(6)
+    expect(await read('a')).toEqual(['other'])
+  })
+
+  it('and our own writes are not taken for theirs', async () => {
+    const { write, read, asked } = scene()
+    await read('b')
+    for (let n = 0; n < 5; n++) write('a', `a${n}`)
+    expect(await read('a', 'b')).toEqual(['a4', 'b5'])
+    expect(asked).toEqual([['b']])
+  })
+})
+
+describe('a write that has failed', () => {
+  it('may have been carried out: the database is asked until another has succeeded', async () => {
+    const { session, state, read, write, asked } = scene()
+    await read('a')
+    session.failWrite(session.beginWrite(fields('a')))
+    expect(await read('a')).toEqual(['a5'])
+    Object.assign(state, { version: 6, a: 'late' })
+    expect(await read('a')).toEqual(['late'])
+    write('b', 'b7')
+    await read('a')
+    asked.length = 0
+    expect(await read('a', 'b')).toEqual(['late', 'b7'])
+    expect(asked).toEqual([])
+  })
+
+  it('is not overcome by one that began before it failed', async () => {
+    const { session, state, read } = scene()
+    const before = session.beginWrite(fields('b'))
+    session.failWrite(session.beginWrite(fields('a')))
+    state.version = 6
+    session.endWrite(before, 6, [value('b6')])
+    expect(await read('a')).toEqual(['a5'])
+    state.a = 'late'
+    expect(await read('a')).toEqual(['late'])
+  })
+})
+
+it('holds nothing from before a reset', async () => {
+  const { session, state, read } = scene()
+  await read('a')
+  session.reset(9)
+  Object.assign(state, { version: 9, a: 'a9' })
+  expect(await read('a')).toEqual(['a9'])
+})
