@@ -1,4 +1,4 @@
-import { type Carrier, fromTree, isPlainObject, reviveBytes, toTree } from './value-tree.js'
+import { type Carrier, fromTree, isPlainJson, isPlainObject, reviveBytes, toTree } from './value-tree.js'
 
 /** Bytes as Baileys' BufferJSON writes them; see value-tree.ts for the rest. */
 const JSON_CARRIER: Carrier = {
@@ -12,12 +12,14 @@ const JSON_CARRIER: Carrier = {
  * `InvalidValueError` for what would not come back: a Map, Set, RegExp, Error or Promise, another typed array, a cycle.
  */
 export function serialize(value: unknown): string {
-  return JSON.stringify(toTree(value, JSON_CARRIER))
+  return JSON.stringify(isPlainJson(value) ? value : toTree(value, JSON_CARRIER))
 }
 
 /** Throws `SyntaxError` when `text` is no JSON. */
 export function deserialize(text: string): unknown {
-  return fromTree(JSON.parse(text))
+  const tree = JSON.parse(text)
+  const mayHaveTags = text.includes('"type"') || text.includes('\\u') // which may spell it as well
+  return mayHaveTags ? fromTree(tree) : tree
 }
 
 /**

@@ -11,6 +11,9 @@ const packr = new Packr({
   copyBuffers: true,
 })
 
+/** The name that every tag has, as it is packed. */
+const TYPE = Buffer.from('\xa4type', 'latin1')
+
 /** What UTF-8 would change, and names that mean something to msgpackr. */
 class Inexact extends Error {}
 
@@ -37,5 +40,6 @@ export function pack(value: unknown): Buffer | undefined {
 
 /** Throws for what is no MessagePack. */
 export function unpack(bytes: Buffer): unknown {
-  return fromTree(packr.unpack(bytes))
+  const tree = packr.unpack(bytes)
+  return bytes.includes(TYPE) ? fromTree(tree) : tree
 }

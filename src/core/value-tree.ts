@@ -39,6 +39,23 @@ export function toTree(value: unknown, carrier: Carrier): unknown {
   return tree
 }
 
+/** Whether JSON gives `value` back as it is, without a tag: objects of text and numbers. Quicker than to make a tree. */
+export function isPlainJson(value: unknown, depth = 0): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true
+    case 'number':
+      return isJsonNumber(value)
+    case 'object':
+      if (value === null) return true
+      if (depth > MAX_DEPTH) return false
+      return Array.isArray(value) ? isPlainArray(value, depth) : isPlainTree(value, depth)
+    default:
+      return false
+  }
+}
+
 /** The value that `tree` stands for, made of its own objects. Throws for tags around nonsense. */
 export function fromTree(tree: unknown): unknown {
   if (typeof tree !== 'object' || tree === null || tree instanceof Uint8Array) return tree
@@ -145,6 +162,20 @@ function mapObject(object: Tree, carrier: Carrier, depth: number): Tree {
   }
   const tree = copy ?? object
   return isTagged(object) && TAGS.has(object.type) ? { type: 'Object', data: tree } : tree
+}
+
+function isPlainArray(array: unknown[], depth: number): boolean {
+  for (let i = 0; i < array.length; i++) if (!isPlainJson(array[i], depth + 1)) return false
+  return true
+}
+
+function isPlainTree(object: object, depth: number): boolean {
+  if (Object.getPrototypeOf(object) !== Object.prototype) return false
+  const tree = object as Tree
+  if (typeof tree.type === 'string') return false // it may look like a tag
+  // Far quicker than Object.keys; what else it finds only leads the other way.
+  for (const name in tree) if (!isPlainJson(tree[name], depth + 1)) return false
+  return true
 }
 
 function asObject(data: unknown): Tree {

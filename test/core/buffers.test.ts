@@ -139,6 +139,16 @@ describe.each(formats)('$format', ({ roundTrip }) => {
   })
 })
 
+describe('deserialize', () => {
+  it.each([
+    '{"type":"Buffer","data":"aGk="}',
+    '{ "type" : "Buffer", "data" : "aGk=" }',
+    '{"\\u0074ype":"Buffer","data":"aGk="}',
+  ])('finds a tag however it is spelt: %s', text =>
+    expect(deserialize(`[${text}]`)).toStrictEqual([Buffer.from('hi')]),
+  )
+})
+
 describe('deserialize and serialize', () => {
   it('write the tags that are documented', () => {
     const value = [

@@ -96,14 +96,21 @@ describe.each(ciphers)('%s', cipher => {
 })
 
 describe('without encryption', () => {
-  it('a value is a header of two bytes and its MessagePack', async () => {
+  it('text and numbers are a header of two bytes and JSON', async () => {
     const codec = await makeCodec({})
     const bytes = Buffer.from(codec.encode(NAME, { a: 1 }))
-    expect(bytes).toEqual(Buffer.of(0xb1, 1, 0xde, 0, 1, 0xa1, 0x61, 1))
+    expect(bytes).toEqual(Buffer.concat([Buffer.of(0xb1, 0), Buffer.from('{"a":1}')]))
     expect(codec.decode(NAME, bytes)).toEqual({ a: 1 })
   })
 
-  it('a value in JSON, as it was written at first, is read', async () => {
+  it('what holds bytes is a header of two bytes and MessagePack', async () => {
+    const codec = await makeCodec({})
+    const bytes = Buffer.from(codec.encode(NAME, { a: Buffer.of(7, 8) }))
+    expect(bytes).toEqual(Buffer.of(0xb1, 1, 0xde, 0, 1, 0xa1, 0x61, 0xc4, 2, 7, 8))
+    expect(codec.decode(NAME, bytes)).toStrictEqual({ a: Buffer.of(7, 8) })
+  })
+
+  it('bytes in JSON, as they were written at first, are read', async () => {
     const json = Buffer.concat([Buffer.of(0xb1, 0), Buffer.from('{"a":{"type":"Buffer","data":"aGk="}}')])
     expect((await makeCodec({})).decode(NAME, json)).toStrictEqual({ a: Buffer.from('hi') })
   })
