@@ -10,7 +10,7 @@ import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { OperationIds } from './operation-ids.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
-import { type RetryPolicy, withRetry } from './retry.js'
+import { type Call, type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
 import { settleEach } from './settle-each.js'
@@ -133,8 +133,8 @@ export class CodecStore implements AuthStore {
     const commit = { writes, operationId, expectedVersion, fencingToken }
     const cached = this.#memory.cache?.of(sessionId)
     const underWay = cached?.beginWrite(writes)
-    const writing = this.#rewinds.write('set', sessionId, (seenVersion, signal) =>
-      this.#backend.commit(sessionId, { ...commit, seenVersion, signal }),
+    const writing = this.#rewinds.write('set', sessionId, (seenVersion, call) =>
+      this.#backend.commit(sessionId, { ...commit, seenVersion, call }),
     )
     const result = await writing.catch(error => {
       if (underWay) cached?.failWrite(underWay)
@@ -152,8 +152,8 @@ export class CodecStore implements AuthStore {
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
-    await this.#rewinds.write('delete', sessionId, (seenVersion, signal) =>
-      this.#backend.delete(sessionId, { ...deletion, seenVersion, signal }),
+    await this.#rewinds.write('delete', sessionId, (seenVersion, call) =>
+      this.#backend.delete(sessionId, { ...deletion, seenVersion, call }),
     )
     this.#memory.forgetWrites(sessionId)
     this.#memory.cache?.forget(sessionId)
@@ -291,11 +291,7 @@ export class CodecStore implements AuthStore {
     if (this.#isClosed) throw new ClosedError('The store', { sessionId })
   }
 
-  #run<T>(
-    operation: string,
-    sessionId: string | undefined,
-    action: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+  #run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
     this.#assertOpen(sessionId)
     return this.#observer.run(operation, sessionId, () =>
       withRetry(this.#retry, { operation, sessionId }, action),

@@ -2,9 +2,9 @@ import { InvalidKeyError, InvalidSessionIdError } from './errors.js'
 
 /** Longest session id or key id, in UTF-8 bytes. */
 export const MAX_NAME_BYTES = 1024
+/** Of a UTF-16 code unit in UTF-8. */
+const MAX_BYTES_A_UNIT = 3
 const KEY_TYPE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-/** A surrogate without its other half: UTF-8 would fold all of them into one character. */
-const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/
 
 export function checkSessionId(sessionId: unknown): asserts sessionId is string {
   const fault = findFault(sessionId)
@@ -33,7 +33,9 @@ function findFault(name: unknown): string | undefined {
   if (typeof name !== 'string') return `it is of type ${typeof name}`
   if (name === '') return 'it is empty'
   if (name.includes('\0')) return 'it holds a NUL'
-  if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) return 'it is longer'
-  if (LONE_SURROGATE.test(name)) return 'it holds half of a surrogate pair'
+  const mayBeLonger = name.length * MAX_BYTES_A_UNIT > MAX_NAME_BYTES
+  if (mayBeLonger && Buffer.byteLength(name) > MAX_NAME_BYTES) return 'it is longer'
+  // UTF-8 would fold all halves into one character.
+  if (!name.isWellFormed()) return 'it holds half of a surrogate pair'
   return undefined
 }

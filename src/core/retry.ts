@@ -19,30 +19,41 @@ export interface Attempt {
   sessionId?: string | undefined
 }
 
+/** A call, as those know it who carry it out. */
+export interface Call {
+  /** Nobody waits for it any more. */
+  readonly isAbandoned: boolean
+}
+
+/** Throws when nobody waits for the call any more. */
+export function assertAwaited(call: Call | undefined): void {
+  if (call?.isAbandoned) throw new Error('Nobody waits for this call any more.')
+}
+
 /**
  * Runs `action` until it succeeds, fails for good, has been retried `maxRetries` times, or the deadline is over.
  * Only `STORE_UNAVAILABLE` and `TIMEOUT` are retried, after an exponential backoff with full jitter
  * (AWS Architecture Blog, "Exponential Backoff and Jitter"). Throws `StoreTimeoutError` at the deadline,
- * whether or not `action` ever ends: its signal then says that nobody waits for it any more.
+ * whether or not `action` ever ends: its call is then abandoned.
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
   attempt: Attempt,
-  action: (signal: AbortSignal) => Promise<T>,
+  action: (call: Call) => Promise<T>,
 ): Promise<T> {
   const deadlineMs = performance.now() + policy.timeoutMs
-  const controller = new AbortController()
+  const call = { isAbandoned: false }
   let first: unknown
   let timeout: unknown
   for (let retries = 0; ; retries++) {
     try {
       const leftMs = deadlineMs - performance.now()
-      return await withDeadline(leftMs, policy, attempt, () => action(controller.signal))
+      return await withDeadline(leftMs, policy, attempt, () => action(call))
     } catch (error) {
       const delayMs = Math.random() * policy.baseDelayMs * policy.multiplier ** retries
       const isOver = performance.now() + delayMs >= deadlineMs
       const isTimeout = hasCode(error, 'TIMEOUT')
-      if (isOver) controller.abort()
+      if (isOver) call.isAbandoned = true
       if (!isTimeout && !hasCode(error, 'STORE_UNAVAILABLE')) throw error
       if (isTimeout) timeout ??= error
       first ??= error
@@ -53,14 +64,14 @@ export async function withRetry<T>(
   }
 }
 
-async function withDeadline<T>(
+function withDeadline<T>(
   leftMs: number,
   policy: RetryPolicy,
   { operation, sessionId }: Attempt,
   action: () => Promise<T>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
     const expire = (dueMs: number) => {
       // It may be this process that was busy, with the answer waiting to be taken: that time does not count.
       const lateMs = performance.now() - dueMs
@@ -70,11 +81,8 @@ async function withDeadline<T>(
     const arm = (ms: number) => {
       timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS), performance.now() + ms)
     }
+    const answer = action()
     arm(leftMs)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
   })
-  try {
-    return await Promise.race([action(), timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { hasCode, maskSessionId, RewoundError } from './errors.js'
 import type { Logger } from './logger.js'
+import type { Call } from './retry.js'
 import type { SessionMemory } from './session-memory.js'
 import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js'
 
 /** A store that keeps going back while it is being healed is given up on after so many times. */
 const MAX_HEALS = 3
 
-type Run = <T>(
-  operation: string,
-  sessionId: string,
-  action: (signal: AbortSignal) => Promise<T>,
-) => Promise<T>
+type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
 
 /**
  * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
@@ -54,12 +51,12 @@ export class RewindGuard {
   async write<T>(
     operation: string,
     sessionId: string,
-    action: (seenVersion: number, signal: AbortSignal) => Promise<T>,
+    action: (seenVersion: number, call: Call) => Promise<T>,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       const seenVersion = this.memory.seenVersion(sessionId)
       try {
-        return await this.#run(operation, sessionId, signal => action(seenVersion, signal))
+        return await this.#run(operation, sessionId, call => action(seenVersion, call))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
         const { seen, found } = error as RewoundError
@@ -81,13 +78,13 @@ export class RewindGuard {
   async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
     const writes = this.memory.writesAfter(sessionId, foundVersion)
     const fencingToken = this.memory.token(sessionId)
-    const result = await this.#run('heal', sessionId, signal =>
+    const result = await this.#run('heal', sessionId, call =>
       this.#backend.commit(sessionId, {
         writes,
         operationId: randomUUID(),
         fencingToken,
         above: seenVersion,
-        signal,
+        call,
       }),
     )
     this.noteCommit(sessionId, result, writes)

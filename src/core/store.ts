@@ -5,6 +5,7 @@
 import type { Registry } from 'prom-client'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
+import type { Call } from './retry.js'
 
 /** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
 export type StoredCreds = Record<string, unknown>
@@ -208,7 +209,7 @@ export interface Guard {
 
 /** A write that nobody waits for any more must not be carried out after a later one. */
 interface Abandonable {
-  readonly signal?: AbortSignal | undefined
+  readonly call?: Call | undefined
 }
 
 export interface Commit extends Guard, Abandonable {

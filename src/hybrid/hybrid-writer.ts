@@ -7,6 +7,7 @@ import {
 } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { MAX_REMEMBERED } from '../core/operation-ids.js'
+import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
@@ -129,8 +130,8 @@ export class HybridWriter {
     }
   }
 
-  #writeToRedis<T>(sessionId: string, { signal }: Commit | Deletion, toRedis: () => Promise<T>): Promise<T> {
-    signal?.throwIfAborted()
+  #writeToRedis<T>(sessionId: string, { call }: Commit | Deletion, toRedis: () => Promise<T>): Promise<T> {
+    assertAwaited(call)
     const state = this.#states.of(sessionId)
     if (state.isBehind) throw new SessionColdError({ sessionId }) // a write has just gone past Redis
     return state.atRedis.run(toRedis)
@@ -139,7 +140,7 @@ export class HybridWriter {
   /** Past Redis, while it is away. Only for a session that MongoDB has as new as this process knows it. */
   async #bypass<T>(
     sessionId: string,
-    { seenVersion = 0, fencingToken, signal }: Commit | Deletion,
+    { seenVersion = 0, fencingToken, call }: Commit | Deletion,
     toMongo: () => Promise<T>,
     outage: StoreError,
   ): Promise<T> {
@@ -148,7 +149,7 @@ export class HybridWriter {
     if (!exists || version < seenVersion) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
-    signal?.throwIfAborted()
+    assertAwaited(call)
     state.noteDivergence()
     try {
       const result = await state.bypassing.run(toMongo)

@@ -33,18 +33,29 @@ if isExpired and begins then redis.call('DEL', credsKey, keysKey) end
 version = math.max(version, above or 0) + 1
 fence = math.max(fence, tonumber(token) or 0)
 updatedAt = now
-redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt))
-redis.call('HDEL', credsKey, 'vacant')
-redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt))
-noteOperation(operation)
-if credsAction == 'set' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
+local at = endOf(ARGV[8])
+local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
+  'ops', withOperation(operation)}
+local fields = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6]}
+if at then
+  head[9], head[10] = 'expiresAt', at
+  fields[7], fields[8] = '@expiresAt', at
+end
+if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11] end
+redis.call('HSET', credsKey, unpack(head))
+if isVacant then redis.call('HDEL', credsKey, 'vacant') end
 if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
 for from = firstDelete, firstWrite - 1, PAIRS do
   redis.call('HDEL', keysKey, unpack(ARGV, from, math.min(from + PAIRS, firstWrite) - 1))
 end
-for from = firstWrite, #ARGV, 2 * PAIRS do
-  redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 2 * PAIRS - 1, #ARGV)))
+for i = firstWrite, #ARGV do
+  if #fields == 2 * PAIRS then
+    redis.call('HSET', keysKey, unpack(fields))
+    fields = {}
+  end
+  fields[#fields + 1] = ARGV[i]
 end
-renew(ARGV[8], ARGV[9])
+redis.call('HSET', keysKey, unpack(fields))
+keep(ARGV[8], ARGV[9])
 if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
 return {1, version, updatedAt, begins and 2 or 1, waiting()}

@@ -13,7 +13,7 @@ if refusal then return refusal end
 local isThere = isHalf or (hasHead and not isVacant)
 if isThere then
   vacate(ARGV[7])
-  noteOperation(ARGV[2])
+  redis.call('HSET', credsKey, 'ops', withOperation(ARGV[2]))
   if outboxKey then enqueue(ARGV[8], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[9]) end
 end
 return {1, version, fence, isThere and 1 or 0, waiting()}

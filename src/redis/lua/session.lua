@@ -45,38 +45,53 @@ local function vacate(tombstoneMs)
   redis.call('PEXPIRE', credsKey, tombstoneMs)
 end
 
--- lifeMs: '' is for ever. What has expired stays for graceMs, in case that its owner comes back.
-local function renew(lifeMs, graceMs)
-  if lifeMs == '' then
+-- When a life that begins now ends; nil for one that lasts for ever. lifeMs: '' is for ever.
+local function endOf(lifeMs)
+  return lifeMs ~= '' and digits(now + lifeMs) or nil
+end
+
+-- Has Redis keep the session for its life, and graceMs more in case that its owner comes back.
+local function keep(lifeMs, graceMs)
+  if lifeMs ~= '' then
+    local ms = digits(lifeMs + graceMs)
+    redis.call('PEXPIRE', credsKey, ms)
+    redis.call('PEXPIRE', keysKey, ms)
+  elseif expiresAt or isVacant then
     redis.call('HDEL', credsKey, 'expiresAt')
     redis.call('HDEL', keysKey, '@expiresAt')
     redis.call('PERSIST', credsKey)
     redis.call('PERSIST', keysKey)
-    return
   end
-  local at = digits(now + lifeMs)
-  redis.call('HSET', credsKey, 'expiresAt', at)
-  redis.call('HSET', keysKey, '@expiresAt', at)
-  redis.call('PEXPIRE', credsKey, digits(lifeMs + graceMs))
-  redis.call('PEXPIRE', keysKey, digits(lifeMs + graceMs))
+end
+
+local function renew(lifeMs, graceMs)
+  local at = endOf(lifeMs)
+  if at then
+    redis.call('HSET', credsKey, 'expiresAt', at)
+    redis.call('HSET', keysKey, '@expiresAt', at)
+  end
+  keep(lifeMs, graceMs)
 end
 
 -- The version and the instant that the operation took when it was applied before; nil when it was not.
 local function findOperation(id)
+  if not string.find(ops, id .. ' ', 1, true) then return end -- far quicker than to look at each
   for known, atVersion, at in string.gmatch(ops, '(%S+) (%S+) (%S+)\n') do
     if known == id then return tonumber(atVersion), tonumber(at) end
   end
 end
 
--- Remembers the last 16 operations: those that a lost connection can leave unanswered.
-local function noteOperation(id)
-  local kept, count = {id .. ' ' .. digits(version) .. ' ' .. digits(updatedAt) .. '\n'}, 1
-  for line in string.gmatch(ops, '[^\n]+\n') do
-    if count == 16 then break end
-    count = count + 1
-    kept[count] = line
+-- The last operations, this one first: at least 16, those that a lost connection can leave unanswered.
+local function withOperation(id)
+  local line = id .. ' ' .. digits(version) .. ' ' .. digits(updatedAt) .. '\n'
+  local MOST_BYTES = 1024 -- counting them each time would take longer than all the rest
+  if #ops <= MOST_BYTES then return line .. ops end
+  local kept = {line}
+  for older in string.gmatch(ops, '[^\n]+\n') do
+    kept[#kept + 1] = older
+    if #kept == 16 then break end
   end
-  redis.call('HSET', credsKey, 'ops', table.concat(kept))
+  return table.concat(kept)
 end
 
 -- Puts an entry for this version into the outbox. idOpening: a JSON string without its closing quote; rest: all

@@ -71,7 +71,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'carry out what nobody waits for',
-    edits: [{ file: HYBRID_WRITER, from: 'signal?.throwIfAborted()', to: '' }],
+    edits: [{ file: HYBRID_WRITER, from: 'assertAwaited(call)', to: '' }],
   },
   {
     name: 'bring writes past those that wait before them',
