@@ -67,12 +67,13 @@ export class Aligner {
       await this.#applier.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
       const head = await this.#mongo.readHead(sessionId)
-      if (isInStep(peek, head)) {
+      if (isInStep(peek, head) && !state.hasForked) {
         heal()
         this.#states.release(sessionId)
         return { peek, head }
       }
-      if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
+      if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek))
+      else if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
       else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek)
       await sleep(Math.random() * PAUSE_MS * round)
@@ -104,9 +105,10 @@ export class Aligner {
     state.lostBypass = undefined
   }
 
-  async #bringToRedis(sessionId: string, peek: Peek): Promise<void> {
+  /** `false`: it has changed meanwhile. */
+  async #bringToRedis(sessionId: string, peek: Peek): Promise<boolean> {
     const session = await this.#mongo.readWhole(sessionId)
-    await this.#redis.install(sessionId, peek, session)
+    return this.#redis.install(sessionId, peek, session)
   }
 
   /** MongoDB has gone back, as after a restore: all of the session is written again. */

@@ -17,7 +17,7 @@ import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
-import type { RedisSide } from './redis-side.js'
+import type { RedisCommit, RedisDeletion, RedisSide } from './redis-side.js'
 import type { EntryCount, SessionStates } from './session-state.js'
 
 /** A write that goes past Redis outranks whatever Redis may hold. */
@@ -168,12 +168,14 @@ export class HybridWriter {
     const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
     const { version, updatedAtMs, waiting: entries } = taken
     if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
+    const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
+    if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
     const isForked = applied && (await this.#isForked(sessionId, applied))
     if (!isForked) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
-    return this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
+    return settle()
   }
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
@@ -183,15 +185,29 @@ export class HybridWriter {
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
     if (isEntered) {
+      const settle = () =>
+        this.#settleFork(sessionId, deletion, above => this.#mongo.delete(sessionId, above))
+      if (this.#isTakenTwice(sessionId, taken)) return settle()
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
       const applied = await this.#passOn(sessionId, write, { entries, removals })
       if (!applied || !(await this.#isForked(sessionId, applied))) return
-      return this.#settleFork(sessionId, deletion, above => this.#mongo.delete(sessionId, above))
+      return settle()
     }
     // Redis has no such session: if MongoDB has one, it must not come back from there.
     this.#states.of(sessionId).noteDivergence()
     await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined }) // it may have forgotten a tombstone
+  }
+
+  /**
+   * Whether Redis has given a version that this process has seen taken: it has lost writes since. Answers of a connection
+   * come in order, so whatever was seen of Redis before this answer was there before this write.
+   */
+  #isTakenTwice(sessionId: string, { version, isRepeated }: RedisCommit | RedisDeletion): boolean {
+    const state = this.#states.of(sessionId)
+    const highest = Math.max(state.highestTaken, this.#memory.seenVersion(sessionId))
+    state.highestTaken = Math.max(highest, version)
+    return version <= highest && !isRepeated
   }
 
   /**
@@ -211,7 +227,9 @@ export class HybridWriter {
     write: W,
     toMongo: (above: W) => Promise<T>,
   ): Promise<T> {
-    this.#states.of(sessionId).noteDivergence()
+    const state = this.#states.of(sessionId)
+    state.hasForked = true
+    state.noteDivergence()
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
     const result = await toMongo({ ...write, operationId, seenVersion: undefined, step: BYPASS_STEP })

@@ -55,6 +55,8 @@ export interface RedisCommit {
   isEntered: boolean
   /** Whether the session began with it. */
   begins: boolean
+  /** Whether it had been carried out before: its answer was lost. */
+  isRepeated: boolean
   /** Entries in the outbox, its own among them. */
   waiting: number
 }
@@ -65,6 +67,8 @@ export interface RedisDeletion {
   fence: number
   /** Whether there was a session to remove. */
   isEntered: boolean
+  /** As of `RedisCommit`. */
+  isRepeated: boolean
   waiting: number
 }
 
@@ -78,6 +82,8 @@ export interface Peek {
 }
 
 const SOURCES = { peek, install }
+/** The effect of what a script had done before. */
+const REPEATED = 3
 
 /**
  * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
@@ -143,15 +149,22 @@ export class RedisSide {
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
     const [, version, updatedAtMs, effect, waiting] = reply as [1, number, number, number, number]
-    return { version, updatedAtMs, isEntered: effect > 0, begins: effect === 2, waiting }
+    return {
+      version,
+      updatedAtMs,
+      isEntered: effect > 0,
+      begins: effect === 2,
+      isRepeated: effect === REPEATED,
+      waiting,
+    }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<RedisDeletion> {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
     const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
-    const [, version, fence, isEntered, waiting] = reply as [1, number, number, number, number]
-    return { version, fence, isEntered: isEntered === 1, waiting }
+    const [, version, fence, effect, waiting] = reply as [1, number, number, number, number]
+    return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, waiting }
   }
 
   /** `after`: the token to take, unless a higher one has been handed out here. */

@@ -39,6 +39,10 @@ export class SessionState {
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
+  /** The highest version that Redis has given to a write of this process. */
+  highestTaken = 0
+  /** Redis has lost writes, and has taken others since: what it holds is not what MongoDB has, whatever the version. */
+  hasForked = false
   /** A write past Redis that was given up, and that MongoDB may still be asked to carry out. */
   lostBypass: Guard | undefined
   /** Other writes wait in the outbox than those of this process. */

@@ -85,6 +85,22 @@ test.each([1, 5])(
   },
 )
 
+test('a version that Redis gives twice is noticed at once: nothing is read until MongoDB has settled it', async () => {
+  const { hot, proxy, open, proxied } = await setUp()
+  const [one, other] = [await open(proxied), await open()]
+  await one.set('s', { creds: { registrationId: 7 } })
+  const goBack = await hot.remember()
+  const release = proxy.hold()
+  const first = one.set('s', { keys: { session: { a: 'first' } } })
+  await expect.poll(() => other.getKeys('s', 'session', ['a'])).toEqual({ a: 'first' })
+  await goBack()
+  const second = one.set('s', { keys: { session: { b: 'second' } } })
+  await expect(second).rejects.toMatchObject({ code: expect.stringMatching(/^(STORE_UNAVAILABLE|TIMEOUT)$/) })
+  expect(await first).toMatchObject({ durability: 'outbox' })
+  await expect(one.getKeys('s', 'session', ['a'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  release()
+})
+
 test('a deletion in a Redis that has gone back deletes what MongoDB has, too', async () => {
   const { hot, open } = await setUp()
   const [one, other] = [await open(), await open()]

@@ -9,14 +9,14 @@
 -- ARGV[15] number of fields to delete: their names follow, then names and envelopes of those to write
 --
 -- Returns {1, version, updatedAt, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 for none, 1 for
--- a write, 2 for one that a session begins with.
+-- a write, 2 for one that a session begins with, 3 for one that was applied before.
 local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[7])
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local firstDelete, firstWrite = 16, 16 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 
 local appliedVersion, appliedAt = findOperation(operation)
-if appliedVersion then return {1, appliedVersion, appliedAt, 1, waiting()} end
+if appliedVersion then return {1, appliedVersion, appliedAt, 3, waiting()} end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end

@@ -5,9 +5,10 @@
 -- ARGV[7]  life of the tombstone in ms
 -- ARGV[8], ARGV[9]  what enqueue() makes an entry of
 --
--- Returns {1, version, fence, whether there was a session to remove, entries in the outbox} or {0, reason, actual}.
+-- Returns {1, version, fence, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 where there was no
+-- session to remove, 1 for a deletion, 3 for one that was applied before.
 local appliedVersion = findOperation(ARGV[2])
-if appliedVersion then return {1, appliedVersion, fence, 1, waiting()} end
+if appliedVersion then return {1, appliedVersion, fence, 3, waiting()} end
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = isHalf or (hasHead and not isVacant)

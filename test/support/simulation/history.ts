@@ -43,8 +43,9 @@ export class History {
     this.#floors = new Map()
   }
 
-  /** Redis has lost data. */
+  /** Redis has lost data: of what was never acknowledged, that it was read does not keep it. */
   loseOutbox(): void {
+    for (const [key, { outcome }] of this.#floors) if (outcome === 'unknown') this.#floors.delete(key)
     for (const records of this.#byKey.values()) {
       for (const record of records) if (!record.isDurable) record.mayBeLost = true
     }

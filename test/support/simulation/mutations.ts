@@ -54,6 +54,10 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: HYBRID_WRITER, from: 'await state.atRedis.end()', to: '' }],
   },
   {
+    name: 'take a version that was taken before',
+    edits: [{ file: HYBRID_WRITER, from: 'return version <= highest && !isRepeated', to: 'return false' }],
+  },
+  {
     name: 'do not forestall a lost write past Redis',
     edits: [
       { file: 'src/hybrid/aligner.ts', from: 'if (state.lostBypass)', to: 'if (state.lostBypass && false)' },
