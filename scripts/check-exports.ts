@@ -1,25 +1,15 @@
 /**
  * Holds package.json, the sources, the build and the docs to one another: every entry is exported and every export is
- * an entry; both module formats export the same names; a built entry reaches only the packages that it may; and the
- * docs name no subpath that is not there. Run after a build.
+ * an entry; both module formats export the same names; and the docs name no subpath that is not there. Run after a build.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { findImports } from './find-imports.js'
 
 type Target = { types: string; default: string }
 type Conditions = { import: Target; require: Target }
 
-/** Packages that importing a subpath loads at once. */
-const LOADS: Readonly<Record<string, readonly string[]>> = {
-  '.': [],
-  './hybrid': ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'opossum', 'tweetnacl', 'valibot'],
-  './mongodb': ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
-  './redis': ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
-  './sqlite': ['fastest-levenshtein', 'lru-cache', 'tweetnacl', 'valibot'],
-}
 const root = resolve(import.meta.dirname, '..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const exported = new Map<string, Conditions>(
@@ -60,16 +50,11 @@ async function checkBuilt(subpath: string, conditions: Conditions): Promise<stri
   const names = Object.keys(await import(pathToFileURL(file).href)).sort()
   const required = Object.keys(createRequire(import.meta.url)(join(root, conditions.require.default))).sort()
   const declared = readDeclaredNames(join(root, conditions.import.types))
-  const loaded = [...findPackages(file, new Set())].sort()
-  const allowed = LOADS[subpath] ?? []
   return [
     ...(names.join() === required.join()
       ? []
       : [`${subpath}: import gives ${names}, require gives ${required}`]),
     ...names.filter(name => !declared.has(name)).map(name => `${subpath}: "${name}" is not declared`),
-    ...loaded
-      .filter(name => !allowed.includes(name))
-      .map(name => `${subpath} loads ${name}, which is not in LOADS`),
   ]
 }
 
@@ -91,20 +76,6 @@ function readDeclaredNames(path: string): Set<string> {
             .at(-1) ?? '',
       ),
   )
-}
-
-/** Packages that a built ESM file and the chunks that it shares import statically. */
-function findPackages(file: string, seen: Set<string>): Set<string> {
-  if (seen.has(file)) return new Set()
-  seen.add(file)
-  const packages = new Set<string>()
-  for (const { specifier, isDynamic } of findImports(file)) {
-    if (isDynamic) continue
-    if (specifier.startsWith('.')) {
-      for (const name of findPackages(resolve(dirname(file), specifier), seen)) packages.add(name)
-    } else if (!specifier.startsWith('node:')) packages.add(specifier)
-  }
-  return packages
 }
 
 function checkDocs(): string[] {
