@@ -1,3 +1,4 @@
+import { toOwnBytes } from './own-bytes.js'
 import type { Packed } from './packing.js'
 import { CREDS_FIELD, type Field } from './store.js'
 
@@ -123,7 +124,8 @@ export class CachedSession {
   #hold(version: number, field: Field, value: CachedValue): void {
     if (field.type === CREDS_FIELD.type) return // read once, by the claim
     if (version < this.#highest || this.#failures > this.#overcome) this.#drop(field)
-    else this.#entries.set(this.#nameOf(field), { value: value && { ...value, bytes: alone(value.bytes) } })
+    else
+      this.#entries.set(this.#nameOf(field), { value: value && { ...value, bytes: toOwnBytes(value.bytes) } })
   }
 
   #drop(field: Field): void {
@@ -133,9 +135,4 @@ export class CachedSession {
   #nameOf({ type, id }: Field): string {
     return `${this.#name}\0${this.#resets}\0${type}:${id}`
   }
-}
-
-/** A copy, where a view would keep alive what is around it. */
-function alone(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }

@@ -3,8 +3,8 @@ import { CachedSession, type CachedValue } from './cached-session.js'
 
 /** Sessions that are cached. */
 const MAX_SESSIONS = 50_000
-/** What an entry takes beside its value. */
-const ENTRY_OVERHEAD_BYTES = 300
+/** What an entry takes beside its name and its value, as measured: objects, places in the maps. */
+const ENTRY_OVERHEAD_BYTES = 550
 /** A single value must not push out a large part of the others. */
 const MAX_ENTRY_PART = 1 / 8
 

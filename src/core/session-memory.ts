@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { toOwnBytes } from './own-bytes.js'
 import { OwnerCache } from './owner-cache.js'
 import type { FieldWrite } from './store.js'
 
@@ -6,7 +7,8 @@ import type { FieldWrite } from './store.js'
 const MAX_SESSIONS = 50_000
 /** Bytes of recent writes held, over all sessions. */
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
-const ENTRY_OVERHEAD_BYTES = 200
+/** What an entry takes beside its value, as measured: name, objects, places in the maps. */
+const ENTRY_OVERHEAD_BYTES = 650
 
 /** `max` would take memory for all of them at once. */
 const COUNTED = { maxSize: MAX_SESSIONS, sizeCalculation: () => 1 }
@@ -47,8 +49,9 @@ export class SessionMemory {
   }
 
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {
-    for (const write of writes) {
-      this.#writes.set(JSON.stringify([sessionId, write.type, write.id]), { sessionId, version, write })
+    for (const { type, id, bytes } of writes) {
+      const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
+      this.#writes.set(JSON.stringify([sessionId, type, id]), { sessionId, version, write })
     }
   }
 

@@ -1,0 +1,6 @@
+/**
+ * A copy, where holding a view would keep alive what is around it: Node's small Buffers are parts of blocks of 8 KB.
+ */
+export function toOwnBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+}
