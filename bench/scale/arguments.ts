@@ -15,6 +15,8 @@ export interface ScaleOptions {
   trafficSeconds: number
   idleSeconds: number
   isEncrypted: boolean
+  /** Whether the owner's reads and writes stay in memory, as they do by default. */
+  isCached: boolean
   /** Where the figures go as JSON. */
   jsonFile: string | undefined
   /** Where a snapshot of the idle heap goes. */
@@ -31,6 +33,7 @@ const USAGE = `npm run bench:scale -- [--sessions N] [--store ${STORES.join('|')
   --traffic N       seconds of messages; default 30
   --idle N          seconds without; default 10
   --plain           without a master key
+  --no-cache        without the cache of what the owner reads and writes
   --json FILE       write the figures there too
   --snapshot FILE   write a snapshot of the idle heap there, for the memory tab of a browser
 `
@@ -47,6 +50,7 @@ export function readArguments(): ScaleOptions {
         rate: { type: 'string', default: '500' },
         traffic: { type: 'string', default: '30' },
         idle: { type: 'string', default: '10' },
+        'no-cache': { type: 'boolean', default: false },
         plain: { type: 'boolean', default: false },
         json: { type: 'string' },
         snapshot: { type: 'string' },
@@ -65,6 +69,7 @@ export function readArguments(): ScaleOptions {
       trafficSeconds: toCount('--traffic', values.traffic),
       idleSeconds: toCount('--idle', values.idle),
       isEncrypted: !values.plain,
+      isCached: !values['no-cache'],
       jsonFile: values.json,
       snapshotFile: values.snapshot,
     }

@@ -5,7 +5,7 @@ import { createRedisStore, useRedisAuthState } from '@luoarch/baileys-store-core
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 
 /** Where the sessions are. As JSON, so that the process that fills it can be told. */
-export type Database = { masterKey?: string } & (
+export type Database = { masterKey?: string; cache?: false } & (
   | { store: 'redis'; redisUrl: string }
   | { store: 'mongodb'; mongoUrl: string }
   | { store: 'hybrid'; redisUrl: string; mongoUrl: string }

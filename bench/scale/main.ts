@@ -27,7 +27,7 @@ type Handle = AuthStateHandle<AuthStore>
 
 const options = readArguments()
 const { sessions, concurrency, idleSeconds } = options
-const place = await openPlace(options.store, options.isEncrypted)
+const place = await openPlace(options)
 let exitCode = 1
 try {
   const creds = await seed({ ...options, database: place.database })

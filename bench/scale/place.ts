@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { startMongo } from '../../test/support/mongodb/mongodb-server.js'
 import { countClients } from '../../test/support/redis/count-clients.js'
 import { startRedis } from '../../test/support/redis/redis-server.js'
-import type { StoreName } from './arguments.js'
+import type { ScaleOptions, StoreName } from './arguments.js'
 import type { Database } from './database.js'
 
 export interface Place {
@@ -17,15 +17,16 @@ export interface Place {
 }
 
 /** Servers for this run alone, or a file. */
-export async function openPlace(store: StoreName, isEncrypted: boolean): Promise<Place> {
+export async function openPlace({ store, isEncrypted, isCached }: ScaleOptions): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'scale-'))
   const redis = store === 'redis' || store === 'hybrid' ? await startRedis() : undefined
   const mongo = store === 'mongodb' || store === 'hybrid' ? await startMongo() : undefined
   const redisUrl = redis?.url ?? ''
   const mongoUrl = mongo?.url ?? ''
   const key = isEncrypted ? { masterKey: randomBytes(32).toString('hex') } : {}
+  const cache = isCached ? {} : { cache: false as const }
   return {
-    database: { ...key, ...toAddress(store) },
+    database: { ...key, ...cache, ...toAddress(store) },
     async countRedisClients() {
       if (redis === undefined) return undefined
       const client = new Redis(redis.url)

@@ -3,7 +3,10 @@ import type { Load, Percentiles } from './load.js'
 import type { Memory } from './memory.js'
 
 export interface Figures {
-  options: Pick<ScaleOptions, 'store' | 'sessions' | 'keys' | 'concurrency' | 'rate' | 'isEncrypted'>
+  options: Pick<
+    ScaleOptions,
+    'store' | 'sessions' | 'keys' | 'concurrency' | 'rate' | 'isEncrypted' | 'isCached'
+  >
   node: string
   phases: readonly Phase[]
   /** A session. */
@@ -23,10 +26,11 @@ export interface Phase {
 
 export function printReport(figures: Figures): void {
   const { options, node, phases, memory } = figures
-  const { store, sessions, keys, concurrency, rate, isEncrypted } = options
+  const { store, sessions, keys, concurrency, rate, isEncrypted, isCached } = options
   const sealing = isEncrypted ? 'encrypted' : 'not encrypted'
+  const caching = isCached ? 'with the cache' : 'without the cache'
   console.log(`
-${sessions} sessions in one process on ${store}, each with creds and ${keys} keys of 1 KB, ${sealing}; Node ${node}.
+${sessions} sessions in one process on ${store}, each with creds and ${keys} keys of 1 KB, ${sealing}, ${caching}; Node ${node}.
 ${concurrency} are opened or closed at once; ${rate} messages a second in all, a get and a set each.
 `)
   printTable(
