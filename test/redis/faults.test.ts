@@ -205,7 +205,7 @@ test.each(['creds', 'keys'])('half a session is an error when the hash of its %s
   expect(await store.get('s')).toBeNull()
 })
 
-test('FLUSHALL under a bot is noticed at its next call, and what it holds is written again', async () => {
+test('FLUSHALL under a bot is noticed at the next call that asks Redis, and what it holds is written again', async () => {
   const { store, client } = await setUp()
   const rewinds: unknown[] = []
   const { state, saveCreds, close } = await useRedisAuthState({
@@ -216,6 +216,8 @@ test('FLUSHALL under a bot is noticed at its next call, and what it holds is wri
   await state.keys.set({ 'lid-mapping': { a: '1', b: '2' } })
   await client.flushall()
   expect(await state.keys.get('lid-mapping', ['a', 'b'])).toEqual({ a: '1', b: '2' })
+  expect(rewinds).toEqual([]) // its owner had both in memory
+  expect(await state.keys.get('lid-mapping', ['a', 'b', 'c'])).toEqual({ a: '1', b: '2' })
   expect(rewinds).toMatchObject([{ seenVersion: 2, foundVersion: 0 }])
   await saveCreds()
   expect((await store.get('s'))?.data.creds).toMatchObject({ registrationId: state.creds.registrationId })

@@ -1,3 +1,4 @@
+import { makeCacheableSignalKeyStore } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
@@ -123,6 +124,14 @@ export function describeCache(create: CreateStoreDatabase): void {
       await write('a', 'one')
       await store.delete('s')
       expect(await read('a')).toEqual({})
+    })
+
+    test('may be wrapped in the one of Baileys, which is not needed', async () => {
+      const { keys, read } = await setUp()
+      const wrapped = makeCacheableSignalKeyStore(keys)
+      await wrapped.set({ session: { a: record('one') } })
+      expect(await wrapped.get('session', ['a', 'none'])).toMatchObject({ a: record('one') })
+      expect(await read('a')).toEqual({ a: record('one') })
     })
 
     test('takes no part of a write that it has not seen whole', async () => {
