@@ -131,5 +131,9 @@ export async function createCodec(options: CodecOptions): Promise<Codec> {
 
 /** The name is JSON of three strings, which no other three strings share. */
 function bindTo(header: Uint8Array, { sessionId, type, id }: ValueName): Buffer {
-  return Buffer.concat([header, Buffer.from(JSON.stringify([sessionId, type, id]), 'utf8')])
+  const text = JSON.stringify([sessionId, type, id])
+  const bytes = Buffer.allocUnsafe(header.length + Buffer.byteLength(text))
+  bytes.set(header)
+  bytes.write(text, header.length)
+  return bytes
 }

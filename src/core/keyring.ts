@@ -7,6 +7,7 @@ const MAX_CACHED_DATA_KEYS = 20_000
 
 interface MasterKey {
   readonly id: Buffer
+  readonly idHex: string
   readonly secret: KeyObject
 }
 
@@ -35,7 +36,7 @@ export class Keyring {
 
   /** Ids of all keys, in hex: fingerprints, not secrets. */
   get keyIds(): string[] {
-    return this.#keys.map(key => key.id.toString('hex'))
+    return this.#keys.map(key => key.idHex)
   }
 
   get writingKeyId(): Buffer {
@@ -46,7 +47,7 @@ export class Keyring {
   deriveDataKey(keyId: Uint8Array, sessionId: string, cipher: string, period: number): Buffer | undefined {
     const master = this.#keys.find(key => key.id.equals(keyId))
     if (master === undefined) return undefined
-    const name = `${master.id.toString('hex')}/${cipher}/${period}/${sessionId}`
+    const name = `${master.idHex}/${cipher}/${period}/${sessionId}`
     const cached = this.#dataKeys.get(name)
     if (cached !== undefined) return cached
     const dataKey = derive(master.secret, sessionId, `baileys-store data key ${cipher} ${period}`, 32)
@@ -57,7 +58,8 @@ export class Keyring {
 
 function toMasterKey(hex: string): MasterKey {
   const secret = createSecretKey(hex, 'hex')
-  return { secret, id: derive(secret, '', 'baileys-store key id', 4) }
+  const id = derive(secret, '', 'baileys-store key id', 4)
+  return { secret, id, idHex: id.toString('hex') }
 }
 
 function derive(secret: KeyObject, salt: string, info: string, bytes: number): Buffer {
