@@ -1,0 +1,26 @@
+import { useMongoAuthState } from '../../src/mongodb/index.js'
+import { openPeerMongo } from '../peer/peer-contenders.js'
+import { createOurs, type OurName, toOptions } from './ours.js'
+import { DATABASE, type Place } from './place.js'
+import { createRawMongo } from './raw-mongodb.js'
+
+const ours = (name: OurName) => (place: Place) =>
+  createOurs(name, sessionId =>
+    useMongoAuthState({
+      sessionId,
+      mongodb: {
+        mongoUrl: place.mongoUrl,
+        database: DATABASE,
+        collection: `ours-${name}`,
+        ...toOptions(name),
+      },
+    }),
+  )
+
+export const MONGODB = {
+  raw: createRawMongo,
+  plain: ours('plain'),
+  encrypted: ours('encrypted'),
+  compressed: ours('compressed'),
+  peer: openPeerMongo,
+}

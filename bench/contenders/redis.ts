@@ -1,0 +1,22 @@
+import { useRedisAuthState } from '../../src/redis/index.js'
+import { openPeerRedis } from '../peer/peer-contenders.js'
+import { createOurs, type OurName, toOptions } from './ours.js'
+import type { Place } from './place.js'
+import { createRawRedis } from './raw-redis.js'
+
+const ours = (name: OurName) => (place: Place) =>
+  createOurs(name, sessionId =>
+    useRedisAuthState({
+      sessionId,
+      redis: { redisUrl: place.redisUrl, prefix: `ours:${name}`, ...toOptions(name) },
+    }),
+  )
+
+export const REDIS = {
+  raw: createRawRedis,
+  plain: ours('plain'),
+  encrypted: ours('encrypted'),
+  compressed: ours('compressed'),
+  cached: ours('cached'),
+  peer: openPeerRedis,
+}

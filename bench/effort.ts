@@ -1,0 +1,31 @@
+/** How long is measured. */
+export interface Effort {
+  /** Contenders take turns in so many rounds, so that a machine that slows down does so for all. */
+  rounds: number
+  roundMs: number
+  warmUpMs: number
+  /** Samples at the least, unless they take longer than `patienceMs`. */
+  minSamples: number
+  /** A contender that has taken that long has no further turn, however few its samples are. */
+  patienceMs: number
+  /** Of the seed's setting, for each contender. */
+  settingMs: number
+}
+
+export const FULL: Effort = {
+  rounds: 12,
+  roundMs: 50,
+  warmUpMs: 150,
+  minSamples: 5,
+  patienceMs: 8000,
+  settingMs: 30_000,
+}
+
+export const QUICK: Effort = {
+  rounds: 3,
+  roundMs: 20,
+  warmUpMs: 30,
+  minSamples: 3,
+  patienceMs: 1000,
+  settingMs: 4000,
+}

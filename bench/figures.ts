@@ -1,0 +1,66 @@
+import type { CaseName, StoreName } from './cases/names.js'
+
+export type ContenderName = 'raw' | 'plain' | 'encrypted' | 'compressed' | 'behind' | 'cached' | 'peer'
+
+export const OPERATIONS = ['get 1', 'get 50', 'set 1', 'set 50', 'set 812', 'saveCreds', 'open'] as const
+export type Operation = (typeof OPERATIONS)[number]
+
+export interface Latency {
+  samples: number
+  p50Ms: number
+  p99Ms: number
+}
+
+/** One operation of one contender. */
+export interface Figure extends Latency {
+  case: CaseName
+  store: StoreName
+  operation: Operation | 'fallback'
+  contender: ContenderName
+  /** In the session. */
+  keys: number
+  /** Of a value. */
+  bytes: number
+}
+
+/** What could not be measured, and why. */
+export interface Failure {
+  what: string
+  reason: string
+}
+
+export interface CodecFigure {
+  cipher: string
+  compression: string
+  bytes: number
+  storedBytes: number
+  encodeUs: number
+  decodeUs: number
+}
+
+/** 100 sessions at once, as the seed's README has it. */
+export interface SettingFigure {
+  store: StoreName
+  contender: ContenderName
+  operations: number
+  seconds: number
+  perSecond: number
+  read: Latency
+  write: Latency
+  /** Of the process: with all sessions open, and what they have added to it. */
+  rssMiB: number
+  addedMiB: number
+  redisConnections: number
+  mongoConnections: number
+}
+
+export interface Results {
+  measuredAt: string
+  isQuick: boolean
+  machine: Record<string, string>
+  versions: Record<string, string>
+  figures: Figure[]
+  codec: CodecFigure[]
+  setting: SettingFigure[]
+  failures: Failure[]
+}
