@@ -27,5 +27,5 @@ export const QUICK: Effort = {
   warmUpMs: 30,
   minSamples: 3,
   patienceMs: 1000,
-  settingMs: 4000,
+  settingMs: 2000,
 }

@@ -44,6 +44,8 @@ export interface SettingFigure {
   contender: ContenderName
   operations: number
   seconds: number
+  /** Operations that were refused or went wrong, and are counted as done all the same. */
+  failed: number
   perSecond: number
   read: Latency
   write: Latency

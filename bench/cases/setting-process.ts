@@ -30,6 +30,7 @@ for (let n = 0; n < SESSIONS; n++) {
 const readsMs: number[] = []
 const writesMs: number[] = []
 let begun = 0
+let failed = 0
 const beganMs = performance.now()
 await Promise.all(Array.from({ length: CONCURRENT }, work))
 const seconds = (performance.now() - beganMs) / 1000
@@ -40,6 +41,7 @@ const figure: SettingFigure = {
   contender: name,
   operations: readsMs.length + writesMs.length,
   seconds,
+  failed,
   perSecond: (readsMs.length + writesMs.length) / seconds,
   read: toLatency(readsMs),
   write: toLatency(writesMs),
@@ -58,7 +60,7 @@ async function work(): Promise<void> {
     const isRead = randomInt(10) < READS_OF_TEN
     const keys = toKeys(ids, values)
     const sinceMs = performance.now()
-    await (isRead ? bot.get(ids) : bot.set(keys))
+    await (isRead ? bot.get(ids) : bot.set(keys)).catch(() => failed++)
     const samplesMs = isRead ? readsMs : writesMs
     samplesMs.push(performance.now() - sinceMs)
   }

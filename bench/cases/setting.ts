@@ -9,7 +9,7 @@ import type { Recorder } from '../recorder.js'
 import type { StoreName } from './names.js'
 
 const PROGRAM = fileURLToPath(new URL('./setting-process.ts', import.meta.url))
-const NAMES: readonly ContenderName[] = ['raw', 'compressed', 'peer']
+const NAMES: readonly ContenderName[] = ['raw', 'compressed', 'cached', 'peer']
 
 export interface SettingTask {
   store: StoreName

@@ -84,6 +84,7 @@ export const HYBRID = {
   plain: ours('plain'),
   encrypted: ours('encrypted'),
   compressed: ours('compressed'),
+  cached: ours('cached'),
   behind: ours('behind'),
   peer: openPeerHybrid,
 }

@@ -22,5 +22,6 @@ export const MONGODB = {
   plain: ours('plain'),
   encrypted: ours('encrypted'),
   compressed: ours('compressed'),
+  cached: ours('cached'),
   peer: openPeerMongo,
 }

@@ -9,7 +9,7 @@ import { MASTER_KEY } from './place.js'
 export type OurName = Exclude<ContenderName, 'raw' | 'peer'>
 
 export function toOptions(name: OurName): CommonOptions {
-  const isEncrypted = name === 'encrypted' || name === 'compressed'
+  const isEncrypted = name === 'encrypted' || name === 'compressed' || name === 'cached'
   return {
     ...(name === 'cached' ? WITH_CACHE : NO_CACHE),
     ...(isEncrypted && { masterKey: MASTER_KEY }),

@@ -18,4 +18,5 @@ export const SQLITE = {
   plain: ours('plain'),
   encrypted: ours('encrypted'),
   compressed: ours('compressed'),
+  cached: ours('cached'),
 }
