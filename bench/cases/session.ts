@@ -28,7 +28,8 @@ export async function openSession(
     const missing = await countMissing(session)
     if (missing === 0) return session
     // The peer's hybrid store loses a write that meets its loading of what Redis did not have.
-    if (attempts === MAX_ATTEMPTS) throw new Error(`of ${CHECKED} keys that were written ${missing} are missing`)
+    if (attempts === MAX_ATTEMPTS)
+      throw new Error(`of ${CHECKED} keys that were written ${missing} are missing`)
   }
 }
 

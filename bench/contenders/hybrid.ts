@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { useHybridAuthState } from '../../src/hybrid/index.js'
 import { KeyNames } from '../../src/redis/key-names.js'
 import { openPeerHybrid } from '../peer/peer-contenders.js'
@@ -8,6 +8,7 @@ import { createOurs, type OurName, toOptions } from './ours.js'
 import { DATABASE, type Place } from './place.js'
 import { createRawMongo } from './raw-mongodb.js'
 import { createRawRedis } from './raw-redis.js'
+import { withRedis } from './with-redis.js'
 
 /** Reads from Redis; writes to Redis and then to MongoDB. */
 async function createRawHybrid(place: Place): Promise<Contender> {
@@ -36,15 +37,13 @@ async function createRawHybrid(place: Place): Promise<Contender> {
 
 const ours =
   (name: OurName) =>
-  async ({ redisUrl, mongoUrl }: Place): Promise<Contender> => {
-    const client = new Redis(redisUrl)
+  ({ redisUrl, mongoUrl }: Place): Promise<Contender> => {
     const prefix = `ours:hybrid:${name}`
     const names = new KeyNames(prefix, { hasOutbox: true })
     /** Until nothing is on its way from Redis to MongoDB. */
-    const settle = async () => {
-      while ((await client.keys(`${names.outboxPattern('')}`)).length > 0) await sleep(2)
-    }
-    const contender = await createOurs(
+    const settle = (redis: Redis) =>
+      until(async () => (await redis.keys(names.outboxPattern(''))).length === 0)
+    return createOurs(
       name,
       sessionId =>
         useHybridAuthState({
@@ -60,24 +59,22 @@ const ours =
           },
         }),
       {
-        settle,
+        settle: () => withRedis(redisUrl, settle),
         /** As an eviction would, once what was loaded by the last read is there. */
-        async evict(sessionId) {
-          const [creds, keys] = names.of(sessionId)
-          while ((await client.exists(creds, keys)) < 2) await sleep(2)
-          await settle()
-          await client.del(creds, keys)
-        },
+        evict: sessionId =>
+          withRedis(redisUrl, async redis => {
+            const [creds, keys] = names.of(sessionId)
+            await until(async () => (await redis.exists(creds, keys)) === 2)
+            await settle(redis)
+            await redis.del(creds, keys)
+          }),
       },
     )
-    return {
-      ...contender,
-      async close() {
-        await contender.close()
-        client.disconnect()
-      },
-    }
   }
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await sleep(2)
+}
 
 export const HYBRID = {
   raw: createRawHybrid,

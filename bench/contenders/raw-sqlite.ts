@@ -5,8 +5,8 @@ import { Envelopes } from './envelopes.js'
 import type { Place } from './place.js'
 
 const SCHEMA = `
-CREATE TABLE head (id TEXT PRIMARY KEY, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
-CREATE TABLE field (session TEXT, type TEXT, id TEXT, bytes BLOB, PRIMARY KEY (session, type, id)) STRICT;
+CREATE TABLE IF NOT EXISTS head (id TEXT PRIMARY KEY, version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS field (session TEXT, type TEXT, id TEXT, bytes BLOB, PRIMARY KEY (session, type, id)) STRICT;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = full;`
 

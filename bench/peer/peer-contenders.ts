@@ -1,9 +1,9 @@
-import { Redis } from 'ioredis'
 import { useHybridAuthState } from 'peer/hybrid'
 import { useMongoAuthState } from 'peer/mongodb'
 import { useRedisAuthState } from 'peer/redis'
 import type { Contender } from '../contenders/bot.js'
 import { DATABASE, MASTER_KEY, type Place } from '../contenders/place.js'
+import { withRedis } from '../contenders/with-redis.js'
 import { CREDS } from '../values.js'
 
 // It tells the console of each call; what that costs is not to be measured.
@@ -46,7 +46,6 @@ export async function openPeerMongo({ mongoUrl }: Place): Promise<Contender> {
 }
 
 export async function openPeerHybrid({ redisUrl, mongoUrl }: Place): Promise<Contender> {
-  const client = new Redis(redisUrl)
   const hybrid = {
     redisUrl,
     mongoUrl,
@@ -59,9 +58,8 @@ export async function openPeerHybrid({ redisUrl, mongoUrl }: Place): Promise<Con
   }
   const names = (sessionId: string) =>
     ['creds', 'keys', 'meta'].map(part => `baileys:auth:${sessionId}:${part}`)
-  const peer = createPeer(
+  return createPeer(
     sessionId => useHybridAuthState({ sessionId, hybrid }),
-    sessionId => client.del(names(sessionId)),
+    sessionId => withRedis(redisUrl, redis => redis.del(names(sessionId))),
   )
-  return { ...peer, close: async () => client.disconnect() }
 }

@@ -16,7 +16,7 @@ export interface Panel {
 const COLUMNS = 3
 const WIDTH = 320
 const HEIGHT = 230
-const MARGIN = { left: 62, right: 14, top: 34, bottom: 30 }
+const MARGIN = { left: 62, right: 26, top: 34, bottom: 30 }
 const HEADER = 64
 const STYLE = `
   .card { fill: #ffffff } text { fill: #24292f; font: 12px sans-serif }
