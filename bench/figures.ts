@@ -44,7 +44,7 @@ export interface SettingFigure {
   contender: ContenderName
   operations: number
   seconds: number
-  /** Operations that were refused or went wrong, and are counted as done all the same. */
+  /** Operations that were refused or went wrong; they are in no other figure. */
   failed: number
   perSecond: number
   read: Latency

@@ -23,7 +23,7 @@ export function toSettingTable(setting: readonly SettingFigure[]): string {
     'Redis connections',
     'MongoDB connections',
     'measured',
-    'of them failed',
+    'failed',
   ]
   return toTable(columns, rows)
 }
