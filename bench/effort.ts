@@ -18,7 +18,7 @@ export const FULL: Effort = {
   warmUpMs: 150,
   minSamples: 5,
   patienceMs: 8000,
-  settingMs: 30_000,
+  settingMs: 20_000,
 }
 
 export const QUICK: Effort = {

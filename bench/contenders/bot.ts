@@ -18,7 +18,7 @@ export interface Contender {
   readonly name: ContenderName
   /** Opens the session, and makes it where it is not there. */
   open(sessionId: string): Promise<Bot>
-  /** Takes the session out of Redis, where there is more than that. */
-  evict?(sessionId: string): Promise<unknown>
+  /** Takes the session out of Redis, where MongoDB has it too. `false`: it was not there whole. */
+  evict?(sessionId: string): Promise<boolean>
   close(): Promise<unknown>
 }

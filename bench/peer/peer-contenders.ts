@@ -60,6 +60,6 @@ export async function openPeerHybrid({ redisUrl, mongoUrl }: Place): Promise<Con
     ['creds', 'keys', 'meta'].map(part => `baileys:auth:${sessionId}:${part}`)
   return createPeer(
     sessionId => useHybridAuthState({ sessionId, hybrid }),
-    sessionId => withRedis(redisUrl, redis => redis.del(names(sessionId))),
+    sessionId => withRedis(redisUrl, async redis => (await redis.del(names(sessionId))) === 3),
   )
 }
