@@ -30,9 +30,11 @@ export interface Failure {
 }
 
 export interface CodecFigure {
+  value: string
   cipher: string
   compression: string
-  bytes: number
+  /** As JSON with its bytes in base64, which is what the time is put in relation to. */
+  jsonBytes: number
   storedBytes: number
   encodeUs: number
   decodeUs: number

@@ -45,9 +45,20 @@ export function makeSessions(count: number, ratchets = 1): object[] {
 /** What the first login writes at once. */
 export const PRE_KEYS = 812
 
-export function makePreKeys(): Record<string, object> {
+export function makePreKeys(count = PRE_KEYS): Record<string, object> {
   const pair = () => ({ private: randomBytes(32), public: randomBytes(32) })
-  return Object.fromEntries(Array.from({ length: PRE_KEYS }, (_, id) => [`${id + 1}`, pair()] as const))
+  return Object.fromEntries(Array.from({ length: count }, (_, id) => [`${id + 1}`, pair()] as const))
+}
+
+/** Bytes of JSON, which grow with each message of the group that is skipped. */
+export function makeSenderKey(): Buffer {
+  const state = {
+    senderKeyId: randomInt(2 ** 31),
+    senderChainKey: { iteration: 100, seed: base64(32) },
+    senderSigningKey: { public: base64(33) },
+    senderMessageKeys: Array.from({ length: 20 }, (_, iteration) => ({ iteration, seed: base64(32) })),
+  }
+  return Buffer.from(JSON.stringify([state]))
 }
 
 /** The same for all contenders. */

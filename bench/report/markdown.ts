@@ -54,14 +54,18 @@ export function toFallbackTable({ figures }: Results): string {
 export function toCodecTable({ codec }: Results): string {
   const perSecond = (bytes: number, us: number) => `${toDigits(bytes / us)} MB/s`
   const rows = codec.map(one => [
-    `${one.bytes / 1024} KB, ${one.cipher}, ${one.compression}`,
-    `${one.storedBytes}`,
+    `${one.value}: ${one.cipher}, ${one.compression}`,
+    toDigits(one.storedBytes / one.jsonBytes),
+    one.storedBytes.toLocaleString('en'),
     toTime(one.encodeUs / 1000),
-    perSecond(one.bytes, one.encodeUs),
+    perSecond(one.jsonBytes, one.encodeUs),
     toTime(one.decodeUs / 1000),
-    perSecond(one.bytes, one.decodeUs),
+    perSecond(one.jsonBytes, one.decodeUs),
   ])
-  return toTable(['value, cipher, compression', 'bytes stored', 'encode', '', 'decode', ''], rows)
+  return toTable(
+    ['value: cipher, compression', 'of its JSON', 'bytes', 'encode', 'of JSON', 'decode', 'of JSON'],
+    rows,
+  )
 }
 
 /** Every figure there is. */
