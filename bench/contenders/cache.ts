@@ -1,4 +1,4 @@
-import type { CommonOptions } from '../../src/index.js'
+import type { CommonOptions } from '@luoarch/baileys-store-core'
 
 /** The one place that knows how a store's cache of values is turned off and on. */
 export const NO_CACHE: CommonOptions = { cache: false }

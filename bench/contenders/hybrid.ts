@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { useHybridAuthState } from '@luoarch/baileys-store-core/hybrid'
 import type { Redis } from 'ioredis'
-import { useHybridAuthState } from '../../src/hybrid/index.js'
 import { KeyNames } from '../../src/redis/key-names.js'
 import { openPeerHybrid } from '../peer/peer-contenders.js'
 import type { Bot, Contender } from './bot.js'

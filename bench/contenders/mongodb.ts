@@ -1,4 +1,4 @@
-import { useMongoAuthState } from '../../src/mongodb/index.js'
+import { useMongoAuthState } from '@luoarch/baileys-store-core/mongodb'
 import { openPeerMongo } from '../peer/peer-contenders.js'
 import { createOurs, type OurName, toOptions } from './ours.js'
 import { DATABASE, type Place } from './place.js'

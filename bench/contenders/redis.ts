@@ -1,4 +1,4 @@
-import { useRedisAuthState } from '../../src/redis/index.js'
+import { useRedisAuthState } from '@luoarch/baileys-store-core/redis'
 import { openPeerRedis } from '../peer/peer-contenders.js'
 import { createOurs, type OurName, toOptions } from './ours.js'
 import type { Place } from './place.js'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { useSqliteAuthState } from '../../src/sqlite/index.js'
+import { useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 import { createOurs, type OurName, toOptions } from './ours.js'
 import type { Place } from './place.js'
 import { createRawSqlite } from './raw-sqlite.js'

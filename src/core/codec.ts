@@ -90,33 +90,33 @@ export class Codec {
 
   #decrypt({ cipher, header, keyId, payload, period }: Envelope, name: ValueName): Uint8Array {
     const { keyring, allowPlaintext } = this.#options
-    const { sessionId, type } = name
-    const fail = (reason: string): never => {
-      throw new DecryptionError(`A value of type "${type}" ${reason}`, {
-        sessionId,
-        keyIdsTried: keyring?.keyIds ?? [],
-      })
-    }
     if (cipher === 'none') {
       if (this.#options.cipher === 'none' || allowPlaintext) return payload
-      return fail(
+      throw this.#failure(
+        name,
         'is stored in the clear, and encryption is on; ' +
           'set "security.allowPlaintext" while values from before are being replaced.',
       )
     }
-    const dataKey = keyring?.deriveDataKey(keyId, sessionId, cipher, period)
-    const keyIdHex = () => Buffer.from(keyId).toString('hex')
+    const dataKey = keyring?.deriveDataKey(keyId, name.sessionId, cipher, period)
     if (dataKey === undefined) {
       const given = keyring?.keyIds.join(', ') ?? 'none'
-      return fail(
-        `is encrypted with master key ${keyIdHex()}, which is not among those given (${given}). Add it to "masterKeys".`,
+      throw this.#failure(
+        name,
+        `is encrypted with master key ${toHex(keyId)}, which is not among those given (${given}). Add it to "masterKeys".`,
       )
     }
     const bytes = ciphers[cipher].open(dataKey, payload, bindTo(header, name))
     if (bytes !== undefined) return bytes
-    return fail(
-      `does not authenticate under master key ${keyIdHex()}: it was changed, or belongs to another session, type or id.`,
+    throw this.#failure(
+      name,
+      `does not authenticate under master key ${toHex(keyId)}: it was changed, or belongs to another session, type or id.`,
     )
+  }
+
+  #failure({ sessionId, type }: ValueName, reason: string): DecryptionError {
+    const keyIdsTried = this.#options.keyring?.keyIds ?? []
+    return new DecryptionError(`A value of type "${type}" ${reason}`, { sessionId, keyIdsTried })
   }
 
   #findPeriod(): number {
@@ -127,6 +127,10 @@ export class Codec {
 
 export async function createCodec(options: CodecOptions): Promise<Codec> {
   return new Codec(options, await loadCompressors())
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }
 
 /** The name is JSON of three strings, which no other three strings share. */
