@@ -41,7 +41,8 @@ export function createKeyStore({
     try {
       const found = await read(type, ids)
       for (const id of ids) unread.delete(nameOf(type, id))
-      return Object.fromEntries(Object.entries(found).map(([id, value]) => [id, revive(type, value)]))
+      for (const id of Object.keys(found)) found[id] = revive(type, found[id])
+      return found
     } catch (error) {
       for (const id of ids) unread.add(nameOf(type, id), error)
       throw error
