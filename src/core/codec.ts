@@ -10,6 +10,7 @@ import {
 } from './envelope.js'
 import { CorruptValueError, DecryptionError, MissingDependencyError } from './errors.js'
 import type { Keyring } from './keyring.js'
+import { Nonces } from './nonces.js'
 import { type Packed, pack, unpack } from './packing.js'
 
 export interface CodecOptions {
@@ -36,6 +37,7 @@ export interface ValueName {
 export class Codec {
   readonly #options: CodecOptions
   readonly #compressors: Compressors
+  readonly #nonces = new Nonces()
 
   constructor(options: CodecOptions, compressors: Compressors) {
     this.#options = options
@@ -59,7 +61,9 @@ export class Codec {
     const period = this.#findPeriod()
     const header = writeSealedHeader(contents, cipher, writingKeyId, period)
     const dataKey = keyring.deriveDataKey(writingKeyId, name.sessionId, cipher, period) as Buffer
-    return Buffer.concat([header, ...ciphers[cipher].seal(dataKey, bytes, bindTo(header, name))])
+    const { nonceBytes, seal } = ciphers[cipher]
+    const nonce = this.#nonces.next(nonceBytes)
+    return Buffer.concat([header, nonce, ...seal(dataKey, nonce, bytes, bindTo(header, name))])
   }
 
   open(name: ValueName, stored: Uint8Array): Packed {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
 import nacl from 'tweetnacl'
 import type { CipherName } from './envelope.js'
 
@@ -13,8 +13,9 @@ import type { CipherName } from './envelope.js'
  * repeated nonce below 2^-32.
  */
 export interface Cipher {
-  /** Returns nonce, ciphertext and tag, in the order in which they are stored. */
-  seal(dataKey: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
+  readonly nonceBytes: number
+  /** Returns what is stored after the nonce. */
+  seal(dataKey: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
   /** `undefined` when the key is another, or any bit of the payload or of what it is bound to has changed. */
   open(dataKey: Uint8Array, payload: Uint8Array, boundTo: Uint8Array): Uint8Array | undefined
 }
@@ -23,12 +24,12 @@ const GCM_NONCE_BYTES = 12
 const GCM_TAG_BYTES = 16
 
 const aes256gcm: Cipher = {
-  seal(dataKey, plaintext, boundTo) {
-    const nonce = randomBytes(GCM_NONCE_BYTES)
+  nonceBytes: GCM_NONCE_BYTES,
+  seal(dataKey, nonce, plaintext, boundTo) {
     const cipher = createCipheriv('aes-256-gcm', dataKey, nonce).setAAD(boundTo)
     const ciphertext = cipher.update(plaintext)
     cipher.final() // empty: GCM is a stream
-    return [nonce, ciphertext, cipher.getAuthTag()]
+    return [ciphertext, cipher.getAuthTag()]
   },
   open(dataKey, payload, boundTo) {
     if (payload.length < GCM_NONCE_BYTES + GCM_TAG_BYTES) return undefined
@@ -47,9 +48,9 @@ const aes256gcm: Cipher = {
 }
 
 const secretbox: Cipher = {
-  seal(dataKey, plaintext, boundTo) {
-    const nonce = randomBytes(nacl.secretbox.nonceLength)
-    return [nonce, nacl.secretbox(plaintext, nonce, bindKey(dataKey, boundTo))]
+  nonceBytes: nacl.secretbox.nonceLength,
+  seal(dataKey, nonce, plaintext, boundTo) {
+    return [nacl.secretbox(plaintext, nonce, bindKey(dataKey, boundTo))]
   },
   open(dataKey, payload, boundTo) {
     const nonce = payload.subarray(0, nacl.secretbox.nonceLength)

@@ -1,6 +1,6 @@
 import { createDecipheriv, createHmac } from 'node:crypto'
 import nacl from 'tweetnacl'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { Keyring } from '../../src/core/keyring.js'
 import { catchError } from '../support/catch-error.js'
 import { MASTER_KEY, makeCodec, NAME, OTHER_KEY, sealing } from '../support/test-codec.js'
@@ -54,6 +54,17 @@ describe('a sealed value can be opened without this library, as documented', () 
     const id = hkdf(Buffer.from(MASTER_KEY, 'hex'), '', 'baileys-store key id', 4)
     expect(sealed.subarray(2, 6)).toEqual(id)
   })
+})
+
+test('no two values share a nonce, over many refills of the pool that they come from', async () => {
+  const codecs = await Promise.all([1, 2].map(() => makeCodec(sealing('aes-256-gcm'))))
+  const nonces = new Set<string>()
+  for (let n = 0; n < 2000; n++) {
+    for (const codec of codecs) {
+      nonces.add(Buffer.from(codec.encode(NAME, VALUE)).subarray(8, 20).toString('hex'))
+    }
+  }
+  expect(nonces.size).toBe(4000)
 })
 
 describe('Keyring', () => {
