@@ -34,6 +34,8 @@ let failed = 0
 const beganMs = performance.now()
 await Promise.all(Array.from({ length: CONCURRENT }, work))
 const seconds = (performance.now() - beganMs) / 1000
+const redisConnections = countSockets(place.redisUrl)
+const mongoConnections = countSockets(place.mongoUrl)
 for (const { bot } of sessions) await bot.settle?.()
 const afterMiB = rssMiB()
 const figure: SettingFigure = {
@@ -47,8 +49,8 @@ const figure: SettingFigure = {
   write: toLatency(writesMs),
   rssMiB: afterMiB,
   addedMiB: afterMiB - beforeMiB,
-  redisConnections: countSockets(place.redisUrl),
-  mongoConnections: countSockets(place.mongoUrl),
+  redisConnections,
+  mongoConnections,
 }
 process.send?.(figure, () => process.exit())
 

@@ -33,14 +33,18 @@ export async function writeReport(results: Results, { isWhole }: { isWhole: bool
 }
 
 async function fillDocs(results: Results): Promise<void> {
-  const page = new URL('BENCHMARKS.md', DOCS)
-  const parts = {
+  const aims = toAimsTable(evaluateAims(results))
+  await fillPage(new URL('../README.md', DOCS), { aims })
+  await fillPage(new URL('BENCHMARKS.md', DOCS), {
     machine: toMachineTable(results),
-    aims: toAimsTable(evaluateAims(results)),
+    aims,
     ...Object.fromEntries(STORES.map(store => [store, toRatioTable(results, store)] as const)),
     setting: toSettingTable(results.setting),
     fallback: toFallbackTable(results),
     codec: toCodecTable(results),
-  }
+  })
+}
+
+async function fillPage(page: URL, parts: Readonly<Record<string, string>>): Promise<void> {
   await writeFile(page, fillMarked(await readFile(page, 'utf8'), parts))
 }
