@@ -1,10 +1,10 @@
+import { toBuffer } from './bytes.js'
 import { type Carrier, fromTree, isPlainJson, isPlainObject, reviveBytes, toTree } from './value-tree.js'
 
 /** Bytes as Baileys' BufferJSON writes them; see value-tree.ts for the rest. */
 const JSON_CARRIER: Carrier = {
   buffer: bytes => ({ type: 'Buffer', data: bytes.toString('base64') }),
-  uint8Array: ({ buffer, byteOffset, byteLength }) =>
-    Buffer.from(buffer, byteOffset, byteLength).toString('base64'),
+  uint8Array: bytes => toBuffer(bytes).toString('base64'),
 }
 
 /**

@@ -1,4 +1,4 @@
-import { toOwnBytes } from './own-bytes.js'
+import { toOwnBytes } from './bytes.js'
 import type { Packed } from './packing.js'
 import { CREDS_FIELD, type Field } from './store.js'
 

@@ -1,5 +1,6 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { counted } from './counted.js'
 import { InvalidOptionError } from './errors.js'
 
 /** Data keys kept derived: one a session, cipher and period; deriving one again takes some 10 µs. */
@@ -19,10 +20,7 @@ interface MasterKey {
  */
 export class Keyring {
   readonly #keys: readonly MasterKey[]
-  readonly #dataKeys = new LRUCache<string, Buffer>({
-    maxSize: MAX_CACHED_DATA_KEYS,
-    sizeCalculation: () => 1, // `max` would take memory for all of them at once
-  })
+  readonly #dataKeys = new LRUCache<string, Buffer>(counted(MAX_CACHED_DATA_KEYS))
 
   /** `masterKeys`: 64 hex characters each, the writing one first. Throws `InvalidOptionError`. */
   constructor(masterKeys: readonly [string, ...string[]]) {

@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr'
+import { toBuffer } from './bytes.js'
 import { type Carrier, fromTree, toTree } from './value-tree.js'
 
 /**
@@ -19,7 +20,7 @@ class Inexact extends Error {}
 
 const CARRIER: Carrier = {
   buffer: bytes => bytes,
-  uint8Array: ({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength),
+  uint8Array: toBuffer,
   checkText(text) {
     if (!text.isWellFormed()) throw new Inexact()
   },

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { CachedSession, type CachedValue } from './cached-session.js'
+import { counted } from './counted.js'
 
 /** Sessions that are cached. */
 const MAX_SESSIONS = 50_000
@@ -15,10 +16,7 @@ const MAX_ENTRY_PART = 1 / 8
  */
 export class OwnerCache {
   readonly #entries: LRUCache<string, { readonly value: CachedValue }>
-  readonly #sessions = new LRUCache<string, CachedSession>({
-    maxSize: MAX_SESSIONS,
-    sizeCalculation: () => 1,
-  })
+  readonly #sessions = new LRUCache<string, CachedSession>(counted(MAX_SESSIONS))
 
   /** Of all sessions together. */
   constructor(maxBytes: number) {

@@ -1,4 +1,5 @@
 import { deserialize, serialize } from './buffers.js'
+import { toBuffer } from './bytes.js'
 import type { ValueName } from './codec.js'
 import { MAX_VALUE_BYTES } from './compression.js'
 import type { SerialiserName } from './envelope.js'
@@ -25,7 +26,7 @@ export function pack(name: ValueName, value: unknown): Packed {
 
 /** Each time a value of its own: it shares nothing with `bytes`. */
 export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = toBuffer(bytes)
   try {
     return serialiser === 'msgpack' ? fromMessagePack(buffer) : deserialize(buffer.toString('utf8'))
   } catch {

@@ -1,4 +1,5 @@
 import { deserialize, serialize } from './buffers.js'
+import { toBuffer } from './bytes.js'
 
 const BYTES_AS_NUMBERS = '"data":['
 
@@ -9,7 +10,7 @@ const BYTES_AS_NUMBERS = '"data":['
  */
 export function repairSenderKey(record: unknown): unknown {
   if (!(record instanceof Uint8Array)) return record
-  const text = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString('utf8')
+  const text = toBuffer(record).toString('utf8')
   if (!text.includes(BYTES_AS_NUMBERS)) return record
   try {
     return Buffer.from(serialize(deserialize(text)), 'utf8')

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { toOwnBytes } from './own-bytes.js'
+import { toOwnBytes } from './bytes.js'
+import { counted } from './counted.js'
 import { OwnerCache } from './owner-cache.js'
 import type { FieldWrite } from './store.js'
 
@@ -9,9 +10,6 @@ const MAX_SESSIONS = 50_000
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
 /** What an entry takes beside its value, as measured: name, objects, places in the maps. */
 const ENTRY_OVERHEAD_BYTES = 650
-
-/** `max` would take memory for all of them at once. */
-const COUNTED = { maxSize: MAX_SESSIONS, sizeCalculation: () => 1 }
 
 interface RecentWrite {
   readonly sessionId: string
@@ -25,8 +23,8 @@ interface RecentWrite {
  * those that it owns it also keeps what it has read and written.
  */
 export class SessionMemory {
-  readonly #versions = new LRUCache<string, number>(COUNTED)
-  readonly #tokens = new LRUCache<string, number>(COUNTED)
+  readonly #versions = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,

@@ -1,3 +1,4 @@
+import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
 import {
   type BackendClaim,
@@ -21,7 +22,6 @@ import {
   GRACE_MS,
   orNone,
   TOMBSTONE_MS,
-  toBuffer,
   toClaimInput,
   toCommitInput,
   toDeletionInput,

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { counted } from '../core/counted.js'
 import type { Logger } from '../core/logger.js'
 import { SessionMemory } from '../core/session-memory.js'
 import { Turns } from '../core/turns.js'
@@ -16,7 +17,7 @@ export class AuthCollection {
   readonly documents: MongoCollection
   readonly memory = new SessionMemory()
   /** As this process left them. A guess: only the compare-and-set says whether it is right. */
-  readonly heads = new LRUCache<string, HeadDocument>({ maxSize: MAX_HEADS, sizeCalculation: () => 1 })
+  readonly heads = new LRUCache<string, HeadDocument>(counted(MAX_HEADS))
   readonly clock: ServerClock
   readonly #client: MongoClient
   readonly #database: MongoDatabase

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { toBuffer } from '../core/bytes.js'
 import { ValueTooLargeError } from '../core/errors.js'
 import type { FieldWrite } from '../core/store.js'
 import type { UpdateOne } from './client.js'
@@ -211,8 +212,4 @@ export function sizeOf(writes: readonly IntentWrite[]): number {
 
 function chainOf(names: DocumentNames, { chain, parts }: { chain: string; parts: number }): string[] {
   return Array.from({ length: parts }, (_, part) => names.chain(chain, part))
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

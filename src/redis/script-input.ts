@@ -1,3 +1,4 @@
+import { toBuffer } from '../core/bytes.js'
 import { type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/store.js'
 import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
@@ -22,7 +23,7 @@ export function toCommitInput(
   const creds = writes.find(write => write.type === CREDS_FIELD.type)
   const ofKeys = writes.filter(write => write !== creds)
   const deletes = ofKeys.filter(write => write.bytes === null)
-  const pairs: Argument[] = []
+  const pairs: Argument[] = [] // ioredis writes a Uint8Array that is no Buffer as text
   for (const write of ofKeys) if (write.bytes !== null) pairs.push(fieldName(write), toBuffer(write.bytes))
   return [
     operationId,
@@ -50,11 +51,6 @@ export function toClaimInput(ttlMs: number | null, leaseMs?: number, after?: num
 }
 
 export const orNone = (value: number | null | undefined): number | '' => value ?? ''
-
-/** ioredis writes a Uint8Array that is no Buffer as text. */
-export function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
 
 /** In the order in which the scripts take them. */
 function toConditions({ fencingToken, seenVersion, expectedVersion, belowVersion }: Guard): Argument[] {
