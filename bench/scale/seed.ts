@@ -1,9 +1,10 @@
 /** Fills the database in a process of its own, so that what it takes is not counted, and tells what creds weigh. */
 import { forEach } from '../../src/core/for-each.js'
+import { makeSession } from '../values.js'
 import type { ScaleOptions } from './arguments.js'
 import { type Database, openStore } from './database.js'
 import { type Memory, measureMemory, share } from './memory.js'
-import { addressOf, makeCreds, makeRecord, sessionIdOf } from './values.js'
+import { addressOf, makeCreds, sessionIdOf } from './values.js'
 
 /** More would give the same mean. */
 const MAX_WEIGHED = 2000
@@ -14,7 +15,7 @@ const { sessions, keys, concurrency, database }: SeedOptions = JSON.parse(proces
 const { store } = await openStore(database)
 const indexes = Array.from({ length: sessions }, (_, index) => index)
 await forEach(indexes, concurrency, async index => {
-  const records = Array.from({ length: keys }, (_, i) => [addressOf(i), makeRecord(i)])
+  const records = Array.from({ length: keys }, (_, i) => [addressOf(i), makeSession()])
   const patch = { creds: makeCreds(index), keys: { session: Object.fromEntries(records) } }
   await store.set(sessionIdOf(index), patch)
 })

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthStateHandle, AuthStore } from '@luoarch/baileys-store-core'
+import { makeSession } from '../values.js'
 import type { ScaleOptions } from './arguments.js'
 import { Times } from './load.js'
-import { addressOf, makeRecord } from './values.js'
+import { addressOf } from './values.js'
 
 const TICK_MS = 5
 
@@ -38,7 +39,7 @@ export async function run(
 
   function receive(message: number): void {
     const { state } = handles[message % handles.length] as AuthStateHandle<AuthStore>
-    const handled: Promise<void> = handle(state.keys, addressOf(message % keys), message)
+    const handled: Promise<void> = handle(state.keys, addressOf(message % keys))
       .catch(() => {
         traffic.failed++
       })
@@ -46,14 +47,10 @@ export async function run(
     underWay.add(handled)
   }
 
-  async function handle(
-    store: AuthStateHandle<AuthStore>['state']['keys'],
-    address: string,
-    message: number,
-  ): Promise<void> {
+  async function handle(store: AuthStateHandle<AuthStore>['state']['keys'], address: string): Promise<void> {
     const found = await traffic.gets.measure(async () => store.get('session', [address]))
     if (found[address] === undefined) throw new Error(`${address} is not there`)
-    const record = makeRecord(message) as never // Baileys declares bytes and hands out objects
+    const record = makeSession() as never // Baileys declares bytes and hands out objects
     await traffic.sets.measure(async () => store.set({ session: { [address]: record } }))
   }
 }
