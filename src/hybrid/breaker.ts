@@ -113,6 +113,12 @@ export class Breaker {
     }
   }
 
+  /** As `run`, for what no other store can tell: one such call at a time tries although it is open. */
+  async insist<T>(call: () => Promise<T>): Promise<T> {
+    const mayProbe = this.isOpen && !this.#isProbing && !this.#isConnecting()
+    return mayProbe ? this.#probe(call, this.#patienceMs) : this.run(call)
+  }
+
   onChange(state: 'open' | 'close' | 'halfOpen', listener: () => void): void {
     this.#circuit.on(state as 'open', listener)
   }

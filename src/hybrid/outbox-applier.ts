@@ -133,7 +133,7 @@ export class OutboxApplier {
     await this.#inTurn(sessionId, async state => {
       if (evenParked) state.parked.clear()
       for (;;) {
-        const page = await this.#fetch(sessionId, state, evenParked)
+        const page = await this.#fetch(sessionId, state, { evenParked })
         if (page.writes.length === 0 && state.unapplied.size === 0) return
         await this.#ack(sessionId, state, await this.#applyAll(sessionId, state, page))
       }
@@ -177,9 +177,10 @@ export class OutboxApplier {
   /** What this process needs of the outbox to go on in order. */
   async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
     const isIncomplete = [...state.unapplied.values()].some(({ writes }) => writes === undefined)
-    if (!state.hasForeign && !isIncomplete && !this.#hasWorkers) return NOTHING
+    const isLastResort = state.hasForeign || isIncomplete
+    if (!isLastResort && !this.#hasWorkers) return NOTHING
     try {
-      const page = await this.#fetch(sessionId, state)
+      const page = await this.#fetch(sessionId, state, { isLastResort })
       state.hasForeign = page.lastVersion < Number.POSITIVE_INFINITY
       return page
     } catch (error) {
@@ -189,8 +190,13 @@ export class OutboxApplier {
     }
   }
 
-  async #fetch(sessionId: string, state: SessionState, evenParked = false): Promise<Page> {
-    const { entries, lastVersion } = await this.#outbox.entries(sessionId, state.parked)
+  async #fetch(
+    sessionId: string,
+    state: SessionState,
+    { evenParked = false, isLastResort = false } = {},
+  ): Promise<Page> {
+    const options = { leftOut: state.parked, isLastResort }
+    const { entries, lastVersion } = await this.#outbox.entries(sessionId, options)
     const writes: PendingWrite[] = []
     for (const { version, entry } of entries) {
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)

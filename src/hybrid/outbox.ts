@@ -21,6 +21,14 @@ export interface StoredEntry {
   entry: OutboxEntry | undefined
 }
 
+export interface EntriesOptions {
+  /** Versions to pass over. */
+  leftOut?: ReadonlySet<number> | undefined
+  most?: number | undefined
+  /** Nothing can go on without them: Redis is asked although its breaker is open. */
+  isLastResort?: boolean | undefined
+}
+
 export interface OutboxPage {
   entries: StoredEntry[]
   /** Of all entries but those that were left out. */
@@ -58,17 +66,18 @@ export class Outbox {
     this.#scripts = defineScripts(connection.client, { ...withSession(SOURCES), unlock })
   }
 
-  /** The first entries of a session by version, but for those to leave out. */
-  async entries(sessionId: string, leftOut: ReadonlySet<number>, most = PAGE): Promise<OutboxPage> {
+  /** The first entries of a session by version. */
+  async entries(sessionId: string, options: EntriesOptions = {}): Promise<OutboxPage> {
+    const { leftOut, most = PAGE, isLastResort = false } = options
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
-    const names = await this.#send(() => client.hkeys(key))
-    const versions = names.map(Number).filter(version => !leftOut.has(version))
+    const names = await this.#send(() => client.hkeys(key), isLastResort)
+    const versions = names.map(Number).filter(version => !leftOut?.has(version))
     const first = versions.sort((a, b) => a - b).slice(0, most)
     const lastVersion = first.length < versions.length ? (first.at(-1) as number) : Number.POSITIVE_INFINITY
     const count = versions.length
     if (count === 0) return { entries: [], count, lastVersion }
-    const values = await this.#send(() => client.hmget(key, ...first.map(String)))
+    const values = await this.#send(() => client.hmget(key, ...first.map(String)), isLastResort)
     const entries = first.flatMap((version, i) => {
       const json = values[i]
       return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
@@ -120,8 +129,9 @@ export class Outbox {
     await this.#breaker.run(() => this.#sessions.run(script, sessionId, input))
   }
 
-  #send<T>(call: () => Promise<T>): Promise<T> {
-    return this.#breaker.run(() => this.#calls.run(call))
+  #send<T>(call: () => Promise<T>, isLastResort = false): Promise<T> {
+    const send = () => this.#calls.run(call)
+    return isLastResort ? this.#breaker.insist(send) : this.#breaker.run(send)
   }
 }
 

@@ -28,7 +28,7 @@ export class Parking {
   /** Leaves the entry in the outbox, with the reason, for whoever looks into it. */
   async park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
     const { version, operationId } = write
-    const { entries } = await this.#outbox.entries(sessionId, state.parked)
+    const { entries } = await this.#outbox.entries(sessionId, { leftOut: state.parked })
     const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
     if (entry) {
       const attempts = entry.attempts + 1

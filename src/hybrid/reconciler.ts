@@ -157,7 +157,7 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const { entries } = await this.#outbox.entries(sessionId, new Set())
+    const { entries } = await this.#outbox.entries(sessionId)
     return entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
   }
 
@@ -193,7 +193,7 @@ export class Reconciler {
     let largestDepth = 0
     let oldestAtMs = Number.POSITIVE_INFINITY
     await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, async sessionId => {
-      const { entries, count } = await this.#outbox.entries(sessionId, new Set(), 1)
+      const { entries, count } = await this.#outbox.entries(sessionId, { most: 1 })
       depth += count
       largestDepth = Math.max(largestDepth, count)
       for (const { entry } of entries) oldestAtMs = Math.min(oldestAtMs, entry?.createdAt ?? oldestAtMs)

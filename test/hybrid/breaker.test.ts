@@ -110,6 +110,21 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(false)
   })
 
+  test('lets a call that insists try at once, and others once it has succeeded', async () => {
+    let isConnecting = true
+    const { breaker, fail } = setUp({ isConnecting: () => isConnecting })
+    for (let n = 0; n < 4; n++) await fail()
+    await expect(breaker.insist(works)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    isConnecting = false
+    await expect(breaker.run(works)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(breaker.insist(fails)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(breaker.isOpen).toBe(true)
+    const [first, second] = await Promise.allSettled([breaker.insist(works), breaker.insist(works)])
+    expect(first).toEqual({ status: 'fulfilled', value: 'answer' })
+    expect(second).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE' } })
+    expect(await breaker.run(works)).toBe('answer')
+  })
+
   test('does not count what a store refuses', async () => {
     const { breaker } = setUp()
     const refuses = () => Promise.reject(new InvalidOptionError('no'))

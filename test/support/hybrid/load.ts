@@ -9,8 +9,8 @@ export interface LoadReport {
   acknowledged: number
   /** Of them, those that were acknowledged as waiting for MongoDB. */
   toOutbox: number
-  /** Were refused with an error. */
-  failed: number
+  /** What calls were refused with. */
+  failures: readonly string[]
   late: number
   slowestMs: number
   /** Reads that gave an older value than the writer had been told was kept. */
@@ -27,18 +27,18 @@ export const sessionOf = (writer: number): string => `bot-${writer % (WRITERS / 
 
 /** Ten writers on five sessions: each writes a growing number to two keys at once, and reads it back. */
 export async function startLoad(store: AuthStore): Promise<Load> {
-  const report = { acknowledged: 0, toOutbox: 0, failed: 0, late: 0, slowestMs: 0, stale: 0 }
+  const report = { acknowledged: 0, toOutbox: 0, late: 0, slowestMs: 0, stale: 0 }
+  const failures: string[] = []
   const last = new Map<string, number>()
   let isOver = false
   for (let writer = 0; writer < WRITERS / 2; writer++) await store.set(sessionOf(writer), { creds: CREDS })
 
   const timed = async <T>(call: () => Promise<T>): Promise<T | undefined> => {
     const beganMs = performance.now()
-    const result = await call().catch(() => undefined)
+    const result = await call().catch(error => void failures.push(error.stack))
     const tookMs = performance.now() - beganMs
     report.slowestMs = Math.max(report.slowestMs, tookMs)
     if (tookMs > LATE_MS) report.late++
-    if (result === undefined) report.failed++
     return result
   }
   const writers = Array.from({ length: WRITERS }, async (_, writer) => {
@@ -60,7 +60,7 @@ export async function startLoad(store: AuthStore): Promise<Load> {
     async stop() {
       isOver = true
       await Promise.all(writers)
-      return { ...report, last }
+      return { ...report, failures, last }
     },
   }
 }
@@ -107,9 +107,9 @@ export function toFaultRow(
   report: LoadReport,
   losses: readonly { lost: number; torn: number }[],
 ): string {
-  const { acknowledged, toOutbox, stale, failed, late, slowestMs } = report
+  const { acknowledged, toOutbox, stale, failures, late, slowestMs } = report
   const lost = Math.max(...losses.map(loss => loss.lost))
   const torn = losses.reduce((sum, loss) => sum + loss.torn, 0)
   const slowest = `${Math.round(slowestMs)} ms`
-  return toRow([fault, mode, acknowledged, toOutbox, lost, torn, stale, failed, late, slowest])
+  return toRow([fault, mode, acknowledged, toOutbox, lost, torn, stale, failures.length, late, slowest])
 }

@@ -60,13 +60,13 @@ async function join(clients: Redis[], ports: number[]): Promise<void> {
     await replica.call('CLUSTER', 'REPLICATE', String(id))
   }
   await until(clients, async client => {
-    const [state, replication] = [
-      String(await client.call('CLUSTER', 'INFO')),
-      await client.info('replication'),
-    ]
+    const state = String(await client.call('CLUSTER', 'INFO'))
+    const nodes = String(await client.call('CLUSTER', 'NODES'))
+    const replication = await client.info('replication')
+    const knowsReplicas = nodes.split('\n').filter(node => node.includes('slave')).length === MASTERS
     const isSynced =
       /role:master\r\nconnected_slaves:1/.test(replication) || replication.includes('master_link_status:up')
-    return state.includes('cluster_state:ok') && isSynced
+    return state.includes('cluster_state:ok') && knowsReplicas && isSynced
   })
 }
 
