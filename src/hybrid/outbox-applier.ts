@@ -1,36 +1,21 @@
-import { hasCode, type StoreError, type StoreErrorCode, StoreUnavailableError } from '../core/errors.js'
+import { StoreUnavailableError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Metrics } from '../core/metrics.js'
 import { Turns } from '../core/turns.js'
 import type { Applied } from '../mongodb/changes.js'
+import { BatchApplier, type Page } from './batch-applier.js'
 import { isOutage } from './breaker.js'
+import { HeldWrites } from './held-writes.js'
 import type { MongoSide } from './mongo-side.js'
 import type { Outbox } from './outbox.js'
 import type { Parking } from './parking.js'
-import {
-  mergeWrites,
-  type PendingWrite,
-  sizeOf,
-  takeBatch,
-  toApplication,
-  toPendingWrite,
-} from './pending-write.js'
+import { type PendingWrite, toPendingWrite } from './pending-write.js'
 import type { EntryCount, SessionState, SessionStates } from './session-state.js'
 
-/** Bytes of writes that are held for MongoDB, over all sessions; of others the outbox alone has them. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024
 const RETRY_MS = 1000
 const SESSIONS_AT_ONCE = 8
 /** What a queue has not seen to after so long, this process does. */
 const QUEUE_GRACE_MS = 5000
-/** Errors of MongoDB that a repetition does not mend. */
-const REFUSALS: readonly StoreErrorCode[] = [
-  'CORRUPT_VALUE',
-  'SESSION_INCOMPLETE',
-  'VALUE_TOO_LARGE',
-  'INVALID_KEY',
-  'INVALID_SESSION_ID',
-]
 
 export interface OutboxApplierParts {
   outbox: Outbox
@@ -42,49 +27,41 @@ export interface OutboxApplierParts {
   metrics: Metrics
 }
 
-/** Writes from the outbox. */
-interface Page {
-  writes: PendingWrite[]
-  /** Those of higher versions are not among them. */
-  lastVersion: number
-}
-
 /** Of a write that was found in the outbox: the others there are known, too. */
 const UNCOUNTED: EntryCount = { entries: 0, removals: 0 }
 const NOTHING: Page = { writes: [], lastVersion: Number.POSITIVE_INFINITY }
 
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
 export class OutboxApplier {
-  /** Entries that MongoDB has taken. */
-  appliedCount = 0
   readonly #outbox: Outbox
   readonly #mongo: MongoSide
   readonly #states: SessionStates
   readonly #hasWorkers: boolean
   readonly #parking: Parking
-  readonly #metrics: Metrics
+  readonly #held = new HeldWrites()
+  readonly #batches: BatchApplier
   readonly #turns = new Turns()
-  #heldBytes = 0
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor({ outbox, mongo, states, hasWorkers, parking, metrics }: OutboxApplierParts) {
+    this.#batches = new BatchApplier({ mongo, held: this.#held, parking, metrics, hasWorkers })
     this.#outbox = outbox
     this.#mongo = mongo
     this.#states = states
     this.#hasWorkers = hasWorkers
     this.#parking = parking
-    this.#metrics = metrics
     mongo.breaker.onChange('close', () => this.#retryLater(0))
+  }
+
+  /** Entries that MongoDB has taken. */
+  get appliedCount(): number {
+    return this.#batches.appliedCount
   }
 
   /** Takes charge of a write that Redis has taken. */
   add(sessionId: string, write: PendingWrite, count: EntryCount): void {
-    const state = this.#states.of(sessionId)
-    const bytes = sizeOf(write)
-    const isHeld = this.#heldBytes + bytes <= MAX_HELD_BYTES
-    if (isHeld) this.#heldBytes += bytes
-    state.add(isHeld ? write : { ...write, writes: undefined }, count)
+    this.#held.add(this.#states.of(sessionId), write, count)
   }
 
   /** As `add`; resolves once MongoDB has it. Throws what has kept it from that: it is still tried, later. */
@@ -120,7 +97,7 @@ export class OutboxApplier {
       state.isScheduled = false
       while (state.unapplied.size > 0 || state.hasForeign) {
         const page = await this.#fetchKnown(sessionId, state)
-        const applied = await this.#applyAll(sessionId, state, page)
+        const applied = await this.#batches.apply(sessionId, state, page)
         const acked = this.#ack(sessionId, state, applied)
         if (page.writes.length > 0) await acked
         else acked.catch(() => {}) // they are found in the outbox by the next who looks
@@ -135,7 +112,7 @@ export class OutboxApplier {
       for (;;) {
         const page = await this.#fetch(sessionId, state, { evenParked })
         if (page.writes.length === 0 && state.unapplied.size === 0) return
-        await this.#ack(sessionId, state, await this.#applyAll(sessionId, state, page))
+        await this.#ack(sessionId, state, await this.#batches.apply(sessionId, state, page))
       }
     })
   }
@@ -206,59 +183,10 @@ export class OutboxApplier {
     const found = new Set(writes.map(({ operationId }) => operationId))
     for (const { operationId, version, writes: held } of [...state.unapplied.values()]) {
       // What there was no room to hold and is not in the outbox either has been applied by another process.
-      if (held === undefined && version <= lastVersion && !found.has(operationId))
-        this.#settle(state, operationId)
+      const isGone = held === undefined && version <= lastVersion && !found.has(operationId)
+      if (isGone) this.#held.settle(state, operationId)
     }
     return { writes, lastVersion }
-  }
-
-  /** In the order of versions: those of the outbox, and those of this process up to the last of them. */
-  async #applyAll(sessionId: string, state: SessionState, page: Page): Promise<PendingWrite[]> {
-    const known = new Set(page.writes.map(({ operationId }) => operationId))
-    const own = [...state.unapplied.values()].filter(
-      ({ operationId, version, writes }) => writes && version <= page.lastVersion && !known.has(operationId),
-    )
-    const all = [...page.writes, ...own].sort((a, b) => a.version - b.version)
-    const applied: PendingWrite[] = []
-    while (all.length > 0) {
-      const batch = takeBatch(all)
-      const isOwn = batch.every(({ operationId }) => !known.has(operationId))
-      applied.push(...(await this.#applyBatch(sessionId, state, batch, isOwn)))
-    }
-    return applied
-  }
-
-  /** What of it MongoDB has now. */
-  async #applyBatch(
-    sessionId: string,
-    state: SessionState,
-    batch: readonly PendingWrite[],
-    isOwn: boolean,
-  ): Promise<readonly PendingWrite[]> {
-    try {
-      const applied = await this.#mongo.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
-      if (applied.isLate) state.noteDivergence()
-      this.appliedCount += batch.length
-      for (const { operationId } of batch) {
-        if (!state.unapplied.has(operationId)) continue
-        state.unacked.set(operationId, undefined)
-        if (!this.#hasWorkers) this.#metrics.count('direct_writes')
-        this.#settle(state, operationId).resolve?.(applied)
-      }
-      return batch
-    } catch (error) {
-      const isRefused = hasCode(error, 'FENCED') || REFUSALS.some(code => hasCode(error, code))
-      if (!isRefused) throw error
-      if (batch.length === 1) {
-        await this.#refuse(sessionId, state, batch[0] as PendingWrite, error as StoreError)
-        return []
-      }
-      const applied: PendingWrite[] = []
-      for (const write of batch) {
-        applied.push(...(await this.#applyBatch(sessionId, state, [write], isOwn)))
-      }
-      return applied
-    }
   }
 
   async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
@@ -270,25 +198,6 @@ export class OutboxApplier {
       for (const id of operationIds) state.unacked.delete(id)
       this.#states.release(sessionId)
     }
-  }
-
-  async #refuse(
-    sessionId: string,
-    state: SessionState,
-    write: PendingWrite,
-    error: StoreError,
-  ): Promise<void> {
-    // Where the outbox has it, it is brought over from there; where it has not, it is none of the session's writes.
-    if (hasCode(error, 'FENCED')) state.hasForeign = true
-    else await this.#parking.park(sessionId, state, write, error)
-    if (state.unapplied.has(write.operationId)) this.#settle(state, write.operationId).reject?.(error)
-  }
-
-  #settle(state: SessionState, operationId: string): PendingWrite {
-    const write = state.unapplied.get(operationId) as PendingWrite
-    state.unapplied.delete(operationId)
-    if (write.writes) this.#heldBytes -= sizeOf(write)
-    return write
   }
 
   /** At once when MongoDB is back, else in a while; never while its breaker is open. */
