@@ -114,7 +114,8 @@ test('a deletion in a Redis that has gone back deletes what MongoDB has, too', a
   expect(await (await open()).get('s')).toBeNull()
 })
 
-test('a write does not reach MongoDB past one that waits before it while Redis is away', async () => {
+/** `one` has a write of its own that MongoDB does not have, and knows that another process's waits beside it. */
+async function setUpForeign() {
   const own = await startRedis({ config: KEEPS_ALL })
   onTestFinished(() => own.stop())
   const { proxy, open, proxied } = await setUp()
@@ -128,10 +129,29 @@ test('a write does not reach MongoDB past one that waits before it while Redis i
   await other.set('s', { keys: { session: { b: 'other' } } })
   await one.set('s', { keys: { session: { c: 'one' } } })
   expect(await one.getKeys('s', 'session', ['b'])).toEqual({ b: 'other' })
+  return { own, one, release }
+}
+
+test('a write does not reach MongoDB past one that waits before it while Redis is away', async () => {
+  const { own, one, release } = await setUpForeign()
   await own.kill()
   release()
   await expect(one.getKeys('s', 'session', ['b'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await own.restart()
   const found = () => one.getKeys('s', 'session', ['a', 'b', 'c']).catch(String)
   await expect.poll(found, { timeout: 20_000 }).toEqual({ a: 'one', b: 'other', c: 'one' })
+})
+
+test('a call that needs what only the outbox holds asks a Redis whose circuit breaker has just opened', async () => {
+  const { own, one, release } = await setUpForeign()
+  const isOpen = async () => /^baileys_store_redis_breakers_open 1$/m.test(await one.getMetricsText())
+  expect(await isOpen()).toBe(false) // and has counted the outboxes, for a minute
+  await own.freeze()
+  release()
+  const read = () => one.getKeys('s', 'session', ['a', 'b', 'c'])
+  const findingOut = Promise.allSettled([read(), read(), read()])
+  await expect.poll(isOpen, { interval: 5, timeout: 10_000 }).toBe(true)
+  own.thaw()
+  expect(await read()).toEqual({ a: 'one', b: 'other', c: 'one' })
+  await findingOut
 })
