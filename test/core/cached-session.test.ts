@@ -9,8 +9,9 @@ const text = (cached: CachedValue | undefined): string | undefined =>
   cached ? Buffer.from(cached.bytes).toString() : undefined
 
 /** A session at version 5, and what is asked for of the database, which answers with `state`. */
-function scene(state: { version: number; [id: string]: number | string } = { version: 5, a: 'a5', b: 'b5' }) {
-  const session = new CachedSession(new LRUCache({ max: 1000 }), 's', 7, 5)
+function scene({ max = 1000 } = {}) {
+  const state: { version: number; [id: string]: number | string } = { version: 5, a: 'a5', b: 'b5' }
+  const session = new CachedSession(new LRUCache({ max }), 's', 7, 5)
   const asked: string[][] = []
   const answer = (missing: readonly Field[]) => {
     asked.push(missing.map(({ id }) => id))
@@ -57,6 +58,12 @@ describe('a cached session', () => {
     await read('a')
     expect(await read('a', 'b')).toEqual(['a5', 'b5'])
     expect(asked).toEqual([['a'], ['b']])
+  })
+
+  it('asks for all when one part pushes the other out', async () => {
+    const { read } = scene({ max: 1 })
+    await read('a')
+    expect(await read('a', 'b')).toEqual(['a5', 'b5'])
   })
 
   it('shares no memory with what it was given', async () => {
@@ -118,6 +125,15 @@ describe('nothing older than what was seen is read', () => {
     })
     expect(values.map(text)).toEqual(['a6', 'b6'])
   })
+
+  it('where another has written before a part is asked for: all of it is, once', async () => {
+    const { state, read, asked } = scene()
+    await read('a')
+    Object.assign(state, { version: 6, a: 'a6', b: 'b6' })
+    expect(await read('a', 'b')).toEqual(['a6', 'b6'])
+    expect(await read('a', 'b')).toEqual(['a6', 'b6'])
+    expect(asked).toEqual([['a'], ['b'], ['a', 'b']])
+  })
 })
 
 describe('others are noticed', () => {
@@ -143,6 +159,27 @@ describe('others are noticed', () => {
     Object.assign(state, { version: 6, a: 'other' })
     session.notice(6)
     expect(await read('a')).toEqual(['other'])
+  })
+
+  it('after writes of our own have ended', async () => {
+    const { session, state, read, write } = scene()
+    await read('b')
+    write('a', 'a6')
+    Object.assign(state, { version: 7, b: 'other' })
+    session.notice(7)
+    expect(await read('b')).toEqual(['other'])
+  })
+
+  it('after a write from before a reset has ended', async () => {
+    const { session, state, read } = scene()
+    const write = session.beginWrite(fields('a'))
+    session.reset(9)
+    state.version = 9
+    await read('b')
+    session.endWrite(write, 6, [value('a6')])
+    Object.assign(state, { version: 10, b: 'other' })
+    session.notice(10)
+    expect(await read('b')).toEqual(['other'])
   })
 
   it('and our own writes are not taken for theirs', async () => {
@@ -187,4 +224,14 @@ it('holds nothing from before a reset', async () => {
   session.reset(9)
   Object.assign(state, { version: 9, a: 'a9' })
   expect(await read('a')).toEqual(['a9'])
+})
+
+it('holds what comes after a reset', async () => {
+  const { session, state, read, write, asked } = scene()
+  session.reset(9)
+  state.version = 9
+  await read('b')
+  write('a', 'a10')
+  expect(await read('a', 'b')).toEqual(['a10', 'b5'])
+  expect(asked).toEqual([['b']])
 })

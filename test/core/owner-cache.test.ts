@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { CachedSession } from '../../src/core/cached-session.js'
 import { OwnerCache } from '../../src/core/owner-cache.js'
+import { CREDS_FIELD } from '../../src/core/store.js'
 
 const MAX_BYTES = 100_000
 
@@ -38,6 +39,15 @@ it('does not give up an eighth of itself to a single value', async () => {
   put(session, 'large', MAX_BYTES / 8)
   expect(await isHeld(session, 'small')).toBe(true)
   expect(await isHeld(session, 'large')).toBe(false)
+})
+
+it('does not keep creds, which are read once', () => {
+  const cache = new OwnerCache(MAX_BYTES)
+  cache.begin('s', 1, 0)
+  const session = cache.of('s') as CachedSession
+  const creds = { serialiser: 'json', bytes: new Uint8Array(1000) } as const
+  session.endWrite(session.beginWrite([CREDS_FIELD]), 1, [creds])
+  expect(cache.bytes).toBe(0)
 })
 
 it('begins anew with each claim', async () => {

@@ -15,6 +15,8 @@ export class FaultyBackend implements Backend {
   readonly calls: Method[] = []
   /** Methods that fail, and how often from now on. */
   readonly #faults = new Map<Method, number>()
+  /** Methods that are carried out, and fail. */
+  readonly #losses = new Set<Method>()
   /** Methods whose next call waits before it does anything. */
   readonly #gates = new Map<Method, () => Promise<void>>()
   readonly #backend: Backend
@@ -26,6 +28,11 @@ export class FaultyBackend implements Backend {
   /** `times`: by default until `heal`. */
   fail(method: Method, times = Number.POSITIVE_INFINITY): void {
     this.#faults.set(method, times)
+  }
+
+  /** What it asks for is done, and nobody is told, until `heal`. */
+  loseAnswers(method: Method): void {
+    this.#losses.add(method)
   }
 
   /** The next call waits until the gate is opened. */
@@ -41,6 +48,7 @@ export class FaultyBackend implements Backend {
 
   heal(): void {
     this.#faults.clear()
+    this.#losses.clear()
   }
 
   count(method: Method): number {
@@ -68,7 +76,9 @@ export class FaultyBackend implements Backend {
       const left = this.#faults.get(method) ?? 0
       this.#faults.set(method, left - 1)
       if (left > 0) throw new StoreUnavailableError('The database', 'it was made to fail.')
-      return (this.#backend[method] as (...passed: unknown[]) => Promise<unknown>)(...input)
+      const answer = await (this.#backend[method] as (...passed: unknown[]) => Promise<unknown>)(...input)
+      if (this.#losses.has(method)) throw new StoreUnavailableError('The database', 'its answer was lost.')
+      return answer
     }
     return call as Backend[M]
   }

@@ -1,6 +1,7 @@
 import { makeCacheableSignalKeyStore } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
-import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { SessionMemory } from '../../../src/core/session-memory.js'
+import { CREDS, type CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
 
 const CACHE = { cacheBytes: 1024 * 1024 }
@@ -14,6 +15,20 @@ export function describeCache(create: CreateStoreDatabase): void {
       const read = (...ids: string[]) => keys.get('session', ids)
       const write = (id: string, text: string) => keys.set({ session: { [id]: record(text) } })
       return { ...stage, store, backend, keys, read, write }
+    }
+
+    /** The owner is one without a hook, and has `a` in its cache. */
+    async function setUpOwner() {
+      const { openStore, open } = await setStage(create)
+      const { store, backend } = await openStore(CACHE)
+      await store.set('s', { creds: CREDS })
+      const { fencingToken } = await store.claim('s')
+      const readAsOwner = () => store.getKeys('s', 'session', ['a'], fencingToken)
+      await store.set('s', { keys: { session: { a: record('own') } } }, undefined, fencingToken)
+      const before = backend.count('read')
+      expect(await readAsOwner()).toEqual({ a: record('own') })
+      expect(backend.count('read')).toBe(before)
+      return { open, store, fencingToken, readAsOwner }
     }
 
     test('has what was written and what was read, absent keys among it', async () => {
@@ -54,6 +69,32 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await read('a')).toEqual({ a: record('three') })
     })
 
+    test('is not believed after a write whose answer was lost', async () => {
+      const { backend, read, write } = await setUp()
+      await write('a', 'one')
+      backend.loseAnswers('commit')
+      await expect(write('a', 'two')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      expect(await read('a')).toEqual({ a: record('two') })
+    })
+
+    test('is not believed after the database has gone back, even while a write is under way', async () => {
+      const { backend, remember, read, write } = await setUp()
+      await write('a', 'one')
+      const goBack = await remember()
+      await write('b', 'one')
+      await goBack()
+      const gate = backend.hold('commit')
+      const writing = write('c', 'one')
+      await gate.reached
+      await read('d')
+      const before = backend.count('read')
+      expect(await read('a', 'b')).toEqual({ a: record('one'), b: record('one') })
+      expect(backend.count('read')).toBe(before + 1)
+      gate.open()
+      await writing
+    })
+
     test('answers while the database is away', async () => {
       const { backend, read, write } = await setUp()
       await write('a', 'one')
@@ -85,16 +126,19 @@ export function describeCache(create: CreateStoreDatabase): void {
     })
 
     test('ends with a lease that cannot be renewed', async () => {
-      const { open, store, read, write } = await setUp()
-      const { fencingToken } = await store.claim('s') // the hook's own is not known here
-      await expect(write('a', 'late')).rejects.toMatchObject({ code: 'FENCED' })
-      const readAsOwner = () => store.getKeys('s', 'session', ['a'], fencingToken)
-      expect(await readAsOwner()).toEqual({})
+      const { store, open, readAsOwner, fencingToken } = await setUpOwner()
       const next = await open(CACHE)
       await next.state.keys.set({ session: { a: record('next') } })
       await expect(store.renewLease('s', fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
       expect(await readAsOwner()).toEqual({ a: record('next') })
-      expect(await read('a')).toEqual({ a: record('next') })
+    })
+
+    test('ends with a lease that is given back', async () => {
+      const { store, open, readAsOwner, fencingToken } = await setUpOwner()
+      await store.releaseLease('s', fencingToken)
+      const next = await open(CACHE)
+      await next.state.keys.set({ session: { a: record('next') } })
+      expect(await readAsOwner()).toEqual({ a: record('next') })
     })
 
     test('is for who shows the token', async () => {
@@ -106,6 +150,19 @@ export function describeCache(create: CreateStoreDatabase): void {
         a: record('one'),
       })
       expect(backend.count('read')).toBe(before + 2)
+    })
+
+    test('is not for a store that has none, beside one that has', async () => {
+      const { openStore } = await setStage(create)
+      const memory = new SessionMemory()
+      const { store } = await openStore({ ...CACHE, memory })
+      await store.set('s', { creds: CREDS })
+      const { fencingToken } = await store.claim('s')
+      await store.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
+      const without = await openStore({ memory })
+      const before = without.backend.count('read')
+      expect(await without.store.getKeys('s', 'session', ['a'], fencingToken)).toEqual({ a: 1 })
+      expect(without.backend.count('read')).toBe(before + 1)
     })
 
     test('has what is written past the hook: at once by its store, by another with the next write', async () => {

@@ -5,6 +5,7 @@ import { createCodec } from '../../../src/core/codec.js'
 import { CodecStore } from '../../../src/core/codec-store.js'
 import { type Logger, nullLogger } from '../../../src/core/logger.js'
 import { toCodecOptions } from '../../../src/core/options.js'
+import { SessionMemory } from '../../../src/core/session-memory.js'
 import type { Backend } from '../../../src/core/store.js'
 import type { AuthStore } from '../../../src/index.js'
 import { FaultyBackend } from '../../support/faulty-backend.js'
@@ -17,6 +18,8 @@ type OpenOptions = Partial<AuthStateOptions> & {
   leaseMs?: number
   /** By default there is no cache: calls to the backend are counted. */
   cacheBytes?: number
+  /** By default the store's own. */
+  memory?: SessionMemory
   masterKey?: string
   logger?: Logger
 }
@@ -31,6 +34,8 @@ export interface Stage {
   openStore(options?: OpenOptions): Promise<{ store: AuthStore; backend: FaultyBackend }>
   /** The database itself. */
   raw: Backend
+  /** As of `StoreDatabase`. */
+  remember(): Promise<() => Promise<void>>
 }
 
 export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
@@ -46,12 +51,13 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
     ttlMs = null,
     leaseMs = 5000,
     cacheBytes,
+    memory = new SessionMemory(),
     masterKey,
     logger = nullLogger,
   }: OpenOptions = {}) {
     const backend = new FaultyBackend(await database.open({ ttlMs }))
     const codec = await createCodec(toCodecOptions({ masterKey }))
-    const parts = { backend, codec, ttlMs, leaseMs, retry: RETRY, logger }
+    const parts = { backend, codec, ttlMs, leaseMs, retry: RETRY, logger, memory }
     const store = new CodecStore(cacheBytes === undefined ? parts : { ...parts, cacheBytes })
     closing.push(() => store.close())
     return { store, backend }
@@ -63,7 +69,7 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
     closing.push(() => handle.close())
     return handle
   }
-  return { open, openStore, raw }
+  return { open, openStore, raw, remember: () => database.remember() }
 }
 
 /** Every byte of the session, in a form that can be compared. */
