@@ -133,8 +133,9 @@ function isInStep({ state, version, fence }: Peek, head: Head): boolean {
   return !head.exists && head.version <= version
 }
 
-/** A session in Redis is believed; that there is none, only where it was deleted. */
-function isRedisAhead({ state, version }: Peek, head: Head): boolean {
+/** A session in Redis is believed; that there is none, only where it was deleted. Neither where it has lost a claim. */
+function isRedisAhead({ state, version, fence }: Peek, head: Head): boolean {
+  if (fence < head.fence) return false
   if (state === 'live') return version > head.version || (version === head.version && !head.exists)
   return state === 'deleted' && version > head.version
 }

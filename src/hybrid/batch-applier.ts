@@ -1,4 +1,4 @@
-import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
+import { FencedError, hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import type { HeldWrites } from './held-writes.js'
 import type { MongoSide } from './mongo-side.js'
@@ -73,6 +73,7 @@ export class BatchApplier {
   ): Promise<readonly PendingWrite[]> {
     try {
       const applied = await this.#mongo.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
+      if (applied.isBarred) return this.#bar(sessionId, state, batch, applied.fence)
       if (applied.isLate) state.noteDivergence()
       this.appliedCount += batch.length
       for (const { operationId } of batch) {
@@ -97,6 +98,21 @@ export class BatchApplier {
     }
   }
 
+  /** Redis took them of a former owner when it had lost its successor's claim. They are kept for who looks into it. */
+  async #bar(
+    sessionId: string,
+    state: SessionState,
+    batch: readonly PendingWrite[],
+    fence: number,
+  ): Promise<readonly PendingWrite[]> {
+    for (const write of batch) {
+      const error = new FencedError(write.fencingToken ?? 0, fence, { sessionId })
+      await this.#parking.park(sessionId, state, write, error)
+      this.#giveUp(state, write, error)
+    }
+    return []
+  }
+
   async #refuse(
     sessionId: string,
     state: SessionState,
@@ -106,7 +122,10 @@ export class BatchApplier {
     // Where the outbox has it, it is brought over from there; where it has not, it is none of the session's writes.
     if (hasCode(error, 'FENCED')) state.hasForeign = true
     else await this.#parking.park(sessionId, state, write, error)
-    const { operationId } = write
+    this.#giveUp(state, write, error)
+  }
+
+  #giveUp(state: SessionState, { operationId }: PendingWrite, error: StoreError): void {
     if (state.unapplied.has(operationId)) this.#held.settle(state, operationId).reject?.(error)
   }
 }

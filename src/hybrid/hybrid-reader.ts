@@ -64,12 +64,13 @@ export class HybridReader {
     ask: (side: Side) => Promise<T>,
   ): Promise<T | undefined> {
     const seen = this.#memory.seenVersion(sessionId)
+    const token = this.#memory.token(sessionId) ?? 0
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
         const result = await ask(this.#redis)
         const { exists, version, fence } = result.head
-        if ((exists && version >= seen) || loadings === MAX_LOADINGS) return result
+        if ((exists && version >= seen && fence >= token) || loadings === MAX_LOADINGS) return result
         const { peek } = await this.#aligner.align(sessionId)
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
         if (peek.version === version && peek.fence === fence) return result

@@ -93,7 +93,8 @@ export class HybridWriter {
     toRedis: () => Promise<T>,
     toMongo: () => Promise<T>,
   ): Promise<T> {
-    const throughRedis = () => this.#loaded(sessionId, () => this.#writeToRedis(sessionId, write, toRedis))
+    const send = () => this.#writeToRedis(sessionId, write, toRedis)
+    const throughRedis = () => this.#loaded(sessionId, send, write.fencingToken)
     try {
       return await this.#twice(throughRedis)
     } catch (error) {
@@ -115,7 +116,7 @@ export class HybridWriter {
   }
 
   /** Runs what needs the session in Redis, and as new as this process knows it. */
-  async #loaded<T>(sessionId: string, run: () => T | Promise<T>): Promise<T> {
+  async #loaded<T>(sessionId: string, run: () => T | Promise<T>, fencingToken = 0): Promise<T> {
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
@@ -124,8 +125,11 @@ export class HybridWriter {
         if (hasCode(error, 'AHEAD')) this.#memory.noteVersion(sessionId, (error as SessionAheadError).found)
         // Once more behind than what this process has seen: MongoDB does not have it either.
         const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
-        if (isToLoad && loadings < MAX_LOADINGS) await this.#aligner.align(sessionId)
-        else if (!hasCode(error, 'AHEAD') || loadings === MAX_LOADINGS) throw error
+        if (isToLoad && loadings < MAX_LOADINGS) {
+          // Loaded, and still cold to this token: MongoDB has lost the claim, too.
+          if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
+          await this.#aligner.align(sessionId)
+        } else if (!hasCode(error, 'AHEAD') || loadings === MAX_LOADINGS) throw error
       }
     }
   }

@@ -71,6 +71,10 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.raiseFence(sessionId, token))
   }
 
+  bar(sessionId: string, token: number): Promise<void> {
+    return this.breaker.run(() => this.#backend.bar(sessionId, token))
+  }
+
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return this.breaker.run(() => this.#backend.lease(sessionId, fencingToken, leaseMs))
   }

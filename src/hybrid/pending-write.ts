@@ -37,8 +37,9 @@ export function sizeOf({ writes = [] }: PendingWrite): number {
 }
 
 /**
- * Takes what can be one change from the front: versions that follow each other, since a merged field carries the last
- * version, which would hide a write that comes between. What a session begins with is first, and its end is alone.
+ * Takes what can be one change from the front: of one owner, and versions that follow each other, since a merged field
+ * carries the last version, which would hide a write that comes between. What a session begins with is first, and its
+ * end is alone.
  */
 export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   let count = 0
@@ -48,7 +49,10 @@ export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
     bytes += sizeOf(next)
     const follows =
       previous === undefined ||
-      (next.kind === 'fields' && previous.kind !== 'deletion' && next.version === previous.version + 1)
+      (next.kind === 'fields' &&
+        previous.kind !== 'deletion' &&
+        next.version === previous.version + 1 &&
+        next.fencingToken === previous.fencingToken)
     if (!follows || count === MAX_MERGED || (previous !== undefined && bytes > MAX_MERGED_BYTES)) break
     count++
   }
@@ -57,10 +61,9 @@ export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
 
 /** `isOwn`: they are not known to be in the outbox, and so count for what their owner's token is worth. */
 export function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Application {
-  const tokens = batch.map(({ fencingToken = 0 }) => fencingToken)
   return {
     version: (batch.at(-1) as PendingWrite).version,
-    fencingToken: Math.max(...tokens),
+    fencingToken: batch[0]?.fencingToken ?? 0,
     operations: batch.map(({ operationId, version, updatedAtMs }) => ({
       id: operationId,
       version,

@@ -80,8 +80,15 @@ export class SessionOpener {
     }
   }
 
-  /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
+  /** Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks: a Redis that has comes from before. */
   async #claimBoth(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
+    const claim = await this.#claimInTurn(sessionId, leaseMs)
+    await this.#mongo.bar(sessionId, claim.fencingToken)
+    return claim
+  }
+
+  /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
+  async #claimInTurn(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
     const { peek } = await this.#aligner.align(sessionId)
     const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
     const token = durable.fencingToken

@@ -16,7 +16,7 @@ export interface Circumstances {
 /** Writes that another database has taken versions for, the last of which is `version`. */
 export interface Application {
   version: number
-  /** The highest of their tokens. */
+  /** That of their owner; 0: they have none. */
   fencingToken: number
   operations: readonly { id: string; version: number; updatedAtMs: number }[]
   /** What is stored in them: some fields, all of a session that begins with them, or its end. */
@@ -30,6 +30,8 @@ export interface Applied {
   version: number
   /** Higher than the token of the writes when a later owner has the session. */
   fence: number
+  /** Their owner was replaced before: nothing was done. */
+  isBarred: boolean
   /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
   /** Of a late one: the operation that took the version which was there before, where it is remembered. */
@@ -106,9 +108,18 @@ export function decideApplication(
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
   const isLate = found >= version
   const newest = isLate ? operationAt(ops, found) : undefined
-  const result = { version: Math.max(found, version), fence: head.fence, isLate: false, newest }
+  const result = {
+    version: Math.max(found, version),
+    fence: head.fence,
+    isBarred: false,
+    isLate: false,
+    newest,
+  }
   if (unknown.length === 0 && isLate) return { result }
   if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
+  if (fencingToken > 0 && fencingToken < (document?.barredBelow ?? 0)) {
+    return { result: { ...result, isBarred: true } }
+  }
   const fence = Math.max(head.fence, fencingToken)
   const noted = unknown.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
@@ -143,6 +154,12 @@ export function decideApplication(
 export function decideFence({ document, head }: Found, token: number): Change<void> {
   if (document === undefined || token <= head.fence) return { result: undefined }
   return { result: undefined, head: { fence: token } }
+}
+
+/** Once nothing waits any more that owners of lower tokens have written. */
+export function decideBar({ document }: Found, token: number): Change<void> {
+  if (document === undefined || token <= (document.barredBelow ?? 0)) return { result: undefined }
+  return { result: undefined, head: { barredBelow: token } }
 }
 
 function toResult(version: number, updatedAtMs: number): CommitResult {

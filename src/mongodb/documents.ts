@@ -22,6 +22,8 @@ export interface HeadDocument {
   keptUntil?: Date | undefined
   expiresAt?: Date | undefined
   leaseUntil?: Date | undefined
+  /** Hybrid: all that owners of lower tokens have written is here; what else turns up of theirs was never accepted. */
+  barredBelow?: number | undefined
   /** What is still to be done for version `intent.v`. It counts as done to every reader. */
   intent?: Intent | undefined
 }

@@ -23,6 +23,7 @@ import {
   type Applied,
   type Circumstances,
   decideApplication,
+  decideBar,
   decideClaim,
   decideCommit,
   decideDeletion,
@@ -162,6 +163,14 @@ export class MongoBackend implements Backend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       await this.#writer.change(names, found => decideFence(found, token))
+    })
+  }
+
+  /** From now on, nothing of owners of lower tokens is applied. */
+  bar(sessionId: string, token: number): Promise<void> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      await this.#writer.change(names, found => decideBar(found, token))
     })
   }
 

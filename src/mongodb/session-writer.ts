@@ -124,9 +124,9 @@ export class SessionWriter {
     const $unset = Object.fromEntries(differing.filter(([, value]) => value === undefined))
     if (document === undefined) return this.#insert({ _id, ...$set })
     if (differing.length === 0) return true
-    const { v, late = null, fence, endsAt = null, keptUntil = null } = document
+    const { v, late = null, fence, barredBelow = null, endsAt = null, keptUntil = null } = document
     const { matchedCount } = await this.#send(documents =>
-      documents.updateOne({ _id, v, late, fence, endsAt, keptUntil }, { $set, $unset }),
+      documents.updateOne({ _id, v, late, fence, barredBelow, endsAt, keptUntil }, { $set, $unset }),
     )
     return matchedCount === 1
   }

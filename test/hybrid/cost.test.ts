@@ -90,7 +90,7 @@ describe.each([
   })
 })
 
-test('opening a session that both have is three scripts and a look at the outbox, and five commands', async () => {
+test('opening a session that both have is three scripts and a look at the outbox, and seven commands', async () => {
   const store = await createHybridStore(place())
   onTestFinished(() => store.close())
   await (await useHybridAuthState({ sessionId: 's', store })).close()
@@ -102,7 +102,7 @@ test('opening a session that both have is three scripts and a look at the outbox
     })
   })
   expect(redis).toEqual({ evalsha: 3, hkeys: 1 })
-  expect(toNames(mongodb)).toEqual(['find', 'find', 'update', 'find', 'delete'])
+  expect(toNames(mongodb)).toEqual(['find', 'find', 'update', 'find', 'delete', 'find', 'update'])
 })
 
 test('writes asked for together share the two updates and the removal', async () => {

@@ -101,6 +101,27 @@ test('a version that Redis gives twice is noticed at once: nothing is read until
   release()
 })
 
+test('what a Redis that has lost a claim takes of the owner before is neither read nor brought to MongoDB', async () => {
+  const { hot, open } = await setUp()
+  const nobody = { add: async () => {}, close: async () => {} }
+  const former = await open({ enableWriteBehind: true, queue: nobody })
+  const owner = await open()
+  await owner.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 'first' } } })
+  const { fencingToken: earlier } = await former.claim('s')
+  const goBack = await hot.remember()
+  const { fencingToken } = await owner.claim('s')
+  await goBack()
+  const late = { keys: { session: { a: 'late', b: 'late' } } }
+  expect(await former.set('s', late, undefined, earlier)).toMatchObject({ durability: 'outbox' })
+  expect(await owner.getKeys('s', 'session', ['a', 'b'], fencingToken)).toEqual({ a: 'first' })
+  await owner.set('s', { keys: { session: { c: 'next' } } }, undefined, fencingToken)
+  expect(owner.getOutboxStats()).toMatchObject({ totalParked: 1 })
+  const kept = { session: { a: 'first', c: 'next' } }
+  expect((await owner.get('s'))?.data.keys).toEqual(kept)
+  await client.flushall()
+  expect((await (await open()).get('s'))?.data.keys).toEqual(kept)
+})
+
 test('a deletion in a Redis that has gone back deletes what MongoDB has, too', async () => {
   const { hot, open } = await setUp()
   const [one, other] = [await open(), await open()]

@@ -112,7 +112,9 @@ end
 local function refuse(token, seenVersion, expectedVersion, limit)
   token, seenVersion, expectedVersion = tonumber(token), tonumber(seenVersion), tonumber(expectedVersion)
   limit = tonumber(limit)
-  if isCold then return {0, 'COLD', version} end
+  -- Who has claimed the session where MongoDB lies behind is known here, unless this Redis has lost the claim.
+  local hasLostClaim = outboxKey and exists and token and token > fence
+  if isCold or hasLostClaim then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
   if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end
   if limit and limit <= version then return {0, 'AHEAD', version} end

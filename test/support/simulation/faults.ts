@@ -33,11 +33,10 @@ export class Faults {
     else this.#replica = redis.snapshot()
   }
 
-  /** Redis fails over to an older replica, or loses all, and its replica with it: docs/hybrid.md. */
+  /** Redis fails over to an older replica, or loses all; a replica from before may take over yet. */
   rewindRedis(): void {
     const isWiped = this.#world.random.chance(1 / 3)
-    if (isWiped) this.#replica = new Map()
-    this.#world.redis.restore(this.#replica)
+    this.#world.redis.restore(isWiped ? new Map() : this.#replica)
     this.#world.note(isWiped ? 'redis is wiped' : 'redis fails over to an older replica')
   }
 

@@ -98,6 +98,19 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'take what a former owner has left for what it was',
+    edits: [
+      { file: 'src/mongodb/changes.ts', from: 'fencingToken < (document?.barredBelow ?? 0)', to: 'false' },
+    ],
+  },
+  {
+    name: 'believe a Redis that has lost the claim',
+    edits: [
+      { file: 'src/redis/lua/session.lua', from: 'if isCold or hasLostClaim then', to: 'if isCold then' },
+      { file: 'src/hybrid/hybrid-reader.ts', from: '&& fence >= token', to: '' },
+    ],
+  },
+  {
     name: 'no step past Redis',
     edits: [{ file: HYBRID_WRITER, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
   },
