@@ -25,7 +25,6 @@ const KINDS: Record<string, ScheduleOptions> = {
   'write-through, two processes': { ...ALL, hasGuest: true },
   'write-behind, two processes': { ...ALL, isWriteBehind: true, hasGuest: true },
   'write-through, Redis loses data': { ...ALL, losesRedis: true },
-  // A former owner that wakes up with what Redis has lost since may get it into MongoDB first: docs/hybrid.md.
   'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true },
   // An owner that wakes up may find the one of the two that has not been told of its successor: docs/hybrid.md.
   'write-through, opened without one of the two': { ...ALL, opensDegraded: true, stalls: false },
