@@ -196,7 +196,7 @@ export class RedisSide {
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
     const ofKeys = fields.filter(field => field !== creds)
     const input: Argument[] = [
-      found.state === 'cold' ? 'cold' : found.version,
+      `${found.state === 'cold' ? 'cold' : ''}${found.version}`,
       head.version,
       head.fence,
       head.updatedAtMs,

@@ -1,6 +1,6 @@
 -- Puts a session as MongoDB holds it in the place of what Redis holds.
 --
--- ARGV[2]  the version that was found here, or 'cold'
+-- ARGV[2]  the version that was found here, after 'cold' where it was cold: what is left after an eviction has one, too
 -- ARGV[3]  version      ARGV[4]  fence      ARGV[5]  updatedAt
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
 -- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
@@ -9,7 +9,7 @@
 --
 -- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or a write waits that MongoDB does
 -- not have. Entries that cannot be applied do not count.
-local found = isCold and 'cold' or digits(version)
+local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
 for _, entry in ipairs(redis.call('HVALS', outboxKey)) do
   if not string.find(entry, '"status":"failed"', 1, true) then return {0, 'RETRY', version} end
