@@ -1,0 +1,62 @@
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { NO_METRICS } from '../../src/core/metrics.js'
+import { CREDS_FIELD } from '../../src/core/store.js'
+import { Breaker } from '../../src/hybrid/breaker.js'
+import { RedisSide } from '../../src/hybrid/redis-side.js'
+import { KeyNames } from '../../src/redis/key-names.js'
+import { openConnection } from '../../src/redis/open-connection.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server?.stop())
+
+test('a session that is loaded late replaces neither a later one nor what an eviction has left of it', async () => {
+  const client = new Redis(server.url)
+  const { connection, release } = await openConnection({ redisUrl: server.url }, 5000)
+  const breaker = new Breaker({
+    store: 'Redis',
+    layer: 'redis',
+    openGauge: 'redis_breakers_open',
+    metrics: NO_METRICS,
+    timeoutMs: 1000,
+    windowMs: 2000,
+    resetMs: 500,
+  })
+  const names = new KeyNames('loading', { hasOutbox: true })
+  const redis = new RedisSide({
+    connection,
+    names,
+    ttlMs: null,
+    maxEntries: 10,
+    breaker,
+    release,
+  })
+  onTestFinished(async () => {
+    await redis.close()
+    client.disconnect()
+  })
+  const toSession = (version: number) => ({
+    head: { exists: true, version, fence: 1, updatedAtMs: 1 },
+    fields: [CREDS_FIELD, { type: 'session', id: 'a' }].map(field => ({
+      ...field,
+      bytes: Buffer.from(`at ${version}`),
+    })),
+    ops: '',
+    endsAtMs: null,
+    isVacant: false,
+  })
+  const found = await redis.peek('s')
+  expect(found).toMatchObject({ state: 'cold', version: 0 })
+  expect(await redis.install('s', found, toSession(5))).toBe(true)
+  expect(await redis.install('s', found, toSession(3))).toBe(false)
+  await client.del(names.of('s')[1] as string)
+  expect(await redis.peek('s')).toMatchObject({ state: 'cold', version: 5 })
+  expect(await redis.install('s', found, toSession(3))).toBe(false)
+  expect(await redis.install('s', await redis.peek('s'), toSession(5))).toBe(true)
+  const { values } = await redis.read('s', [{ type: 'session', id: 'a' }])
+  expect(String(values[0])).toBe('at 5')
+})
