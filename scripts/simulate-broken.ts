@@ -41,6 +41,8 @@ function simulate(mutation: string, firstSeed: number): string | undefined {
       maxBuffer: 64 * 1024 * 1024,
     },
   )
+  if (status === 0) return undefined
   const [, seed, what] = /seed (\d+), [^}]*}: (.*)/.exec(stdout + stderr) ?? []
-  return status === 0 || seed === undefined ? undefined : `seed ${seed}: ${what}`
+  if (seed === undefined) throw new Error(`"${mutation}" did not run:\n${stdout}${stderr}`)
+  return `seed ${seed}: ${what}`
 }

@@ -40,7 +40,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no stale check',
     edits: [
-      { file: 'src/hybrid/hybrid-reader.ts', from: '(exists && version >= seen)', to: 'exists' },
+      {
+        file: 'src/hybrid/hybrid-reader.ts',
+        from: '(exists && version >= seen && fence >= token)',
+        to: 'exists',
+      },
       { file: 'src/core/rewind-guard.ts', from: 'if (version >= seenVersion) {', to: 'if (true) {' },
       {
         file: 'src/redis/lua/session.lua',
@@ -98,16 +102,21 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: 'take what a former owner has left for what it was',
+    name: 'do not notice that Redis has lost a claim',
     edits: [
       { file: 'src/mongodb/changes.ts', from: 'fencingToken < (document?.barredBelow ?? 0)', to: 'false' },
+      { file: 'src/redis/lua/session.lua', from: 'if isCold or hasLostClaim then', to: 'if isCold then' },
+      { file: 'src/hybrid/hybrid-reader.ts', from: '&& fence >= token', to: '' },
     ],
   },
   {
-    name: 'believe a Redis that has lost the claim',
+    name: 'load a session over what has changed since',
     edits: [
-      { file: 'src/redis/lua/session.lua', from: 'if isCold or hasLostClaim then', to: 'if isCold then' },
-      { file: 'src/hybrid/hybrid-reader.ts', from: '&& fence >= token', to: '' },
+      {
+        file: 'src/hybrid/lua/install.lua',
+        from: "(isCold and 'cold' or '') .. digits(version)",
+        to: 'ARGV[2]',
+      },
     ],
   },
   {
