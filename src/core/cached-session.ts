@@ -61,16 +61,13 @@ export class CachedSession {
     const held = this.#find(fields)
     const missing = fields.filter((_, i) => held[i] === undefined)
     if (missing.length === 0) return held as CachedValue[]
-    const answer = await read(missing)
-    this.#noteRead(answer, missing)
+    const answer = await this.#ask(missing, read)
     if (missing.length === fields.length) return answer.values
     if (answer.version === this.#highest) {
       const whole = this.#find(fields)
       if (!whole.includes(undefined)) return whole as CachedValue[]
     }
-    const again = await read(fields)
-    this.#noteRead(again, fields)
-    return again.values
+    return (await this.#ask(fields, read)).values
   }
 
   beginWrite(fields: readonly Field[]): WriteUnderWay {
@@ -111,9 +108,19 @@ export class CachedSession {
     this.#ended = 0
   }
 
-  #noteRead({ version, values }: ReadAnswer, fields: readonly Field[]): void {
-    this.notice(version)
-    for (const [i, field] of fields.entries()) this.#hold(version, field, values[i] ?? null)
+  /** An answer to a question from before a reset is not held: it may be from before what led to that. */
+  async #ask(
+    fields: readonly Field[],
+    read: (missing: readonly Field[]) => Promise<ReadAnswer>,
+  ): Promise<ReadAnswer> {
+    const resets = this.#resets
+    const answer = await read(fields)
+    const isSince = resets === this.#resets
+    this.notice(answer.version)
+    if (isSince) {
+      for (const [i, field] of fields.entries()) this.#hold(answer.version, field, answer.values[i] ?? null)
+    }
+    return answer
   }
 
   #find(fields: readonly Field[]): (CachedValue | undefined)[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
+import type { SessionMemory } from '../core/session-memory.js'
 import type { Guard, Head } from '../core/store.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
@@ -18,6 +19,7 @@ export interface AlignerParts {
   mongo: MongoSide
   applier: OutboxApplier
   states: SessionStates
+  memory: SessionMemory
 }
 
 /** What both databases have said last, at one version. */
@@ -35,13 +37,15 @@ export class Aligner {
   readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
   readonly #states: SessionStates
+  readonly #memory: SessionMemory
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, mongo, applier, states }: AlignerParts) {
+  constructor({ redis, mongo, applier, states, memory }: AlignerParts) {
     this.#redis = redis
     this.#mongo = mongo
     this.#applier = applier
     this.#states = states
+    this.#memory = memory
   }
 
   /** Throws `STORE_UNAVAILABLE` unless both answer. Who calls while it is under way gets the same result. */
@@ -68,6 +72,8 @@ export class Aligner {
       const peek = await this.#redis.peek(sessionId)
       const head = await this.#mongo.readHead(sessionId)
       if (isInStep(peek, head) && !state.hasForked) {
+        // What comes late leaves the version as it is: no later read would tell that it has come.
+        if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
         heal()
         this.#states.release(sessionId)
         return { peek, head }

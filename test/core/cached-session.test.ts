@@ -226,6 +226,17 @@ it('holds nothing from before a reset', async () => {
   expect(await read('a')).toEqual(['a9'])
 })
 
+it('does not hold an answer that was asked for before a reset, at whatever version', async () => {
+  const { session, state, read, answer } = scene()
+  await session.readThrough(fields('a'), async missing => {
+    const old = answer(missing)
+    session.reset(5)
+    return old
+  })
+  state.a = 'late'
+  expect(await read('a')).toEqual(['late'])
+})
+
 it('holds what comes after a reset', async () => {
   const { session, state, read, write, asked } = scene()
   session.reset(9)

@@ -176,3 +176,26 @@ test('a call that needs what only the outbox holds asks a Redis whose circuit br
   expect(await read()).toEqual({ a: 'one', b: 'other', c: 'one' })
   await findingOut
 })
+
+test('the owner sees what another process had written before it went past Redis, and what came late', async () => {
+  const own = await startRedis({ config: KEEPS_ALL })
+  onTestFinished(() => own.stop())
+  const { open } = await setUp()
+  const owner = await open({ redisUrl: own.url })
+  const nobody = { add: async () => {}, close: async () => {} }
+  const other = await open({ redisUrl: own.url, enableWriteBehind: true, queue: nobody })
+  await owner.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 'old' } } })
+  const { fencingToken } = await owner.claim('s')
+  const write = (n: number) => owner.set('s', { keys: { session: { n } } }, undefined, fencingToken)
+  const read = () => owner.getKeys('s', 'session', ['a'], fencingToken)
+  await other.set('s', { keys: { session: { a: 'other' } } })
+  await own.kill()
+  await write(1)
+  expect(await read()).toEqual({ a: 'old' })
+  await own.restart()
+  const readAfterWrite = () =>
+    write(2)
+      .then(read)
+      .catch(() => undefined)
+  await expect.poll(readAfterWrite, { timeout: 10_000 }).toEqual({ a: 'other' })
+})
