@@ -97,7 +97,10 @@ export class OutboxApplier {
       state.isScheduled = false
       while (state.unapplied.size > 0 || state.hasForeign) {
         const page = await this.#fetchKnown(sessionId, state)
-        const applied = await this.#batches.apply(sessionId, state, page)
+        const applied = await this.#batches.apply(sessionId, state, page).catch(error => {
+          if (page.writes.length > 0) state.hasForeign = true // they still wait
+          throw error
+        })
         const acked = this.#ack(sessionId, state, applied)
         if (page.writes.length > 0) await acked
         else acked.catch(() => {}) // they are found in the outbox by the next who looks
