@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
+import { createHybridStore, type HybridOptions, type QueueAdapter } from '../../src/hybrid/index.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
 import { createRedisDatabase } from '../support/redis/redis-database.js'
@@ -20,6 +20,9 @@ afterAll(() => {
   client?.disconnect()
   return Promise.all([redis?.stop(), mongo?.stop()])
 })
+
+/** A queue that nobody works on. */
+const NOBODY: QueueAdapter = { add: async () => {}, close: async () => {} }
 
 /** `open` is as good as another process: it has a connection, and a memory of versions, of its own. */
 async function setUp() {
@@ -103,8 +106,7 @@ test('a version that Redis gives twice is noticed at once: nothing is read until
 
 test('what a Redis that has lost a claim takes of the owner before is neither read nor brought to MongoDB', async () => {
   const { hot, open } = await setUp()
-  const nobody = { add: async () => {}, close: async () => {} }
-  const former = await open({ enableWriteBehind: true, queue: nobody })
+  const former = await open({ enableWriteBehind: true, queue: NOBODY })
   const owner = await open()
   await owner.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 'first' } } })
   const { fencingToken: earlier } = await former.claim('s')
@@ -141,7 +143,7 @@ async function setUpForeign() {
   onTestFinished(() => own.stop())
   const { proxy, open, proxied } = await setUp()
   const place = { redisUrl: own.url, enableWriteBehind: true }
-  const other = await open({ ...place, queue: { add: async () => {}, close: async () => {} } }) // nobody works on it
+  const other = await open({ ...place, queue: NOBODY })
   const one = await open({ ...place, ...proxied })
   await one.set('s', { creds: { registrationId: 7 } })
   await one.reconcileOutbox()
@@ -182,8 +184,7 @@ test('the owner sees what another process had written before it went past Redis,
   onTestFinished(() => own.stop())
   const { open } = await setUp()
   const owner = await open({ redisUrl: own.url })
-  const nobody = { add: async () => {}, close: async () => {} }
-  const other = await open({ redisUrl: own.url, enableWriteBehind: true, queue: nobody })
+  const other = await open({ redisUrl: own.url, enableWriteBehind: true, queue: NOBODY })
   await owner.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 'old' } } })
   const { fencingToken } = await owner.claim('s')
   const write = (n: number) => owner.set('s', { keys: { session: { n } } }, undefined, fencingToken)
