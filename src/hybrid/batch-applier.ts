@@ -27,8 +27,10 @@ export interface BatchApplierParts {
 /** Writes from the outbox. */
 export interface Page {
   writes: PendingWrite[]
-  /** Those of higher versions are not among them. */
+  /** Up to which it is known what waits. */
   lastVersion: number
+  /** Whether nothing waited beyond them. */
+  isAll: boolean
 }
 
 /** Has MongoDB carry out writes in the order of versions, many at once. */
@@ -120,7 +122,7 @@ export class BatchApplier {
     error: StoreError,
   ): Promise<void> {
     // Where the outbox has it, it is brought over from there; where it has not, it is none of the session's writes.
-    if (hasCode(error, 'FENCED')) state.hasForeign = true
+    if (hasCode(error, 'FENCED')) state.noteForeign()
     else await this.#parking.park(sessionId, state, write, error)
     this.#giveUp(state, write, error)
   }

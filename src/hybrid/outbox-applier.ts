@@ -29,7 +29,6 @@ export interface OutboxApplierParts {
 
 /** Of a write that was found in the outbox: the others there are known, too. */
 const UNCOUNTED: EntryCount = { entries: 0, removals: 0 }
-const NOTHING: Page = { writes: [], lastVersion: Number.POSITIVE_INFINITY }
 
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
 export class OutboxApplier {
@@ -96,11 +95,14 @@ export class OutboxApplier {
     return this.#inTurn(sessionId, async state => {
       state.isScheduled = false
       while (state.unapplied.size > 0 || state.hasForeign) {
+        const noteFound = state.beginFinding()
         const page = await this.#fetchKnown(sessionId, state)
         const applied = await this.#batches.apply(sessionId, state, page).catch(error => {
-          if (page.writes.length > 0) state.hasForeign = true // they still wait
+          if (page.writes.length > 0) state.noteForeign() // they still wait
           throw error
         })
+        if (page.isAll) noteFound()
+        else state.noteForeign()
         const acked = this.#ack(sessionId, state, applied)
         if (page.writes.length > 0) await acked
         else acked.catch(() => {}) // they are found in the outbox by the next who looks
@@ -123,7 +125,7 @@ export class OutboxApplier {
   /** Takes charge of what waits in the outbox, as of writes of this process. */
   async adopt(sessionId: string): Promise<void> {
     await this.#inTurn(sessionId, async state => {
-      state.hasForeign = true // what is beyond a page
+      state.noteForeign() // what is beyond a page
       for (const write of (await this.#fetch(sessionId, state)).writes) {
         if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, UNCOUNTED)
       }
@@ -144,7 +146,7 @@ export class OutboxApplier {
     return this.#turns.take(sessionId, async () => {
       const state = this.#states.of(sessionId)
       try {
-        return await run(state)
+        return await state.applying.run(() => run(state))
       } catch (error) {
         rejectAll(state, error)
         throw error
@@ -158,15 +160,14 @@ export class OutboxApplier {
   async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
     const isIncomplete = [...state.unapplied.values()].some(({ writes }) => writes === undefined)
     const isLastResort = state.hasForeign || isIncomplete
-    if (!isLastResort && !this.#hasWorkers) return NOTHING
+    const nothing = { writes: [], lastVersion: state.highestAdded, isAll: true }
+    if (!isLastResort && !this.#hasWorkers) return nothing
     try {
-      const page = await this.#fetch(sessionId, state, { isLastResort })
-      state.hasForeign = page.lastVersion < Number.POSITIVE_INFINITY
-      return page
+      return await this.#fetch(sessionId, state, { isLastResort })
     } catch (error) {
       const isMissed = isIncomplete || state.hasForeign || state.unapplied.size === 0
       if (isMissed || !isOutage(error)) throw error
-      return NOTHING
+      return nothing
     }
   }
 
@@ -175,8 +176,11 @@ export class OutboxApplier {
     state: SessionState,
     { evenParked = false, isLastResort = false } = {},
   ): Promise<Page> {
+    const { highestAdded } = state
     const options = { leftOut: state.parked, isLastResort }
-    const { entries, lastVersion } = await this.#outbox.entries(sessionId, options)
+    const { entries, isAll } = await this.#outbox.entries(sessionId, options)
+    const lastEntry = entries.at(-1)?.version ?? 0
+    const lastVersion = isAll ? Math.max(highestAdded, lastEntry) : lastEntry
     const writes: PendingWrite[] = []
     for (const { version, entry } of entries) {
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
@@ -187,9 +191,13 @@ export class OutboxApplier {
     for (const { operationId, version, writes: held } of [...state.unapplied.values()]) {
       // What there was no room to hold and is not in the outbox either has been applied by another process.
       const isGone = held === undefined && version <= lastVersion && !found.has(operationId)
-      if (isGone) this.#held.settle(state, operationId)
+      if (!isGone) continue
+      const error = new StoreUnavailableError('MongoDB', 'another process has seen to the write.', {
+        sessionId,
+      })
+      this.#held.settle(state, operationId).reject?.(error)
     }
-    return { writes, lastVersion }
+    return { writes, lastVersion, isAll }
   }
 
   async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {

@@ -33,8 +33,8 @@ export interface OutboxPage {
   entries: StoredEntry[]
   /** Of all entries but those that were left out. */
   count: number
-  /** Entries of higher versions are not among them. */
-  lastVersion: number
+  /** Whether there are no others. */
+  isAll: boolean
 }
 
 const SOURCES = { ack, mark }
@@ -74,15 +74,15 @@ export class Outbox {
     const names = await this.#send(() => client.hkeys(key), isLastResort)
     const versions = names.map(Number).filter(version => !leftOut?.has(version))
     const first = versions.sort((a, b) => a - b).slice(0, most)
-    const lastVersion = first.length < versions.length ? (first.at(-1) as number) : Number.POSITIVE_INFINITY
     const count = versions.length
-    if (count === 0) return { entries: [], count, lastVersion }
+    const isAll = first.length === count
+    if (count === 0) return { entries: [], count, isAll }
     const values = await this.#send(() => client.hmget(key, ...first.map(String)), isLastResort)
     const entries = first.flatMap((version, i) => {
       const json = values[i]
       return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
     })
-    return { entries, count, lastVersion }
+    return { entries, count, isAll }
   }
 
   /** Removes entries that MongoDB has. */

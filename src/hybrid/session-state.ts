@@ -36,17 +36,21 @@ export interface EntryCount {
 export class SessionState {
   #divergences = 0
   #healed = 0
+  #foreign = 0
+  #found = 0
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
+  /** What brings writes to MongoDB. */
+  readonly applying = new UnderWay()
   /** The highest version that Redis has given to a write of this process. */
   highestTaken = 0
   /** Redis has lost writes, and has taken others since: what it holds is not what MongoDB has, whatever the version. */
   hasForked = false
   /** A write past Redis that was given up, and that MongoDB may still be asked to carry out. */
   lostBypass: Guard | undefined
-  /** Other writes wait in the outbox than those of this process. */
-  hasForeign = false
+  /** The highest version of a write of this process that MongoDB was yet to get. */
+  highestAdded = 0
   /** A run that will take all of `unapplied` is about to begin. */
   isScheduled = false
   /** By operation: MongoDB does not have them yet, as far as is known. */
@@ -75,9 +79,27 @@ export class SessionState {
     }
   }
 
+  /** Other writes may wait in the outbox than those of this process. */
+  get hasForeign(): boolean {
+    return this.#foreign > this.#found
+  }
+
+  noteForeign(): void {
+    this.#foreign++
+  }
+
+  /** Remembers what may wait by now; the result says that the outbox has been looked into. */
+  beginFinding(): () => void {
+    const foreign = this.#foreign
+    return () => {
+      this.#found = Math.max(this.#found, foreign)
+    }
+  }
+
   get isIdle(): boolean {
     const counts = this.unapplied.size + this.unacked.size + this.parked.size
-    const isAtWork = this.isScheduled || !this.atRedis.isNone || !this.bypassing.isNone
+    const underWay = [this.atRedis, this.bypassing, this.applying]
+    const isAtWork = this.isScheduled || underWay.some(({ isNone }) => !isNone)
     return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && this.lostBypass === undefined
   }
 
@@ -85,7 +107,11 @@ export class SessionState {
     this.unapplied.set(write.operationId, write)
     // Commands of a connection are carried out in order: a removal that was sent before the write had been done.
     const present = [...this.unacked.values()].filter(removal => removal === undefined || removal > removals)
-    if (entries > this.unapplied.size + present.length + this.parked.size) this.hasForeign = true
+    const isCrowded = entries > this.unapplied.size + present.length + this.parked.size
+    // Another process may have removed entries that are counted here as present: the count hides as many of its own.
+    const isAfterGap = entries > 1 && write.version > this.highestAdded + 1
+    if (isCrowded || isAfterGap) this.noteForeign()
+    this.highestAdded = Math.max(this.highestAdded, write.version)
   }
 
   beginRemoval(operationIds: readonly string[]): void {

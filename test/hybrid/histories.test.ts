@@ -137,8 +137,11 @@ test('a deletion in a Redis that has gone back deletes what MongoDB has, too', a
   expect(await (await open()).get('s')).toBeNull()
 })
 
-/** `one` has a write of its own that MongoDB does not have, and knows that another process's waits beside it. */
-async function setUpForeign() {
+/**
+ * `one` has a write of its own that MongoDB does not have, and knows that another process's waits beside it.
+ * `isOvertaken`: the other one has brought the write to MongoDB, which `one` does not know.
+ */
+async function setUpForeign({ isOvertaken = false } = {}) {
   const own = await startRedis({ config: KEEPS_ALL })
   onTestFinished(() => own.stop())
   const { proxy, open, proxied } = await setUp()
@@ -149,21 +152,25 @@ async function setUpForeign() {
   await one.reconcileOutbox()
   const release = proxy.hold()
   await one.set('s', { keys: { session: { a: 'one' } } })
+  if (isOvertaken) await other.reconcileOutbox()
   await other.set('s', { keys: { session: { b: 'other' } } })
   await one.set('s', { keys: { session: { c: 'one' } } })
   expect(await one.getKeys('s', 'session', ['b'])).toEqual({ b: 'other' })
   return { own, one, release }
 }
 
-test('a write does not reach MongoDB past one that waits before it while Redis is away', async () => {
-  const { own, one, release } = await setUpForeign()
-  await own.kill()
-  release()
-  await expect(one.getKeys('s', 'session', ['b'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
-  await own.restart()
-  const found = () => one.getKeys('s', 'session', ['a', 'b', 'c']).catch(String)
-  await expect.poll(found, { timeout: 20_000 }).toEqual({ a: 'one', b: 'other', c: 'one' })
-})
+test.each([false, true])(
+  'a write does not reach MongoDB past one that waits before it while Redis is away (overtaken: %s)',
+  async isOvertaken => {
+    const { own, one, release } = await setUpForeign({ isOvertaken })
+    await own.kill()
+    release()
+    await expect(one.getKeys('s', 'session', ['b'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await own.restart()
+    const found = () => one.getKeys('s', 'session', ['a', 'b', 'c']).catch(String)
+    await expect.poll(found, { timeout: 20_000 }).toEqual({ a: 'one', b: 'other', c: 'one' })
+  },
+)
 
 test('a call that needs what only the outbox holds asks a Redis whose circuit breaker has just opened', async () => {
   const { own, one, release } = await setUpForeign()

@@ -87,7 +87,7 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: 'src/hybrid/outbox-applier.ts',
         from: 'const isMissed = isIncomplete || state.hasForeign ||',
-        to: 'state.hasForeign = false; const isMissed = isIncomplete ||',
+        to: 'state.beginFinding()(); const isMissed = isIncomplete ||',
       },
     ],
   },
