@@ -1,9 +1,9 @@
-import { vi } from 'vitest'
 import { hasCode, type StoreErrorCode } from '../../../src/core/errors.js'
 import type { Durability } from '../../../src/core/store.js'
 import { Faults } from './faults.js'
 import { History, type WriteRecord } from './history.js'
 import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
+import { beginVirtualTime } from './virtual-time.js'
 import { World } from './world.js'
 
 export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
@@ -37,19 +37,13 @@ interface Writer {
 const KEYS = ['a', 'b', 'c']
 const GUEST_KEYS = ['g', 'h']
 const ACTIONS = 40
-const START_MS = Date.UTC(2030, 0, 1)
 /** What a call may fail with while servers and networks fail. */
 const OUTAGES: readonly StoreErrorCode[] = ['STORE_UNAVAILABLE', 'TIMEOUT']
-const realRandom = Math.random
 
 /** Runs one schedule; throws what it violates, with all that has happened. */
 export async function runSchedule(seed: number, options: ScheduleOptions): Promise<ScheduleStats> {
-  vi.useFakeTimers({
-    now: START_MS,
-    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
-  })
   const world = new World(seed)
-  Math.random = world.random.next
+  const endVirtualTime = beginVirtualTime(world.random.next)
   try {
     const schedule = new Schedule(world, options, seed % 2 === 0)
     await schedule.run()
@@ -60,9 +54,7 @@ export async function runSchedule(seed: number, options: ScheduleOptions): Promi
       cause: error,
     })
   } finally {
-    Math.random = realRandom
-    vi.clearAllTimers()
-    vi.useRealTimers()
+    endVirtualTime()
   }
 }
 
