@@ -1,0 +1,52 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { SESSION, startProcess } from '../support/simulation/sim-process.js'
+import { beginVirtualTime } from '../support/simulation/virtual-time.js'
+import { World } from '../support/simulation/world.js'
+
+// The module's own timers are not those that are made virtual.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+/** What takes a server that fails between two steps of a call. */
+
+const WRITE_BEHIND = { isWriteBehind: true, opensDegraded: false, hasCache: false }
+
+function setUp() {
+  const world = new World(1)
+  onTestFinished(beginVirtualTime(world.random.next))
+  world.isCalm = true
+  const settled = async <T>(call: Promise<T>): Promise<T> => {
+    let isOver = false
+    const note = () => {
+      isOver = true
+    }
+    call.then(note, note)
+    await world.run(() => isOver)
+    return call
+  }
+  const start = (name: string) => startProcess(world, name, WRITE_BEHIND)
+  return { world, settled, start }
+}
+
+test('what waits before a write is not forgotten when bringing it to MongoDB fails', async () => {
+  const { world, settled, start } = setUp()
+  const [one, other] = [start('one'), start('other')]
+  const write = ({ store }: typeof one, session: Record<string, string>) =>
+    settled(store.set(SESSION, { keys: { session } }))
+  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
+  await settled(one.reconciler.reconcileAll())
+  world.servers.mongo = 'frozen'
+  await write(one, { a: 'one' })
+  await write(other, { b: 'other' })
+  other.condition = 'stalled'
+  await write(one, { c: 'one' })
+  world.servers.mongo = 'down'
+  await world.run(() => /HMGET\n.* mongo .*: lost/.test(world.log.join('\n')))
+  world.servers.mongo = 'up'
+  world.servers.redis = 'down'
+  const read = () => settled(one.store.getKeys(SESSION, 'session', ['b']))
+  await expect(read()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  expect(await read()).toEqual({ b: 'other' })
+})
