@@ -33,7 +33,8 @@ export class Publisher {
     }
     this.#applier.scheduleLater() // in case that the queue loses it
     const id = `${sessionId}:${version}`
-    this.#queue.add(OUTBOX_JOB, { id, sessionId, version }, { jobId: id }).then(
+    const jobId = `${encodeURIComponent(sessionId)}.${version}` // BullMQ takes no colon in it
+    this.#queue.add(OUTBOX_JOB, { id, sessionId, version }, { jobId }).then(
       () => this.#metrics.count('queue_publishes'),
       error => {
         this.#metrics.count('queue_failures')

@@ -9,7 +9,7 @@ export interface OutboxJob {
 /** A queue of one's own, like BullMQ or Kafka. Its worker hands each job to `processOutboxJob`. */
 export interface QueueAdapter {
   /** Resolves once the queue has the job. The same `jobId` twice may be one job. */
-  add(jobName: string, data: OutboxJob, options?: { jobId?: string }): Promise<void>
+  add(jobName: string, data: OutboxJob, options?: { jobId?: string }): Promise<unknown>
   close(): Promise<void>
 }
 

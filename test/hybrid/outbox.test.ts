@@ -1,8 +1,9 @@
-import { describe, expect, test, vi } from 'vitest'
+import { Queue, Worker } from 'bullmq'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type OutboxJob, processOutboxJob } from '../../src/hybrid/index.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
 
-const { setUp } = useOutbox()
+const { servers, setUp } = useOutbox()
 const CREDS = { registrationId: 7 }
 const session = (values: Record<string, unknown>) => ({ keys: { session: values } })
 
@@ -161,7 +162,7 @@ describe('a queue', () => {
       { id: 's:1', sessionId: 's', version: 1 },
       { id: 's:2', sessionId: 's', version: 2 },
     ])
-    expect(add).toHaveBeenCalledWith('baileys-store-outbox', jobs[0], { jobId: 's:1' })
+    expect(add).toHaveBeenCalledWith('baileys-store-outbox', jobs[0], { jobId: 's.1' })
     const worker = await open()
     for (const job of [...jobs, ...jobs]) await processOutboxJob(worker, job)
     expect(await entries()).toEqual([])
@@ -169,6 +170,19 @@ describe('a queue', () => {
     expect(await inMongo()).toMatchObject({ version: 2, data: { keys: { session: { a: 'secret' } } } })
     await bot.close()
     expect(close).toHaveBeenCalledOnce()
+  })
+
+  test('may be one of BullMQ as it is, whatever the session is called', async () => {
+    const { open, name } = setUp()
+    const connection = { url: servers.redis.url, maxRetriesPerRequest: null }
+    const queue = new Queue<OutboxJob>(name, { connection })
+    const bot = await open({ enableWriteBehind: true, queue })
+    const brother = await open()
+    const worker = new Worker<OutboxJob>(name, ({ data }) => processOutboxJob(brother, data), { connection })
+    onTestFinished(() => worker.close())
+    for (const id of ['s', 'wa:5', '12%3A']) await bot.set(id, { creds: CREDS })
+    await expect.poll(() => brother.getOutboxStats().totalProcessed, { timeout: 4000 }).toBe(3)
+    expect(await queue.getJobCounts()).toMatchObject({ completed: 3, failed: 0 })
   })
 
   test('that loses a job costs seconds: the process that wrote brings it over', async () => {
