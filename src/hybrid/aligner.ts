@@ -52,7 +52,9 @@ export class Aligner {
   align(sessionId: string): Promise<Aligned> {
     const known = this.#underWay.get(sessionId)
     if (known) return known
-    const aligned = this.#align(sessionId).finally(() => this.#underWay.delete(sessionId))
+    const aligned = this.#states
+      .use(sessionId, state => this.#align(sessionId, state))
+      .finally(() => this.#underWay.delete(sessionId))
     this.#underWay.set(sessionId, aligned)
     return aligned
   }
@@ -62,8 +64,7 @@ export class Aligner {
     this.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
   }
 
-  async #align(sessionId: string): Promise<Aligned> {
-    const state = this.#states.of(sessionId)
+  async #align(sessionId: string, state: SessionState): Promise<Aligned> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       await state.bypassing.end()
       const heal = state.beginHealing()
@@ -75,13 +76,12 @@ export class Aligner {
         // What comes late leaves the version as it is: no later read would tell that it has come.
         if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
         heal()
-        this.#states.release(sessionId)
         return { peek, head }
       }
-      if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek))
+      if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
       else if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
       else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
-      else await this.#bringToRedis(sessionId, peek)
+      else await this.#bringToRedis(sessionId, peek, state)
       await sleep(Math.random() * PAUSE_MS * round)
     }
     throw new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
@@ -112,9 +112,9 @@ export class Aligner {
   }
 
   /** `false`: it has changed meanwhile. */
-  async #bringToRedis(sessionId: string, peek: Peek): Promise<boolean> {
+  async #bringToRedis(sessionId: string, peek: Peek, { parked }: SessionState): Promise<boolean> {
     const session = await this.#mongo.readWhole(sessionId)
-    return this.#redis.install(sessionId, peek, session)
+    return this.#redis.install(sessionId, peek, session, parked)
   }
 
   /** MongoDB has gone back, as after a restore: all of the session is written again. */

@@ -95,14 +95,14 @@ export class HybridWriter {
   ): Promise<T> {
     const send = () => this.#writeToRedis(sessionId, write, toRedis)
     const throughRedis = () => this.#loaded(sessionId, send, write.fencingToken)
-    try {
-      return await this.#twice(throughRedis)
-    } catch (error) {
-      if (!isOutageOf('Redis', error)) throw error
-      return await this.#bypass(sessionId, write, toMongo, error as StoreError)
-    } finally {
-      this.#states.release(sessionId)
-    }
+    return this.#states.use(sessionId, async () => {
+      try {
+        return await this.#twice(throughRedis)
+      } catch (error) {
+        if (!isOutageOf('Redis', error)) throw error
+        return await this.#bypass(sessionId, write, toMongo, error as StoreError)
+      }
+    })
   }
 
   /** After one lost connection the next call may well succeed, and a write past Redis costs a loading. */

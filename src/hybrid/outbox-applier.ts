@@ -116,7 +116,7 @@ export class OutboxApplier {
       if (evenParked) state.parked.clear()
       for (;;) {
         const page = await this.#fetch(sessionId, state, { evenParked })
-        if (page.writes.length === 0 && state.unapplied.size === 0) return
+        if (page.isAll && page.writes.length === 0 && state.unapplied.size === 0) return
         await this.#ack(sessionId, state, await this.#batches.apply(sessionId, state, page))
       }
     })
@@ -143,17 +143,12 @@ export class OutboxApplier {
   }
 
   #inTurn<T>(sessionId: string, run: (state: SessionState) => Promise<T>): Promise<T> {
-    return this.#turns.take(sessionId, async () => {
-      const state = this.#states.of(sessionId)
-      try {
-        return await state.applying.run(() => run(state))
-      } catch (error) {
+    const runOrReject = (state: SessionState) =>
+      run(state).catch(error => {
         rejectAll(state, error)
         throw error
-      } finally {
-        this.#states.release(sessionId)
-      }
-    })
+      })
+    return this.#turns.take(sessionId, () => this.#states.use(sessionId, runOrReject))
   }
 
   /** What this process needs of the outbox to go on in order. */

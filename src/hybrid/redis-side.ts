@@ -190,8 +190,13 @@ export class RedisSide {
     return { state: String(state) as Peek['state'], version, fence, updatedAtMs, remembers: remembers === 1 }
   }
 
-  /** `false`: Redis has changed since `found`, or a write waits in the outbox. */
-  async install(sessionId: string, found: Peek, session: WholeSession): Promise<boolean> {
+  /** `false`: Redis has changed since `found`, or a write waits in the outbox that is not `parked`. */
+  async install(
+    sessionId: string,
+    found: Peek,
+    session: WholeSession,
+    parked: ReadonlySet<number>,
+  ): Promise<boolean> {
     const { head, fields, ops, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
     const ofKeys = fields.filter(field => field !== creds)
@@ -206,6 +211,7 @@ export class RedisSide {
       TOMBSTONE_MS,
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
+      `,${[...parked].join()},`,
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
     ]
     const reply = await this.breaker.run(

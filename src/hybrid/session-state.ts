@@ -41,8 +41,8 @@ export class SessionState {
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
-  /** What brings writes to MongoDB. */
-  readonly applying = new UnderWay()
+  /** Whoever would have to find it again as it was. */
+  readonly users = new UnderWay()
   /** The highest version that Redis has given to a write of this process. */
   highestTaken = 0
   /** Redis has lost writes, and has taken others since: what it holds is not what MongoDB has, whatever the version. */
@@ -98,7 +98,7 @@ export class SessionState {
 
   get isIdle(): boolean {
     const counts = this.unapplied.size + this.unacked.size + this.parked.size
-    const underWay = [this.atRedis, this.bypassing, this.applying]
+    const underWay = [this.atRedis, this.bypassing, this.users]
     const isAtWork = this.isScheduled || underWay.some(({ isNone }) => !isNone)
     return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && this.lostBypass === undefined
   }
@@ -128,6 +128,16 @@ export class SessionStates {
     const state = this.#states.get(sessionId) ?? new SessionState()
     this.#states.set(sessionId, state)
     return state
+  }
+
+  /** Keeps it as long as `action` runs, whatever others forget. */
+  async use<T>(sessionId: string, action: (state: SessionState) => Promise<T>): Promise<T> {
+    const state = this.of(sessionId)
+    try {
+      return await state.users.run(() => action(state))
+    } finally {
+      this.release(sessionId)
+    }
   }
 
   isBehind(sessionId: string): boolean {

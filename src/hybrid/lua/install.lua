@@ -5,14 +5,14 @@
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
 -- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
 -- ARGV[10] 'session' or 'vacant'                      ARGV[11] the creds' envelope, or '' for none
--- ARGV[12…] names and envelopes of the fields
+-- ARGV[12] ',version,version,' of entries that cannot be applied     ARGV[13…] names and envelopes of the fields
 --
--- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or a write waits that MongoDB does
--- not have. Entries that cannot be applied do not count.
+-- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or another write waits that MongoDB
+-- does not have.
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
-for _, entry in ipairs(redis.call('HVALS', outboxKey)) do
-  if not string.find(entry, '"status":"failed"', 1, true) then return {0, 'RETRY', version} end
+for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
+  if not string.find(ARGV[12], ',' .. waiting .. ',', 1, true) then return {0, 'RETRY', version} end
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')
@@ -30,7 +30,7 @@ end
 
 redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt))
 if ARGV[11] ~= '' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
-for from = 12, #ARGV, 2000 do
+for from = 13, #ARGV, 2000 do
   redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 1999, #ARGV)))
 end
 if ARGV[6] ~= '' then
