@@ -78,12 +78,18 @@ export const NO_OBSERVER = new Observer({
   tracer: undefined,
 })
 
-/** Throws `MISSING_DEPENDENCY` where the package is not installed. */
-export async function createTracer(): Promise<Tracer> {
+/** `undefined` where the package is not installed, with a warning: a bot works as well without spans. */
+export async function createTracer(logger: Logger): Promise<Tracer | undefined> {
   try {
     const { trace } = await import('@opentelemetry/api')
     return trace.getTracer('@luoarch/baileys-store-core')
   } catch (cause) {
-    throw new MissingDependencyError('@opentelemetry/api', '"observability.enableTracing"', cause)
+    const { message } = new MissingDependencyError(
+      '@opentelemetry/api',
+      '"observability.enableTracing"',
+      cause,
+    )
+    logger.warn({}, message)
+    return undefined
   }
 }

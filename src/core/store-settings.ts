@@ -38,7 +38,7 @@ export async function toSettings(options: CommonOptions, defaultTtlSeconds: numb
       metrics: enableMetrics ? await createMetrics(metricsRegistry) : NO_METRICS,
       logger,
       isDetailed: enableDetailedLogs,
-      tracer: enableTracing ? await createTracer() : undefined,
+      tracer: enableTracing ? await createTracer(logger) : undefined,
     }),
   }
 }

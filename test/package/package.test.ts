@@ -96,6 +96,7 @@ describe.each([20, 22, 24])('the packed package on Node %i', major => {
       store: hasSqlite ? 'works' : missing('libsql'),
       hook: missing(hasSqlite ? '@whiskeysockets/baileys' : 'libsql'),
       redis: missing('ioredis'),
+      traced: missing('ioredis'), // and works without what it traces with
       mongodb: missing('mongodb'),
       hybrid: missing('ioredis'),
     })

@@ -6,6 +6,10 @@ import { createRedisStore } from '@luoarch/baileys-store-core/redis'
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 
 const redis = await createRedisStore({ redisUrl: 'redis://localhost' }).catch(error => error)
+const traced = await createRedisStore({
+  redisUrl: 'redis://localhost',
+  observability: { enableTracing: true },
+}).catch(error => error)
 const mongodb = await createMongoStore({ mongoUrl: 'mongodb://localhost' }).catch(error => error)
 const both = { redisUrl: 'redis://localhost', mongoUrl: 'mongodb://localhost' }
 const hybrid = await createHybridStore(both).catch(error => error)
@@ -24,6 +28,7 @@ process.stdout.write(
     store: describe(store),
     hook: describe(hook),
     redis: describe(redis),
+    traced: describe(traced),
     mongodb: describe(mongodb),
     hybrid: describe(hybrid),
   }),
