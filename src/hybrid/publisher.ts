@@ -1,9 +1,14 @@
 import { maskSessionId } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
+import { withRetry } from '../core/retry.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
-import { OUTBOX_JOB, type QueueAdapter } from './queue.js'
+import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
+
+const CLOSE_MS = 5000
+/** Publishers that have not been closed. */
+const users = new WeakMap<QueueAdapter, number>()
 
 export interface PublisherParts {
   applier: OutboxApplier
@@ -24,6 +29,7 @@ export class Publisher {
     this.#queue = queue
     this.#logger = logger
     this.#metrics = metrics
+    if (queue) users.set(queue, (users.get(queue) ?? 0) + 1)
   }
 
   publish(sessionId: string, { version }: PendingWrite): void {
@@ -32,9 +38,7 @@ export class Publisher {
       return
     }
     this.#applier.scheduleLater() // in case that the queue loses it
-    const id = `${sessionId}:${version}`
-    const jobId = `${encodeURIComponent(sessionId)}.${version}` // BullMQ takes no colon in it
-    this.#queue.add(OUTBOX_JOB, { id, sessionId, version }, { jobId }).then(
+    tell(this.#queue, { id: `${sessionId}:${version}`, sessionId, version }).then(
       () => this.#metrics.count('queue_publishes'),
       error => {
         this.#metrics.count('queue_failures')
@@ -45,7 +49,22 @@ export class Publisher {
     )
   }
 
+  /** Closes the queue when no other store uses it. What it fails with is logged: the outbox has what it was told of. */
   async close(): Promise<void> {
-    await this.#queue?.close()
+    const queue = this.#queue
+    if (queue === undefined) return
+    const others = (users.get(queue) ?? 1) - 1
+    users.set(queue, others)
+    if (others > 0) return
+    const once = { timeoutMs: CLOSE_MS, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
+    await withRetry(once, { operation: 'the closing of a queue' }, async () => queue.close()).catch(error => {
+      this.#logger.warn({ error: (error as Error).name }, 'the queue was not closed')
+    })
   }
+}
+
+/** `async`, so that what it throws at once is a rejection, too. */
+async function tell(queue: QueueAdapter, job: OutboxJob): Promise<void> {
+  const jobId = `${encodeURIComponent(job.sessionId)}.${job.version}` // BullMQ takes no colon in it
+  await queue.add(OUTBOX_JOB, job, { jobId })
 }

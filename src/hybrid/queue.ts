@@ -10,6 +10,7 @@ export interface OutboxJob {
 export interface QueueAdapter {
   /** Resolves once the queue has the job. The same `jobId` twice may be one job. */
   add(jobName: string, data: OutboxJob, options?: { jobId?: string }): Promise<unknown>
+  /** Called once the last store that was given it closes. */
   close(): Promise<void>
 }
 
