@@ -1,4 +1,5 @@
 import { CodecStore, type StoreParts } from '../core/codec-store.js'
+import { checkSessionId } from '../core/names.js'
 import { toSettings } from '../core/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
 import { toCollection } from '../mongodb/mongo-options.js'
@@ -54,8 +55,12 @@ export class HybridAuthStore extends CodecStore {
     await this.#reconciler.reconcileAll()
   }
 
-  /** Does a job of the queue: brings what waits of its session to MongoDB. Doing it twice is doing it once. */
+  /**
+   * Does a job of the queue: brings what waits of its session to MongoDB. Doing it twice is doing it once. Throws what
+   * keeps it from that, and `INVALID_SESSION_ID`.
+   */
   async processOutboxJob({ sessionId }: OutboxJob): Promise<void> {
+    checkSessionId(sessionId)
     await this.#reconciler.reconcile(sessionId)
   }
 

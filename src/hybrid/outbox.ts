@@ -113,16 +113,21 @@ export class Outbox {
     }
   }
 
-  /** Runs `action` unless another process has the lock; the lock ends after `lifeMs` at the latest. */
-  async locked(lock: string, lifeMs: number, action: () => Promise<void>): Promise<void> {
+  /** Takes a lock for so long; `false`: another process has it. */
+  async lock(name: string, lifeMs: number): Promise<boolean> {
     const { client } = this.#connection
-    const taken = await this.#send(() => client.set(lock, this.#lockHolder, 'PX', lifeMs, 'NX'))
-    if (taken === null) return
+    return (await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null
+  }
+
+  /** Runs `action` under a lock that ends after `lifeMs` at the latest; `false`: another process has it. */
+  async locked(name: string, lifeMs: number, action: () => Promise<void>): Promise<boolean> {
+    if (!(await this.lock(name, lifeMs))) return false
     try {
       await action()
     } finally {
-      await this.#send(() => this.#scripts.unlock([lock], [this.#lockHolder])).catch(() => {}) // it ends by itself
+      await this.#send(() => this.#scripts.unlock([name], [this.#lockHolder])).catch(() => {}) // it ends by itself
     }
+    return true
   }
 
   async #run(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { maskSessionId, type StoreError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
@@ -10,9 +11,12 @@ import type { OutboxEntry } from './outbox-entry.js'
 import type { Parking } from './parking.js'
 
 const SWEEP_EVERY_MS = 30_000
+/** Ends before the next sweep is due, so that one process alone misses none. */
+const SWEEP_LOCK_MS = 0.9 * SWEEP_EVERY_MS
 const SESSIONS_AT_ONCE = 8
 /** Who has a lock and dies holds others up for so long. */
 const LOCK_MS = 30_000
+const LOCKED_PAUSE_MS = 50
 /** An entry is left to its own process, and to the queue, for so long. */
 const GRACE_MS = 5000
 /** Pause after a failed attempt, doubled with each. */
@@ -93,17 +97,13 @@ export class Reconciler {
     }
   }
 
-  /** Sweeps now and again; of all processes on the same Redis, one at a time. */
+  /** Sweeps now and again, as one of all processes on the same Redis. */
   start(): void {
     this.#timer = setInterval(() => {
       if (this.#mongo.breaker.isOpen) return
-      this.#outbox
-        .locked(this.#names.sweepLock, SWEEP_EVERY_MS, () =>
-          this.sweep(sessionId => this.#reconcileDue(sessionId)),
-        )
-        .catch(error =>
-          this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
-        )
+      this.#sweepDue().catch(error =>
+        this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
+      )
     }, SWEEP_EVERY_MS)
     this.#timer.unref()
     this.#unwatch = this.#metrics.watchOutbox(() => this.#measureAgain())
@@ -119,9 +119,9 @@ export class Reconciler {
     await this.sweep(sessionId => this.#drain(sessionId, true))
   }
 
-  /** Brings what waits of one session to MongoDB, unless another process is at it. */
+  /** Brings what waits of one session to MongoDB, after whatever process is at it: that one may die before it has. */
   async reconcile(sessionId: string): Promise<void> {
-    await this.#locked(sessionId, () => this.#drain(sessionId))
+    while (!(await this.#locked(sessionId, () => this.#drain(sessionId)))) await sleep(LOCKED_PAUSE_MS)
   }
 
   /** Goes over all outboxes, some at once. */
@@ -134,6 +134,12 @@ export class Reconciler {
       this.#sweeps++
       this.#lastRunAt = new Date(this.#now())
     }
+  }
+
+  /** The lock is kept for the others to find: it tells that this round has been gone. */
+  async #sweepDue(): Promise<void> {
+    const isOurs = await this.#outbox.lock(this.#names.sweepLock, SWEEP_LOCK_MS)
+    if (isOurs) await this.sweep(sessionId => this.#reconcileDue(sessionId))
   }
 
   async #reconcileDue(sessionId: string): Promise<void> {
@@ -202,7 +208,7 @@ export class Reconciler {
     return { depth, largestDepth, oldestAgeMs }
   }
 
-  #locked(sessionId: string, action: () => Promise<void>): Promise<void> {
+  #locked(sessionId: string, action: () => Promise<void>): Promise<boolean> {
     return this.#outbox.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
   }
 }

@@ -69,14 +69,21 @@ describe('the reconciler', () => {
     expect((await entries())[0]).toMatchObject({ attempts: 5 })
   }, 60_000)
 
-  test('of many processes one at a time looks through the outboxes', async () => {
-    const { client, sweep, name, sweeper } = await setUpSweeper()
-    await sweep()
-    await client.set(`lock:${name}:outbox`, 'another')
-    const { sweeps } = sweeper.getOutboxStats()
-    vi.advanceTimersByTime(SWEEP_EVERY_MS)
-    await sweeper.isHealthy()
-    await sweeper.exists('s') // answered after the lock was asked for
-    expect(sweeper.getOutboxStats().sweeps).toBe(sweeps)
+  test('looks through the outboxes in one of many processes each time', async () => {
+    const { client, open, name, sweeper } = await setUpSweeper()
+    const both = [sweeper, await open()]
+    const sweeps = () => both.reduce((sum, store) => sum + store.getOutboxStats().sweeps, 0)
+    const comeDue = async () => {
+      vi.advanceTimersByTime(SWEEP_EVERY_MS)
+      await Promise.all(both.map(store => store.exists('s'))) // answered after the lock was asked for
+    }
+    await comeDue()
+    await expect.poll(sweeps).toBe(1)
+    await comeDue()
+    expect(sweeps()).toBe(1)
+    expect(both.map(store => store.getOutboxStats().isRunning)).toEqual([false, false])
+    const lockedMs = await client.pttl(`lock:${name}:outbox`)
+    expect(lockedMs).toBeGreaterThan(0.5 * SWEEP_EVERY_MS)
+    expect(lockedMs).toBeLessThan(SWEEP_EVERY_MS)
   })
 })
