@@ -84,9 +84,7 @@ export class Aligner {
       else await this.#bringToRedis(sessionId, peek, state)
       await sleep(Math.random() * PAUSE_MS * round)
     }
-    throw new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
-      sessionId,
-    })
+    throw toOvertaken(sessionId)
   }
 
   /**
@@ -130,6 +128,14 @@ export class Aligner {
     const whole = { ...application, kind: 'session' } as const
     await this.#mongo.apply(sessionId, whole, fields)
   }
+}
+
+/** For who has tried often enough. `cause`: what it has found each time. */
+export function toOvertaken(sessionId: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
+    sessionId,
+    cause,
+  })
 }
 
 function isInStep({ state, version, fence }: Peek, head: Head): boolean {

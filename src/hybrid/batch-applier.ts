@@ -81,7 +81,7 @@ export class BatchApplier {
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
         state.unacked.set(operationId, undefined)
-        if (!this.#hasWorkers) this.#metrics.count('direct_writes')
+        if (!this.#hasWorkers || !isOwn) this.#metrics.count('direct_writes')
         this.#held.settle(state, operationId).resolve?.(applied)
       }
       return batch

@@ -11,7 +11,7 @@ import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
-import { type Aligner, MAX_LOADINGS } from './aligner.js'
+import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
@@ -125,11 +125,12 @@ export class HybridWriter {
         if (hasCode(error, 'AHEAD')) this.#memory.noteVersion(sessionId, (error as SessionAheadError).found)
         // Once more behind than what this process has seen: MongoDB does not have it either.
         const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
-        if (isToLoad && loadings < MAX_LOADINGS) {
-          // Loaded, and still cold to this token: MongoDB has lost the claim, too.
-          if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
-          await this.#aligner.align(sessionId)
-        } else if (!hasCode(error, 'AHEAD') || loadings === MAX_LOADINGS) throw error
+        if (!isToLoad && !hasCode(error, 'AHEAD')) throw error
+        if (loadings === MAX_LOADINGS) throw toOvertaken(sessionId, error)
+        if (!isToLoad) continue
+        // Loaded, and still cold to this token: MongoDB has lost the claim, too.
+        if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
+        await this.#aligner.align(sessionId)
       }
     }
   }

@@ -177,9 +177,10 @@ export class OutboxApplier {
     const lastEntry = entries.at(-1)?.version ?? 0
     const lastVersion = isAll ? Math.max(highestAdded, lastEntry) : lastEntry
     const writes: PendingWrite[] = []
-    for (const { version, entry } of entries) {
+    for (const stored of entries) {
+      const { entry } = stored
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
-      if (isRefused) this.#parking.note(sessionId, state, version, entry?.lastError)
+      if (isRefused) this.#parking.passOver(sessionId, state, stored)
       else writes.push(toPendingWrite(entry))
     }
     const found = new Set(writes.map(({ operationId }) => operationId))

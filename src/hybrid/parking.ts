@@ -1,7 +1,7 @@
 import { maskSessionId, type StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
-import type { Outbox } from './outbox.js'
+import type { Outbox, StoredEntry } from './outbox.js'
 import type { PendingWrite } from './pending-write.js'
 import type { SessionState } from './session-state.js'
 
@@ -34,13 +34,18 @@ export class Parking {
       const attempts = entry.attempts + 1
       const failed = { status: 'failed', attempts, lastError: error.code, updatedAt: Date.now() } as const
       await this.#outbox.mark(sessionId, { ...entry, ...failed })
+      state.parked.add(version)
     }
-    this.note(sessionId, state, version, error.code)
+    this.#report(sessionId, version, error.code)
   }
 
-  /** Passes an entry over from now on; without a reason, since it is none that can be read. */
-  note(sessionId: string, state: SessionState, version: number, code = 'CORRUPT_VALUE'): void {
+  /** Passes over what has been parked before, by whomever; without an entry, since what is there cannot be read. */
+  passOver(sessionId: string, state: SessionState, { version, entry }: StoredEntry): void {
     state.parked.add(version)
+    if (entry === undefined) this.#report(sessionId, version, 'CORRUPT_VALUE')
+  }
+
+  #report(sessionId: string, version: number, code: string): void {
     this.count++
     this.#metrics.count('outbox_parked')
     this.#logger.error(

@@ -3,7 +3,7 @@ import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
-import type { Aligner } from './aligner.js'
+import { type Aligner, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
@@ -75,7 +75,8 @@ export class SessionOpener {
       try {
         return await this.#claimBoth(sessionId, leaseMs)
       } catch (error) {
-        if (!hasCode(error, 'COLD') || attempts === MAX_ATTEMPTS) throw error // evicted just now
+        if (!hasCode(error, 'COLD')) throw error
+        if (attempts === MAX_ATTEMPTS) throw toOvertaken(sessionId, error) // evicted just now, each time
       }
     }
   }

@@ -1,6 +1,6 @@
 import { Queue, Worker } from 'bullmq'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { type OutboxJob, processOutboxJob } from '../../src/hybrid/index.js'
+import { type OutboxJob, processOutboxJob, type QueueAdapter } from '../../src/hybrid/index.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
 
 const { servers, setUp } = useOutbox()
@@ -143,6 +143,9 @@ describe('an outbox', () => {
     expect(await entries()).toMatchObject([
       { status: 'failed', attempts: 1, lastError: 'SESSION_INCOMPLETE' },
     ])
+    const finder = await open()
+    await processOutboxJob(finder, { id: 's:2', sessionId: 's', version: 2 })
+    expect(finder.getOutboxStats()).toMatchObject({ totalParked: 0 }) // but one that has been parked before
     await documents.insertOne(head)
     await (await open()).reconcileOutbox()
     expect(await entries()).toEqual([])
@@ -194,10 +197,45 @@ describe('a queue', () => {
     await expect.poll(entries, { timeout: 10_000 }).toEqual([])
   })
 
-  test('that refuses a job costs nothing', async () => {
-    const add = () => Promise.reject(new Error('full'))
+  test.each<[string, QueueAdapter['add']]>([
+    ['refuses', () => Promise.reject(new Error('full'))],
+    [
+      'throws at',
+      () => {
+        throw new Error('full')
+      },
+    ],
+  ])('that %s a job costs nothing', async (_how, add) => {
     const { client, open, key } = setUp({ enableWriteBehind: true, queue: { ...IDLE, add } })
-    await (await open()).set('s', { creds: CREDS })
+    const store = await open()
+    await store.set('s', { creds: CREDS })
     await expect.poll(() => client.exists(key)).toBe(0)
+    expect(await store.getMetricsText()).toMatch(/^baileys_store_queue_failures_total 1$/m)
+  })
+
+  test('is closed with the last store that uses it, and a failure of that keeps no store open', async () => {
+    const close = vi.fn(() => Promise.reject(new Error('gone')))
+    const { client, open, name } = setUp({ enableWriteBehind: true, queue: { ...IDLE, close } })
+    const [one, other] = [await open(), await open()]
+    await Promise.all([one.isHealthy(), other.isHealthy()])
+    await one.close()
+    expect(close).not.toHaveBeenCalled()
+    await other.close()
+    expect(close).toHaveBeenCalledOnce()
+    expect(await client.client('LIST')).not.toContain(name)
+  })
+
+  test("has its job done once the process that is at the session's outbox ends or dies", async () => {
+    const { client, open, entries, key } = setUp({ enableWriteBehind: true, queue: IDLE })
+    await (await open()).set('s', { creds: CREDS })
+    await client.set(`lock:${key}`, 'another', 'PX', 500)
+    await processOutboxJob(await open(), { id: 's:1', sessionId: 's', version: 1 })
+    expect(await entries()).toEqual([])
+  })
+
+  test('does not get a job done that names no session', async () => {
+    const { open } = setUp()
+    const job = { id: ':1', sessionId: '', version: 1 }
+    await expect(processOutboxJob(await open(), job)).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
   })
 })
