@@ -156,6 +156,37 @@ describe.each([
     rows.push(toRow(['kill -9 of the bot, 5 times', mode, acknowledged, '', lost, 0, '', '', '', '']))
     expect(lost).toBe(0)
   }, 120_000)
+
+  test('kill -9 of the bot between a write to Redis and that to MongoDB: the write is there, and whole', async () => {
+    const { open, source, proxy, redis } = await setUp({ usesProxy: true }, { enableWriteBehind })
+    const store = await open()
+    await store.set('s', { creds: { registrationId: 7 } })
+    let acknowledged = 0
+    for (const after of [5, 20]) {
+      let release = () => {}
+      const last = await killBurst(source, { kind: 'burst', sessionId: 's', width: 20 }, after, async () => {
+        release = proxy.hold()
+        await sleep(300) // the next one is in Redis by now, and MongoDB is never asked for it
+      })
+      const waiting = await withClient(redis, client => client.hlen('outbox:{s}'))
+      release()
+      expect(waiting).toBeGreaterThan(0)
+      const found = async () => {
+        const other = await open({ redisOptions: { connectionName: `after ${after}, ${acknowledged}` } })
+        await other.claim('s')
+        return new Set(Object.values((await other.get('s'))?.data.keys.burst ?? {}))
+      }
+      const hot = await found()
+      await withClient(redis, client => client.flushall())
+      expect(await found()).toEqual(hot)
+      expect([...hot]).toEqual([enableWriteBehind ? expect.any(Number) : last + 1])
+      expect(Math.max(...([...hot] as number[]))).toBeGreaterThanOrEqual(last)
+      acknowledged += last
+    }
+    rows.push(
+      toRow(['kill -9 between Redis and MongoDB, twice', mode, acknowledged, '', 0, 0, '', '', '', '']),
+    )
+  }, 120_000)
 })
 
 test('MongoDB comes back: the breaker closes, and what waits is brought over, without a call', async () => {
@@ -171,6 +202,10 @@ test('MongoDB comes back: the breaker closes, and what waits is brought over, wi
   expect(await waiting()).toBeGreaterThan(0)
   await expect.poll(waiting, { timeout: 50_000, interval: 500 }).toBe(0)
   expect(store.isMongoCircuitBreakerOpen()).toBe(false)
+  const metrics = await store.getMetricsText()
+  for (const change of ['open', 'halfopen', 'close']) {
+    expect(metrics).toMatch(new RegExp(`^baileys_store_circuit_breaker_${change}_total [1-9]`, 'm'))
+  }
   await withClient(redis, client => client.flushall())
   expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 20 })
 }, 120_000)

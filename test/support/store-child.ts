@@ -33,14 +33,25 @@ export async function writeKeysElsewhere(source: StoreSource, task: WriterTask):
   return said.versions
 }
 
-/** Lets a burst run until so many writes are acknowledged, then kills it; resolves with the last one that was. */
-export async function killBurst(source: StoreSource, task: WriterTask, after: number): Promise<number> {
+/**
+ * Lets a burst run until so many writes are acknowledged, then kills it; resolves with the last one that was. `prepare`
+ * comes between the two: more may be acknowledged until it has ended.
+ */
+export async function killBurst(
+  source: StoreSource,
+  task: WriterTask,
+  after: number,
+  prepare?: () => Promise<void>,
+): Promise<number> {
   const child = startWriter({ ...source, task })
   const exited = once(child, 'exit')
+  const kill = () => void child.kill('SIGKILL')
   let acknowledged = 0
   child.on('message', (said: { acknowledged: number }) => {
     acknowledged = said.acknowledged
-    if (acknowledged === after) child.kill('SIGKILL')
+    if (acknowledged !== after) return
+    if (prepare) prepare().finally(kill)
+    else kill()
   })
   await exited
   return acknowledged
