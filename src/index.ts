@@ -9,7 +9,14 @@ export type {
 export { deepBufferRevive, deserialize, serialize } from './core/buffers.js'
 export * from './core/errors.js'
 export type { Logger } from './core/logger.js'
-export type { CommonOptions, ResilienceOptions, SecurityOptions, TtlOptions } from './core/options.js'
+export type {
+  CacheOptions,
+  CommonOptions,
+  ObservabilityOptions,
+  ResilienceOptions,
+  SecurityOptions,
+  TtlOptions,
+} from './core/options.js'
 export type {
   AuthPatch,
   AuthSnapshot,

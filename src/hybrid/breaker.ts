@@ -24,7 +24,10 @@ export interface BreakerOptions {
 /** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
 export const LOADING_MS = 30_000
 
-/** opossum's counters of one window. */
+/**
+ * opossum's counters of one window. Calls that took too long are among the failures: what opossum would count in
+ * `timeouts`, and what it has for features that are not used here, stays 0.
+ */
 export interface CircuitBreakerStats {
   /** Calls that were asked for. */
   fires: number

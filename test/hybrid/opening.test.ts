@@ -4,6 +4,7 @@ import {
   createHybridStore,
   type HybridAuthStateOptions,
   type HybridOptions,
+  processOutboxJob,
   useHybridAuthState,
 } from '../../src/hybrid/index.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
@@ -159,4 +160,31 @@ describe('options', () => {
     expect(warnings[0]).toMatch(/may evict .* allkeys-lru\. Set it to noeviction/)
     expect(warnings[1]).toMatch(/keeps nothing on its disk/)
   })
+})
+
+test('a user of an ACL with the rights that docs/hybrid.md names can do all of it', async () => {
+  const { redis, mongo } = await setUp()
+  const rights =
+    '~baileys:auth:* ~outbox:* ~lock:outbox* +@hash +@scripting +@keyspace +@connection +time -@dangerous +info ' +
+    '+config|get +set +get'
+  const admin = new Redis(redis.url)
+  await admin.call('ACL', 'SETUSER', 'bots', 'on', '>secret', ...rights.split(' '))
+  const store = await createHybridStore({
+    redisUrl: redis.url.replace('//', '//bots:secret@'),
+    mongoUrl: mongo.url,
+    resilience: { maxRetries: 0 },
+  })
+  await store.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 1 } } })
+  await store.claim('s')
+  await store.reconcileOutbox()
+  await processOutboxJob(store, { id: 's:1', sessionId: 's', version: 1 })
+  expect(await store.getMetricsText()).toMatch(/^baileys_store_outbox_depth 0$/m)
+  await admin.flushall()
+  expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+  await store.touch('s')
+  await store.delete('s')
+  expect(await store.get('s')).toBeNull()
+  expect(await admin.acl('LOG')).toEqual([])
+  await store.close()
+  admin.disconnect()
 })
