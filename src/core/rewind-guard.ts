@@ -32,7 +32,7 @@ export class RewindGuard {
   async read<T extends { head: Head }>(
     operation: string,
     sessionId: string,
-    action: () => Promise<T>,
+    action: (call: Call) => Promise<T>,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       // From before the call: a write that ends while it is under way may not be in its answer.
@@ -44,7 +44,7 @@ export class RewindGuard {
         return result
       }
       if (heals === MAX_HEALS) throw new RewoundError(seenVersion, version, { sessionId })
-      await this.#heal(sessionId, seenVersion, version)
+      await this.#heal(sessionId, seenVersion)
     }
   }
 
@@ -59,8 +59,7 @@ export class RewindGuard {
         return await this.#run(operation, sessionId, call => action(seenVersion, call))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
-        const { seen, found } = error as RewoundError
-        await this.#heal(sessionId, seen, found)
+        await this.#heal(sessionId, (error as RewoundError).seen)
       }
     }
   }
@@ -75,18 +74,28 @@ export class RewindGuard {
     return () => this.#listeners.delete(listener)
   }
 
-  async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
+  /** Of many calls that find the same one does it; the others have to look again, as after a write that came first. */
+  async #heal(sessionId: string, seenVersion: number): Promise<void> {
+    const { head } = await this.#run('heal', sessionId, () => this.#backend.read(sessionId, []))
+    const foundVersion = head.version
+    if (foundVersion >= seenVersion) return
     const writes = this.memory.writesAfter(sessionId, foundVersion)
-    const fencingToken = this.memory.token(sessionId)
-    const result = await this.#run('heal', sessionId, call =>
-      this.#backend.commit(sessionId, {
-        writes,
-        operationId: randomUUID(),
-        fencingToken,
-        above: seenVersion,
-        call,
-      }),
-    )
+    const commit = {
+      writes,
+      operationId: randomUUID(),
+      fencingToken: this.memory.token(sessionId),
+      expectedVersion: head.exists ? foundVersion : 0,
+      above: seenVersion,
+    }
+    let result: CommitResult
+    try {
+      result = await this.#run('heal', sessionId, call =>
+        this.#backend.commit(sessionId, { ...commit, call }),
+      )
+    } catch (error) {
+      if (hasCode(error, 'VERSION_MISMATCH')) return
+      throw error
+    }
     this.noteCommit(sessionId, result, writes)
     const rewind = { sessionId, seenVersion, foundVersion, rewrittenFields: writes.length }
     this.#logger.error({ ...rewind, sessionId: maskSessionId(sessionId) }, 'the store went back in time')

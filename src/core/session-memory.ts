@@ -48,8 +48,10 @@ export class SessionMemory {
 
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {
     for (const { type, id, bytes } of writes) {
+      const name = JSON.stringify([sessionId, type, id])
+      if ((this.#writes.peek(name)?.version ?? 0) > version) continue // the answer to a repeated write comes late
       const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
-      this.#writes.set(JSON.stringify([sessionId, type, id]), { sessionId, version, write })
+      this.#writes.set(name, { sessionId, version, write })
     }
   }
 

@@ -25,6 +25,14 @@ describe('SessionMemory', () => {
     expect(memory.writesAfter('a', 3)).toEqual([])
   })
 
+  it('keeps the write of the highest version, though the answer to an earlier one comes later', () => {
+    const memory = new SessionMemory()
+    const [late, last] = [write('x'), write('x', 2)]
+    memory.noteWrites('a', 3, [last])
+    memory.noteWrites('a', 2, [late])
+    expect(memory.writesAfter('a', 0)).toEqual([last])
+  })
+
   it('keeps fields apart that look alike when they are joined', () => {
     const memory = new SessionMemory()
     memory.noteWrites('a', 1, [{ type: 'x', id: 'y:z', bytes: null }])

@@ -1,0 +1,42 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { nullLogger } from '../../src/core/logger.js'
+import { type Call, withRetry } from '../../src/core/retry.js'
+import { RewindGuard } from '../../src/core/rewind-guard.js'
+import { SessionMemory } from '../../src/core/session-memory.js'
+import { CREDS_FIELD } from '../../src/core/store.js'
+import { FaultyBackend } from '../support/faulty-backend.js'
+import { createSqliteFile } from '../support/sqlite-database.js'
+
+const POLICY = { timeoutMs: 5000, maxRetries: 5, baseDelayMs: 1, multiplier: 1 }
+const KEY = { type: 'session', id: 'a' }
+
+test('what is written again after a rewind does not come over what was written meanwhile', async () => {
+  const file = await createSqliteFile()
+  const raw = await file.open()
+  onTestFinished(async () => {
+    await raw.close()
+    await file.remove()
+  })
+  const backend = new FaultyBackend(raw)
+  const memory = new SessionMemory()
+  const run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) =>
+    withRetry(POLICY, { operation, sessionId }, action)
+  const guard = new RewindGuard(backend, memory, run, nullLogger)
+  const writes = (text: string) => [{ ...KEY, bytes: Buffer.from(text) }]
+  const creds = [{ ...CREDS_FIELD, bytes: Buffer.from('creds') }]
+  await raw.commit('s', { operationId: '1', writes: creds })
+  guard.noteCommit('s', { version: 10, updatedAtMs: 1, durability: 'durable' }, writes('old'))
+
+  backend.loseAnswers('commit')
+  const read = guard.read('read', 's', () => backend.read('s', [KEY]))
+  await expect.poll(() => backend.count('commit'), { interval: 1 }).toBeGreaterThan(0)
+  const gate = backend.hold('commit')
+  await gate.reached
+  backend.heal()
+  const written = await raw.commit('s', { operationId: '2', writes: writes('new') })
+  guard.noteCommit('s', written, writes('new'))
+  gate.open()
+
+  expect((await read).values.map(String)).toEqual(['new'])
+  expect(memory.writesAfter('s', 0).map(({ bytes }) => Buffer.from(bytes ?? []).toString())).toEqual(['new'])
+})
