@@ -148,8 +148,9 @@ export class Breaker {
 
   /** `before`: failures in a row when the call began. */
   #noteFailure(before: number): void {
-    if (before !== this.#failuresInARow) return
-    if (++this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) this.#circuit.open()
+    if (before !== this.#failuresInARow || ++this.#failuresInARow < MAX_FAILURES_IN_A_ROW) return
+    this.#failuresInARow = 0 // also of tries while it is open, or each would be given less time
+    this.#circuit.open()
   }
 
   /** Half as long after each failure, so that a bot which does one thing at a time soon knows. */

@@ -61,6 +61,17 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(true)
   })
 
+  test('gives a try while it is open as much time as any, however many have failed', async () => {
+    const { breaker, fail } = setUp({ isLastResort: () => true })
+    for (let n = 0; n < 4; n++) await fail()
+    expect(breaker.isOpen).toBe(true)
+    for (let n = 0; n < 12; n++) await fail()
+    const slow = breaker.run(() => new Promise(resolve => setTimeout(resolve, 200, 'answer')))
+    await vi.advanceTimersByTimeAsync(200)
+    expect(await slow).toBe('answer')
+    expect(breaker.isOpen).toBe(false)
+  })
+
   test('waits half as long after each failure, and as long as before once a call has succeeded', async () => {
     const { breaker } = setUp()
     for (let n = 0; n < 20; n++) await breaker.run(works)
