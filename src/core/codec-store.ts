@@ -224,8 +224,9 @@ export class CodecStore implements AuthStore {
       this.#backend.read(sessionId, [CREDS_FIELD]),
     )
     this.#decodeCreds(sessionId, before.head, before.values[0])
-    const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, () =>
-      this.#backend.claim(sessionId, exclusive ? this.leaseSeconds * 1000 : undefined),
+    const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
+    const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
+      this.#backend.claim(sessionId, leaseMs, call),
     )
     this.#memory.noteToken(sessionId, fencingToken)
     this.#memory.cache?.begin(sessionId, fencingToken, head.version)

@@ -255,9 +255,10 @@ export interface Backend {
   delete(sessionId: string, deletion: Deletion): Promise<void>
   /**
    * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that long.
-   * Refused with `SessionLockedError` while another claim's lease has not ended.
+   * Refused with `SessionLockedError` while another claim's lease has not ended. `call`: what waits for it; a claim
+   * that nobody waits for any more would cost the next owner its session.
    */
-  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim>
+  claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim>
   /** Sets the lease of the owner with this token to end after `leaseMs`, or now (`null`); else `FencedError`. */
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void>
   /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */

@@ -1,5 +1,5 @@
 import { Calls } from '../core/calls.js'
-import { withRetry } from '../core/retry.js'
+import { type Call, withRetry } from '../core/retry.js'
 import type {
   Backend,
   BackendClaim,
@@ -80,8 +80,8 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#writer.delete(sessionId, deletion))
   }
 
-  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
-    return this.#calls.run(() => this.#opener.claim(sessionId, leaseMs))
+  claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim> {
+    return this.#calls.run(() => this.#opener.claim(sessionId, { leaseMs, call }))
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {

@@ -63,8 +63,9 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.delete(sessionId, deletion))
   }
 
-  claim(sessionId: string, leaseMs: number | undefined, after?: number): Promise<BackendClaim> {
-    return this.breaker.run(() => this.#backend.claim(sessionId, leaseMs, after))
+  /** `after`: a token that Redis has handed out. */
+  claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
+    return this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after))
   }
 
   raiseFence(sessionId: string, token: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { hasCode, maskSessionId, type StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
+import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
 import { type Aligner, toOvertaken } from './aligner.js'
@@ -11,6 +12,12 @@ import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
 
 const MAX_ATTEMPTS = 3
+
+export interface Opening {
+  leaseMs: number | undefined
+  /** Who waits for it. */
+  call: Call | undefined
+}
 
 export interface SessionOpenerParts {
   redis: RedisSide
@@ -49,8 +56,8 @@ export class SessionOpener {
     this.#metrics = parts.metrics
   }
 
-  async claim(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
-    const both = () => this.#claimLoaded(sessionId, leaseMs)
+  async claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
+    const both = () => this.#claimLoaded(sessionId, opening)
     try {
       // One lost connection is no outage: what opens with one of the two may go back to what that one has.
       return await both().catch(error => {
@@ -61,8 +68,8 @@ export class SessionOpener {
       if (!isOutage(error) || !this.#opensDegraded) throw error
       const outage = error as StoreError
       const claim = isOutageOf('Redis', outage)
-        ? await this.#claimMongo(sessionId, leaseMs, outage)
-        : await this.#claimRedis(sessionId, leaseMs, outage)
+        ? await this.#claimMongo(sessionId, opening, outage)
+        : await this.#claimRedis(sessionId, opening, outage)
       this.#metrics.count('degraded_opens')
       const about = { sessionId: maskSessionId(sessionId), reason: outage.message }
       this.#logger.warn(about, 'a session was opened while one of Redis and MongoDB was away')
@@ -70,10 +77,10 @@ export class SessionOpener {
     }
   }
 
-  async #claimLoaded(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
+  async #claimLoaded(sessionId: string, opening: Opening): Promise<BackendClaim> {
     for (let attempts = 1; ; attempts++) {
       try {
-        return await this.#claimBoth(sessionId, leaseMs)
+        return await this.#claimBoth(sessionId, opening)
       } catch (error) {
         if (!hasCode(error, 'COLD')) throw error
         if (attempts === MAX_ATTEMPTS) throw toOvertaken(sessionId, error) // evicted just now, each time
@@ -81,52 +88,73 @@ export class SessionOpener {
     }
   }
 
+  /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
+  async #claimBoth(sessionId: string, { leaseMs, call }: Opening): Promise<BackendClaim> {
+    const { peek } = await this.#aligner.align(sessionId)
+    assertAwaited(call)
+    const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
+    const tokens = [durable.fencingToken]
+    try {
+      assertAwaited(call)
+      const hot = await this.#redis.claim(sessionId, leaseMs, durable.fencingToken)
+      tokens.push(hot.fencingToken)
+      return await this.#finish(sessionId, durable, hot)
+    } catch (error) {
+      // Or the next attempt would take this one for another owner.
+      if (leaseMs !== undefined) await this.#giveBack(sessionId, Math.max(...tokens))
+      throw error
+    }
+  }
+
   /** Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks: a Redis that has comes from before. */
-  async #claimBoth(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
-    const claim = await this.#claimInTurn(sessionId, leaseMs)
-    await this.#mongo.bar(sessionId, claim.fencingToken)
+  async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
+    const { fencingToken } = hot
+    if (fencingToken !== durable.fencingToken) await this.#mongo.raiseFence(sessionId, fencingToken)
+    const { exists, version } = durable.head
+    const isInStep = hot.head.exists === exists && hot.head.version === version
+    const claim = isInStep ? hot : await this.#readAnew(sessionId, fencingToken)
+    await this.#mongo.bar(sessionId, fencingToken)
     return claim
   }
 
-  /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
-  async #claimInTurn(sessionId: string, leaseMs: number | undefined): Promise<BackendClaim> {
-    const { peek } = await this.#aligner.align(sessionId)
-    const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
-    const token = durable.fencingToken
-    const hot = await this.#redis.claim(sessionId, leaseMs, token).catch(async error => {
-      if (hasCode(error, 'SESSION_LOCKED')) await this.#mongo.lease(sessionId, token, null)
-      throw error
-    })
-    if (hot.fencingToken !== token) await this.#mongo.raiseFence(sessionId, hot.fencingToken)
-    const { exists, version } = durable.head
-    if (hot.head.exists === exists && hot.head.version === version) return hot
-    // Somebody has written between the two.
-    await this.#aligner.align(sessionId)
+  /** Somebody has written between the two claims. */
+  async #readAnew(sessionId: string, fencingToken: number): Promise<BackendClaim> {
+    await this.#aligner.alignAnew(sessionId)
     const { head, values } = await this.#redis.read(sessionId, [CREDS_FIELD])
-    return { fencingToken: hot.fencingToken, head, creds: values[0] }
+    return { fencingToken, head, creds: values[0] }
+  }
+
+  /** Each of the two that has the lease of this token, and no other's. */
+  async #giveBack(sessionId: string, token: number): Promise<void> {
+    await Promise.allSettled([
+      this.#mongo.lease(sessionId, token, null),
+      this.#redis.lease(sessionId, token, null),
+    ])
   }
 
   /** Only what is there may be opened so: that a session is new, both have to say. */
   async #claimMongo(
     sessionId: string,
-    leaseMs: number | undefined,
+    { leaseMs, call }: Opening,
     outage: StoreError,
   ): Promise<BackendClaim> {
     this.#states.of(sessionId).noteDivergence()
     await this.#applier.applyOwn(sessionId)
     const head = await this.#mongo.readHead(sessionId)
     if (!head.exists || head.version < this.#memory.seenVersion(sessionId)) throw outage
+    assertAwaited(call)
     return this.#mongo.claim(sessionId, leaseMs)
   }
 
   /** What waits in the outbox is this process's from now on, so that it may go on without Redis later. */
   async #claimRedis(
     sessionId: string,
-    leaseMs: number | undefined,
+    { leaseMs, call }: Opening,
     outage: StoreError,
   ): Promise<BackendClaim> {
     const { state, version } = await this.#redis.peek(sessionId)
     if (state !== 'live' || version < this.#memory.seenVersion(sessionId)) throw outage
+    assertAwaited(call)
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
     await this.#applier.adopt(sessionId)
     return claim

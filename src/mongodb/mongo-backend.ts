@@ -127,7 +127,12 @@ export class MongoBackend implements Backend {
   }
 
   /** `after`: a token to go on from, where another database has given it. */
-  claim(sessionId: string, leaseMs?: number, after = 0): Promise<BackendClaim> {
+  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+    return this.claimAfter(sessionId, leaseMs, 0)
+  }
+
+  /** `after`: a token that another database has handed out. */
+  claimAfter(sessionId: string, leaseMs: number | undefined, after: number): Promise<BackendClaim> {
     return this.#enter(async () => {
       await this.#send(() => this.#collection.clock.sync())
       this.#sweep()

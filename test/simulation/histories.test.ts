@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { SESSION, startProcess } from '../support/simulation/sim-process.js'
+import { LEASE_MS, SESSION, startProcess } from '../support/simulation/sim-process.js'
 import { beginVirtualTime } from '../support/simulation/virtual-time.js'
 import { World } from '../support/simulation/world.js'
 
@@ -49,4 +49,24 @@ test('what waits before a write is not forgotten when bringing it to MongoDB fai
   await expect(read()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   world.servers.redis = 'up'
   expect(await read()).toEqual({ b: 'other' })
+})
+
+test('an exclusive opening that loses Redis half-way does not take its own first attempt for an owner', async () => {
+  const { world, settled, start } = setUp()
+  const one = start('one')
+  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
+  await settled(one.reconciler.reconcileAll())
+  world.log.length = 0
+  const logged = (line: string) => () => world.log.some(logged => logged.endsWith(line))
+  const beganMs = Date.now()
+  const claim = one.store.claim(SESSION, { exclusive: true })
+  await world.run(logged('mongo update')) // the token and the lease
+  world.servers.redis = 'down'
+  await world.run(logged('redis claim: lost'))
+  world.servers.redis = 'up'
+  expect(await settled(claim)).toMatchObject({ fencingToken: expect.any(Number) })
+  expect(Date.now() - beganMs).toBeLessThan(LEASE_MS)
+  await expect(settled(start('other').store.claim(SESSION, { exclusive: true }))).rejects.toMatchObject({
+    code: 'SESSION_LOCKED',
+  })
 })

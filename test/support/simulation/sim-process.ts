@@ -27,6 +27,8 @@ export interface SimProcess extends Caller {
 
 const TTL_MS = 30 * 24 * 60 * 60 * 1000
 const TIMEOUT_MS = 5000
+/** Of exclusive openings. */
+export const LEASE_MS = 5000
 const CACHE_BYTES = 1024 * 1024
 /** The one that all processes work on. */
 export const SESSION = 's'
@@ -75,6 +77,6 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
   })
   const retry = { timeoutMs: TIMEOUT_MS, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
   const cacheBytes = mode.hasCache ? CACHE_BYTES : null
-  const parts = { backend, codec, retry, ttlMs: TTL_MS, leaseMs: 5000, logger, memory, cacheBytes }
+  const parts = { backend, codec, retry, ttlMs: TTL_MS, leaseMs: LEASE_MS, logger, memory, cacheBytes }
   return Object.assign(caller, { store: new CodecStore(parts), reconciler })
 }
