@@ -21,25 +21,46 @@ export interface AppliedOperation {
 }
 
 /** `remembered`: a line `<id> <version> <updatedAtMs>` for each, the last one first. */
-export function findOperation(
-  remembered: string | null | undefined,
-  id: string,
-): AppliedOperation | undefined {
-  const line = remembered?.split('\n').find(known => known.startsWith(`${id} `))
-  const [, version, updatedAtMs] = line?.split(' ') ?? []
-  return updatedAtMs === undefined
-    ? undefined
-    : { id, version: Number(version), updatedAtMs: Number(updatedAtMs) }
+export function findOperation(remembered: Remembered, id: string): AppliedOperation | undefined {
+  const line = linesOf(remembered).find(known => known.startsWith(`${id} `))
+  return line === undefined ? undefined : parse(line)
 }
 
-/** The operation that took this version, as long as it is remembered. */
-export function operationAt(remembered: string | null | undefined, version: number): string | undefined {
-  const lines = remembered?.split('\n').map(line => line.split(' ')) ?? []
-  return lines.find(([, taken]) => taken === String(version))?.[0]
+/** The operation that took this version first, as long as it is remembered. */
+export function operationAt(remembered: Remembered, version: number): string | undefined {
+  return linesOf(remembered)
+    .map(parse)
+    .findLast(known => known.version === version)?.id
 }
 
-export function noteOperation(remembered: string | null | undefined, applied: AppliedOperation): string {
+/** Of an operation that is remembered: the one of the highest version that was noted before it, unless it is its own. */
+export function overtakerOf(remembered: Remembered, id: string): string | undefined {
+  const known = linesOf(remembered).map(parse)
+  const at = known.findIndex(operation => operation.id === id)
+  if (at < 0) return undefined
+  const highest = known.slice(at).reduceRight((one, later) => (later.version > one.version ? later : one))
+  return highest.id === id ? undefined : highest.id
+}
+
+/** Whether an operation of this version would take the place of one that came after it. */
+export function isForgotten(remembered: Remembered, version: number): boolean {
+  const known = linesOf(remembered).map(parse)
+  return known.length >= MAX_REMEMBERED && known.every(operation => operation.version > version)
+}
+
+export function noteOperation(remembered: Remembered, applied: AppliedOperation): string {
   const { id, version, updatedAtMs } = applied
-  const older = remembered?.split('\n').slice(0, MAX_REMEMBERED - 1) ?? []
+  const older = linesOf(remembered).slice(0, MAX_REMEMBERED - 1)
   return [`${id} ${version} ${updatedAtMs}`, ...older].join('\n')
+}
+
+type Remembered = string | null | undefined
+
+function linesOf(remembered: Remembered): string[] {
+  return remembered?.split('\n').filter(line => line !== '') ?? []
+}
+
+function parse(line: string): AppliedOperation {
+  const [id = '', version, updatedAtMs] = line.split(' ')
+  return { id, version: Number(version), updatedAtMs: Number(updatedAtMs) }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode, StoreUnavailableError } from '../core/errors.js'
+import { hasCode, SessionIncompleteError, StoreUnavailableError } from '../core/errors.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Guard, Head } from '../core/store.js'
 import type { MongoSide } from './mongo-side.js'
@@ -59,12 +59,27 @@ export class Aligner {
     return aligned
   }
 
+  /** As `align`, and all that it finds is from after this call. */
+  async alignAnew(sessionId: string): Promise<Aligned> {
+    await this.#underWay.get(sessionId)?.catch(() => {})
+    return this.align(sessionId)
+  }
+
   /** For who has Redis' part of the session as it is, and wants it to be loaded for the next call. */
   alignLater(sessionId: string): void {
     this.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
   }
 
+  /** For who deletes the session: what Redis has a part of, and MongoDB nothing, makes place. */
+  async discardPart(sessionId: string): Promise<void> {
+    await this.#states.use(sessionId, async state => {
+      const peek = await this.#redis.peek(sessionId)
+      if (peek.state === 'cold') await this.#bringToRedis(sessionId, peek, state)
+    })
+  }
+
   async #align(sessionId: string, state: SessionState): Promise<Aligned> {
+    let foundAhead: number | undefined
     for (let round = 0; round < MAX_ROUNDS; round++) {
       await state.bypassing.end()
       const heal = state.beginHealing()
@@ -78,9 +93,13 @@ export class Aligner {
         heal()
         return { peek, head }
       }
+      if (isLostInPart(peek, head)) throw new SessionIncompleteError({ sessionId })
       if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
-      else if (isRedisAhead(peek, head)) await this.#bringToMongo(sessionId, peek)
-      else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
+      else if (isRedisAhead(peek, head)) {
+        // Once, it may be ahead by a write that is on its way.
+        if (foundAhead === peek.version) await this.#bringToMongo(sessionId, peek, head)
+        foundAhead = peek.version
+      } else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek, state)
       await sleep(Math.random() * PAUSE_MS * round)
     }
@@ -106,7 +125,7 @@ export class Aligner {
       // Another one has changed the head, or owns the session.
       if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
     }
-    state.lostBypass = undefined
+    if (state.lostBypass === lost) state.lostBypass = undefined // else another one has been lost meanwhile
   }
 
   /** `false`: it has changed meanwhile. */
@@ -115,9 +134,15 @@ export class Aligner {
     return this.#redis.install(sessionId, peek, session, parked)
   }
 
-  /** MongoDB has gone back, as after a restore: all of the session is written again. */
-  async #bringToMongo(sessionId: string, { state, version, fence, updatedAtMs }: Peek): Promise<void> {
-    const operation = { id: `align.${version}.${updatedAtMs}`, version, updatedAtMs }
+  /** MongoDB has gone back, as after a restore, or has let the session expire: all of it is written again. */
+  async #bringToMongo(
+    sessionId: string,
+    { state, version, fence, updatedAtMs }: Peek,
+    durable: Head,
+  ): Promise<void> {
+    const id = `align.${version}.${updatedAtMs}`
+    // One that Redis has kept alive begins a whole life.
+    const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
     const application = { version, fencingToken: fence, operations: [operation] }
     if (state === 'deleted') {
       await this.#mongo.apply(sessionId, { ...application, kind: 'deletion' }, [])
@@ -143,6 +168,11 @@ function isInStep({ state, version, fence }: Peek, head: Head): boolean {
   if (state === 'live') return head.exists && head.version === version && head.fence === fence
   // Where there is no session, MongoDB may have forgotten its tombstone.
   return !head.exists && head.version <= version
+}
+
+/** What Redis has a part of, and MongoDB has never heard of, is no new session: nothing is to be put in its place. */
+function isLostInPart({ state, version }: Peek, { exists, version: durable, fence }: Head): boolean {
+  return state === 'cold' && version > 0 && !exists && durable === 0 && fence === 0
 }
 
 /** A session in Redis is believed; that there is none, only where it was deleted. Neither where it has lost a claim. */

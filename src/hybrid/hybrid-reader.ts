@@ -93,6 +93,8 @@ export class HybridReader {
     if (outage) await this.#applier.applyOwn(sessionId)
     const result = await ask(this.#mongo)
     this.#metrics.count('mongo_fallbacks')
+    // Unless Redis has a part of what MongoDB has never heard of.
+    if (!outage && !result.head.exists) await this.#aligner.align(sessionId)
     // What MongoDB does not have, Redis may.
     if (outage && (!result.head.exists || result.head.version < seen)) throw outage
     return result

@@ -67,18 +67,26 @@ export class HybridWriter {
     )
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
-    return this.#write(
-      sessionId,
-      deletion,
-      () => this.#deleteFromRedis(sessionId, deletion),
-      () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
-    )
+  async delete(sessionId: string, deletion: Deletion): Promise<void> {
+    const run = () =>
+      this.#write(
+        sessionId,
+        deletion,
+        () => this.#deleteFromRedis(sessionId, deletion),
+        () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
+      )
+    try {
+      await run()
+    } catch (error) {
+      if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
+      await this.#aligner.discardPart(sessionId)
+      await run()
+    }
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return eitherOf(
-      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs)),
+      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), fencingToken),
       this.#mongo.lease(sessionId, fencingToken, leaseMs),
     )
   }
@@ -151,7 +159,8 @@ export class HybridWriter {
   ): Promise<T> {
     await this.#applier.applyOwn(sessionId)
     const { exists, version } = await this.#mongo.readHead(sessionId)
-    if (!exists || version < seenVersion) throw outage
+    // What it has seen meanwhile counts as well.
+    if (!exists || version < Math.max(seenVersion, this.#memory.seenVersion(sessionId))) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
@@ -235,6 +244,7 @@ export class HybridWriter {
     const state = this.#states.of(sessionId)
     state.hasForked = true
     state.noteDivergence()
+    assertAwaited(write.call)
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
     const result = await toMongo({ ...write, operationId, seenVersion: undefined, step: BYPASS_STEP })

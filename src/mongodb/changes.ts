@@ -1,6 +1,6 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
-import { findOperation, noteOperation, operationAt } from '../core/operation-ids.js'
+import { findOperation, isForgotten, noteOperation, operationAt, overtakerOf } from '../core/operation-ids.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
@@ -106,35 +106,40 @@ export function decideApplication(
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
-  const isLate = found >= version
-  const newest = isLate ? operationAt(ops, found) : undefined
+  // What another database still has whole lives, though it has come to its end here.
+  const revives = isExpired && kind === 'session' && found === version
+  const isLate = found >= version && !revives
+  // Known ones may have been late when they came: then whoever asks again has to hear that, too.
+  const overtaker = operations.map(({ id }) => overtakerOf(ops, id)).find(id => id !== undefined)
   const result = {
     version: Math.max(found, version),
     fence: head.fence,
     isBarred: false,
-    isLate: false,
-    newest,
+    isLate: overtaker !== undefined,
+    newest: overtaker,
   }
   if (unknown.length === 0 && isLate) return { result }
+  if (isLate) Object.assign(result, { isLate, newest: operationAt(ops, found) })
   if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   if (fencingToken > 0 && fencingToken < (document?.barredBelow ?? 0)) {
     return { result: { ...result, isBarred: true } }
   }
   const fence = Math.max(head.fence, fencingToken)
-  const noted = unknown.reduce<string | undefined>(noteOperation, ops) ?? ''
+  const worthNoting = unknown.filter(operation => !isForgotten(ops, operation.version))
+  const noted = worthNoting.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
-    if (isLate) return { result: { ...result, isLate } }
+    if (isLate) return { result }
     const life = { ...Lifetime.vacant(nowMs), ops: noted, fence }
     if (document === undefined) return { result, head: { ...VACANT, v: version, ...life } }
     return { result, head: { ...vacate(document, nowMs, version), ...life } }
   }
   const goesOn = head.exists || isExpired
   // What was deleted since, or begun anew, does not come back.
-  if (isLate && (!goesOn || version < since)) return { result: { ...result, isLate } }
+  if (isLate && (!goesOn || version < since)) return { result }
   const begins = !isLate && (kind === 'session' || !goesOn)
   const instants = operations.map(({ updatedAtMs }) => updatedAtMs)
   return {
-    result: { ...result, isLate },
+    result,
     writesVersion: version,
     head: {
       session: sessionId,

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   createHybridStore,
@@ -7,6 +9,7 @@ import {
   processOutboxJob,
   useHybridAuthState,
 } from '../../src/hybrid/index.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { parseMetrics } from '../support/parse-metrics.js'
 import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
@@ -187,4 +190,63 @@ test('a user of an ACL with the rights that docs/hybrid.md names can do all of i
   expect(await admin.acl('LOG')).toEqual([])
   await store.close()
   admin.disconnect()
+})
+
+test('half a session that only Redis has is no new one: nothing is put in its place until it is deleted', async () => {
+  const { redis, mongo, open } = await setUp()
+  const { store } = await open()
+  await store.set('s', { keys: { session: { a: 1 } } })
+  await store.reconcileOutbox()
+  const client = new MongoClient(mongo.url)
+  await client.db('baileys').collection('auth').deleteMany({})
+  await client.close()
+  const admin = new Redis(redis.url)
+  await admin.del('baileys:auth:{s}:keys')
+  const other = await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, redisOptions: { db: 0 } })
+  const incomplete = { code: 'SESSION_INCOMPLETE' }
+  await expect(open()).rejects.toMatchObject(incomplete)
+  await expect(other.exists('s')).rejects.toMatchObject(incomplete)
+  await expect(other.set('s', { creds: { registrationId: 8 } })).rejects.toMatchObject(incomplete)
+  expect(await admin.hexists('baileys:auth:{s}:creds', 'data')).toBe(1)
+  await other.delete('s')
+  expect(await other.exists('s')).toBe(false)
+  await other.close()
+  admin.disconnect()
+})
+
+test('a session that Redis has kept alive is opened, though it has expired in MongoDB', async () => {
+  const { mongo, open, flush } = await setUp()
+  const one = await open()
+  const identity = identityOf(one)
+  await one.store.reconcileOutbox()
+  await one.close()
+  const client = new MongoClient(mongo.url)
+  const heads = client.db('baileys').collection<{ _id: string }>('auth')
+  await heads.updateOne({ _id: 's/' }, { $set: { endsAt: new Date(1) } })
+  await client.close()
+  expect(identityOf(await open())).toBe(identity)
+  await flush()
+  expect(identityOf(await open())).toBe(identity)
+})
+
+test('an opening that nobody waits for any more takes the session from no later owner', async () => {
+  const { redis, mongo, open } = await setUp()
+  await open()
+  const proxy = await startFaultProxy(mongo.port)
+  const slow = await createHybridStore({
+    redisUrl: redis.url,
+    redisOptions: { connectionName: 'slow' },
+    mongoUrl: mongo.url.replace(String(mongo.port), String(proxy.port)),
+    resilience: { operationTimeout: 1500, maxRetries: 0 },
+  })
+  await slow.isHealthy()
+  proxy.delay(250)
+  await expect(slow.claim('s')).rejects.toMatchObject({ code: 'TIMEOUT' })
+  const { store } = await open()
+  const { fencingToken } = await store.claim('s')
+  await sleep(3000)
+  const write = store.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
+  expect(await write).toMatchObject({ durability: 'durable' })
+  await slow.close()
+  await proxy.close()
 })

@@ -65,6 +65,37 @@ describe('writes that have their version', () => {
     expect(await read()).toEqual({ version: 6, c: 'six' })
   })
 
+  test('of a version that another one has taken are late each time, also when they are known by then', async () => {
+    const { apply, backend, read } = await setUp()
+    await apply(5, { a: 'first' })
+    const operations = [{ id: 'second', version: 5, updatedAtMs: 5000 }]
+    const second = { version: 5, fencingToken: 0, operations, kind: 'fields' } as const
+    const applySecond = () => backend.apply('s', second, [write('a', 'second')])
+    const isLate = { isLate: true, newest: 'op5' }
+    expect(await applySecond()).toMatchObject(isLate)
+    expect(await applySecond()).toMatchObject(isLate)
+    await apply(6, { b: 'six' })
+    expect(await applySecond()).toMatchObject({ ...isLate, version: 6 })
+    expect(await apply(5, { a: 'first' })).toMatchObject({ isLate: false })
+    expect(await read()).toEqual({ version: 6, a: 'first', b: 'six' })
+  })
+
+  test('and are all of a session that has expired bring it back to life', async () => {
+    const { backend, documents, read } = await setUp()
+    await documents.updateOne({ _id: new DocumentNames('s').head }, { $set: { endsAt: new Date(1) } })
+    expect((await backend.read('s', [])).head.exists).toBe(false)
+    const operations = [{ id: 'alive', version: 1, updatedAtMs: Date.now() }]
+    const whole = { version: 1, fencingToken: 0, operations, kind: 'session' } as const
+    const writes = [
+      { type: 'creds', id: '', bytes: Buffer.from('creds') },
+      write('a', 'one'),
+      write('b', 'one'),
+    ]
+    expect(await backend.apply('s', whole, writes)).toMatchObject({ isLate: false })
+    expect((await backend.read('s', [])).head.exists).toBe(true)
+    expect(await read()).toMatchObject({ version: 1, a: 'one', b: 'one' })
+  })
+
   test('that are being carried out are not taken off by who is late with others of the same version', async () => {
     const { documents, read } = await setUp()
     const names = new DocumentNames('s')

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest'
+import {
+  findOperation,
+  isForgotten,
+  MAX_REMEMBERED,
+  noteOperation,
+  operationAt,
+  overtakerOf,
+} from '../../src/core/operation-ids.js'
+
+/** As if they had come in this order. */
+const remember = (...operations: [id: string, version: number][]) =>
+  operations.reduce(
+    (known, [id, version]) => noteOperation(known, { id, version, updatedAtMs: 10 * version }),
+    '',
+  )
+
+describe('operations that a session remembers', () => {
+  test('are the last ones, and found by their id', () => {
+    const many = Array.from({ length: MAX_REMEMBERED + 1 }, (_, n): [string, number] => [`op${n}`, n])
+    const known = remember(...many)
+    expect(findOperation(known, 'op0')).toBeUndefined()
+    expect(findOperation(known, 'op1')).toEqual({ id: 'op1', version: 1, updatedAtMs: 10 })
+    expect(findOperation(known, 'op')).toBeUndefined()
+    expect(findOperation(null, 'op1')).toBeUndefined()
+  })
+
+  test('tell which one took a version first', () => {
+    expect(operationAt(remember(['a', 1], ['b', 2], ['c', 2]), 2)).toBe('b')
+    expect(operationAt(remember(['a', 1]), 2)).toBeUndefined()
+  })
+
+  test('tell which one was there when another came late', () => {
+    const known = remember(['a', 1], ['b', 2], ['late', 1], ['d', 3], ['again', 3])
+    expect(overtakerOf(known, 'late')).toBe('b')
+    expect(overtakerOf(known, 'again')).toBe('d')
+    for (const inTime of ['a', 'b', 'd', 'unknown']) expect(overtakerOf(known, inTime)).toBeUndefined()
+  })
+
+  test('give way to none that is older than all of them', () => {
+    const many = Array.from({ length: MAX_REMEMBERED }, (_, n): [string, number] => [`op${n}`, 5 + n])
+    expect(isForgotten(remember(...many), 4)).toBe(true)
+    expect(isForgotten(remember(...many), 6)).toBe(false)
+    expect(isForgotten(remember(...many.slice(1)), 4)).toBe(false)
+    expect(isForgotten(undefined, 4)).toBe(false)
+  })
+})
