@@ -190,7 +190,7 @@ export class SessionIncompleteError extends StoreError {
   constructor(context: StoreErrorContext) {
     super(
       'SESSION_INCOMPLETE',
-      'The session has keys but no creds, which is no new session. Restore the creds, or delete the session to pair anew.',
+      'Half of the session is missing, its creds or its keys, so it is no new one. Restore it, or delete it to pair anew.',
       context,
     )
   }
