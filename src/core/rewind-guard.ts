@@ -44,7 +44,7 @@ export class RewindGuard {
         return result
       }
       if (heals === MAX_HEALS) throw new RewoundError(seenVersion, version, { sessionId })
-      await this.#heal(sessionId, seenVersion)
+      await this.#heal(sessionId, seenVersion, version)
     }
   }
 
@@ -59,7 +59,8 @@ export class RewindGuard {
         return await this.#run(operation, sessionId, call => action(seenVersion, call))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
-        await this.#heal(sessionId, (error as RewoundError).seen)
+        const { seen, found } = error as RewoundError
+        await this.#heal(sessionId, seen, found)
       }
     }
   }
@@ -74,31 +75,35 @@ export class RewindGuard {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Of many calls that find the same one does it; the others have to look again, as after a write that came first. */
-  async #heal(sessionId: string, seenVersion: number): Promise<void> {
-    const { head } = await this.#run('heal', sessionId, () => this.#backend.read(sessionId, []))
-    const foundVersion = head.version
-    if (foundVersion >= seenVersion) return
-    const writes = this.memory.writesAfter(sessionId, foundVersion)
-    const commit = {
-      writes,
-      operationId: randomUUID(),
-      fencingToken: this.memory.token(sessionId),
-      expectedVersion: head.exists ? foundVersion : 0,
-      above: seenVersion,
+  /** Of many calls that find the same one does it. */
+  async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
+    const fencingToken = this.memory.token(sessionId)
+    for (let attempts = 1; ; attempts++) {
+      const { head } = await this.#run('heal', sessionId, () => this.#backend.read(sessionId, []))
+      if (this.memory.seenVersion(sessionId) > seenVersion) return
+      // Loaded from elsewhere meanwhile it may have its version again, and not what was written.
+      const lost = Math.min(foundVersion, head.version)
+      const writes = this.memory.writesAfter(sessionId, lost)
+      const expectedVersion = head.exists ? head.version : 0
+      const commit = { writes, operationId: randomUUID(), fencingToken, expectedVersion, above: seenVersion }
+      try {
+        const result = await this.#run('heal', sessionId, call =>
+          this.#backend.commit(sessionId, { ...commit, call }),
+        )
+        this.noteCommit(sessionId, result, writes)
+        this.#report({ sessionId, seenVersion, foundVersion: lost, rewrittenFields: writes.length })
+        return
+      } catch (error) {
+        if (!hasCode(error, 'VERSION_MISMATCH') || attempts === MAX_HEALS) throw error
+      }
     }
-    let result: CommitResult
-    try {
-      result = await this.#run('heal', sessionId, call =>
-        this.#backend.commit(sessionId, { ...commit, call }),
-      )
-    } catch (error) {
-      if (hasCode(error, 'VERSION_MISMATCH')) return
-      throw error
-    }
-    this.noteCommit(sessionId, result, writes)
-    const rewind = { sessionId, seenVersion, foundVersion, rewrittenFields: writes.length }
-    this.#logger.error({ ...rewind, sessionId: maskSessionId(sessionId) }, 'the store went back in time')
+  }
+
+  #report(rewind: Rewind): void {
+    this.#logger.error(
+      { ...rewind, sessionId: maskSessionId(rewind.sessionId) },
+      'the store went back in time',
+    )
     for (const listener of this.#listeners) listener(rewind)
   }
 }
