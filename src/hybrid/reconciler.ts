@@ -64,6 +64,8 @@ export class Reconciler {
   readonly #metrics: Metrics
   readonly #metricsIntervalMs: number
   readonly #now: () => number
+  /** Jobs whose turn has not come, by session. */
+  readonly #waiting = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #unwatch = () => {}
   #totalFailed = 0
@@ -119,9 +121,25 @@ export class Reconciler {
     await this.sweep(sessionId => this.#drain(sessionId, true))
   }
 
-  /** Brings what waits of one session to MongoDB, after whatever process is at it: that one may die before it has. */
-  async reconcile(sessionId: string): Promise<void> {
-    while (!(await this.#locked(sessionId, () => this.#drain(sessionId)))) await sleep(LOCKED_PAUSE_MS)
+  /**
+   * Brings what waits of one session to MongoDB, after whatever process is at it: that one may die before it has. Of
+   * this process one call waits for all, and takes what is there when its turn comes.
+   */
+  reconcile(sessionId: string): Promise<void> {
+    const waiting = this.#waiting.get(sessionId)
+    if (waiting) return waiting
+    const drain = () => {
+      this.#waiting.delete(sessionId)
+      return this.#drain(sessionId)
+    }
+    const whenFree = async () => {
+      while (!(await this.#locked(sessionId, drain))) await sleep(LOCKED_PAUSE_MS * (1 + Math.random()))
+    }
+    const reconciling = whenFree().finally(() => {
+      if (this.#waiting.get(sessionId) === reconciling) this.#waiting.delete(sessionId)
+    })
+    this.#waiting.set(sessionId, reconciling)
+    return reconciling
   }
 
   /** Goes over all outboxes, some at once. */

@@ -227,9 +227,16 @@ describe('a queue', () => {
 
   test("has its job done once the process that is at the session's outbox ends or dies", async () => {
     const { client, open, entries, key } = setUp({ enableWriteBehind: true, queue: IDLE })
-    await (await open()).set('s', { creds: CREDS })
+    const bot = await open()
+    await bot.set('s', { creds: CREDS })
     await client.set(`lock:${key}`, 'another', 'PX', 500)
-    await processOutboxJob(await open(), { id: 's:1', sessionId: 's', version: 1 })
+    const worker = await open()
+    const work = () => processOutboxJob(worker, { id: 's:1', sessionId: 's', version: 1 })
+    await Promise.all(Array.from({ length: 20 }, work))
+    expect(await entries()).toEqual([])
+    expect(worker.getOutboxStats()).toMatchObject({ totalProcessed: 1 })
+    await bot.set('s', session({ a: 1 }))
+    await work()
     expect(await entries()).toEqual([])
   })
 
