@@ -27,19 +27,19 @@ export function findOperation(remembered: Remembered, id: string): AppliedOperat
 }
 
 /** The operation that took this version first, as long as it is remembered. */
-export function operationAt(remembered: Remembered, version: number): string | undefined {
+export function operationAt(remembered: Remembered, version: number): AppliedOperation | undefined {
   return linesOf(remembered)
     .map(parse)
-    .findLast(known => known.version === version)?.id
+    .findLast(known => known.version === version)
 }
 
 /** Of an operation that is remembered: the one of the highest version that was noted before it, unless it is its own. */
-export function overtakerOf(remembered: Remembered, id: string): string | undefined {
+export function overtakerOf(remembered: Remembered, id: string): AppliedOperation | undefined {
   const known = linesOf(remembered).map(parse)
   const at = known.findIndex(operation => operation.id === id)
   if (at < 0) return undefined
   const highest = known.slice(at).reduceRight((one, later) => (later.version > one.version ? later : one))
-  return highest.id === id ? undefined : highest.id
+  return highest.id === id ? undefined : highest
 }
 
 /** Whether an operation of this version would take the place of one that came after it. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode, SessionIncompleteError, StoreUnavailableError } from '../core/errors.js'
+import { FencedError, hasCode, SessionIncompleteError, StoreUnavailableError } from '../core/errors.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import type { Guard, Head } from '../core/store.js'
+import type { Deletion, Guard, Head } from '../core/store.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
@@ -70,10 +70,21 @@ export class Aligner {
     this.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
   }
 
-  /** For who deletes the session: what Redis has a part of, and MongoDB nothing, makes place. */
-  async discardPart(sessionId: string): Promise<void> {
+  /** Throws `SESSION_INCOMPLETE` where MongoDB has never heard of a session that Redis has a part of. */
+  async assertNotLost(sessionId: string, durable: Head): Promise<void> {
+    if (isLostInPart(await this.#redis.peek(sessionId), durable))
+      throw new SessionIncompleteError({ sessionId })
+  }
+
+  /** For who deletes a session that neither of the two has whole. */
+  async discardParts(sessionId: string, deletion: Deletion): Promise<void> {
+    const { fencingToken } = deletion
     await this.#states.use(sessionId, async state => {
       const peek = await this.#redis.peek(sessionId)
+      if (fencingToken !== undefined && fencingToken < peek.fence) {
+        throw new FencedError(fencingToken, peek.fence, { sessionId })
+      }
+      await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
       if (peek.state === 'cold') await this.#bringToRedis(sessionId, peek, state)
     })
   }

@@ -4,7 +4,7 @@ import type { SessionMemory } from '../core/session-memory.js'
 import type { Backend, Head } from '../core/store.js'
 import { type Aligner, MAX_LOADINGS } from './aligner.js'
 import { isOutageOf } from './breaker.js'
-import type { MongoSide } from './mongo-side.js'
+import { hasSeen, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -93,10 +93,9 @@ export class HybridReader {
     if (outage) await this.#applier.applyOwn(sessionId)
     const result = await ask(this.#mongo)
     this.#metrics.count('mongo_fallbacks')
-    // Unless Redis has a part of what MongoDB has never heard of.
-    if (!outage && !result.head.exists) await this.#aligner.align(sessionId)
+    if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
     // What MongoDB does not have, Redis may.
-    if (outage && (!result.head.exists || result.head.version < seen)) throw outage
+    if (outage && !(result.head.exists && hasSeen(result.head.version, seen))) throw outage
     return result
   }
 }

@@ -13,15 +13,12 @@ import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
 import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
-import type { MongoSide } from './mongo-side.js'
+import { BYPASS_STEP, hasSeen, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisCommit, RedisDeletion, RedisSide } from './redis-side.js'
 import type { EntryCount, SessionStates } from './session-state.js'
-
-/** A write that goes past Redis outranks whatever Redis may hold. */
-const BYPASS_STEP = 2 ** 20
 
 export interface HybridWriterParts {
   redis: RedisSide
@@ -68,19 +65,16 @@ export class HybridWriter {
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
-    const run = () =>
-      this.#write(
+    try {
+      await this.#write(
         sessionId,
         deletion,
         () => this.#deleteFromRedis(sessionId, deletion),
         () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
       )
-    try {
-      await run()
     } catch (error) {
       if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
-      await this.#aligner.discardPart(sessionId)
-      await run()
+      await this.#aligner.discardParts(sessionId, deletion)
     }
   }
 
@@ -160,7 +154,8 @@ export class HybridWriter {
     await this.#applier.applyOwn(sessionId)
     const { exists, version } = await this.#mongo.readHead(sessionId)
     // What it has seen meanwhile counts as well.
-    if (!exists || version < Math.max(seenVersion, this.#memory.seenVersion(sessionId))) throw outage
+    const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
+    if (!exists || !hasSeen(version, seen)) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
@@ -187,7 +182,8 @@ export class HybridWriter {
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
-    const isForked = applied && (await this.#isForked(sessionId, applied))
+    // Redis may have been loaded since it was taken first, and remember what it had lost.
+    const isForked = applied && (taken.isRepeated ? applied.isLate : await this.#isForked(sessionId, applied))
     if (!isForked) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
     return settle()
   }
@@ -230,9 +226,9 @@ export class HybridWriter {
    */
   async #isForked(sessionId: string, { isLate, version, newest }: Applied): Promise<boolean> {
     if (!isLate) return false
-    const found = await this.#redis.peek(sessionId, newest)
+    const found = await this.#redis.peek(sessionId, newest?.id)
     if (newest === undefined) return found.version < version
-    return !found.remembers && found.version < version + MAX_REMEMBERED
+    return !found.remembers && found.version < newest.version + MAX_REMEMBERED
   }
 
   /** Two histories of the session have met: the write goes past Redis, where it outranks both, and Redis is loaded. */
@@ -247,7 +243,11 @@ export class HybridWriter {
     assertAwaited(write.call)
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
-    const result = await toMongo({ ...write, operationId, seenVersion: undefined, step: BYPASS_STEP })
+    const settled = { ...write, operationId, seenVersion: undefined, step: BYPASS_STEP }
+    const result = await toMongo(settled).catch(error => {
+      if (isOutage(error)) state.lostBypass = { fencingToken: write.fencingToken }
+      throw error
+    })
     await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
     return result
   }

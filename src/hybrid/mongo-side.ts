@@ -100,6 +100,19 @@ export class MongoSide {
   }
 }
 
+/** A write that goes past Redis outranks whatever Redis may hold. */
+export const BYPASS_STEP = 2 ** 20
+
+/**
+ * Whether MongoDB, at `version`, has all that a process has seen at `seen`. It may be further by writes past Redis that
+ * another process has made, which knew nothing of what waited in the outbox: then what was seen lies above the version
+ * that the first of them has found.
+ */
+export function hasSeen(version: number, seen: number): boolean {
+  const beyond = version - seen
+  return beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
+}
+
 /** `undefined`: as long as any call. */
 function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined

@@ -115,8 +115,9 @@ export class OutboxApplier {
     await this.#inTurn(sessionId, async state => {
       if (evenParked) state.parked.clear()
       for (;;) {
+        const noteFound = state.beginFinding()
         const page = await this.#fetch(sessionId, state, { evenParked })
-        if (page.isAll && page.writes.length === 0 && state.unapplied.size === 0) return
+        if (page.isAll && page.writes.length === 0 && state.unapplied.size === 0) return noteFound()
         await this.#ack(sessionId, state, await this.#batches.apply(sessionId, state, page))
       }
     })

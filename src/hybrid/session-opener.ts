@@ -6,7 +6,7 @@ import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
 import { type Aligner, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
-import type { MongoSide } from './mongo-side.js'
+import { hasSeen, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -141,7 +141,7 @@ export class SessionOpener {
     this.#states.of(sessionId).noteDivergence()
     await this.#applier.applyOwn(sessionId)
     const head = await this.#mongo.readHead(sessionId)
-    if (!head.exists || head.version < this.#memory.seenVersion(sessionId)) throw outage
+    if (!head.exists || !hasSeen(head.version, this.#memory.seenVersion(sessionId))) throw outage
     assertAwaited(call)
     return this.#mongo.claim(sessionId, leaseMs)
   }
@@ -156,7 +156,12 @@ export class SessionOpener {
     if (state !== 'live' || version < this.#memory.seenVersion(sessionId)) throw outage
     assertAwaited(call)
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
-    await this.#applier.adopt(sessionId)
+    try {
+      await this.#applier.adopt(sessionId)
+    } catch (error) {
+      if (leaseMs !== undefined) await this.#giveBack(sessionId, claim.fencingToken)
+      throw error
+    }
     return claim
   }
 }

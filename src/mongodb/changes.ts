@@ -1,6 +1,13 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
-import { findOperation, isForgotten, noteOperation, operationAt, overtakerOf } from '../core/operation-ids.js'
+import {
+  type AppliedOperation,
+  findOperation,
+  isForgotten,
+  noteOperation,
+  operationAt,
+  overtakerOf,
+} from '../core/operation-ids.js'
 import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
@@ -34,8 +41,8 @@ export interface Applied {
   isBarred: boolean
   /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
-  /** Of a late one: the operation that took the version which was there before, where it is remembered. */
-  newest: string | undefined
+  /** Of a late one: the operation of the highest version that was there before, where it is remembered. */
+  newest: AppliedOperation | undefined
 }
 
 export function decideCommit(
@@ -45,7 +52,9 @@ export function decideCommit(
 ): Change<CommitResult> {
   const { operationId, fencingToken, above = 0, step = 1 } = commit
   const applied = findOperation(document?.ops, operationId)
-  if (applied) return { result: toResult(applied.version, applied.updatedAtMs) }
+  // One that another database gave its version may have come too late to count.
+  if (applied && overtakerOf(document?.ops, operationId) === undefined)
+    return { result: toResult(applied.version, applied.updatedAtMs) }
   checkGuard(sessionId, head, commit)
   if (isNothing(head, commit)) return { result: toResult(head.version, head.updatedAtMs) }
   const version = Math.max(head.version, above) + step
@@ -110,7 +119,8 @@ export function decideApplication(
   const revives = isExpired && kind === 'session' && found === version
   const isLate = found >= version && !revives
   // Known ones may have been late when they came: then whoever asks again has to hear that, too.
-  const overtaker = operations.map(({ id }) => overtakerOf(ops, id)).find(id => id !== undefined)
+  const isNew = unknown.length === operations.length
+  const overtaker = isNew ? undefined : operations.map(({ id }) => overtakerOf(ops, id)).find(one => one)
   const result = {
     version: Math.max(found, version),
     fence: head.fence,
@@ -144,7 +154,7 @@ export function decideApplication(
     head: {
       session: sessionId,
       v: result.version,
-      late: isLate ? late + 1 : undefined,
+      late: isLate || revives ? late + 1 : undefined,
       fence,
       updatedAt: new Date(Math.max(head.updatedAtMs, ...instants)),
       since: begins ? version : since,

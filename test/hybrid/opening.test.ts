@@ -207,6 +207,7 @@ test('half a session that only Redis has is no new one: nothing is put in its pl
   await expect(open()).rejects.toMatchObject(incomplete)
   await expect(other.exists('s')).rejects.toMatchObject(incomplete)
   await expect(other.set('s', { creds: { registrationId: 8 } })).rejects.toMatchObject(incomplete)
+  await expect(other.delete('s', 7)).rejects.toMatchObject({ code: 'VERSION_MISMATCH' })
   expect(await admin.hexists('baileys:auth:{s}:creds', 'data')).toBe(1)
   await other.delete('s')
   expect(await other.exists('s')).toBe(false)

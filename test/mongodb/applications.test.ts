@@ -71,13 +71,18 @@ describe('writes that have their version', () => {
     const operations = [{ id: 'second', version: 5, updatedAtMs: 5000 }]
     const second = { version: 5, fencingToken: 0, operations, kind: 'fields' } as const
     const applySecond = () => backend.apply('s', second, [write('a', 'second')])
-    const isLate = { isLate: true, newest: 'op5' }
+    const isLate = { isLate: true, newest: { id: 'op5' } }
     expect(await applySecond()).toMatchObject(isLate)
     expect(await applySecond()).toMatchObject(isLate)
     await apply(6, { b: 'six' })
     expect(await applySecond()).toMatchObject({ ...isLate, version: 6 })
     expect(await apply(5, { a: 'first' })).toMatchObject({ isLate: false })
     expect(await read()).toEqual({ version: 6, a: 'first', b: 'six' })
+    // As a write of MongoDB's own it counts.
+    const again = { operationId: 'second', writes: [write('a', 'second')] }
+    expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
+    expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
+    expect(await read()).toEqual({ version: 7, a: 'second', b: 'six' })
   })
 
   test('and are all of a session that has expired bring it back to life', async () => {

@@ -70,3 +70,41 @@ test('an exclusive opening that loses Redis half-way does not take its own first
     code: 'SESSION_LOCKED',
   })
 })
+
+test('what was read from Redis, and waits there, is not missing from MongoDB for a write past Redis of another', async () => {
+  const { world, settled, start } = setUp()
+  const [one, other, guest] = [start('one'), start('other'), start('guest')]
+  const read = () => settled(one.store.getKeys(SESSION, 'session', ['a']))
+  await settled(one.store.set(SESSION, { creds: { registrationId: 7 }, keys: { session: { a: 'one' } } }))
+  await settled(one.reconciler.reconcileAll())
+  world.servers.mongo = 'frozen'
+  await settled(other.store.set(SESSION, { keys: { session: { a: 'other' } } }))
+  other.condition = 'dead'
+  expect(await read()).toEqual({ a: 'other' })
+  world.servers.mongo = 'up'
+  world.servers.redis = 'down'
+  await settled(guest.store.set(SESSION, { keys: { session: { g: 'guest' } } }))
+  await expect(read()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await settled(new Promise(resolve => setTimeout(resolve, 1000))) // its breaker tries again
+  expect(await read()).toEqual({ a: 'other' })
+})
+
+test('what waited beside the writes of a process is not looked for any more once it has been brought over', async () => {
+  const { world, settled, start } = setUp()
+  const [one, other] = [start('one'), start('other')]
+  const write = ({ store }: typeof one, session: Record<string, string>) =>
+    settled(store.set(SESSION, { keys: { session } }))
+  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
+  await settled(one.reconciler.reconcileAll())
+  world.servers.mongo = 'frozen'
+  await write(other, { b: 'other' })
+  other.condition = 'stalled'
+  await write(one, { a: 'one' })
+  world.servers.mongo = 'down'
+  await world.run(() => /HMGET\n.* mongo .*: lost/.test(world.log.join('\n')))
+  world.servers.mongo = 'up'
+  await settled(one.reconciler.reconcile(SESSION))
+  world.servers.redis = 'down'
+  expect(await settled(one.store.getKeys(SESSION, 'session', ['a', 'b']))).toEqual({ a: 'one', b: 'other' })
+})
