@@ -126,10 +126,13 @@ export class OutboxApplier {
   /** Takes charge of what waits in the outbox, as of writes of this process. */
   async adopt(sessionId: string): Promise<void> {
     await this.#inTurn(sessionId, async state => {
-      state.noteForeign() // what is beyond a page
-      for (const write of (await this.#fetch(sessionId, state)).writes) {
+      state.noteForeign()
+      const noteFound = state.beginFinding()
+      const { writes, isAll } = await this.#fetch(sessionId, state)
+      for (const write of writes) {
         if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, UNCOUNTED)
       }
+      if (isAll) noteFound()
     })
   }
 

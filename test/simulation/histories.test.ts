@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { LEASE_MS, SESSION, startProcess } from '../support/simulation/sim-process.js'
+import { LEASE_MS, type Mode, SESSION, startProcess } from '../support/simulation/sim-process.js'
 import { beginVirtualTime } from '../support/simulation/virtual-time.js'
 import { World } from '../support/simulation/world.js'
 
@@ -25,7 +25,8 @@ function setUp() {
     await world.run(() => isOver)
     return call
   }
-  const start = (name: string) => startProcess(world, name, WRITE_BEHIND)
+  const start = (name: string, mode: Partial<Mode> = {}) =>
+    startProcess(world, name, { ...WRITE_BEHIND, ...mode })
   return { world, settled, start }
 }
 
@@ -107,4 +108,20 @@ test('what waited beside the writes of a process is not looked for any more once
   await settled(one.reconciler.reconcile(SESSION))
   world.servers.redis = 'down'
   expect(await settled(one.store.getKeys(SESSION, 'session', ['a', 'b']))).toEqual({ a: 'one', b: 'other' })
+})
+
+test('an opening without MongoDB takes charge of what waits in the outbox, and goes on when Redis is gone', async () => {
+  const { world, settled, start } = setUp()
+  const former = start('former')
+  await settled(former.store.set(SESSION, { creds: { registrationId: 7 } }))
+  await settled(former.reconciler.reconcileAll())
+  world.servers.mongo = 'down'
+  await settled(former.store.set(SESSION, { keys: { session: { a: 'last' } } }))
+  former.condition = 'dead'
+  const owner = start('owner', { isWriteBehind: false, opensDegraded: true })
+  const { fencingToken } = await settled(owner.store.claim(SESSION))
+  world.servers.redis = 'down'
+  world.servers.mongo = 'up'
+  const read = owner.store.getKeys(SESSION, 'session', ['a'], fencingToken)
+  expect(await settled(read)).toEqual({ a: 'last' })
 })
