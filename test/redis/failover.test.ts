@@ -105,7 +105,8 @@ describe('a slot that is moving', () => {
   })
 })
 
-describe('Sentinels', () => {
+/** A Sentinel that finds its clock to have jumped, as on a machine that was paused, does nothing for 30 s. */
+describe('Sentinels', { timeout: 120_000 }, () => {
   async function setUp() {
     const servers = await startRedisSentinels()
     const redisOptions = { sentinels: servers.sentinels, name: MASTER_NAME }
