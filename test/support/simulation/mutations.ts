@@ -5,6 +5,7 @@ export interface Mutation {
 }
 
 const HYBRID_WRITER = 'src/hybrid/hybrid-writer.ts'
+const MONGO_SIDE = 'src/hybrid/mongo-side.ts'
 const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -131,7 +132,11 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'no step past Redis',
-    edits: [{ file: HYBRID_WRITER, from: 'const BYPASS_STEP = 2 ** 20', to: 'const BYPASS_STEP = 1' }],
+    edits: [{ file: MONGO_SIDE, from: 'BYPASS_STEP = 2 ** 20', to: 'BYPASS_STEP = 1' }],
+  },
+  {
+    name: 'take MongoDB for complete at any later version',
+    edits: [{ file: MONGO_SIDE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
   },
 ]
 
