@@ -105,12 +105,12 @@ export class Aligner {
         return { peek, head }
       }
       if (isLostInPart(peek, head)) throw new SessionIncompleteError({ sessionId })
-      if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
-      else if (isRedisAhead(peek, head)) {
+      if (isRedisAhead(peek, head)) {
         // Once, it may be ahead by a write that is on its way.
         if (foundAhead === peek.version) await this.#bringToMongo(sessionId, peek, head)
         foundAhead = peek.version
-      } else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
+      } else if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
+      else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek, state)
       await sleep(Math.random() * PAUSE_MS * round)
     }
