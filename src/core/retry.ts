@@ -9,6 +9,11 @@ export interface RetryPolicy {
   multiplier: number
 }
 
+/** One attempt. */
+export function onceWithin(timeoutMs: number): RetryPolicy {
+  return { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
+}
+
 /** A timer set for longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 /** A timer that is later than this was held up by a process with other work. */

@@ -1,7 +1,7 @@
 import CircuitBreaker from 'opossum'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
 import type { GaugeName, Layer, Metrics } from '../core/metrics.js'
-import { withRetry } from '../core/retry.js'
+import { onceWithin, withRetry } from '../core/retry.js'
 
 export interface BreakerOptions {
   /** What is behind it, as errors name it. */
@@ -172,10 +172,9 @@ export class Breaker {
   async #withDeadline<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
     const beganAtMs = performance.now()
     const before = this.#failuresInARow
-    const once = { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
     let failure: unknown
     try {
-      return await withRetry(once, { operation: `a call to ${this.#store}` }, call)
+      return await withRetry(onceWithin(timeoutMs), { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
       failure = hasCode(cause, 'TIMEOUT') ? this.#toTimeout(timeoutMs, cause) : cause
       throw failure

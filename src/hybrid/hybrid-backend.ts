@@ -1,5 +1,5 @@
 import { Calls } from '../core/calls.js'
-import { type Call, withRetry } from '../core/retry.js'
+import { type Call, onceWithin, withRetry } from '../core/retry.js'
 import type {
   Backend,
   BackendClaim,
@@ -116,8 +116,7 @@ export class HybridBackend implements Backend {
   /** Waits for MongoDB to have the writes of this process, for a while: the outbox has them all the same. */
   async close(): Promise<void> {
     await this.#calls.close()
-    const once = { timeoutMs: FLUSH_MS, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
-    await withRetry(once, { operation: 'close' }, () => this.#applier.flush()).catch(() => {})
+    await withRetry(onceWithin(FLUSH_MS), { operation: 'close' }, () => this.#applier.flush()).catch(() => {})
     this.#applier.close()
     await this.#publisher?.close()
     await Promise.all([this.#redis.close(), this.#mongo.close()])

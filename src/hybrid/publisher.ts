@@ -1,7 +1,7 @@
 import { maskSessionId } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
-import { withRetry } from '../core/retry.js'
+import { onceWithin, withRetry } from '../core/retry.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
@@ -56,8 +56,8 @@ export class Publisher {
     const others = (users.get(queue) ?? 1) - 1
     users.set(queue, others)
     if (others > 0) return
-    const once = { timeoutMs: CLOSE_MS, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
-    await withRetry(once, { operation: 'the closing of a queue' }, async () => queue.close()).catch(error => {
+    const attempt = { operation: 'the closing of a queue' }
+    await withRetry(onceWithin(CLOSE_MS), attempt, async () => queue.close()).catch(error => {
       this.#logger.warn({ error: (error as Error).name }, 'the queue was not closed')
     })
   }

@@ -2,7 +2,7 @@ import { Calls } from '../core/calls.js'
 import { hasCode } from '../core/errors.js'
 import { checkGuard } from '../core/guard.js'
 import type { Logger } from '../core/logger.js'
-import { withRetry } from '../core/retry.js'
+import { onceWithin, withRetry } from '../core/retry.js'
 import {
   type Backend,
   type BackendClaim,
@@ -277,10 +277,8 @@ export class MongoBackend implements Backend {
   }
 
   readonly #send: Send = command =>
-    withRetry(
-      { timeoutMs: this.#timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 },
-      { operation: 'a command to MongoDB' },
-      () => command(this.#collection.documents),
+    withRetry(onceWithin(this.#timeoutMs), { operation: 'a command to MongoDB' }, () =>
+      command(this.#collection.documents),
     )
 
   #of(sessionId: string): Circumstances {
