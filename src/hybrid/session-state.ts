@@ -25,6 +25,28 @@ export class UnderWay {
   }
 }
 
+/** Something to be seen to, which may come up again while it is. */
+class Concern {
+  #noted = 0
+  #settled = 0
+
+  get isOpen(): boolean {
+    return this.#noted > this.#settled
+  }
+
+  note(): void {
+    this.#noted++
+  }
+
+  /** Remembers what has been noted by now; the result says that it has been seen to. */
+  begin(): () => void {
+    const noted = this.#noted
+    return () => {
+      this.#settled = Math.max(this.#settled, noted)
+    }
+  }
+}
+
 /** How many entries Redis counted in a session's outbox when it took a write, that of the write among them. */
 export interface EntryCount {
   readonly entries: number
@@ -34,10 +56,8 @@ export interface EntryCount {
 
 /** What this process has to remember of a session, as long as it differs from "all is well". */
 export class SessionState {
-  #divergences = 0
-  #healed = 0
-  #foreign = 0
-  #found = 0
+  readonly #divergence = new Concern()
+  readonly #foreign = new Concern()
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
@@ -64,36 +84,30 @@ export class SessionState {
 
   /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
   get isBehind(): boolean {
-    return this.#divergences > this.#healed
+    return this.#divergence.isOpen
   }
 
   noteDivergence(): void {
-    this.#divergences++
+    this.#divergence.note()
   }
 
   /** Remembers what has diverged by now; the result says that it has been brought together. */
   beginHealing(): () => void {
-    const divergences = this.#divergences
-    return () => {
-      this.#healed = Math.max(this.#healed, divergences)
-    }
+    return this.#divergence.begin()
   }
 
   /** Other writes may wait in the outbox than those of this process. */
   get hasForeign(): boolean {
-    return this.#foreign > this.#found
+    return this.#foreign.isOpen
   }
 
   noteForeign(): void {
-    this.#foreign++
+    this.#foreign.note()
   }
 
   /** Remembers what may wait by now; the result says that the outbox has been looked into. */
   beginFinding(): () => void {
-    const foreign = this.#foreign
-    return () => {
-      this.#found = Math.max(this.#found, foreign)
-    }
+    return this.#foreign.begin()
   }
 
   get isIdle(): boolean {
