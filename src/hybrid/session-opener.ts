@@ -93,15 +93,15 @@ export class SessionOpener {
     const { peek } = await this.#aligner.align(sessionId)
     assertAwaited(call)
     const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
-    const tokens = [durable.fencingToken]
+    let token = durable.fencingToken
     try {
       assertAwaited(call)
-      const hot = await this.#redis.claim(sessionId, leaseMs, durable.fencingToken)
-      tokens.push(hot.fencingToken)
+      const hot = await this.#redis.claim(sessionId, leaseMs, token)
+      token = hot.fencingToken // that one, or above it
       return await this.#finish(sessionId, durable, hot)
     } catch (error) {
       // Or the next attempt would take this one for another owner.
-      if (leaseMs !== undefined) await this.#giveBack(sessionId, Math.max(...tokens))
+      if (leaseMs !== undefined) await this.#giveBack(sessionId, token)
       throw error
     }
   }

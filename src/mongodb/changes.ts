@@ -53,8 +53,8 @@ export function decideCommit(
   const { operationId, fencingToken, above = 0, step = 1 } = commit
   const applied = findOperation(document?.ops, operationId)
   // One that another database gave its version may have come too late to count.
-  if (applied && overtakerOf(document?.ops, operationId) === undefined)
-    return { result: toResult(applied.version, applied.updatedAtMs) }
+  const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
+  if (isInTime) return { result: toResult(applied.version, applied.updatedAtMs) }
   checkGuard(sessionId, head, commit)
   if (isNothing(head, commit)) return { result: toResult(head.version, head.updatedAtMs) }
   const version = Math.max(head.version, above) + step
@@ -121,21 +121,22 @@ export function decideApplication(
   // Known ones may have been late when they came: then whoever asks again has to hear that, too.
   const isNew = unknown.length === operations.length
   const overtaker = isNew ? undefined : operations.map(({ id }) => overtakerOf(ops, id)).find(one => one)
+  const isDone = isLate && unknown.length === 0
+  const comesLate = isLate && !isDone
   const result = {
     version: Math.max(found, version),
     fence: head.fence,
     isBarred: false,
-    isLate: overtaker !== undefined,
-    newest: overtaker,
+    isLate: comesLate || overtaker !== undefined,
+    newest: comesLate ? operationAt(ops, found) : overtaker,
   }
-  if (unknown.length === 0 && isLate) return { result }
-  if (isLate) Object.assign(result, { isLate, newest: operationAt(ops, found) })
+  if (isDone) return { result }
   if (isOwn && fencingToken > 0) checkGuard(sessionId, head, { fencingToken })
   if (fencingToken > 0 && fencingToken < (document?.barredBelow ?? 0)) {
     return { result: { ...result, isBarred: true } }
   }
   const fence = Math.max(head.fence, fencingToken)
-  const worthNoting = unknown.filter(operation => !isForgotten(ops, operation.version))
+  const worthNoting = isLate ? unknown.filter(operation => !isForgotten(ops, operation.version)) : unknown
   const noted = worthNoting.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
     if (isLate) return { result }

@@ -126,7 +126,6 @@ export class MongoBackend implements Backend {
     })
   }
 
-  /** `after`: a token to go on from, where another database has given it. */
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
     return this.claimAfter(sessionId, leaseMs, 0)
   }
