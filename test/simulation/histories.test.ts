@@ -1,5 +1,11 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { LEASE_MS, type Mode, SESSION, startProcess } from '../support/simulation/sim-process.js'
+import {
+  LEASE_MS,
+  type Mode,
+  SESSION,
+  type SimProcess,
+  startProcess,
+} from '../support/simulation/sim-process.js'
 import { beginVirtualTime } from '../support/simulation/virtual-time.js'
 import { World } from '../support/simulation/world.js'
 
@@ -27,16 +33,20 @@ function setUp() {
   }
   const start = (name: string, mode: Partial<Mode> = {}) =>
     startProcess(world, name, { ...WRITE_BEHIND, ...mode })
-  return { world, settled, start }
+  const write = ({ store }: SimProcess, session: Record<string, string>) =>
+    settled(store.set(SESSION, { keys: { session } }))
+  /** The session begins, and MongoDB has it. */
+  const begin = async ({ store, reconciler }: SimProcess, session: Record<string, string> = {}) => {
+    await settled(store.set(SESSION, { creds: { registrationId: 7 }, keys: { session } }))
+    await settled(reconciler.reconcileAll())
+  }
+  return { world, settled, start, write, begin }
 }
 
 test('what waits before a write is not forgotten when bringing it to MongoDB fails', async () => {
-  const { world, settled, start } = setUp()
+  const { world, settled, start, write, begin } = setUp()
   const [one, other] = [start('one'), start('other')]
-  const write = ({ store }: typeof one, session: Record<string, string>) =>
-    settled(store.set(SESSION, { keys: { session } }))
-  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
-  await settled(one.reconciler.reconcileAll())
+  await begin(one)
   world.servers.mongo = 'frozen'
   await write(one, { a: 'one' })
   await write(other, { b: 'other' })
@@ -53,10 +63,9 @@ test('what waits before a write is not forgotten when bringing it to MongoDB fai
 })
 
 test('an exclusive opening that loses Redis half-way does not take its own first attempt for an owner', async () => {
-  const { world, settled, start } = setUp()
+  const { world, settled, start, begin } = setUp()
   const one = start('one')
-  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
-  await settled(one.reconciler.reconcileAll())
+  await begin(one)
   world.log.length = 0
   const logged = (line: string) => () => world.log.some(logged => logged.endsWith(line))
   const beganMs = Date.now()
@@ -73,18 +82,17 @@ test('an exclusive opening that loses Redis half-way does not take its own first
 })
 
 test('what was read from Redis, and waits there, is not missing from MongoDB for a write past Redis of another', async () => {
-  const { world, settled, start } = setUp()
+  const { world, settled, start, write, begin } = setUp()
   const [one, other, guest] = [start('one'), start('other'), start('guest')]
   const read = () => settled(one.store.getKeys(SESSION, 'session', ['a']))
-  await settled(one.store.set(SESSION, { creds: { registrationId: 7 }, keys: { session: { a: 'one' } } }))
-  await settled(one.reconciler.reconcileAll())
+  await begin(one, { a: 'one' })
   world.servers.mongo = 'frozen'
-  await settled(other.store.set(SESSION, { keys: { session: { a: 'other' } } }))
+  await write(other, { a: 'other' })
   other.condition = 'dead'
   expect(await read()).toEqual({ a: 'other' })
   world.servers.mongo = 'up'
   world.servers.redis = 'down'
-  await settled(guest.store.set(SESSION, { keys: { session: { g: 'guest' } } }))
+  await write(guest, { g: 'guest' })
   await expect(read()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   world.servers.redis = 'up'
   await settled(new Promise(resolve => setTimeout(resolve, 1000))) // its breaker tries again
@@ -92,12 +100,9 @@ test('what was read from Redis, and waits there, is not missing from MongoDB for
 })
 
 test('what waited beside the writes of a process is not looked for any more once it has been brought over', async () => {
-  const { world, settled, start } = setUp()
+  const { world, settled, start, write, begin } = setUp()
   const [one, other] = [start('one'), start('other')]
-  const write = ({ store }: typeof one, session: Record<string, string>) =>
-    settled(store.set(SESSION, { keys: { session } }))
-  await settled(one.store.set(SESSION, { creds: { registrationId: 7 } }))
-  await settled(one.reconciler.reconcileAll())
+  await begin(one)
   world.servers.mongo = 'frozen'
   await write(other, { b: 'other' })
   other.condition = 'stalled'
@@ -111,12 +116,11 @@ test('what waited beside the writes of a process is not looked for any more once
 })
 
 test('an opening without MongoDB takes charge of what waits in the outbox, and goes on when Redis is gone', async () => {
-  const { world, settled, start } = setUp()
+  const { world, settled, start, write, begin } = setUp()
   const former = start('former')
-  await settled(former.store.set(SESSION, { creds: { registrationId: 7 } }))
-  await settled(former.reconciler.reconcileAll())
+  await begin(former)
   world.servers.mongo = 'down'
-  await settled(former.store.set(SESSION, { keys: { session: { a: 'last' } } }))
+  await write(former, { a: 'last' })
   former.condition = 'dead'
   const owner = start('owner', { isWriteBehind: false, opensDegraded: true })
   const { fencingToken } = await settled(owner.store.claim(SESSION))
