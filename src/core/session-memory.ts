@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import { toOwnBytes } from './bytes.js'
 import { counted } from './counted.js'
+import { HighestVersions } from './highest-versions.js'
 import { OwnerCache } from './owner-cache.js'
 import type { FieldWrite } from './store.js'
 
-/** Sessions whose highest version is remembered. */
+/** Sessions whose token is remembered. */
 const MAX_SESSIONS = 50_000
 /** Bytes of recent writes held, over all sessions. */
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
@@ -23,12 +24,14 @@ interface RecentWrite {
  * those that it owns it also keeps what it has read and written.
  */
 export class SessionMemory {
-  readonly #versions = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  readonly #versions = new HighestVersions()
   readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
+  /** Those that were seen in Redis, where it stands before MongoDB: what has to be in MongoDB before it is believed. */
+  readonly hotVersions = new HighestVersions()
   /** `undefined` as long as no store has asked for it. */
   cache: OwnerCache | undefined
 
@@ -38,11 +41,11 @@ export class SessionMemory {
   }
 
   seenVersion(sessionId: string): number {
-    return this.#versions.get(sessionId) ?? 0
+    return this.#versions.of(sessionId)
   }
 
   noteVersion(sessionId: string, version: number): void {
-    if (version > this.seenVersion(sessionId)) this.#versions.set(sessionId, version)
+    this.#versions.note(sessionId, version)
     this.cache?.of(sessionId)?.notice(version)
   }
 

@@ -18,7 +18,7 @@ import { SessionOpener } from './session-opener.js'
 import { SessionStates } from './session-state.js'
 
 export interface HybridSettings {
-  redis: Omit<RedisSideOptions, 'breaker'>
+  redis: Omit<RedisSideOptions, 'breaker' | 'seen'>
   mongo: MongoBackend
   memory: SessionMemory
   /** Of one call of the store. */
@@ -62,7 +62,7 @@ export function composeHybrid(settings: HybridSettings) {
     isLastResort: () => !toRedis.isClosed,
   })
   const { names, now } = settings.redis
-  const redis = new RedisSide({ ...settings.redis, breaker: toRedis })
+  const redis = new RedisSide({ ...settings.redis, breaker: toRedis, seen: memory.hotVersions })
   const sides = {
     redis,
     outbox: redis.outbox,

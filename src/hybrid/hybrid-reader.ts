@@ -4,7 +4,7 @@ import type { SessionMemory } from '../core/session-memory.js'
 import type { Backend, Head } from '../core/store.js'
 import { type Aligner, MAX_LOADINGS } from './aligner.js'
 import { isOutageOf } from './breaker.js'
-import { hasSeen, type MongoSide } from './mongo-side.js'
+import { hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -95,7 +95,7 @@ export class HybridReader {
     this.#metrics.count('mongo_fallbacks')
     if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
     // What MongoDB does not have, Redis may.
-    if (outage && !(result.head.exists && hasSeen(result.head.version, seen))) throw outage
+    if (outage && !hasAll(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     return result
   }
 }

@@ -13,7 +13,7 @@ import type { Commit, CommitResult, Deletion } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
 import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
-import { BYPASS_STEP, hasSeen, type MongoSide } from './mongo-side.js'
+import { BYPASS_STEP, hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
@@ -152,10 +152,10 @@ export class HybridWriter {
     outage: StoreError,
   ): Promise<T> {
     await this.#applier.applyOwn(sessionId)
-    const { exists, version } = await this.#mongo.readHead(sessionId)
+    const head = await this.#mongo.readHead(sessionId)
     // What it has seen meanwhile counts as well.
     const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
-    if (!exists || !hasSeen(version, seen)) throw outage
+    if (!hasAll(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)

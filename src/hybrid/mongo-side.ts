@@ -104,13 +104,13 @@ export class MongoSide {
 export const BYPASS_STEP = 2 ** 20
 
 /**
- * Whether MongoDB, at `version`, has all that a process has seen at `seen`. It may be further by writes past Redis that
- * another process has made, which knew nothing of what waited in the outbox: then what was seen lies above the version
- * that the first of them has found.
+ * Whether MongoDB, with this head, has all that a process has seen: `seen` is the highest version, and `hot` that in
+ * Redis. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox: then what was seen
+ * in Redis lies above the version that the first of them has found.
  */
-export function hasSeen(version: number, seen: number): boolean {
-  const beyond = version - seen
-  return beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
+export function hasAll({ exists, version }: Head, seen: number, hot: number): boolean {
+  const beyond = version - hot
+  return exists && version >= seen && beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
 }
 
 /** `undefined`: as long as any call. */

@@ -1,5 +1,6 @@
 import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
+import type { HighestVersions } from '../core/highest-versions.js'
 import {
   type BackendClaim,
   type Commit,
@@ -43,6 +44,8 @@ export interface RedisSideOptions {
   /** Most entries that the outbox of a session may hold. */
   maxEntries: number
   breaker: Breaker
+  /** It is told of every version that somebody gets to see. */
+  seen: HighestVersions
   release: () => Promise<void>
   /** Instead of the server's clock. */
   now?: (() => number) | undefined
@@ -97,29 +100,35 @@ export class RedisSide {
   readonly #connection: RedisConnection
   readonly #ttlMs: number | null
   readonly #maxEntries: number
+  readonly #seen: HighestVersions
   readonly #calls = new Calls('The hybrid store', toStoreError)
   readonly #sessions: SessionScripts
   readonly #scripts: Record<keyof typeof SOURCES, RunScript>
 
   constructor(options: RedisSideOptions) {
-    const { connection, names, ttlMs, maxEntries, breaker, now } = options
+    const { connection, names, ttlMs, maxEntries, breaker, seen, now } = options
     this.breaker = breaker
     this.#backend = new RedisBackend(options)
     this.#connection = connection
     this.#ttlMs = ttlMs
     this.#maxEntries = maxEntries
+    this.#seen = seen
     const calls = this.#calls
     this.#sessions = new SessionScripts({ names, calls, now })
     this.#scripts = defineScripts(connection.client, withSession(SOURCES))
     this.outbox = new Outbox({ connection, names, breaker, calls, sessions: this.#sessions })
   }
 
-  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    return this.breaker.run(() => this.#backend.read(sessionId, fields))
+  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+    const result = await this.breaker.run(() => this.#backend.read(sessionId, fields))
+    this.#seen.note(sessionId, result.head.version)
+    return result
   }
 
-  readAll(sessionId: string): Promise<SnapshotResult> {
-    return this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
+  async readAll(sessionId: string): Promise<SnapshotResult> {
+    const result = await this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
+    this.#seen.note(sessionId, result.head.version)
+    return result
   }
 
   listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
@@ -149,6 +158,7 @@ export class RedisSide {
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
     const [, version, updatedAtMs, effect, waiting] = reply as [1, number, number, number, number]
+    this.#seen.note(sessionId, version)
     return {
       version,
       updatedAtMs,
@@ -164,6 +174,7 @@ export class RedisSide {
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
     const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
     const [, version, fence, effect, waiting] = reply as [1, number, number, number, number]
+    this.#seen.note(sessionId, version)
     return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, waiting }
   }
 
@@ -174,7 +185,9 @@ export class RedisSide {
     after: number | undefined,
   ): Promise<BackendClaim> {
     const input = toClaimInput(this.#ttlMs, leaseMs, after)
-    return toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
+    const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
+    this.#seen.note(sessionId, claim.head.version)
+    return claim
   }
 
   async peek(sessionId: string, operationId = ''): Promise<Peek> {

@@ -6,7 +6,7 @@ import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
 import { type Aligner, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
-import { hasSeen, type MongoSide } from './mongo-side.js'
+import { hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -141,7 +141,8 @@ export class SessionOpener {
     this.#states.of(sessionId).noteDivergence()
     await this.#applier.applyOwn(sessionId)
     const head = await this.#mongo.readHead(sessionId)
-    if (!head.exists || !hasSeen(head.version, this.#memory.seenVersion(sessionId))) throw outage
+    const { hotVersions } = this.#memory
+    if (!hasAll(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
     assertAwaited(call)
     return this.#mongo.claim(sessionId, leaseMs)
   }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { HighestVersions } from '../../src/core/highest-versions.js'
 import { NO_METRICS } from '../../src/core/metrics.js'
 import { CREDS_FIELD } from '../../src/core/store.js'
 import { Breaker } from '../../src/hybrid/breaker.js'
@@ -33,6 +34,7 @@ test('a session that is loaded late replaces neither a later one nor what an evi
     ttlMs: null,
     maxEntries: 10,
     breaker,
+    seen: new HighestVersions(),
     release,
   })
   onTestFinished(async () => {

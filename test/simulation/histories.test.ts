@@ -129,3 +129,30 @@ test('an opening without MongoDB takes charge of what waits in the outbox, and g
   const read = owner.store.getKeys(SESSION, 'session', ['a'], fencingToken)
   expect(await settled(read)).toEqual({ a: 'last' })
 })
+
+test('what is read from Redis while a write goes past it is missing from MongoDB all the same', async () => {
+  const { world, settled, start, write, begin } = setUp()
+  const [one, other] = [start('one'), start('other')]
+  const read = () => one.store.getKeys(SESSION, 'session', ['a'])
+  const logged = (line: string) => () => world.log.some(logged => logged.endsWith(line))
+  await begin(one, { a: 'one' })
+  world.servers.mongo = 'frozen'
+  await write(other, { a: 'other' })
+  other.condition = 'dead'
+  world.servers.mongo = 'up'
+  world.servers.redis = 'frozen'
+  world.log.length = 0
+  const writing = one.store.set(SESSION, { keys: { session: { b: 'one' } } })
+  const beganMs = Date.now()
+  await world.run(() => Date.now() - beganMs > 1200)
+  const reading = read()
+  await world.run(logged('mongo find on')) // it has all that has been seen
+  world.servers.redis = 'up'
+  expect(await settled(reading)).toEqual({ a: 'other' })
+  await settled(writing)
+  world.servers.redis = 'down'
+  await expect(settled(read())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await settled(new Promise(resolve => setTimeout(resolve, 1000))) // its breaker tries again
+  expect(await settled(read())).toEqual({ a: 'other' })
+})

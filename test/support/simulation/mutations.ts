@@ -138,6 +138,10 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'take MongoDB for complete at any later version',
     edits: [{ file: MONGO_SIDE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
   },
+  {
+    name: 'forget what was seen in Redis once more has been seen elsewhere',
+    edits: [{ file: MONGO_SIDE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' }],
+  },
 ]
 
 /** Breaks the sources as they are loaded: a plugin for Vite. */
