@@ -26,7 +26,7 @@ export async function openPlace(options: DemoOptions): Promise<Place> {
   const { store, redisUrl, mongoUrl } = options
   const usesRedis = store === 'redis' || store === 'hybrid'
   const usesMongo = store === 'mongodb' || store === 'hybrid'
-  const mongo = usesMongo && mongoUrl === undefined ? await startMongo({ isDurable: true }) : undefined
+  const mongo = usesMongo && mongoUrl === undefined ? await startMongo() : undefined
   const redis = usesRedis && redisUrl === undefined ? await startRedis({ config: KEEPS_ALL }) : undefined
   const folder = mkdtempSync(join(tmpdir(), 'baileys-demo-'))
   const urls = { redisUrl: redisUrl ?? redis?.url ?? '', mongoUrl: mongoUrl ?? mongo?.url ?? '' }

@@ -37,10 +37,7 @@ describe.each([
   afterAll(speakAgain)
 
   async function setStage() {
-    const [redis, durable] = await Promise.all([
-      startRedis({ config: KEEPS_ALL }),
-      startMongo({ isDurable: true }),
-    ])
+    const [redis, durable] = await Promise.all([startRedis({ config: KEEPS_ALL }), startMongo()])
     const database = createDatabase(
       { redis: { url: redis.url }, mongoUrl: durable.url },
       { enableWriteBehind },

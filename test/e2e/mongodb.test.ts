@@ -21,7 +21,7 @@ describeBaileys('MongoDB, by secretbox', async () => createDatabase(server.url, 
 describeBaileys('MongoDB, in the clear', async () => createDatabase(server.url, {}))
 
 describeKilledServer('MongoDB', async () => {
-  const server = await startMongo({ isDurable: true })
+  const server = await startMongo()
   const patient = { ...SEALED, resilience: { operationTimeout: 15_000, maxRetries: 50 } }
   return { server, database: createDatabase(server.url, patient) }
 })

@@ -16,10 +16,7 @@ import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
 
 /** Servers of its own, since they are taken away. `open` is as good as another process. */
 async function setUp(options: HybridOptions = {}) {
-  const [redis, mongo] = await Promise.all([
-    startRedis({ config: KEEPS_ALL }),
-    startMongo({ isDurable: true }),
-  ])
+  const [redis, mongo] = await Promise.all([startRedis({ config: KEEPS_ALL }), startMongo()])
   const closing: { close(): Promise<void> }[] = []
   onTestFinished(async () => {
     await Promise.all(closing.map(handle => handle.close()))

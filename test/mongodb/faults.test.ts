@@ -23,7 +23,7 @@ async function setUp(serverOptions?: MongoServerOptions, options?: MongoOptions)
 
 test('kill -9 of the server in the middle of writes loses nothing acknowledged, and writing goes on', async () => {
   const resilience = { maxRetries: 50, operationTimeout: 30_000 }
-  const { server, store } = await setUp({ isDurable: true }, { resilience })
+  const { server, store } = await setUp({}, { resilience })
   const sessions = ['s', 't']
   for (const sessionId of sessions) await store.set(sessionId, { creds: CREDS })
   const acknowledged = new Map<string, number>()
@@ -61,7 +61,7 @@ test('kill -9 of the server in the middle of writes loses nothing acknowledged, 
 }, 120_000)
 
 test('an auth state goes on after a restart of the server, without opening anew', async () => {
-  const { server, store } = await setUp({ isDurable: true }, { resilience: { operationTimeout: 20_000 } })
+  const { server, store } = await setUp({}, { resilience: { operationTimeout: 20_000 } })
   const { state, saveCreds, close } = await useMongoAuthState({ sessionId: 's', store })
   await state.keys.set({ 'lid-mapping': { a: '1' } })
   await server.kill()

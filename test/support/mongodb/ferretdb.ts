@@ -20,15 +20,13 @@ export interface FerretdbOptions {
   folder: string
   user: User | undefined
   port: number
-  /** What is acknowledged is on the disk. */
-  isDurable: boolean
   /** How often expired documents are removed, as pg_cron puts it; by default once a minute. */
   ttlSweep: string | undefined
 }
 
 /** FerretDB on a PostgreSQL of its own. */
 export async function startFerretdb(options: FerretdbOptions): Promise<MongoServer> {
-  const { folder, user, port, isDurable, ttlSweep } = options
+  const { folder, user, port, ttlSweep } = options
   const home = await mkdtemp(join(tmpdir(), 'ferretdb-')) // short: a socket's path has 107 bytes at the most
   const [data, sockets, state] = ['data', 's', 'state'].map(name => join(home, name)) as [
     string,
@@ -36,12 +34,11 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
     string,
   ]
   await Promise.all([mkdir(sockets), mkdir(state), cp(join(folder, 'template'), data, { recursive: true })])
-  const fsync = isDurable ? 'on' : 'off'
   await writeFile(
     join(data, 'server.conf'),
     `unix_socket_directories = '${sockets}'\n` +
       `documentdb.localhost_connection_string = 'host=${sockets}'\n` +
-      `fsync = ${fsync}\nfull_page_writes = ${fsync}\n` +
+      'fsync = off\nfull_page_writes = off\n' + // what a killed process has written is there all the same
       'dynamic_shared_memory_type = mmap\n', // in the data folder, and so removed with it after a kill
   )
   await chmod(data, 0o700)

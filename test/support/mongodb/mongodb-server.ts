@@ -25,8 +25,6 @@ export interface MongoServerOptions {
   port?: number
   /** It is neither killed nor frozen: the server that the environment names (MONGODB_URL) does as well. */
   shared?: boolean
-  /** What is acknowledged is on the disk; by default it survives a kill of the server, and no more. */
-  isDurable?: boolean
   /** FerretDB only: how often expired documents are removed, as pg_cron puts it; by default once a minute. */
   ttlSweep?: string
 }
@@ -39,8 +37,7 @@ export async function startMongo(options: MongoServerOptions = {}): Promise<Mong
   const port = options.port ?? (await freePort())
   if (program.kind === 'docker') return startContainer(program.image, program.tried, port)
   if (program.kind === 'mongod') return startMongod(program.path, port)
-  const { isDurable = false, ttlSweep } = options
-  return startFerretdb({ ...program, port, isDurable, ttlSweep })
+  return startFerretdb({ ...program, port, ttlSweep: options.ttlSweep })
 }
 
 function leaveAlone(url: string): MongoServer {
