@@ -181,8 +181,13 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const { entries } = await this.#outbox.entries(sessionId)
-    return entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
+    const leftOut = new Set<number>()
+    for (;;) {
+      const { entries, isAll } = await this.#outbox.entries(sessionId, { leftOut })
+      const first = entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
+      if (first || isAll) return first
+      for (const { version } of entries) leftOut.add(version)
+    }
   }
 
   /** What a dead process has left `processing` is taken up like what it has left `pending`. */

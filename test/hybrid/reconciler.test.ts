@@ -27,7 +27,7 @@ describe('the reconciler', () => {
       vi.advanceTimersByTime(SWEEP_EVERY_MS)
       await expect.poll(() => sweeper.getOutboxStats().sweeps, { timeout: 10_000 }).toBe(sweeps + 1)
     }
-    return { ...place, sweeper, sweep }
+    return { ...place, dead, sweeper, sweep }
   }
   const LONG_AGO = { updatedAt: Date.now() - 60_000 }
 
@@ -53,6 +53,19 @@ describe('the reconciler', () => {
     await client.del(`lock:${key}`)
     await sweep()
     expect(await entries()).toEqual([])
+  })
+
+  test('takes up what waits behind many that are parked', async () => {
+    const { client, dead, open, sweep, change, key } = await setUpSweeper()
+    await (await open()).reconcileOutbox()
+    for (let n = 1; n <= 140; n++) await dead.set('s', { keys: { session: { a: n } } })
+    const versions = (await client.hkeys(key)).map(Number)
+    const last = Math.max(...versions)
+    const unreadable = versions.filter(version => version < last)
+    await change(last, LONG_AGO)
+    await client.hset(key, Object.fromEntries(unreadable.map(version => [version, 'nonsense'])))
+    await sweep()
+    expect((await client.hkeys(key)).map(Number).sort()).toEqual(unreadable.sort())
   })
 
   test('notes a failed attempt, and waits twice as long after each', async () => {
