@@ -63,6 +63,10 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: HYBRID_WRITER, from: 'return version <= highest && !isRepeated', to: 'return false' }],
   },
   {
+    name: 'take a repeated write for one whose version tells whether it counts',
+    edits: [{ file: HYBRID_WRITER, from: 'taken.isRepeated ? applied.isLate :', to: '' }],
+  },
+  {
     name: 'do not forestall a lost write past Redis',
     edits: [
       { file: 'src/hybrid/aligner.ts', from: 'if (state.lostBypass)', to: 'if (state.lostBypass && false)' },

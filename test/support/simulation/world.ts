@@ -39,6 +39,8 @@ export class World {
   readonly log: string[] = []
   /** Without faults of the network. */
   isCalm = false
+  /** The next answer of this server is lost, after it has done what it was asked. */
+  losesAnswerOf: Side | undefined
   readonly #skew: Record<Side, number> = { redis: 0, mongo: 0 }
   #calls: Call[] = []
 
@@ -69,6 +71,14 @@ export class World {
   /** What it has sent and no server has taken is lost. */
   cutOff(owner: Caller): void {
     this.#calls = this.#calls.filter(call => call.owner !== owner)
+  }
+
+  /** What is on its way to a server now gets there when the result is called, and not before. */
+  holdUp(side: Side): () => void {
+    const isHeld = (call: Call) => call.side === side
+    const held = this.#calls.filter(isHeld)
+    this.#calls = this.#calls.filter(call => !isHeld(call))
+    return () => void this.#calls.push(...held)
   }
 
   /** Lets things happen, one at a time, until `isOver`. */
@@ -117,7 +127,10 @@ export class World {
     } catch (error) {
       failure = error as Error
     }
-    const isUnheard = owner.condition === 'dead' || (!this.isCalm && this.random.chance(LOST_ANSWER))
+    const isLostOnce = this.losesAnswerOf === side
+    if (isLostOnce) this.losesAnswerOf = undefined
+    const isUnheard =
+      owner.condition === 'dead' || isLostOnce || (!this.isCalm && this.random.chance(LOST_ANSWER))
     this.note(
       `  ${owner.name} → ${side} ${what}${isUnheard ? ', and the answer is lost' : ''}${failure ? ` ${failure.message}` : ''}`,
     )

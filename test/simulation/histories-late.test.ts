@@ -1,0 +1,116 @@
+import { expect, test, vi } from 'vitest'
+import { SESSION, setUpStage } from '../support/simulation/stage.js'
+
+// The module's own timers are not those that are made virtual.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+/** What arrives when nobody waits for it any more, and what is answered too late. */
+
+test('what is read from Redis while a write goes past it is missing from MongoDB all the same', async () => {
+  const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one, { a: 'one' })
+  world.servers.mongo = 'frozen'
+  await write(other, { a: 'other' })
+  other.condition = 'dead'
+  world.servers.mongo = 'up'
+  world.servers.redis = 'frozen'
+  const writing = one.store.set(SESSION, { keys: { session: { b: 'one' } } })
+  const beganMs = Date.now()
+  await world.run(() => Date.now() - beganMs > 1200)
+  const reading = one.store.getKeys(SESSION, 'session', ['a'])
+  await until('mongo find on') // it has all that has been seen
+  world.servers.redis = 'up'
+  expect(await settled(reading)).toEqual({ a: 'other' })
+  await settled(writing)
+  world.servers.redis = 'down'
+  await expect(read(one, 'a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  expect(await read(one, 'a')).toEqual({ a: 'other' })
+})
+
+test('a write past Redis whose answer was lost does not come over what is written later', async () => {
+  const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
+  const one = start('one')
+  await begin(one, { a: 'first' })
+  world.servers.redis = 'down'
+  const lost = one.store.set(SESSION, { keys: { session: { a: 'lost' } } })
+  lost.catch(() => {})
+  await until('mongo find on') // MongoDB has all that has been seen
+  world.servers.mongo = 'frozen'
+  await expect(settled(lost)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  const arrive = world.holdUp('mongo')
+  world.servers.redis = 'up'
+  world.servers.mongo = 'up'
+  await untilTriedAgain('mongo')
+  expect(await read(one, 'a')).toEqual({ a: 'first' })
+  world.servers.mongo = 'frozen'
+  expect(await write(one, { a: 'later' })).toMatchObject({ durability: 'outbox' })
+  const go = world.holdUp('mongo')
+  arrive()
+  world.servers.mongo = 'up'
+  await until('mongo update')
+  go()
+  world.redis.restore(new Map())
+  expect(await read(one, 'a')).toEqual({ a: 'later' })
+})
+
+test('a command that reaches Redis after another process has loaded the session is refused', async () => {
+  const { world, start, write, read, begin, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one, { a: 'first' })
+  world.servers.redis = 'frozen'
+  await write(one, { a: 'old' })
+  await write(one, { a: 'new' })
+  const arrive = world.holdUp('redis')
+  world.redis.restore(new Map())
+  world.servers.redis = 'up'
+  // More than the operations that a session remembers.
+  for (let n = 1; n <= 40; n++) await write(other, { b: `${n}` })
+  arrive()
+  await untilTriedAgain('redis')
+  expect(await read(other, 'a')).toEqual({ a: 'new' })
+})
+
+test('a write whose answer was lost counts, though another process has brought it over late meanwhile', async () => {
+  const { world, settled, start, write, read, begin, until } = setUpStage()
+  const [one, other] = [start('one', { isWriteBehind: false }), start('other')]
+  await begin(one, { a: 'first' })
+  world.servers.redis = 'down'
+  await write(other, { a: 'other' })
+  world.servers.redis = 'up'
+  world.losesAnswerOf = 'redis'
+  const writing = one.store.set(SESSION, { keys: { session: { a: 'one' } } })
+  await until('redis commit, and the answer is lost')
+  one.condition = 'stalled'
+  expect(await read(other, 'a')).toEqual({ a: 'other' })
+  one.condition = 'running'
+  expect(await settled(writing)).toMatchObject({ durability: 'durable' })
+  for (const process of [one, other]) expect(await read(process, 'a')).toEqual({ a: 'one' })
+})
+
+test('a call that is not waited for any more writes nothing over what came after it', async () => {
+  const { world, settled, start, write, read, begin, until } = setUpStage()
+  const one = start('one')
+  await begin(one, { a: 'first' })
+  world.servers.mongo = 'frozen'
+  await write(one, { b: 'before' })
+  world.servers.redis = 'down'
+  const old = one.store.set(SESSION, { keys: { session: { a: 'old' } } })
+  old.catch(() => {})
+  await settled(new Promise(resolve => setTimeout(resolve, 1990)))
+  world.servers.mongo = 'up'
+  await until('mongo bulk') // what waited before it
+  await until('mongo bulk')
+  world.servers.mongo = 'frozen'
+  await expect(settled(old)).rejects.toMatchObject({ code: 'TIMEOUT' })
+  const arrive = world.holdUp('mongo')
+  world.servers.mongo = 'up'
+  await write(one, { a: 'new' })
+  arrive()
+  await settled(new Promise(resolve => setTimeout(resolve, 1900)))
+  expect(await read(one, 'a')).toEqual({ a: 'new' })
+})
