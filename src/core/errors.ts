@@ -30,12 +30,15 @@ export interface StoreErrorContext {
   cause?: unknown
 }
 
+/** Five digits or more, also as phone numbers are written: with a space, a dot, a hyphen or brackets in between. */
+const NUMBER = /\d(?:[\s().-]{0,2}\d){4,}/g
+
 /**
- * The name of a session as messages and logs may show it: runs of five digits or more keep their last two.
+ * The name of a session as messages and logs may show it: of a number of five digits or more the last two are left.
  * `tenant-15550001234` is shown as `tenant-…34`.
  */
 export function maskSessionId(sessionId: string): string {
-  const masked = sessionId.replace(/\d{5,}/g, digits => `…${digits.slice(-2)}`)
+  const masked = sessionId.replace(NUMBER, number => `…${number.replace(/\D/g, '').slice(-2)}`)
   return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
 }
 
@@ -133,15 +136,29 @@ export class SessionLockedError extends StoreError {
 }
 
 export class StoreUnavailableError extends StoreError {
-  /** When it was first found so. */
-  readonly since = new Date()
+  /** When it was first found so, as far as this process knows. */
+  readonly since: Date
+  readonly #reason: string
 
   constructor(
     readonly store: string,
     reason: string,
-    context: StoreErrorContext = {},
+    context: StoreErrorContext & { since?: Date | undefined } = {},
   ) {
     super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, context)
+    this.since = context.since ?? new Date()
+    this.#reason = reason
+  }
+
+  /** The same, with what its finder did not know. */
+  with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
+    const { store, since, cause } = this
+    return new StoreUnavailableError(store, this.#reason, {
+      sessionId: this.sessionId,
+      since,
+      cause,
+      ...known,
+    })
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode, StoreTimeoutError } from './errors.js'
+import { hasCode, StoreTimeoutError, StoreUnavailableError } from './errors.js'
 
 export interface RetryPolicy {
   /** One deadline for the whole call, its retries and waits included. */
@@ -63,10 +63,16 @@ export async function withRetry<T>(
       if (isTimeout) timeout ??= error
       first ??= error
       // A timeout says that a write may have been applied; the first error says since when the store is away.
-      if (retries >= policy.maxRetries || isOver) throw timeout ?? first
+      if (retries >= policy.maxRetries || isOver) throw about(attempt, timeout ?? first)
       await sleep(delayMs)
     }
   }
+}
+
+/** Who cannot reach a database does not know for which session. */
+function about({ sessionId }: Attempt, error: unknown): unknown {
+  const isToTell = error instanceof StoreUnavailableError && error.sessionId === undefined
+  return isToTell && sessionId !== undefined ? error.with({ sessionId }) : error
 }
 
 function withDeadline<T>(

@@ -55,6 +55,7 @@ const MAX_FAILURES_IN_A_ROW = 4
 export class Breaker {
   readonly #store: string
   readonly #timeoutMs: number
+  readonly #resetMs: number
   readonly #layer: Layer
   readonly #openGauge: GaugeName
   readonly #metrics: Metrics
@@ -62,6 +63,8 @@ export class Breaker {
   readonly #isLastResort: () => boolean
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
   #failuresInARow = 0
+  /** The first failure since the last success. */
+  #failingSince: Date | undefined
   #isCountedOpen = false
   #isProbing = false
 
@@ -69,6 +72,7 @@ export class Breaker {
     const { store, resetMs, windowMs } = options
     this.#store = store
     this.#timeoutMs = options.timeoutMs
+    this.#resetMs = resetMs
     this.#layer = options.layer
     this.#openGauge = options.openGauge
     this.#metrics = options.metrics
@@ -159,7 +163,8 @@ export class Breaker {
   }
 
   #toRefusal(): StoreUnavailableError {
-    return new StoreUnavailableError(this.#store, 'its circuit breaker is open after too many failures.')
+    const reason = `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`
+    return new StoreUnavailableError(this.#store, reason, { since: this.#failingSince })
   }
 
   /** Half open counts as open: the store has not answered yet. */
@@ -176,18 +181,26 @@ export class Breaker {
     try {
       return await withRetry(onceWithin(timeoutMs), { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
-      failure = hasCode(cause, 'TIMEOUT') ? this.#toTimeout(timeoutMs, cause) : cause
+      failure = this.#toFailure(cause, timeoutMs)
       throw failure
     } finally {
       const isOk = !isOutageOf(this.#store, failure)
       this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganAtMs)
-      if (isOk) this.#failuresInARow = 0
-      else this.#noteFailure(before)
+      if (isOk) {
+        this.#failuresInARow = 0
+        this.#failingSince = undefined
+      } else this.#noteFailure(before)
     }
   }
 
-  #toTimeout(timeoutMs: number, cause: unknown): StoreUnavailableError {
-    return new StoreUnavailableError(this.#store, `it has not answered within ${timeoutMs} ms.`, { cause })
+  #toFailure(cause: unknown, timeoutMs: number): unknown {
+    const late = `it has not answered within ${timeoutMs} ms.`
+    const isLate = hasCode(cause, 'TIMEOUT')
+    const failure = isLate ? new StoreUnavailableError(this.#store, late, { cause }) : cause
+    if (!isOutageOf(this.#store, failure)) return failure
+    const outage = failure as StoreUnavailableError
+    this.#failingSince ??= outage.since
+    return outage.with({ since: this.#failingSince })
   }
 }
 

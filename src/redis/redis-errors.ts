@@ -26,10 +26,11 @@ const REASONS: Readonly<Record<string, string>> = {
   OOM: 'it is out of memory ("maxmemory"), and evicts nothing; give it more memory',
   MISCONF: 'it cannot save to its disk and refuses writes; see its log',
   NOREPLICAS: 'too few replicas are connected for it to take writes ("min-replicas-to-write")',
-  NOAUTH: 'it asks for a password; set "password"',
+  NOAUTH: 'it asks for a password; give it in the URL or in the options of the client',
   WRONGPASS: 'it refused the user or the password',
   NOPERM:
-    'the user may not run this command; it needs +@hash +@scripting +@keyspace +@connection on the keys',
+    'the user may not run this command; it needs +@hash +@scripting +@keyspace +@connection +time on the keys, ' +
+    'and for the hybrid store +set +get, and outbox:* and lock:outbox* among the keys',
 }
 
 /** Wraps once what a call to Redis has failed with. The cause's text may quote a command: messages do not. */
@@ -57,7 +58,8 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
     case 'FULL':
       return new StoreUnavailableError(
         'MongoDB',
-        `${found} writes of the session wait for it in the outbox, which is full; nothing was written.`,
+        `${found} writes of the session wait for it in the outbox, which is full; nothing was written. ` +
+          'Bring MongoDB back, call "reconcileOutbox()", or raise "outbox.maxEntries".',
         { sessionId },
       )
     case 'LOCKED':

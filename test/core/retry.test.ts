@@ -40,8 +40,19 @@ describe('withRetry', () => {
     const first = unavailable('first')
     const { action, calls } = failing(first, unavailable('second'), unavailable('third'))
     const policy = { ...QUICK, maxRetries: 2 }
-    expect(await catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))).toBe(first)
+    const attempt = { operation: 'getKeys' }
+    expect(await catchError('STORE_UNAVAILABLE', () => withRetry(policy, attempt, action))).toBe(first)
     expect(calls()).toBe(3)
+  })
+
+  it('says for which session the store was unavailable', async () => {
+    const cause = new Error('the socket')
+    const first = new StoreUnavailableError('The test', 'gone.', { cause })
+    const { action } = failing(first)
+    const policy = { ...QUICK, maxRetries: 0 }
+    const error = await catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))
+    expect(error).toMatchObject({ sessionId: 'bot', store: 'The test', since: first.since, cause })
+    expect(error.message).toBe('The test is unavailable: gone. (session "bot")')
   })
 
   it('does not repeat with maxRetries 0', async () => {

@@ -45,6 +45,22 @@ describe('the breaker', () => {
     expect(call).not.toHaveBeenCalled()
   })
 
+  test('says since when the store has been failing, also while it asks it nothing', async () => {
+    const { breaker } = setUp()
+    const since = async (call: () => Promise<string>) => {
+      const failing = breaker.run(call).catch(error => error.since)
+      await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+      return failing
+    }
+    await since(fails)
+    await breaker.run(works)
+    const firstMs = Date.now()
+    expect(await since(fails)).toEqual(new Date(firstMs))
+    for (let n = 0; n < 3; n++) expect(await since(hangs)).toEqual(new Date(firstMs))
+    expect(breaker.isOpen).toBe(true)
+    expect(await since(works)).toEqual(new Date(firstMs))
+  })
+
   test('stays closed when one lost connection fails many calls at once', async () => {
     const { breaker, fail } = setUp()
     for (let n = 0; n < 100; n++) await breaker.run(works)
