@@ -28,7 +28,7 @@ const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, ol
 export interface OutboxReconcilerStats {
   /** Entries that this store has brought to MongoDB, whoever had written them. */
   totalProcessed: number
-  /** Attempts of the reconciler that have failed. */
+  /** Times that an outbox could not be emptied: by the sweep, for a job, or by hand. */
   totalFailed: number
   /** Entries that MongoDB refuses. They stay in the outbox until they are reconciled by hand. */
   totalParked: number
@@ -169,12 +169,12 @@ export class Reconciler {
       try {
         await this.#drain(sessionId)
       } catch (error) {
-        this.#totalFailed++
-        this.#metrics.count('outbox_reconciler_failures')
         const { code = 'UNKNOWN' } = error as Partial<StoreError>
         const about = { sessionId: maskSessionId(sessionId), code, attempts }
         this.#logger.warn(about, 'an outbox was not emptied; it is tried again')
-        await this.#mark({ ...first, status: 'pending', attempts, lastError: code })
+        const kept = await this.#first(sessionId)
+        const isKept = kept?.operationId === first.operationId // else it was brought over, or parked, before another failed
+        if (isKept) await this.#mark({ ...kept, status: 'pending', lastError: code })
       }
     })
   }
@@ -202,8 +202,14 @@ export class Reconciler {
 
   async #drain(sessionId: string, evenParked = false): Promise<void> {
     const beganMs = performance.now()
-    await this.#applier.drain(sessionId, { evenParked })
-    this.#metrics.observeReconciliation(performance.now() - beganMs)
+    try {
+      await this.#applier.drain(sessionId, { evenParked })
+      this.#metrics.observeReconciliation(performance.now() - beganMs)
+    } catch (error) {
+      this.#totalFailed++
+      this.#metrics.count('outbox_reconciler_failures')
+      throw error
+    }
   }
 
   /** The last count, or another one when it has become too old. One that failed is not kept. */

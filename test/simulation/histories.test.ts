@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { names } from '../support/simulation/sim-process.js'
 import { LEASE_MS, SESSION, setUpStage } from '../support/simulation/stage.js'
 
 // The module's own timers are not those that are made virtual.
@@ -89,4 +90,23 @@ test('an opening without MongoDB takes charge of what waits in the outbox, and g
   world.servers.mongo = 'up'
   const read = owner.store.getKeys(SESSION, 'session', ['a'], fencingToken)
   expect(await settled(read)).toEqual({ a: 'last' })
+})
+
+test('a write that MongoDB refuses stays parked when what comes after it cannot be brought over', async () => {
+  const { world, start, write, begin, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  for (const process of [one, other]) await begin(process)
+  world.servers.mongo = 'down'
+  await write(one, { a: 'refused' })
+  await write(one, { b: 'waiting' })
+  one.condition = 'dead'
+  const key = names.of(SESSION)[2] as string
+  const entryOf = (version: string) => JSON.parse(String(world.redis.run('HGET', key, version)))
+  const patch = { keys: { session: { ['x'.repeat(10_000)]: null } } }
+  world.redis.run('HSET', key, '3', JSON.stringify({ ...entryOf('3'), patch }))
+  other.reconciler.start()
+  onTestFinished(() => other.reconciler.stop())
+  await untilTriedAgain('mongo') // it looks through the outboxes meanwhile
+  expect(entryOf('3')).toMatchObject({ status: 'failed', attempts: 2, lastError: 'INVALID_KEY' })
+  expect(entryOf('4')).toMatchObject({ status: 'pending' })
 })
