@@ -13,7 +13,7 @@ const store = await createHybridStore({
   mongoUrl: process.env.MONGO_URL ?? 'mongodb://localhost:27017',
   observability: { enableMetrics: true, metricsInterval: 15_000 },
 })
-await store.set('my-bot', { creds: { registrationId: 1 } })
+await store.exists('my-bot') // a bot calls useHybridAuthState({ sessionId: 'my-bot', store })
 
 const app = express()
 app.get('/metrics', async (_request, response) => {

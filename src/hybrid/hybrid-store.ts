@@ -48,8 +48,8 @@ export class HybridAuthStore extends CodecStore {
   }
 
   /**
-   * Brings everything that waits in any outbox to MongoDB, and tries what was refused once more. Throws what has kept
-   * a session from it, after all others.
+   * Brings everything that waits in any outbox to MongoDB, and tries what was refused once more. Throws the outage that
+   * has kept a session from it, after all others; what is still refused is logged, and counted in `totalParked`.
    */
   async reconcileOutbox(): Promise<void> {
     await this.#reconciler.reconcileAll()
