@@ -81,6 +81,7 @@ export class CachedSession {
     this.notice(version)
     this.#underWay.delete(write)
     if (version > this.#since) this.#ended++
+    if (this.#underWay.size === 0 && !this.#isExplained) this.reset(this.#highest)
     for (const [i, field] of write.fields.entries()) this.#hold(version, field, values[i] ?? null)
   }
 
@@ -123,7 +124,13 @@ export class CachedSession {
     return answer
   }
 
+  /** Whether every version that has been seen is that of a write of this process: else the next may be another's. */
+  get #isExplained(): boolean {
+    return this.#highest - this.#since <= this.#ended
+  }
+
   #find(fields: readonly Field[]): (CachedValue | undefined)[] {
+    if (!this.#isExplained) return fields.map(() => undefined)
     return fields.map(field => this.#entries.get(this.#nameOf(field))?.value)
   }
 

@@ -132,7 +132,7 @@ export class CodecStore implements AuthStore {
     const operationId = this.#operationIds.next()
     const commit = { writes, operationId, expectedVersion, fencingToken }
     const cached = this.#memory.cache?.of(sessionId)
-    const underWay = cached?.beginWrite(writes)
+    const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
     const writing = this.#rewinds.write('set', sessionId, (seenVersion, call) =>
       this.#backend.commit(sessionId, { ...commit, seenVersion, call }),
     )

@@ -102,14 +102,14 @@ describe('nothing older than what was seen is read', () => {
     expect(await read('a')).toEqual(['a7'])
   })
 
-  it('where an answer shows a write that has not ended: its other fields are asked for', async () => {
+  it('where an answer shows a write that has not ended: all is asked for', async () => {
     const { session, state, read, asked } = scene()
     await read('a', 'b')
     session.beginWrite(fields('b', 'c'))
     Object.assign(state, { version: 6, b: 'b6', c: 'c6' })
     expect(await read('c')).toEqual(['c6'])
     expect(await read('a', 'b')).toEqual(['a5', 'b6'])
-    expect(asked).toEqual([['a', 'b'], ['c'], ['b']])
+    expect(asked).toEqual([['a', 'b'], ['c'], ['a', 'b']]) // it may be another's as well
   })
 
   it('where a write ends while another part is asked for: all of it is asked for again', async () => {
@@ -151,6 +151,31 @@ describe('others are noticed', () => {
     Object.assign(state, { version: 6, a: 'other' })
     write('b', 'b7')
     expect(await read('a', 'b')).toEqual(['other', 'b7'])
+  })
+
+  it('while a write of our own is under way that may have taken the version that was seen', async () => {
+    const { session, state, read } = scene()
+    await read('b')
+    Object.assign(state, { version: 6, a: 'a6', b: 'b6' }) // of another
+    const reading = session.readThrough(fields('a', 'b'), async missing => {
+      const values = missing.map(({ id }) => value(String(state[id])))
+      session.beginWrite(fields('c'))
+      return { version: state.version, values }
+    })
+    expect((await reading).map(text)).toEqual(['a6', 'b6'])
+    expect(await read('b')).toEqual(['b6'])
+  })
+
+  it('once a write of our own has ended that had taken an earlier version', async () => {
+    const { session, state, read } = scene()
+    const own = session.beginWrite(fields('c')) // takes version 6
+    Object.assign(state, { version: 7, b: 'b7' })
+    session.notice(7)
+    expect(await read('b')).toEqual(['b7'])
+    Object.assign(state, { version: 8, a: 'a8', b: 'b8' })
+    expect(await read('a')).toEqual(['a8'])
+    session.endWrite(own, 6, [value('c6')])
+    expect(await read('b')).toEqual(['b8'])
   })
 
   it('by any other call that has seen a version', async () => {
