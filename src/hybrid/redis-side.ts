@@ -82,6 +82,8 @@ export interface Peek {
   updatedAtMs: number
   /** Whether the operation that was asked for is among the last. */
   remembers: boolean
+  /** What is left of the owner's lease. */
+  leaseMs: number
 }
 
 const SOURCES = { peek, install }
@@ -178,13 +180,13 @@ export class RedisSide {
     return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, waiting }
   }
 
-  /** `after`: the token to take, unless a higher one has been handed out here. */
+  /** `token`: that of MongoDB; `COLD` where one as high has been handed out here. Without one the next is taken. */
   async claim(
     sessionId: string,
     leaseMs: number | undefined,
-    after: number | undefined,
+    token: number | undefined,
   ): Promise<BackendClaim> {
-    const input = toClaimInput(this.#ttlMs, leaseMs, after)
+    const input = toClaimInput(this.#ttlMs, leaseMs, token)
     const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
     this.#seen.note(sessionId, claim.head.version)
     return claim
@@ -192,15 +194,16 @@ export class RedisSide {
 
   async peek(sessionId: string, operationId = ''): Promise<Peek> {
     const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
-    const [, state, version, fence, updatedAtMs, remembers] = reply as [
-      1,
-      Buffer,
-      number,
-      number,
-      number,
-      number,
-    ]
-    return { state: String(state) as Peek['state'], version, fence, updatedAtMs, remembers: remembers === 1 }
+    const [, state, ...numbers] = reply as [1, Buffer, number, number, number, number, number]
+    const [version, fence, updatedAtMs, remembers, leaseMs] = numbers
+    return {
+      state: String(state) as Peek['state'],
+      version,
+      fence,
+      updatedAtMs,
+      remembers: remembers === 1,
+      leaseMs,
+    }
   }
 
   /** `false`: Redis has changed since `found`, or a write waits in the outbox that is not `parked`. */

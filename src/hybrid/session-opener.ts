@@ -1,4 +1,4 @@
-import { hasCode, maskSessionId, type StoreError } from '../core/errors.js'
+import { hasCode, maskSessionId, SessionLockedError, type StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited, type Call } from '../core/retry.js'
@@ -91,17 +91,18 @@ export class SessionOpener {
   /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
   async #claimBoth(sessionId: string, { leaseMs, call }: Opening): Promise<BackendClaim> {
     const { peek } = await this.#aligner.align(sessionId)
+    // Renewed in Redis alone, while MongoDB was away: a token of MongoDB would end it all the same.
+    if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     assertAwaited(call)
     const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
-    let token = durable.fencingToken
+    const { fencingToken } = durable
     try {
       assertAwaited(call)
-      const hot = await this.#redis.claim(sessionId, leaseMs, token)
-      token = hot.fencingToken // that one, or above it
+      const hot = await this.#redis.claim(sessionId, leaseMs, fencingToken)
       return await this.#finish(sessionId, durable, hot)
     } catch (error) {
       // Or the next attempt would take this one for another owner.
-      if (leaseMs !== undefined) await this.#giveBack(sessionId, token)
+      if (leaseMs !== undefined) await this.#giveBack(sessionId, fencingToken)
       throw error
     }
   }
@@ -109,7 +110,6 @@ export class SessionOpener {
   /** Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks: a Redis that has comes from before. */
   async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
     const { fencingToken } = hot
-    if (fencingToken !== durable.fencingToken) await this.#mongo.raiseFence(sessionId, fencingToken)
     const { exists, version } = durable.head
     const isInStep = hot.head.exists === exists && hot.head.version === version
     const claim = isInStep ? hot : await this.#readAnew(sessionId, fencingToken)

@@ -2,9 +2,12 @@
 --
 -- ARGV[2]  an operation, or ''
 --
--- Returns {1, state, version, fence, updatedAt, whether it remembers the operation}; the state is one of
+-- Returns {1, state, version, fence, updatedAt, whether it remembers the operation, what is left of the lease in ms}; the
+-- state is one of
 --   cold      nothing, or a part          live      all of it
 --   vacant    no session                  deleted   no session, by a deletion
 --   expired   all of it, past its end
 local state = isCold and 'cold' or exists and 'live' or isExpired and 'expired' or ops ~= '' and 'deleted' or 'vacant'
-return {1, state, version, fence, updatedAt, findOperation(ARGV[2]) and 1 or 0}
+local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil) or now
+local leftMs = math.max(leaseUntil - now, 0)
+return {1, state, version, fence, updatedAt, findOperation(ARGV[2]) and 1 or 0, leftMs}

@@ -1,18 +1,21 @@
 -- Takes the next fencing token, whether or not the session exists.
 --
 -- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
--- ARGV[5]  length of the lease in ms, or '' for none              ARGV[6]  a token to go on from, or ''
+-- ARGV[5]  length of the lease in ms, or '' for none              ARGV[6]  the token, or '' for the next one
 --
 -- The token is at least this server's time, so that it outranks all tokens from before a loss of the head (FLUSHALL,
--- a tombstone that has expired); one that is given was made so by another database.
+-- a tombstone that has expired); one that is given was made so by another database. A given one that is not the highest
+-- comes late, after a later owner: that one must not lose the session to who may have given up.
 --
 -- Returns {1, token, exists, version, updatedAt, creds or false} or {0, reason, actual}.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil)
 if leaseUntil and leaseUntil > now then return {0, 'LOCKED', leaseUntil - now} end
+local given = tonumber(ARGV[6])
+if given and given <= fence then return {0, 'COLD', version} end
 if isExpired then vacate(ARGV[4]) end
-fence = math.max(fence + 1, tonumber(ARGV[6]) or now)
+fence = math.max(fence + 1, given or now)
 redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence))
 if ARGV[5] == '' then
   redis.call('HDEL', credsKey, 'leaseUntil')
