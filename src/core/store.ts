@@ -179,6 +179,8 @@ export interface Head {
   readonly version: number
   readonly fence: number
   readonly updatedAtMs: number
+  /** MongoDB behind Redis: it had lost the session, and has of it what was written since. */
+  readonly isPart?: boolean | undefined
 }
 
 export interface ReadResult {

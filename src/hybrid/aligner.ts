@@ -109,7 +109,8 @@ export class Aligner {
         // Once, it may be ahead by a write that is on its way.
         if (foundAhead === peek.version) await this.#bringToMongo(sessionId, peek, head)
         foundAhead = peek.version
-      } else if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
+      } else if (head.isPart) throw new SessionIncompleteError({ sessionId })
+      else if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
       else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek, state)
       await sleep(Math.random() * PAUSE_MS * round)
@@ -176,7 +177,7 @@ export function toOvertaken(sessionId: string, cause?: unknown): StoreUnavailabl
 
 function isInStep({ state, version, fence }: Peek, head: Head): boolean {
   if (state === 'cold') return false
-  if (state === 'live') return head.exists && head.version === version && head.fence === fence
+  if (state === 'live') return isWhole(head) && head.version === version && head.fence === fence
   // Where there is no session, MongoDB may have forgotten its tombstone.
   return !head.exists && head.version <= version
 }
@@ -188,9 +189,15 @@ function isLostInPart({ state, version }: Peek, { exists, version: durable, fenc
 
 /** A session in Redis is believed; that there is none, only where it was deleted. Neither where it has lost a claim. */
 function isRedisAhead({ state, version, fence }: Peek, head: Head): boolean {
+  if (state === 'live' && version === head.version && !isWhole(head))
+    return head.isPart || fence >= head.fence
   if (fence < head.fence) return false
-  if (state === 'live') return version > head.version || (version === head.version && !head.exists)
+  if (state === 'live') return version > head.version
   return state === 'deleted' && version > head.version
+}
+
+function isWhole({ exists, isPart }: Head): boolean {
+  return exists && !isPart
 }
 
 /** As after an opening without MongoDB. */

@@ -78,7 +78,7 @@ export class BatchApplier {
       if (applied.isBarred) return this.#bar(sessionId, state, batch, applied.fence)
       // Workers of a queue may have brought over all of them by now, more than MongoDB remembers.
       const isByWorkers = this.#hasWorkers && isOwn && applied.version <= state.highestAdded
-      if (applied.isLate && !isByWorkers) state.noteDivergence()
+      if ((applied.isLate && !isByWorkers) || applied.isPart) state.noteDivergence()
       this.appliedCount += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue

@@ -1,4 +1,4 @@
-import { hasCode, type StoreError } from '../core/errors.js'
+import { hasCode, SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Backend, Head } from '../core/store.js'
@@ -93,6 +93,7 @@ export class HybridReader {
     if (outage) await this.#applier.applyOwn(sessionId)
     const result = await ask(this.#mongo)
     this.#metrics.count('mongo_fallbacks')
+    if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })
     if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
     // What MongoDB does not have, Redis may.
     if (outage && !hasAll(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage

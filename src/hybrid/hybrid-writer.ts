@@ -195,9 +195,11 @@ export class HybridWriter {
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
     if (isEntered) {
+      const isTakenTwice = this.#isTakenTwice(sessionId, taken)
+      this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
       const settle = () =>
         this.#settleFork(sessionId, deletion, above => this.#mongo.delete(sessionId, above))
-      if (this.#isTakenTwice(sessionId, taken)) return settle()
+      if (isTakenTwice) return settle()
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
       const applied = await this.#passOn(sessionId, write, { entries, removals })

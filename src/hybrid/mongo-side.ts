@@ -108,9 +108,9 @@ export const BYPASS_STEP = 2 ** 20
  * Redis. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox: then what was seen
  * in Redis lies above the version that the first of them has found.
  */
-export function hasAll({ exists, version }: Head, seen: number, hot: number): boolean {
+export function hasAll({ exists, isPart, version }: Head, seen: number, hot: number): boolean {
   const beyond = version - hot
-  return exists && version >= seen && beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
+  return exists && !isPart && version >= seen && beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
 }
 
 /** `undefined`: as long as any call. */

@@ -41,6 +41,8 @@ export interface Applied {
   isBarred: boolean
   /** A later write was here before, of this history of the session or of another one. */
   isLate: boolean
+  /** There was no session for these fields to be part of. */
+  isPart: boolean
   /** Of a late one: the operation of the highest version that was there before, where it is remembered. */
   newest: AppliedOperation | undefined
 }
@@ -115,8 +117,9 @@ export function decideApplication(
 ): Change<Applied> {
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
-  // What another database still has whole lives, though it has come to its end here.
-  const revives = isExpired && kind === 'session' && found === version
+  const goesOn = head.exists || isExpired
+  // What another database still has whole lives, though it has come to its end here, or is here in part.
+  const revives = (isExpired || head.isPart) && kind === 'session' && found === version
   const isLate = found >= version && !revives
   // Known ones may have been late when they came: then whoever asks again has to hear that, too.
   const isNew = unknown.length === operations.length
@@ -128,6 +131,7 @@ export function decideApplication(
     fence: head.fence,
     isBarred: false,
     isLate: comesLate || overtaker !== undefined,
+    isPart: kind === 'fields' && !isLate && (!goesOn || head.isPart === true),
     newest: comesLate ? operationAt(ops, found) : overtaker,
   }
   if (isDone) return { result }
@@ -139,12 +143,14 @@ export function decideApplication(
   const worthNoting = isLate ? unknown.filter(operation => !isForgotten(ops, operation.version)) : unknown
   const noted = worthNoting.reduce<string | undefined>(noteOperation, ops) ?? ''
   if (kind === 'deletion') {
-    if (isLate) return { result }
-    const life = { ...Lifetime.vacant(nowMs), ops: noted, fence }
-    if (document === undefined) return { result, head: { ...VACANT, v: version, ...life } }
-    return { result, head: { ...vacate(document, nowMs, version), ...life } }
+    // What has begun since is another session; what has only gone on since knew nothing of the end, and ends now.
+    if (isLate && (document?.session === undefined || version < since)) return { result }
+    const life = { ...Lifetime.vacant(nowMs), ops: noted }
+    if (document === undefined) return { result, head: { ...VACANT, v: version, ...life, fence } }
+    const end = vacate(document, nowMs, isLate ? found + 1 : version)
+    const ended = { ...end, ...life, fence: Math.max(end.fence, fencingToken) }
+    return { result: { ...result, version: end.v }, head: ended }
   }
-  const goesOn = head.exists || isExpired
   // What was deleted since, or begun anew, does not come back.
   if (isLate && (!goesOn || version < since)) return { result }
   const begins = !isLate && (kind === 'session' || !goesOn)
@@ -159,6 +165,7 @@ export function decideApplication(
       fence,
       updatedAt: new Date(Math.max(head.updatedAtMs, ...instants)),
       since: begins ? version : since,
+      isPart: result.isPart || (isLate && document?.isPart) || undefined,
       ops: noted,
       // As long as from the moment of the write, however long it has been on its way.
       ...(isLate ? {} : lifetime.from(Math.min(nowMs, Math.max(...instants)), document)),
@@ -191,6 +198,7 @@ function vacate(
   return {
     ...Lifetime.vacant(nowMs),
     session: undefined,
+    isPart: undefined,
     v,
     fence: document.fence + 1,
     ops: '',

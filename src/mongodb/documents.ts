@@ -15,6 +15,8 @@ export interface HeadDocument {
   updatedAt: Date
   /** The version that this life of the session began with: fields of earlier versions are left-overs. */
   since: number
+  /** Hybrid: fields came to where no session was any more. Redis alone has the rest. */
+  isPart?: true | undefined
   /** The last operations that were applied, as core/operation-ids.ts writes them. */
   ops: string
   endsAt?: Date | undefined
@@ -75,5 +77,6 @@ export function toFound(document: HeadDocument | undefined, nowMs: number): Foun
   const { session, v: version, fence, updatedAt, endsAt } = document
   const isExpired = session !== undefined && endsAt != null && endsAt.getTime() <= nowMs
   const exists = session !== undefined && !isExpired
-  return { document, isExpired, head: { exists, version, fence, updatedAtMs: updatedAt.getTime() } }
+  const part = document.isPart ? { isPart: true } : {}
+  return { document, isExpired, head: { exists, version, fence, updatedAtMs: updatedAt.getTime(), ...part } }
 }

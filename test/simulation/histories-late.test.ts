@@ -93,7 +93,7 @@ test('a write whose answer was lost counts, though another process has brought i
 })
 
 test('a call that is not waited for any more writes nothing over what came after it', async () => {
-  const { world, settled, start, write, read, begin, until } = setUpStage()
+  const { world, settled, start, write, read, begin, pass, until } = setUpStage()
   const one = start('one')
   await begin(one, { a: 'first' })
   world.servers.mongo = 'frozen'
@@ -101,7 +101,7 @@ test('a call that is not waited for any more writes nothing over what came after
   world.servers.redis = 'down'
   const old = one.store.set(SESSION, { keys: { session: { a: 'old' } } })
   old.catch(() => {})
-  await settled(new Promise(resolve => setTimeout(resolve, 1990)))
+  await pass(1990)
   world.servers.mongo = 'up'
   await until('mongo bulk') // what waited before it
   await until('mongo bulk')
@@ -111,6 +111,52 @@ test('a call that is not waited for any more writes nothing over what came after
   world.servers.mongo = 'up'
   await write(one, { a: 'new' })
   arrive()
-  await settled(new Promise(resolve => setTimeout(resolve, 1900)))
+  await pass(1900)
   expect(await read(one, 'a')).toEqual({ a: 'new' })
+})
+
+test('a deletion that a write past Redis has overtaken ends the session all the same', async () => {
+  const { world, settled, start, write, begin, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one, { a: 'first' })
+  world.servers.mongo = 'frozen'
+  await settled(one.store.delete(SESSION))
+  one.condition = 'dead'
+  world.servers.mongo = 'up'
+  world.servers.redis = 'down'
+  await write(other, { a: 'other' }) // it knows nothing of the end
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  expect(await settled(other.store.get(SESSION))).toBeNull()
+  world.redis.restore(new Map())
+  expect(await settled(start('third').store.get(SESSION))).toBeNull()
+})
+
+test('who has deleted a session does not find it again in a Redis that has gone back', async () => {
+  const { world, settled, start, begin } = setUpStage()
+  const one = start('one')
+  await begin(one, { a: 'first' })
+  const before = world.redis.snapshot()
+  await settled(one.store.delete(SESSION))
+  await settled(one.reconciler.reconcileAll())
+  world.redis.restore(before)
+  expect(await settled(one.store.get(SESSION))).toBeNull()
+})
+
+test('a claim that reaches Redis after that of a later owner takes nothing from it', async () => {
+  const { world, settled, start, begin, until, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one)
+  const claiming = one.store.claim(SESSION)
+  claiming.catch(() => {})
+  await until('mongo update') // its token in MongoDB
+  world.servers.redis = 'frozen'
+  await expect(settled(claiming)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  const arrive = world.holdUp('redis')
+  world.servers.redis = 'up'
+  const { fencingToken } = await settled(other.store.claim(SESSION))
+  arrive()
+  await untilTriedAgain('redis')
+  expect(world.log).toContain('  one → redis claim')
+  await settled(other.store.set(SESSION, { creds: { registrationId: 8 } }, undefined, fencingToken))
 })

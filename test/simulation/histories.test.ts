@@ -44,6 +44,25 @@ test('an exclusive opening that loses Redis half-way does not take its own first
   })
 })
 
+test('an opening that is refused takes nothing from an owner whose lease MongoDB has missed', async () => {
+  const { world, settled, start, begin, pass } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one)
+  const { fencingToken } = await settled(one.store.claim(SESSION, { exclusive: true }))
+  world.servers.mongo = 'down'
+  await pass(0.8 * LEASE_MS)
+  await settled(one.store.renewLease(SESSION, fencingToken))
+  await pass(0.8 * LEASE_MS)
+  world.servers.mongo = 'up'
+  for (const exclusive of [true, false]) {
+    await expect(settled(other.store.claim(SESSION, { exclusive }))).rejects.toMatchObject({
+      code: 'SESSION_LOCKED',
+    })
+  }
+  await settled(one.store.set(SESSION, { creds: { registrationId: 8 } }, undefined, fencingToken))
+  await settled(one.store.renewLease(SESSION, fencingToken))
+})
+
 test('what was read from Redis, and waits there, is not missing from MongoDB for a write past Redis of another', async () => {
   const { world, start, write, read, begin, untilTriedAgain } = setUpStage()
   const [one, other, guest] = [start('one'), start('other'), start('guest')]
@@ -110,3 +129,20 @@ test('a write that MongoDB refuses stays parked when what comes after it cannot 
   expect(entryOf('3')).toMatchObject({ status: 'failed', attempts: 2, lastError: 'INVALID_KEY' })
   expect(entryOf('4')).toMatchObject({ status: 'pending' })
 })
+
+test.each(['is evicted', 'stays'])(
+  'a session that MongoDB has lost is not taken for what is written next, where it %s in Redis',
+  async what => {
+    const { world, settled, start, write, read, begin } = setUpStage()
+    const one = start('one', { isWriteBehind: false })
+    await begin(one, { a: 'before', gone: 'before' })
+    world.mongo.delete({})
+    await write(one, { b: 'after', gone: 'after' })
+    if (what === 'stays') expect(await read(one, 'b')).toEqual({ b: 'after' })
+    world.redis.restore(new Map())
+    const other = start('other')
+    const reading = settled(other.store.getKeys(SESSION, 'session', ['a', 'b', 'gone']))
+    if (what === 'stays') expect(await reading).toEqual({ a: 'before', b: 'after', gone: 'after' })
+    else await expect(reading).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+  },
+)

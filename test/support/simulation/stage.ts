@@ -31,14 +31,15 @@ export function setUpStage() {
     await settled(store.set(SESSION, { creds: { registrationId: 7 }, keys: { session } }))
     await settled(reconciler.reconcileAll())
   }
+  const pass = (ms: number) => settled(new Promise(resolve => setTimeout(resolve, ms)))
   /** Until a server is tried again by those whose calls have failed. */
-  const untilTriedAgain = (side: Side) => settled(new Promise(resolve => setTimeout(resolve, OPEN_MS[side])))
+  const untilTriedAgain = (side: Side) => pass(OPEN_MS[side])
   /** Runs until a line of the log from now on ends so. */
   const until = async (ending: string) => {
     const from = world.log.length
     await world.run(() => world.log.slice(from).some(line => line.endsWith(ending)))
   }
-  return { world, settled, start, write, read, begin, until, untilTriedAgain }
+  return { world, settled, start, write, read, begin, pass, until, untilTriedAgain }
 }
 
 export { LEASE_MS, SESSION }
