@@ -1,7 +1,25 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { replayBroken, simulateBroken } from '../support/simulation/broken.js'
 import { MUTATIONS } from '../support/simulation/mutations.js'
 
 test.each(MUTATIONS)('the mutation "$name" fits the sources', ({ edits }) => {
   for (const { file, from } of edits) expect(readFileSync(file, 'utf8')).toContain(from)
 })
+
+test.each([
+  ['skip the drain at open', 1],
+  ['apply keys before the head', 18],
+  ['drop the version filter', 13],
+  ['no stale check', 77],
+])(
+  'the mutation "%s" is found by seed %i',
+  (mutation, seed) => {
+    expect(simulateBroken(mutation, { SIMULATION_SEED: `${seed}` })).toMatch(`seed ${seed}: `)
+  },
+  60_000,
+)
+
+test('the mutation "forget to adopt the outbox" is found by a history', () => {
+  expect(replayBroken('forget to adopt the outbox')).toMatch('takes charge of what waits in the outbox')
+}, 60_000)
