@@ -117,6 +117,21 @@ describe('metrics', () => {
     ).toBeGreaterThan(0)
   })
 
+  test('count the outboxes once in "metricsInterval", which is a minute by default', async () => {
+    const queue = { add: async () => {}, close: async () => {} }
+    const store = await open({ enableWriteBehind: true, queue })
+    const depth = async () => parseMetrics(await store.getMetricsText()).baileys_store_outbox_depth
+    const before = await depth()
+    await store.set('s', { creds: {} })
+    expect(await depth()).toBe(before)
+    const often = await open({ enableWriteBehind: true, queue, observability: { metricsInterval: 1 } })
+    await often.set('s', { creds: {} })
+    expect(await depth()).toBe(before)
+    await expect
+      .poll(async () => parseMetrics(await often.getMetricsText()).baileys_store_outbox_depth)
+      .toBe(1)
+  })
+
   test('count what goes past Redis, and past MongoDB', async () => {
     const [hot, durable] = await Promise.all([startRedis(), startMongo()])
     onTestFinished(() => Promise.all([hot.stop(), durable.stop()]).then(() => {}))

@@ -41,6 +41,18 @@ describe('observability', () => {
     ])
   })
 
+  test('enableTracing without its package warns, and the store works', async () => {
+    vi.doMock('@opentelemetry/api', () => {
+      throw new Error('Cannot find package')
+    })
+    onTestFinished(() => void vi.doUnmock('@opentelemetry/api'))
+    const warnings: string[] = []
+    const logger: Logger = { debug() {}, info() {}, error() {}, warn: (_, text) => warnings.push(text) }
+    const store = await open({ security: { logger }, observability: { enableTracing: true } })
+    expect(warnings).toContainEqual(expect.stringContaining('@opentelemetry/api'))
+    expect(await store.exists('s')).toBe(false)
+  })
+
   test.each([
     { environment: 'production', warns: true },
     { environment: 'development', warns: false },
