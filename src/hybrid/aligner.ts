@@ -101,6 +101,7 @@ export class Aligner {
       if (isInStep(peek, head) && !state.hasForked) {
         // What comes late leaves the version as it is: no later read would tell that it has come.
         if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
+        this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
         heal()
         return { peek, head }
       }
@@ -123,7 +124,7 @@ export class Aligner {
    * another version there, and it cannot be carried out any more.
    */
   async #forestall(sessionId: string, state: SessionState, lost: Guard): Promise<void> {
-    const { exists, version } = await this.#mongo.readHead(sessionId)
+    const { exists, isPart, version } = await this.#mongo.readHead(sessionId)
     const barrier = {
       ...lost,
       writes: [],
@@ -132,7 +133,7 @@ export class Aligner {
       expectedVersion: version,
     }
     try {
-      if (exists) await this.#mongo.commit(sessionId, barrier)
+      if (exists && !isPart) await this.#mongo.commit(sessionId, barrier) // else that version is gone
     } catch (error) {
       // Another one has changed the head, or owns the session.
       if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error

@@ -37,6 +37,8 @@ export interface Page {
 export class BatchApplier {
   /** Entries that MongoDB has taken. */
   appliedCount = 0
+  /** Told of a session that MongoDB has lost: what it was given is a part of what Redis has. */
+  onPart: (sessionId: string) => void = () => {}
   readonly #mongo: MongoSide
   readonly #held: HeldWrites
   readonly #parking: Parking
@@ -78,7 +80,8 @@ export class BatchApplier {
       if (applied.isBarred) return this.#bar(sessionId, state, batch, applied.fence)
       // Workers of a queue may have brought over all of them by now, more than MongoDB remembers.
       const isByWorkers = this.#hasWorkers && isOwn && applied.version <= state.highestAdded
-      if ((applied.isLate && !isByWorkers) || applied.isPart) state.noteDivergence()
+      if (applied.isLate && !isByWorkers) state.noteDivergence()
+      if (applied.isPart) this.onPart(sessionId)
       this.appliedCount += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue

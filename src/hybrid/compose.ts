@@ -78,6 +78,7 @@ export function composeHybrid(settings: HybridSettings) {
   const parking = new Parking(sides)
   const applier = new OutboxApplier({ ...sides, parking, hasWorkers: queue !== undefined })
   const aligner = new Aligner({ ...sides, applier })
+  applier.onPart(sessionId => aligner.alignLater(sessionId))
   const opener = new SessionOpener({ ...sides, applier, aligner, opensDegraded })
   const publisher = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
   const reader = new HybridReader({ ...sides, applier, aligner })

@@ -197,14 +197,16 @@ export class HybridWriter {
     if (isEntered) {
       const isTakenTwice = this.#isTakenTwice(sessionId, taken)
       this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
-      const settle = () =>
-        this.#settleFork(sessionId, deletion, above => this.#mongo.delete(sessionId, above))
-      if (isTakenTwice) return settle()
+      const settle = (write: Deletion) =>
+        this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
+      if (isTakenTwice) return settle(deletion)
       const kind = 'deletion'
       const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
       const applied = await this.#passOn(sessionId, write, { entries, removals })
       if (!applied || !(await this.#isForked(sessionId, applied))) return
-      return settle()
+      // It may have ended the session by now, with the fence that its tombstone has in Redis.
+      const token = deletion.fencingToken === undefined ? undefined : fencingToken
+      return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
     }
     // Redis has no such session: if MongoDB has one, it must not come back from there.
     this.#states.of(sessionId).noteDivergence()

@@ -105,12 +105,13 @@ export const BYPASS_STEP = 2 ** 20
 
 /**
  * Whether MongoDB, with this head, has all that a process has seen: `seen` is the highest version, and `hot` that in
- * Redis. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox: then what was seen
- * in Redis lies above the version that the first of them has found.
+ * Redis, 0 where nothing was. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox:
+ * then what was seen in Redis lies above the version that the first of them has found.
  */
 export function hasAll({ exists, isPart, version }: Head, seen: number, hot: number): boolean {
+  if (!exists || isPart || version < seen) return false
   const beyond = version - hot
-  return exists && !isPart && version >= seen && beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2
+  return hot === 0 || (beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2)
 }
 
 /** `undefined`: as long as any call. */

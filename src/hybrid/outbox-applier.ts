@@ -53,6 +53,11 @@ export class OutboxApplier {
     mongo.breaker.onChange('close', () => this.#retryLater(0))
   }
 
+  /** `listener` is told of each session that MongoDB has lost when it is given a write of it. */
+  onPart(listener: (sessionId: string) => void): void {
+    this.#batches.onPart = listener
+  }
+
   /** Entries that MongoDB has taken. */
   get appliedCount(): number {
     return this.#batches.appliedCount

@@ -120,14 +120,16 @@ export function decideApplication(
   const goesOn = head.exists || isExpired
   // What another database still has whole lives, though it has come to its end here, or is here in part.
   const revives = (isExpired || head.isPart) && kind === 'session' && found === version
-  const isLate = found >= version && !revives
+  // A session begins with all of it: fields without one knew nothing of its end, and come too late.
+  const isAfterEnd = kind === 'fields' && !goesOn && (ops ?? '') !== '' // which a deletion leaves
+  const isLate = (found >= version && !revives) || isAfterEnd
   // Known ones may have been late when they came: then whoever asks again has to hear that, too.
   const isNew = unknown.length === operations.length
   const overtaker = isNew ? undefined : operations.map(({ id }) => overtakerOf(ops, id)).find(one => one)
   const isDone = isLate && unknown.length === 0
   const comesLate = isLate && !isDone
   const result = {
-    version: Math.max(found, version),
+    version: isLate ? found : version,
     fence: head.fence,
     isBarred: false,
     isLate: comesLate || overtaker !== undefined,

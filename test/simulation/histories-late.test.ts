@@ -132,6 +132,19 @@ test('a deletion that a write past Redis has overtaken ends the session all the 
   expect(await settled(start('third').store.get(SESSION))).toBeNull()
 })
 
+test('a deletion that was late is carried out, and its owner told so', async () => {
+  const { world, settled, start, write, begin, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one', { isWriteBehind: false }), start('other')]
+  await begin(one, { a: 'first' })
+  const { fencingToken } = await settled(one.store.claim(SESSION))
+  world.servers.redis = 'down'
+  await write(other, { a: 'other' })
+  world.servers.redis = 'up'
+  await settled(one.store.delete(SESSION, undefined, fencingToken))
+  await untilTriedAgain('redis')
+  for (const process of [one, other]) expect(await settled(process.store.get(SESSION))).toBeNull()
+})
+
 test('who has deleted a session does not find it again in a Redis that has gone back', async () => {
   const { world, settled, start, begin } = setUpStage()
   const one = start('one')
