@@ -45,9 +45,9 @@ export function toDeletionInput(deletion: Deletion, [, ...entry]: EntryInput = N
   return [deletion.operationId, ...toConditions(deletion), TOMBSTONE_MS, ...entry]
 }
 
-/** The arguments of lua/claim.lua. `after`: a token to go on from, instead of the server's time. */
-export function toClaimInput(ttlMs: number | null, leaseMs?: number, after?: number): Argument[] {
-  return [orNone(ttlMs), GRACE_MS, TOMBSTONE_MS, orNone(leaseMs), orNone(after)]
+/** The arguments of lua/claim.lua. `token`: the one to take, instead of the next. */
+export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: number): Argument[] {
+  return [orNone(ttlMs), GRACE_MS, TOMBSTONE_MS, orNone(leaseMs), orNone(token)]
 }
 
 export const orNone = (value: number | null | undefined): number | '' => value ?? ''

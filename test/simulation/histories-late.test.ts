@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { SESSION, setUpStage } from '../support/simulation/stage.js'
+import { SESSION } from '../support/simulation/sim-process.js'
+import { setUpStage } from '../support/simulation/stage.js'
 
 // The module's own timers are not those that are made virtual.
 vi.mock('node:timers/promises', () => ({

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { names } from '../support/simulation/sim-process.js'
-import { LEASE_MS, SESSION, setUpStage } from '../support/simulation/stage.js'
+import { LEASE_MS, names, SESSION } from '../support/simulation/sim-process.js'
+import { setUpStage } from '../support/simulation/stage.js'
 
 // The module's own timers are not those that are made virtual.
 vi.mock('node:timers/promises', () => ({

@@ -8,6 +8,4 @@
 --   vacant    no session                  deleted   no session, by a deletion
 --   expired   all of it, past its end
 local state = isCold and 'cold' or exists and 'live' or isExpired and 'expired' or ops ~= '' and 'deleted' or 'vacant'
-local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil) or now
-local leftMs = math.max(leaseUntil - now, 0)
-return {1, state, version, fence, updatedAt, findOperation(ARGV[2]) and 1 or 0, leftMs}
+return {1, state, version, fence, updatedAt, findOperation(ARGV[2]) and 1 or 0, leaseLeft()}

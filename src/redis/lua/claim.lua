@@ -10,8 +10,8 @@
 -- Returns {1, token, exists, version, updatedAt, creds or false} or {0, reason, actual}.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
-local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil)
-if leaseUntil and leaseUntil > now then return {0, 'LOCKED', leaseUntil - now} end
+local leftMs = leaseLeft()
+if leftMs > 0 then return {0, 'LOCKED', leftMs} end
 local given = tonumber(ARGV[6])
 if given and given <= fence then return {0, 'COLD', version} end
 if isExpired then vacate(ARGV[4]) end

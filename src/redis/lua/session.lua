@@ -103,6 +103,12 @@ local function enqueue(idOpening, rest)
   redis.call('PEXPIRE', outboxKey, 7 * 24 * 60 * 60 * 1000)
 end
 
+-- What is left of the owner's lease in ms; 0 where there is none.
+local function leaseLeft()
+  local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil) or now
+  return math.max(leaseUntil - now, 0)
+end
+
 -- How many entries wait in the outbox.
 local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { LEASE_MS, type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
+import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { beginVirtualTime } from './virtual-time.js'
 import { type Side, World } from './world.js'
 
@@ -41,5 +41,3 @@ export function setUpStage() {
   }
   return { world, settled, start, write, read, begin, pass, until, untilTriedAgain }
 }
-
-export { LEASE_MS, SESSION }
