@@ -74,9 +74,9 @@ export async function openAuthState<S extends AuthStore>(
   })
   const keys = createKeyStore({
     sessionId,
-    store,
     assertOpen: () => session.assertOpen(),
     read: (type, ids) => session.readKeys(type, ids),
+    list: type => session.listKeys(type),
     write: writeKeys,
     revive(type, value) {
       if (type === 'app-state-sync-key') return proto.Message.AppStateSyncKeyData.fromObject(value as object)

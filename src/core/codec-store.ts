@@ -1,7 +1,13 @@
 import type { Registry } from 'prom-client'
 import { checkConditions, checkLimit, checkTtl } from './arguments.js'
 import type { Codec } from './codec.js'
-import { ClosedError, hasCode, InvalidOptionError, SessionIncompleteError } from './errors.js'
+import {
+  ClosedError,
+  type FencedError,
+  hasCode,
+  InvalidOptionError,
+  SessionIncompleteError,
+} from './errors.js'
 import { KeyReader } from './key-reader.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
@@ -84,10 +90,7 @@ export class CodecStore implements AuthStore {
     this.#memory = memory
     if (cacheBytes !== null) memory.keepCache(cacheBytes)
     this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
-    this.#rewinds.onRewind(({ sessionId, seenVersion }) => {
-      memory.cache?.of(sessionId)?.reset(seenVersion)
-      observer.metrics.count('rewinds')
-    })
+    this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
     const { metrics } = observer
     const usesCache = cacheBytes !== null
     this.#keys = new KeyReader({ backend, codec, rewinds: this.#rewinds, memory, metrics, usesCache })
@@ -133,8 +136,8 @@ export class CodecStore implements AuthStore {
     const commit = { writes, operationId, expectedVersion, fencingToken }
     const cached = this.#memory.cache?.of(sessionId)
     const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
-    const writing = this.#rewinds.write('set', sessionId, (seenVersion, call) =>
-      this.#backend.commit(sessionId, { ...commit, seenVersion, call }),
+    const writing = this.#rewinds.write('set', sessionId, (seen, call) =>
+      this.#backend.commit(sessionId, { ...commit, ...seen, call }),
     )
     const result = await writing.catch(error => {
       if (underWay) cached?.failWrite(underWay)
@@ -152,8 +155,8 @@ export class CodecStore implements AuthStore {
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
-    await this.#rewinds.write('delete', sessionId, (seenVersion, call) =>
-      this.#backend.delete(sessionId, { ...deletion, seenVersion, call }),
+    await this.#rewinds.write('delete', sessionId, (seen, call) =>
+      this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
     )
     this.#memory.forgetWrites(sessionId)
     this.#memory.cache?.forget(sessionId)
@@ -186,10 +189,12 @@ export class CodecStore implements AuthStore {
     }
   }
 
-  async listKeys(sessionId: string, type?: string): Promise<Field[]> {
+  async listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]> {
     checkSessionId(sessionId)
     if (type !== undefined) checkKeyType(type, sessionId)
-    const fields = await this.#run('listKeys', sessionId, () => this.#backend.listFields(sessionId, type))
+    const fields = await this.#run('listKeys', sessionId, () =>
+      this.#backend.listFields(sessionId, type, fencingToken),
+    )
     return fields.filter(field => field.type !== CREDS_FIELD.type && field.type !== APP_STATE_TYPE)
   }
 
@@ -277,7 +282,10 @@ export class CodecStore implements AuthStore {
 
   /** A later owner has the session: nothing that was read of it is believed any more. */
   #noteLoss(sessionId: string, fencingToken: number | undefined, error: unknown): unknown {
-    if (hasCode(error, 'FENCED')) this.#memory.cache?.forget(sessionId, fencingToken)
+    if (hasCode(error, 'FENCED')) {
+      this.#memory.cache?.forget(sessionId, fencingToken)
+      this.#memory.noteFence(sessionId, (error as FencedError).current ?? 0)
+    }
     return error
   }
 

@@ -1,4 +1,5 @@
 import { FencedError, RewoundError, VersionMismatchError } from './errors.js'
+import { continuesFrom } from './histories.js'
 import type { Commit, Guard, Head } from './store.js'
 
 /**
@@ -7,11 +8,12 @@ import type { Commit, Guard, Head } from './store.js'
  * Fencing tokens: M. Kleppmann, "How to do distributed locking" (2016).
  */
 export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
-  const { fencingToken, seenVersion, expectedVersion } = guard
+  const { fencingToken, seenVersion, seenIncarnation = '', expectedVersion } = guard
   if (fencingToken !== undefined && fencingToken < head.fence) {
     throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
   }
-  if (seenVersion !== undefined && seenVersion > head.version) {
+  const seen = { incarnation: seenIncarnation, version: seenVersion ?? 0 }
+  if (seenVersion !== undefined && !continuesFrom(seen, head)) {
     throw new RewoundError(seenVersion, head.version, { sessionId })
   }
   const actual = head.exists ? head.version : 0

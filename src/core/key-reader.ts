@@ -1,5 +1,6 @@
 import type { CachedValue, ReadAnswer } from './cached-session.js'
 import type { Codec } from './codec.js'
+import { FencedError } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { unpack } from './packing.js'
 import { countBytes } from './patch.js'
@@ -48,21 +49,31 @@ export class KeyReader {
     const { memory, metrics, usesCache } = this.#parts
     const cached = usesCache ? memory.cache?.of(sessionId) : undefined
     if (cached === undefined || cached.fencingToken !== fencingToken) {
-      return (await this.#ask(sessionId, fields)).values
+      return (await this.#ask(sessionId, fields, fencingToken)).values
     }
     let misses = 0
     const values = await cached.readThrough(fields, missing => {
       misses = missing.length
-      return this.#ask(sessionId, missing)
+      return this.#ask(sessionId, missing, fencingToken)
     })
     if (misses > 0) metrics.count('cache_misses', misses)
     if (misses < fields.length) metrics.count('cache_hits', fields.length - misses)
     return values
   }
 
-  async #ask(sessionId: string, fields: readonly Field[]): Promise<ReadAnswer> {
+  async #ask(
+    sessionId: string,
+    fields: readonly Field[],
+    fencingToken: number | undefined,
+  ): Promise<ReadAnswer> {
     const { backend, codec, metrics, rewinds } = this.#parts
-    const { head, values } = await rewinds.read('getKeys', sessionId, () => backend.read(sessionId, fields))
+    const { head, values } = await rewinds.read('getKeys', sessionId, () =>
+      backend.read(sessionId, fields, fencingToken),
+    )
+    // To its former owner, a session that another one has ended is not "no keys".
+    if (!head.exists && fencingToken !== undefined && fencingToken < head.fence) {
+      throw new FencedError(fencingToken, undefined, { sessionId })
+    }
     metrics.count('read_bytes', countBytes(values))
     const open = (bytes: Uint8Array | undefined, i: number) =>
       bytes === undefined ? null : codec.open({ sessionId, ...(fields[i] as Field) }, bytes)

@@ -1,6 +1,6 @@
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
 import { StoreUnavailableError } from './errors.js'
-import type { AuthStore, KeysByType } from './store.js'
+import type { Field, KeysByType } from './store.js'
 
 /** Keys read at a time while iterating. */
 const PAGE_SIZE = 200
@@ -9,9 +9,9 @@ const MAX_UNREAD = 10_000
 
 export interface KeyStoreOptions {
   sessionId: string
-  store: AuthStore
-  /** As the owner of the session. */
+  /** As the owner of the session, as the others. */
   read: (type: string, ids: readonly string[]) => Promise<Record<string, unknown>>
+  list: (type?: string) => Promise<Field[]>
   write: (keys: KeysByType) => Promise<unknown>
   /** Stored value → what Baileys expects of the type. */
   revive: (type: string, value: unknown) => unknown
@@ -27,8 +27,8 @@ export interface KeyStoreOptions {
  */
 export function createKeyStore({
   sessionId,
-  store,
   read,
+  list: listFields,
   write,
   revive,
   assertOpen,
@@ -71,7 +71,7 @@ export function createKeyStore({
 
   async function clear(): Promise<void> {
     assertOpen()
-    const fields = await store.listKeys(sessionId)
+    const fields = await listFields()
     const types = new Set(fields.map(field => field.type))
     const idsOf = (type: string) =>
       fields.filter(field => field.type === type).map(({ id }) => [id, null] as const)
@@ -82,12 +82,12 @@ export function createKeyStore({
 
   async function* listIds(type: string): AsyncIterable<string> {
     assertOpen()
-    for (const { id } of await store.listKeys(sessionId, type)) yield id
+    for (const { id } of await listFields(type)) yield id
   }
 
   async function* list(type: string): AsyncIterable<[string, unknown]> {
     assertOpen()
-    const fields = await store.listKeys(sessionId, type)
+    const fields = await listFields(type)
     for (let from = 0; from < fields.length; from += PAGE_SIZE) {
       const ids = fields.slice(from, from + PAGE_SIZE).map(field => field.id)
       yield* Object.entries(await get(type, ids))

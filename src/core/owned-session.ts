@@ -1,5 +1,5 @@
 import { ClosedError, type FencedError, hasCode } from './errors.js'
-import type { AuthPatch, AuthStore, VersionedResult } from './store.js'
+import type { AuthPatch, AuthStore, Field, VersionedResult } from './store.js'
 
 /** A session as its owner has it: every read and write carries the token, until a later owner has taken it. */
 export class OwnedSession {
@@ -28,8 +28,17 @@ export class OwnedSession {
     return this.#lost !== undefined
   }
 
-  readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
-    return this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)
+  async readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    try {
+      return await this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
+      throw error
+    }
+  }
+
+  listKeys(type?: string): Promise<Field[]> {
+    return this.#store.listKeys(this.#sessionId, type, this.#fencingToken)
   }
 
   async write(patch: AuthPatch): Promise<VersionedResult> {

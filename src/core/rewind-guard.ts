@@ -1,19 +1,29 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, maskSessionId, RewoundError } from './errors.js'
+import { type HealPlan, planHeal } from './heal-plan.js'
+import { continuesFrom, type KnownHistory } from './histories.js'
 import type { Logger } from './logger.js'
 import type { Call } from './retry.js'
 import type { SessionMemory } from './session-memory.js'
-import type { Backend, CommitResult, FieldWrite, Head, Rewind } from './store.js'
+import type { Backend, CommitResult, FieldWrite, Guard, Head, HistoryResult, Rewind } from './store.js'
+import { Turns } from './turns.js'
 
-/** A store that keeps going back while it is being healed is given up on after so many times. */
-const MAX_HEALS = 3
+/** Heals within one call: a store that goes back more often than that meanwhile is given up on. */
+const MAX_HEALS = 8
+/** Readings of a history that another process's writes have overtaken, each time before this one could heal it. */
+const MAX_ATTEMPTS = 100
+/** Longest pause after a heal that another process's write has overtaken. */
+const MAX_PAUSE_MS = 50
 
 type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
+type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation'>>
 
 /**
  * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
- * A store can go back when a backup is restored under it, or a replica that lags is promoted. What this process
- * still holds of the lost writes is then written again; the rest is reported.
+ * A store can go back when a backup is restored under it, or a replica that lags is promoted. The first process that
+ * notices begins another incarnation of the session; each one writes what it still holds of its own lost writes, and
+ * reports the rest.
  */
 export class RewindGuard {
   readonly memory: SessionMemory
@@ -21,6 +31,7 @@ export class RewindGuard {
   readonly #run: Run
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
+  readonly #turns = new Turns()
 
   constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
     this.memory = memory
@@ -36,37 +47,37 @@ export class RewindGuard {
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       // From before the call: a write that ends while it is under way may not be in its answer.
-      const seenVersion = this.memory.seenVersion(sessionId)
+      const known = this.memory.history(sessionId)
       const result = await this.#run(operation, sessionId, action)
-      const { version } = result.head
-      if (version >= seenVersion) {
-        this.memory.noteVersion(sessionId, version)
+      const { head } = result
+      if (continuesFrom(known, head)) {
+        this.memory.noteHead(sessionId, head)
         return result
       }
-      if (heals === MAX_HEALS) throw new RewoundError(seenVersion, version, { sessionId })
-      await this.#heal(sessionId, seenVersion, version)
+      if (heals === MAX_HEALS) throw new RewoundError(known.version, head.version, { sessionId })
+      await this.#reconcile(sessionId, known, head.version)
     }
   }
 
   async write<T>(
     operation: string,
     sessionId: string,
-    action: (seenVersion: number, call: Call) => Promise<T>,
+    action: (seen: Seen, call: Call) => Promise<T>,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
-      const seenVersion = this.memory.seenVersion(sessionId)
+      const known = this.memory.history(sessionId)
+      const seen = { seenVersion: known.version, seenIncarnation: known.incarnation }
       try {
-        return await this.#run(operation, sessionId, call => action(seenVersion, call))
+        return await this.#run(operation, sessionId, call => action(seen, call))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
-        const { seen, found } = error as RewoundError
-        await this.#heal(sessionId, seen, found)
+        await this.#reconcile(sessionId, known, (error as RewoundError).found)
       }
     }
   }
 
-  noteCommit(sessionId: string, { version }: CommitResult, writes: readonly FieldWrite[]): void {
-    this.memory.noteVersion(sessionId, version)
+  noteCommit(sessionId: string, { version, incarnation }: CommitResult, writes: readonly FieldWrite[]): void {
+    this.memory.noteVersion(sessionId, version, incarnation)
     this.memory.noteWrites(sessionId, version, writes)
   }
 
@@ -75,27 +86,73 @@ export class RewindGuard {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Of many calls that find the same one does it. */
-  async #heal(sessionId: string, seenVersion: number, foundVersion: number): Promise<void> {
-    const fencingToken = this.memory.token(sessionId)
-    for (let attempts = 1; ; attempts++) {
-      const { head } = await this.#run('heal', sessionId, () => this.#backend.read(sessionId, []))
-      if (this.memory.seenVersion(sessionId) > seenVersion) return
-      // Loaded from elsewhere meanwhile it may have its version again, and not what was written.
-      const lost = Math.min(foundVersion, head.version)
-      const writes = this.memory.writesAfter(sessionId, lost)
-      const expectedVersion = head.exists ? head.version : 0
-      const commit = { writes, operationId: randomUUID(), fencingToken, expectedVersion, above: seenVersion }
-      try {
-        const result = await this.#run('heal', sessionId, call =>
-          this.#backend.commit(sessionId, { ...commit, call }),
-        )
-        this.noteCommit(sessionId, result, writes)
-        this.#report({ sessionId, seenVersion, foundVersion: lost, rewrittenFields: writes.length })
-        return
-      } catch (error) {
-        if (!hasCode(error, 'VERSION_MISMATCH') || attempts === MAX_HEALS) throw error
+  /** Of many calls that find another history than the known one, the first one reconciles the two. */
+  #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
+    return this.#turns.take(sessionId, async () => {
+      const { incarnation, version } = this.memory.history(sessionId)
+      if (incarnation !== known.incarnation || version > known.version) return
+      for (let attempts = 1; !(await this.#follow(sessionId, known, foundVersion)); attempts++) {
+        if (attempts === MAX_ATTEMPTS) throw new RewoundError(known.version, foundVersion, { sessionId })
+        await sleep(Math.random() * Math.min(attempts, MAX_PAUSE_MS))
       }
+    })
+  }
+
+  /** `false`: another process has written to the session meanwhile. */
+  async #follow(sessionId: string, known: KnownHistory, foundVersion: number): Promise<boolean> {
+    const held = this.memory.writesAfter(sessionId, 0)
+    const fields = held.map(({ write }) => write)
+    const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
+    const fence = this.memory.fence(sessionId)
+    const { at, heal } = planHeal({ known, found, foundVersion, held, fence })
+    const healed = heal && (await this.#heal(sessionId, known, found, heal))
+    if (healed === 'overtaken') return false
+    const { incarnation, version } = healed ?? found.head
+    this.memory.adopt(sessionId, { incarnation, version, forks: healed?.forks ?? found.forks })
+    if (at === undefined) return true
+    this.memory.dropWrites(
+      sessionId,
+      held.filter(write => write.version > at),
+    )
+    const writes = healed ? heal.writes : []
+    this.memory.noteWrites(sessionId, version, writes)
+    this.#report({
+      sessionId,
+      seenVersion: known.version,
+      foundVersion: at,
+      rewrittenFields: writes.length,
+    })
+    return true
+  }
+
+  /**
+   * With the highest token that is known, so that nobody who was refused before comes back by it. `undefined`: a later
+   * owner has the session, and nothing of what was written before is written to it any more.
+   */
+  async #heal(
+    sessionId: string,
+    known: KnownHistory,
+    { head, forks }: HistoryResult,
+    { writes, fork }: NonNullable<HealPlan['heal']>,
+  ): Promise<KnownHistory | 'overtaken' | undefined> {
+    const token = this.memory.fence(sessionId)
+    const commit = {
+      writes,
+      fork,
+      operationId: randomUUID(),
+      fencingToken: token === 0 ? undefined : token,
+      expectedVersion: head.exists ? head.version : 0,
+      above: known.version,
+    }
+    try {
+      const { version, incarnation } = await this.#run('heal', sessionId, call =>
+        this.#backend.commit(sessionId, { ...commit, call }),
+      )
+      return { version, incarnation, forks: fork ? [{ ...fork, to: version }, ...forks] : forks }
+    } catch (error) {
+      if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
+      if (hasCode(error, 'FENCED')) return undefined
+      throw error
     }
   }
 

@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import { toOwnBytes } from './bytes.js'
 import { counted } from './counted.js'
+import type { HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
+import type { KnownHistory } from './histories.js'
 import { OwnerCache } from './owner-cache.js'
-import type { FieldWrite } from './store.js'
+import type { Field, FieldWrite, Head } from './store.js'
 
 /** Sessions whose token is remembered. */
 const MAX_SESSIONS = 50_000
@@ -12,19 +14,21 @@ const MAX_RECENT_BYTES = 8 * 1024 * 1024
 /** What an entry takes beside its value, as measured: name, objects, places in the maps. */
 const ENTRY_OVERHEAD_BYTES = 650
 
-interface RecentWrite {
+const NO_FORKS: KnownHistory['forks'] = []
+const NOTHING: KnownHistory = { incarnation: '', version: 0, forks: NO_FORKS }
+
+interface RecentWrite extends HeldWrite {
   readonly sessionId: string
-  readonly version: number
-  readonly write: FieldWrite
 }
 
 /**
- * What this process knows of the sessions in a database, in case it goes back in time: the highest version seen of
- * each, and the last writes as they were encoded. Bounded by the two figures above, not by the number of sessions. Of
- * those that it owns it also keeps what it has read and written.
+ * What this process knows of the sessions in a database, in case it goes back in time: the history of each, the highest
+ * version seen of it and the highest fencing token, and the last writes as they were encoded. Bounded by the two figures
+ * above, not by the number of sessions. Of those that it owns it also keeps what it has read and written.
  */
 export class SessionMemory {
-  readonly #versions = new HighestVersions()
+  readonly #histories = new LRUCache<string, KnownHistory>(counted(MAX_SESSIONS))
+  readonly #fences = new HighestVersions()
   readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
@@ -40,18 +44,45 @@ export class SessionMemory {
     this.cache ??= new OwnerCache(maxBytes)
   }
 
-  seenVersion(sessionId: string): number {
-    return this.#versions.of(sessionId)
+  /** The same object as long as nothing newer is known. */
+  history(sessionId: string): KnownHistory {
+    return this.#histories.get(sessionId) ?? NOTHING
   }
 
-  noteVersion(sessionId: string, version: number): void {
-    this.#versions.note(sessionId, version)
+  seenVersion(sessionId: string): number {
+    return this.history(sessionId).version
+  }
+
+  /** Of the history that is known: what was seen of another one is left to `adopt`. */
+  noteVersion(sessionId: string, version: number, incarnation = ''): void {
+    const known = this.history(sessionId)
+    if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
+    const isNew = known.incarnation === '' && incarnation !== ''
+    if (version > known.version || isNew) {
+      const seen = Math.max(version, known.version)
+      this.#histories.set(sessionId, {
+        ...known,
+        version: seen,
+        incarnation: known.incarnation || incarnation,
+      })
+    }
     this.cache?.of(sessionId)?.notice(version)
+  }
+
+  noteHead(sessionId: string, { version, incarnation, fence }: Head): void {
+    this.noteVersion(sessionId, version, incarnation)
+    this.#fences.note(sessionId, fence)
+  }
+
+  /** From now on the session has this history, whatever was seen before. */
+  adopt(sessionId: string, history: KnownHistory): void {
+    this.#histories.set(sessionId, history)
+    this.cache?.of(sessionId)?.reset(history.version)
   }
 
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {
     for (const { type, id, bytes } of writes) {
-      const name = JSON.stringify([sessionId, type, id])
+      const name = nameOf(sessionId, { type, id })
       if ((this.#writes.peek(name)?.version ?? 0) > version) continue // the answer to a repeated write comes late
       const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
       this.#writes.set(name, { sessionId, version, write })
@@ -59,16 +90,22 @@ export class SessionMemory {
   }
 
   /** What was written after `version`, as far as it is still held. */
-  writesAfter(sessionId: string, version: number): FieldWrite[] {
+  writesAfter(sessionId: string, version: number): HeldWrite[] {
     const held = [...this.#writes.values()]
-    return held
-      .filter(recent => recent.sessionId === sessionId && recent.version > version)
-      .map(recent => recent.write)
+    return held.filter(recent => recent.sessionId === sessionId && recent.version > version)
   }
 
   forgetWrites(sessionId: string): void {
     for (const [name, recent] of this.#writes.entries()) {
       if (recent.sessionId === sessionId) this.#writes.delete(name)
+    }
+  }
+
+  /** Forgets these, unless later ones to the same fields are held by now. */
+  dropWrites(sessionId: string, writes: readonly HeldWrite[]): void {
+    for (const { version, write } of writes) {
+      const name = nameOf(sessionId, write)
+      if (this.#writes.peek(name)?.version === version) this.#writes.delete(name)
     }
   }
 
@@ -79,5 +116,19 @@ export class SessionMemory {
 
   noteToken(sessionId: string, token: number): void {
     this.#tokens.set(sessionId, token)
+    this.#fences.note(sessionId, token)
   }
+
+  /** The highest token that is known to have been handed out; 0 if none is. */
+  fence(sessionId: string): number {
+    return this.#fences.of(sessionId)
+  }
+
+  noteFence(sessionId: string, token: number): void {
+    this.#fences.note(sessionId, token)
+  }
+}
+
+function nameOf(sessionId: string, { type, id }: Field): string {
+  return JSON.stringify([sessionId, type, id])
 }

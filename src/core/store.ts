@@ -100,7 +100,8 @@ export interface AuthStore {
   get(sessionId: string): Promise<Versioned<AuthSnapshot> | null>
   /**
    * The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy.
-   * `fencingToken`: of the last claim of this process. Its owner may be answered from memory.
+   * `fencingToken`: of the last claim of this process. Its owner may be answered from memory, finds a session that has
+   * expired as long as the store keeps it, and is refused with `FENCED` when another one has ended the session.
    */
   getKeys(
     sessionId: string,
@@ -128,7 +129,8 @@ export interface AuthStore {
   list(options?: ListOptions): Promise<SessionPage>
   /** All session ids, page by page. */
   sessions(): AsyncIterable<string>
-  listKeys(sessionId: string, type?: string): Promise<Field[]>
+  /** `fencingToken`: as of `getKeys`. */
+  listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]>
 
   batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]>
   batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]>
@@ -166,6 +168,8 @@ export interface AuthStore {
 export interface FieldWrite extends Field {
   /** `null` deletes. */
   readonly bytes: Uint8Array | null
+  /** Of a heal: the version that wrote it first, below that of the commit. Default: that of the commit. */
+  readonly version?: number | undefined
 }
 
 export interface StoredField extends Field {
@@ -179,8 +183,29 @@ export interface Head {
   readonly version: number
   readonly fence: number
   readonly updatedAtMs: number
+  /** Names the history that the version belongs to: see core/histories.ts. Empty: it is not known. */
+  readonly incarnation: string
   /** MongoDB behind Redis: it had lost the session, and has of it what was written since. */
   readonly isPart?: boolean | undefined
+}
+
+/** Where an incarnation of a session ended, and the next one began: see core/histories.ts. */
+export interface Fork {
+  readonly from: string
+  readonly at: number
+  readonly to: number
+}
+
+/** What a process has to know of a history that is not the one it knew. */
+export interface HistoryResult {
+  readonly head: Head
+  /** The last one first. */
+  readonly forks: readonly Fork[]
+  /**
+   * Which version has written each of the fields asked for, as far as histories have parted since: 0 if none has,
+   * `undefined` if that is not known any more.
+   */
+  readonly versions: readonly (number | undefined)[]
 }
 
 export interface ReadResult {
@@ -202,6 +227,8 @@ export interface Guard {
   readonly fencingToken?: number | undefined
   /** Refuse with `RewoundError` when the session is behind this version. */
   readonly seenVersion?: number | undefined
+  /** With `seenVersion`: refuse with `RewoundError` also when the session is of another incarnation. Empty: any. */
+  readonly seenIncarnation?: string | undefined
   /**
    * Hybrid: refuse with `SessionAheadError` unless the session is below this version. A command that Redis gets late,
    * after a write has gone past it, would undo that write.
@@ -220,6 +247,8 @@ export interface Commit extends Guard, Abandonable {
   readonly operationId: string
   /** The new version is above this one: how a store that went back in time is brought forward again. */
   readonly above?: number | undefined
+  /** Of such a heal: the session becomes a new incarnation, which goes on from version `at` of this one. */
+  readonly fork?: Omit<Fork, 'to'> | undefined
   /** How far above; default 1. What is far enough outranks versions that cannot be asked for. */
   readonly step?: number | undefined
 }
@@ -234,6 +263,8 @@ export interface Deletion extends Guard, Abandonable {
 export interface CommitResult {
   readonly version: number
   readonly updatedAtMs: number
+  /** That of the session after it. */
+  readonly incarnation: string
   readonly durability: Durability
 }
 
@@ -249,8 +280,14 @@ export interface BackendClaim {
  * Versions and fences of a session only grow, through deletion and expiry too. Failure is thrown, as a `StoreError`.
  */
 export interface Backend {
-  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult>
+  /**
+   * `fencingToken`: of the owner who asks. To it a session that has expired is still there, as long as all of it is;
+   * `SESSION_INCOMPLETE` after that.
+   */
+  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult>
   readAll(sessionId: string): Promise<SnapshotResult>
+  /** For a process that finds another history than it knew. */
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult>
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
   /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
@@ -267,8 +304,8 @@ export interface Backend {
   touch(sessionId: string, ttlMs: number | null): Promise<void>
   /** Existing sessions, in a stable order. */
   list(limit: number, cursor: string | undefined): Promise<SessionPage>
-  /** Names of the fields of one type, or of all. */
-  listFields(sessionId: string, type: string | undefined): Promise<Field[]>
+  /** Names of the fields of one type, or of all. `fencingToken`: as of `read`. */
+  listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]>
   isHealthy(): Promise<boolean>
   /** Waits for what is under way. */
   close(): Promise<void>

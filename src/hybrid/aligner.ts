@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FencedError, hasCode, SessionIncompleteError, StoreUnavailableError } from '../core/errors.js'
+import { formatForks } from '../core/histories.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Deletion, Guard, Head } from '../core/store.js'
 import type { MongoSide } from './mongo-side.js'
@@ -163,7 +164,9 @@ export class Aligner {
     }
     const { head, fields } = await this.#redis.readAll(sessionId)
     if (!head.exists || head.version !== version) return // it has changed; another round sees as what
-    const whole = { ...application, kind: 'session' } as const
+    const { forks } = await this.#redis.readHistory(sessionId, [])
+    const history = { incarnation: head.incarnation, forks: formatForks(forks) }
+    const whole = { ...application, kind: 'session', history } as const
     await this.#mongo.apply(sessionId, whole, fields)
   }
 }

@@ -7,6 +7,7 @@ import type {
   CommitResult,
   Deletion,
   Field,
+  HistoryResult,
   ReadResult,
   SessionPage,
   SnapshotResult,
@@ -54,19 +55,25 @@ export class HybridBackend implements Backend {
     this.#publisher = parts.publisher
   }
 
-  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    return this.#calls.run(() => this.#reader.read(sessionId, side => side.read(sessionId, fields)))
+  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+    return this.#calls.run(() =>
+      this.#reader.read(sessionId, side => side.read(sessionId, fields, fencingToken)),
+    )
+  }
+
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    return this.#calls.run(() => this.#reader.read(sessionId, side => side.readHistory(sessionId, fields)))
   }
 
   readAll(sessionId: string): Promise<SnapshotResult> {
     return this.#calls.run(() => this.#reader.read(sessionId, side => side.readAll(sessionId)))
   }
 
-  listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+  listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.#calls.run(async () => {
       const { fields } = await this.#reader.read(sessionId, async side => {
-        const { head } = await side.read(sessionId, [])
-        return { head, fields: await side.listFields(sessionId, type) }
+        const { head } = await side.read(sessionId, [], fencingToken)
+        return { head, fields: await side.listFields(sessionId, type, fencingToken) }
       })
       return fields
     })

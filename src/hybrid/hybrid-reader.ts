@@ -10,7 +10,7 @@ import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
 
 /** One of the two, as far as both can answer the same question. */
-export type Side = Pick<Backend, 'read' | 'readAll' | 'listFields'>
+export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listFields'>
 
 export interface HybridReaderParts {
   redis: RedisSide

@@ -171,20 +171,20 @@ export class HybridWriter {
   }
 
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { operationId, fencingToken, writes } = commit
+    const { operationId, fencingToken, writes, fork } = commit
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
-    const { version, updatedAtMs, waiting: entries } = taken
-    if (!taken.isEntered) return { version, updatedAtMs, durability: 'durable' }
+    const { version, updatedAtMs, incarnation, waiting: entries } = taken
+    if (!taken.isEntered) return { version, updatedAtMs, incarnation, durability: 'durable' }
     const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
     if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
-    const write = { version, operationId, fencingToken, updatedAtMs, kind, writes } as const
+    const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
     // Redis may have been loaded since it was taken first, and remember what it had lost.
     const isForked = applied && (taken.isRepeated ? applied.isLate : await this.#isForked(sessionId, applied))
-    if (!isForked) return { version, updatedAtMs, durability: applied ? 'durable' : 'outbox' }
+    if (!isForked) return { version, updatedAtMs, incarnation, durability: applied ? 'durable' : 'outbox' }
     return settle()
   }
 

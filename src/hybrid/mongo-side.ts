@@ -6,6 +6,7 @@ import type {
   Field,
   FieldWrite,
   Head,
+  HistoryResult,
   ReadResult,
   SessionPage,
   SnapshotResult,
@@ -27,8 +28,12 @@ export class MongoSide {
     this.breaker = breaker
   }
 
-  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    return this.breaker.run(() => this.#backend.read(sessionId, fields))
+  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+    return this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken))
+  }
+
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    return this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS)
   }
 
   async readHead(sessionId: string): Promise<Head> {
@@ -43,8 +48,8 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.readWhole(sessionId), LOADING_MS)
   }
 
-  listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    return this.breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
+  listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
+    return this.breaker.run(() => this.#backend.listFields(sessionId, type, fencingToken), LOADING_MS)
   }
 
   list(limit: number, cursor: string | undefined): Promise<SessionPage> {

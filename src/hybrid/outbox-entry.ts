@@ -33,6 +33,8 @@ export interface OutboxEntry {
   operationId: string
   /** Whether the session began with it. */
   begins?: boolean | undefined
+  /** Of a heal, after both databases have gone back in time: the session goes on from version `at` of `from`. */
+  fork?: { from: string; at: number } | undefined
 }
 
 /** `v.record` leaves out keys like "constructor". */
@@ -60,6 +62,7 @@ const schema = v.object({
   completedAt: v.optional(v.number()),
   operationId: v.string(),
   begins: v.optional(v.boolean()),
+  fork: v.optional(v.object({ from: v.string(), at: v.number() })),
 })
 
 function isObject(value: unknown): value is object {

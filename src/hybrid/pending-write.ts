@@ -13,6 +13,7 @@ export interface PendingWrite {
   readonly fencingToken: number | undefined
   readonly updatedAtMs: number
   readonly kind: Application['kind']
+  readonly fork?: Application['fork']
   /** `undefined`: there was no room for them; the outbox has them. */
   readonly writes: readonly FieldWrite[] | undefined
   /** Tell who waits for it. */
@@ -21,13 +22,14 @@ export interface PendingWrite {
 }
 
 export function toPendingWrite(entry: OutboxEntry): PendingWrite {
-  const { version, operationId, fencingToken, createdAt, patch, begins } = entry
+  const { version, operationId, fencingToken, createdAt, patch, begins, fork } = entry
   return {
     version,
     operationId,
     fencingToken,
     updatedAtMs: createdAt,
     kind: patch === undefined ? 'deletion' : begins ? 'session' : 'fields',
+    fork,
     writes: patch === undefined ? [] : unseal(patch),
   }
 }
@@ -38,8 +40,8 @@ export function sizeOf({ writes = [] }: PendingWrite): number {
 
 /**
  * Takes what can be one change from the front: of one owner, and versions that follow each other, since a merged field
- * carries the last version, which would hide a write that comes between. What a session begins with is first, and its
- * end is alone.
+ * carries the last version, which would hide a write that comes between. What a session begins with is first, a heal as
+ * well, and its end is alone.
  */
 export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   let count = 0
@@ -50,6 +52,7 @@ export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
     const follows =
       previous === undefined ||
       (next.kind === 'fields' &&
+        next.fork === undefined &&
         previous.kind !== 'deletion' &&
         next.version === previous.version + 1 &&
         next.fencingToken === previous.fencingToken)
@@ -70,6 +73,7 @@ export function toApplication(batch: readonly PendingWrite[], isOwn: boolean): A
       updatedAtMs,
     })),
     kind: (batch[0] as PendingWrite).kind,
+    fork: batch[0]?.fork,
     isOwn,
   }
 }

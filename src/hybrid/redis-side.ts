@@ -8,6 +8,7 @@ import {
   type Deletion,
   type Field,
   type Guard,
+  type HistoryResult,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -54,6 +55,8 @@ export interface RedisSideOptions {
 export interface RedisCommit {
   version: number
   updatedAtMs: number
+  /** That of the session after it. */
+  incarnation: string
   /** Whether it has changed anything, and is in the outbox. */
   isEntered: boolean
   /** Whether the session began with it. */
@@ -85,6 +88,16 @@ export interface Peek {
   /** What is left of the owner's lease. */
   leaseMs: number
 }
+
+/** Of lua/commit.lua. */
+type CommitReply = [
+  1,
+  version: number,
+  updatedAt: number,
+  effect: number,
+  waiting: number,
+  incarnation: Buffer,
+]
 
 const SOURCES = { peek, install }
 /** The effect of what a script had done before. */
@@ -121,8 +134,14 @@ export class RedisSide {
     this.outbox = new Outbox({ connection, names, breaker, calls, sessions: this.#sessions })
   }
 
-  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
-    const result = await this.breaker.run(() => this.#backend.read(sessionId, fields))
+  async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+    const result = await this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken))
+    this.#seen.note(sessionId, result.head.version)
+    return result
+  }
+
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    const result = await this.breaker.run(() => this.#backend.readHistory(sessionId, fields))
     this.#seen.note(sessionId, result.head.version)
     return result
   }
@@ -133,8 +152,8 @@ export class RedisSide {
     return result
   }
 
-  listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    return this.breaker.run(() => this.#backend.listFields(sessionId, type), LOADING_MS)
+  listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
+    return this.breaker.run(() => this.#backend.listFields(sessionId, type, fencingToken), LOADING_MS)
   }
 
   list(limit: number, cursor: string | undefined): Promise<SessionPage> {
@@ -155,15 +174,16 @@ export class RedisSide {
   }
 
   async commit(sessionId: string, commit: Commit): Promise<RedisCommit> {
-    const { fencingToken, operationId, writes } = commit
-    const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId })
+    const { fencingToken, operationId, writes, fork } = commit
+    const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
-    const [, version, updatedAtMs, effect, waiting] = reply as [1, number, number, number, number]
+    const [, version, updatedAtMs, effect, waiting, incarnation] = reply as CommitReply
     this.#seen.note(sessionId, version)
     return {
       version,
       updatedAtMs,
+      incarnation: String(incarnation),
       isEntered: effect > 0,
       begins: effect === 2,
       isRepeated: effect === REPEATED,
@@ -213,7 +233,7 @@ export class RedisSide {
     session: WholeSession,
     parked: ReadonlySet<number>,
   ): Promise<boolean> {
-    const { head, fields, ops, endsAtMs, isVacant } = session
+    const { head, fields, ops, forks, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
     const ofKeys = fields.filter(field => field !== creds)
     const input: Argument[] = [
@@ -228,6 +248,8 @@ export class RedisSide {
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
       `,${[...parked].join()},`,
+      head.incarnation,
+      forks,
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
     ]
     const reply = await this.breaker.run(

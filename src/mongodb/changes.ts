@@ -1,5 +1,6 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
+import { nextHistory, type StoredHistory } from '../core/histories.js'
 import {
   type AppliedOperation,
   findOperation,
@@ -28,6 +29,10 @@ export interface Application {
   operations: readonly { id: string; version: number; updatedAtMs: number }[]
   /** What is stored in them: some fields, all of a session that begins with them, or its end. */
   kind: 'fields' | 'session' | 'deletion'
+  /** Of a heal, which is the first of the operations: as of `Commit`. */
+  fork?: Commit['fork']
+  /** The history that the session has in the other database; by default it follows from the operations. */
+  history?: StoredHistory | undefined
   /** Refuse them with `FencedError` when a later owner has the session: only their writer still has them. */
   isOwn?: boolean | undefined
 }
@@ -52,25 +57,31 @@ export function decideCommit(
   commit: Commit,
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<CommitResult> {
-  const { operationId, fencingToken, above = 0, step = 1 } = commit
+  const { operationId, fencingToken, above = 0, step = 1, fork } = commit
   const applied = findOperation(document?.ops, operationId)
   // One that another database gave its version may have come too late to count.
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
-  if (isInTime) return { result: toResult(applied.version, applied.updatedAtMs) }
+  if (isInTime) return { result: toResult({ ...head, ...applied }) }
   checkGuard(sessionId, head, commit)
-  if (isNothing(head, commit)) return { result: toResult(head.version, head.updatedAtMs) }
+  if (isNothing(head, commit)) return { result: toResult(head) }
   const version = Math.max(head.version, above) + step
   // Who still owns an expired session brings it back whole; for anyone else it begins anew.
   const goesOn = head.exists || (isExpired && fencingToken !== undefined)
+  const history = nextHistory(
+    { incarnation: head.incarnation, forks: document?.forks ?? '' },
+    { operationId, begins: !goesOn, fork, before: head.version, version },
+  )
+  const since = fork === undefined ? version : fork.at + 1 // what a heal writes keeps its versions
   return {
-    result: toResult(version, nowMs),
+    result: toResult({ version, updatedAtMs: nowMs, incarnation: history.incarnation }),
     head: {
       session: sessionId,
       v: version,
       fence: Math.max(head.fence, fencingToken ?? 0),
       updatedAt: new Date(nowMs),
-      since: goesOn && document ? document.since : version,
+      since: goesOn && document ? document.since : since,
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
+      ...history,
       ...lifetime.from(nowMs, document),
     },
   }
@@ -112,9 +123,10 @@ export function decideClaim(
  */
 export function decideApplication(
   { document, head, isExpired }: Found,
-  { version, fencingToken, operations, kind, isOwn }: Application,
+  application: Application,
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<Applied> {
+  const { version, fencingToken, operations, kind, isOwn } = application
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
   const unknown = operations.filter(({ id }) => findOperation(ops, id) === undefined)
   const goesOn = head.exists || isExpired
@@ -169,10 +181,23 @@ export function decideApplication(
       since: begins ? version : since,
       isPart: result.isPart || (isLate && document?.isPart) || undefined,
       ops: noted,
+      ...(isLate ? {} : historyAfter(document, application)),
       // As long as from the moment of the write, however long it has been on its way.
       ...(isLate ? {} : lifetime.from(Math.min(nowMs, Math.max(...instants)), document)),
     },
   }
+}
+
+function historyAfter(
+  document: HeadDocument | undefined,
+  { history, kind, fork, operations: [first] }: Application,
+): Partial<StoredHistory> {
+  if (history) return history
+  const begins = kind === 'session'
+  if (first === undefined || (!begins && fork === undefined)) return {}
+  const { incarnation = '', forks = '', v: before = 0 } = document ?? {}
+  const step = { operationId: first.id, begins, fork, before, version: first.version }
+  return nextHistory({ incarnation, forks }, step)
 }
 
 /** So that the owners of lower tokens are refused, whatever database gave the token. */
@@ -187,8 +212,8 @@ export function decideBar({ document }: Found, token: number): Change<void> {
   return { result: undefined, head: { barredBelow: token } }
 }
 
-function toResult(version: number, updatedAtMs: number): CommitResult {
-  return { version, updatedAtMs, durability: 'durable' }
+function toResult({ version, updatedAtMs, incarnation }: Omit<CommitResult, 'durability'>): CommitResult {
+  return { version, updatedAtMs, incarnation, durability: 'durable' }
 }
 
 /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */

@@ -1,3 +1,4 @@
+import { SessionIncompleteError } from '../core/errors.js'
 import type { Head } from '../core/store.js'
 
 /**
@@ -19,6 +20,9 @@ export interface HeadDocument {
   isPart?: true | undefined
   /** The last operations that were applied, as core/operation-ids.ts writes them. */
   ops: string
+  /** These two as core/histories.ts has them; missing in sessions of earlier releases. */
+  incarnation?: string | undefined
+  forks?: string | undefined
   endsAt?: Date | undefined
   /** Every field of the session is kept until then at the least; without it, for ever. */
   keptUntil?: Date | undefined
@@ -41,6 +45,8 @@ export type Intent =
 export interface IntentWrite {
   at: string
   data?: Buffer
+  /** The version that the field takes; default that of the intent. */
+  v?: number
 }
 
 export interface ChainDocument {
@@ -72,11 +78,30 @@ export interface Found {
 
 export function toFound(document: HeadDocument | undefined, nowMs: number): Found {
   if (document === undefined) {
-    return { document, isExpired: false, head: { exists: false, version: 0, fence: 0, updatedAtMs: 0 } }
+    const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '' }
+    return { document, isExpired: false, head }
   }
-  const { session, v: version, fence, updatedAt, endsAt } = document
+  const { session, v: version, fence, updatedAt, endsAt, incarnation = '' } = document
   const isExpired = session !== undefined && endsAt != null && endsAt.getTime() <= nowMs
   const exists = session !== undefined && !isExpired
   const part = document.isPart ? { isPart: true } : {}
-  return { document, isExpired, head: { exists, version, fence, updatedAtMs: updatedAt.getTime(), ...part } }
+  const updatedAtMs = updatedAt.getTime()
+  return { document, isExpired, head: { exists, version, fence, updatedAtMs, incarnation, ...part } }
+}
+
+/**
+ * As the owner with this token finds it: a session that has expired still exists to it, as long as all of it is kept.
+ * Throws `SESSION_INCOMPLETE` after that.
+ */
+export function toOwned(
+  found: Found,
+  sessionId: string,
+  fencingToken: number | undefined,
+  nowMs: number,
+): Found {
+  const { document, isExpired, head } = found
+  if (!isExpired || fencingToken === undefined || fencingToken < head.fence) return found
+  const { keptUntil } = document ?? {}
+  if (keptUntil != null && keptUntil.getTime() <= nowMs) throw new SessionIncompleteError({ sessionId })
+  return { ...found, head: { ...head, exists: true } }
 }

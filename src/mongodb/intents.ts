@@ -29,7 +29,8 @@ export function toIntentWrites(names: DocumentNames, writes: readonly FieldWrite
     }
     names.of(write) // refuses what is too long
     const at = toSuffix(write)
-    return bytes === null ? { at } : { at, data: toBuffer(bytes) }
+    const v = write.version === undefined ? {} : { v: write.version }
+    return bytes === null ? { at, ...v } : { at, data: toBuffer(bytes), ...v }
   })
   return sorted.sort((a, b) => (a.at < b.at ? -1 : 1))
 }
@@ -102,7 +103,7 @@ export async function applyIntent(
   const { intent, keptUntil } = head
   if (intent === undefined) return
   const goneAt = new Date(nowMs + GONE_MS)
-  const updates = writes.map(write => toUpdate(names, intent.v, write, keptUntil, goneAt))
+  const updates = writes.map(write => toUpdate(names, write.v ?? intent.v, write, keptUntil, goneAt))
   try {
     // In order, and the intent last: when it is gone from the head, all fields are there.
     for (const bulk of toBulks([...updates, clearing(head)])) {
@@ -173,8 +174,11 @@ function toUpdate(
 }
 
 /** Of this head only: another process may have completed the intent, and a later write put its own in its place. */
-function clearing({ _id, v, late }: HeadDocument): UpdateOne {
-  return { filter: { _id, v, late: late ?? null }, update: { $unset: { intent: '' } } }
+function clearing({ _id, v, incarnation, late }: HeadDocument): UpdateOne {
+  return {
+    filter: { _id, v, incarnation: incarnation ?? null, late: late ?? null },
+    update: { $unset: { intent: '' } },
+  }
 }
 
 async function clear(send: Send, head: HeadDocument): Promise<void> {

@@ -1,6 +1,7 @@
 import { Calls } from '../core/calls.js'
 import { hasCode } from '../core/errors.js'
 import { checkGuard } from '../core/guard.js'
+import { parseForks } from '../core/histories.js'
 import type { Logger } from '../core/logger.js'
 import { onceWithin, withRetry } from '../core/retry.js'
 import {
@@ -12,6 +13,7 @@ import {
   type Deletion,
   type Field,
   type FieldWrite,
+  type HistoryResult,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -30,7 +32,7 @@ import {
   decideFence,
 } from './changes.js'
 import { DocumentNames, parseSuffix } from './document-names.js'
-import { toFound } from './documents.js'
+import { type Found, toFound, toOwned } from './documents.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
@@ -58,6 +60,8 @@ export interface WholeSession extends SnapshotResult {
   isVacant: boolean
   /** As core/operation-ids.ts writes them. */
   ops: string
+  /** As core/histories.ts writes them. */
+  forks: string
   /** `null` is never. */
   endsAtMs: number | null
 }
@@ -83,14 +87,14 @@ export class MongoBackend implements Backend {
     this.#writer = new SessionWriter(collection, this.#send, timeoutMs, this.#now)
   }
 
-  read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const ids = fields.map(field => names.of(field))
       const isShort = ids.reduce((sum, id) => sum + id.length, 0) < MAX_NAMES_BYTES
       const which = isShort ? { $in: [names.head, ...ids] } : names.all
       const found = await this.#read(names, which)
-      const { head } = await this.#writer.toFound(names, found.head)
+      const { head } = await this.#findAs(names, found, fencingToken)
       return { head, values: ids.map(id => (head.exists ? found.fields.get(id)?.data : undefined)) }
     })
   }
@@ -102,6 +106,18 @@ export class MongoBackend implements Backend {
       const { head } = await this.#writer.toFound(names, found.head)
       if (!head.exists) return { head, fields: [] }
       return { head, fields: toStoredFields(names, found) }
+    })
+  }
+
+  /** From deleted fields, too: what another process has deleted since counts as written. */
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const found = await this.#read(names, names.all, { data: 0 })
+      const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
+      const { head, document } = await this.#writer.toFound(names, found.head)
+      const versions = fields.map(field => versionOf(names.of(field)))
+      return { head, forks: parseForks(document?.forks ?? ''), versions }
     })
   }
 
@@ -191,7 +207,8 @@ export class MongoBackend implements Backend {
       const isVacant = document?.session === undefined
       const fields = isVacant ? [] : toStoredFields(names, found)
       const endsAtMs = document?.endsAt?.getTime() ?? null
-      return { head, fields, ops: document?.ops ?? '', endsAtMs, isVacant }
+      const { ops = '', forks = '' } = document ?? {}
+      return { head, fields, ops, forks, endsAtMs, isVacant }
     })
   }
 
@@ -233,11 +250,11 @@ export class MongoBackend implements Backend {
     })
   }
 
-  listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+  listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })
-      const { head } = await this.#writer.toFound(names, found.head)
+      const { head } = await this.#findAs(names, found, fencingToken)
       if (!head.exists) return []
       const fields = [...found.fields.keys()].sort().map(id => parseSuffix(names.suffixOf(id)))
       return type === undefined ? fields : fields.filter(field => field.type === type)
@@ -265,6 +282,15 @@ export class MongoBackend implements Backend {
   ): Promise<SessionDocuments> {
     const { isSharded } = this.#collection
     return readSession(this.#send, names, { ids, projection, isSharded })
+  }
+
+  async #findAs(
+    names: DocumentNames,
+    { head }: SessionDocuments,
+    fencingToken: number | undefined,
+  ): Promise<Found> {
+    const found = await this.#writer.toFound(names, head)
+    return toOwned(found, names.sessionId, fencingToken, this.#now())
   }
 
   /** One call, from its first command to its last. */

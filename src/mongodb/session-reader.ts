@@ -16,6 +16,8 @@ export interface SessionDocuments {
   head: HeadDocument | undefined
   /** Fields that exist, by `_id`. Without a head: what a partial restore has left. */
   fields: Map<string, FieldDocument>
+  /** Fields that have been deleted, and left-overs of an earlier life of the session. */
+  gone: ReadonlyMap<string, FieldDocument>
 }
 
 export interface Reading {
@@ -52,14 +54,14 @@ export async function readSession(
       continue
     }
     for (const field of changed) fields.set(field._id, field)
-    if (head === undefined) return { head, fields: existing(fields, 0) }
+    if (head === undefined) return toDocuments(head, fields)
     const isOvertaken = changed.some(field => field.v > head.v)
     const writes = isOvertaken ? undefined : await loadWrites(send, names, head.intent)
     if (writes !== undefined) {
-      for (const { at, data } of writes) overlay(fields, names.ofSuffix(at), head.intent?.v ?? 0, data)
-      return { head, fields: existing(fields, head.since) }
+      for (const { at, data, v = head.intent?.v ?? 0 } of writes) overlay(fields, names.ofSuffix(at), v, data)
+      return toDocuments(head, fields)
     }
-    since = head.v
+    since = isOvertaken ? head.v : 0 // a heal writes fields of earlier versions than its own
     await sleep(Math.random() * Math.min(readings, MAX_PAUSE_MS))
   }
   const { sessionId } = names
@@ -78,7 +80,12 @@ function overlay(fields: Map<string, FieldDocument>, _id: string, v: number, dat
   fields.set(_id, data === undefined ? { _id, v, gone: true } : { _id, v, data })
 }
 
-function existing(fields: Map<string, FieldDocument>, since: number): Map<string, FieldDocument> {
-  for (const [name, { v, gone }] of fields) if (gone || v < since) fields.delete(name)
-  return fields
+function toDocuments(head: HeadDocument | undefined, fields: Map<string, FieldDocument>): SessionDocuments {
+  const gone = new Map<string, FieldDocument>()
+  for (const [name, field] of fields) {
+    if (!field.gone && field.v >= (head?.since ?? 0)) continue
+    fields.delete(name)
+    gone.set(name, field)
+  }
+  return { head, fields, gone }
 }

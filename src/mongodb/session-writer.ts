@@ -124,10 +124,11 @@ export class SessionWriter {
     const $unset = Object.fromEntries(differing.filter(([, value]) => value === undefined))
     if (document === undefined) return this.#insert({ _id, ...$set })
     if (differing.length === 0) return true
-    const { v, late = null, fence, barredBelow = null, endsAt = null, keptUntil = null } = document
-    const { matchedCount } = await this.#send(documents =>
-      documents.updateOne({ _id, v, late, fence, barredBelow, endsAt, keptUntil }, { $set, $unset }),
-    )
+    // A version alone may be another's, of a history that began when the database went back.
+    const { v, incarnation = null, late = null, fence, barredBelow = null } = document
+    const { endsAt = null, keptUntil = null } = document
+    const found = { _id, v, incarnation, late, fence, barredBelow, endsAt, keptUntil }
+    const { matchedCount } = await this.#send(documents => documents.updateOne(found, { $set, $unset }))
     return matchedCount === 1
   }
 

@@ -9,6 +9,7 @@ import {
   type Field,
   type Guard,
   type Head,
+  type HistoryResult,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -17,7 +18,7 @@ import {
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
 import { toStoreError } from './redis-errors.js'
-import { toClaim, toFields, toSnapshot, toValues } from './replies.js'
+import { toClaim, toFields, toHistory, toSnapshot, toValues } from './replies.js'
 import { GRACE_MS, orNone, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
 import type { Argument, Reply, Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
@@ -28,7 +29,7 @@ const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
 /** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
 const MAX_SPOILT = 3
-const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt'] as const
+const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@incarnation'] as const
 
 export interface RedisBackendOptions {
   connection: RedisConnection
@@ -59,15 +60,29 @@ export class RedisBackend implements Backend {
     this.#scripts = new SessionScripts({ names, calls: this.#calls, now })
   }
 
-  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+  async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
     const isOfKeys = fields.length > 0 && fields.every(field => field.type !== CREDS_FIELD.type)
-    return (isOfKeys && (await this.#readKeys(sessionId, fields))) || this.#readExactly(sessionId, fields)
+    const read = isOfKeys ? await this.#readKeys(sessionId, fields) : undefined
+    return read ?? this.#readExactly(sessionId, fields, fencingToken)
+  }
+
+  /** In pages: a write that comes between is found out by the heal, which expects the version of the first. */
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    const names = fields.map(fieldName)
+    const ask = async (page: readonly string[]) =>
+      toHistory(await this.#run('history', sessionId, page), page)
+    const first = await ask(names.slice(0, PAGE_SIZE))
+    const versions = [...first.versions]
+    for (let from = PAGE_SIZE; from < names.length; from += PAGE_SIZE) {
+      versions.push(...(await ask(names.slice(from, from + PAGE_SIZE))).versions)
+    }
+    return { ...first, versions }
   }
 
   async readAll(sessionId: string): Promise<SnapshotResult> {
     for (let spoilt = 0; ; spoilt++) {
       const most = spoilt < MAX_SPOILT ? MAX_WHOLE : Number.MAX_SAFE_INTEGER
-      const { head, creds, fields } = toSnapshot(await this.#run('read', sessionId, [most]))
+      const { head, creds, fields } = toSnapshot(await this.#run('read', sessionId, ['', most]))
       const found = fields ?? (await this.#readPages(sessionId, head))
       if (found === undefined) continue
       const first = creds === undefined ? [] : [{ ...CREDS_FIELD, bytes: creds }]
@@ -77,8 +92,8 @@ export class RedisBackend implements Backend {
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
-    const [, version, updatedAtMs] = reply as [1, number, number]
-    return { version, updatedAtMs, durability: 'durable' }
+    const [, version, updatedAtMs, , , incarnation] = reply as [1, number, number, number, number, Buffer]
+    return { version, updatedAtMs, incarnation: String(incarnation), durability: 'durable' }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
@@ -111,8 +126,8 @@ export class RedisBackend implements Backend {
     return this.#send(() => listSessions(this.#connection.client, this.#names, exists, limit, cursor))
   }
 
-  async listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
-    const { head } = await this.#readExactly(sessionId, [])
+  async listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
+    const { head } = await this.#readExactly(sessionId, [], fencingToken)
     if (!head.exists) return []
     const names = await this.#send(() => this.#connection.client.hkeys(this.#names.of(sessionId)[1]))
     const fields = names.map(parseFieldName).filter(field => field !== undefined)
@@ -139,22 +154,27 @@ export class RedisBackend implements Backend {
     const reply = await this.#send(() =>
       this.#connection.client.hmgetBuffer(key, [...HEAD_FIELDS, ...fields.map(fieldName)]),
     )
-    const [version, fence, updatedAt, expiresAt] = reply
+    const [version, fence, updatedAt, expiresAt, incarnation] = reply
     if (!version || this.#isPast(expiresAt)) return undefined
     const head = {
       exists: true,
       version: Number(version),
       fence: Number(fence),
       updatedAtMs: Number(updatedAt),
+      incarnation: String(incarnation ?? ''),
     }
     return { head, values: reply.slice(HEAD_FIELDS.length).map(value => value ?? undefined) }
   }
 
   /** By the server's clock, with the creds, and an error for half a session. */
-  async #readExactly(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+  async #readExactly(
+    sessionId: string,
+    fields: readonly Field[],
+    fencingToken?: number,
+  ): Promise<ReadResult> {
     const ofKeys = fields.filter(field => field.type !== CREDS_FIELD.type)
     const { head, creds, values } = toValues(
-      await this.#run('read', sessionId, ['', ...ofKeys.map(fieldName)]),
+      await this.#run('read', sessionId, [orNone(fencingToken), '', ...ofKeys.map(fieldName)]),
     )
     const found = values.values()
     const take = (field: Field) =>

@@ -1,4 +1,5 @@
-import type { BackendClaim, Head, StoredField } from '../core/store.js'
+import { parseForks } from '../core/histories.js'
+import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/store.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
 
@@ -9,38 +10,79 @@ type ReadReply = [
   version: number,
   fence: number,
   updatedAt: number,
+  incarnation: Buffer,
   creds: Buffer | null,
   fields: (Buffer | null)[] | null,
 ]
 
-function toHead([, exists, version, fence, updatedAtMs]: ReadReply): Head {
-  return { exists: exists === 1, version, fence, updatedAtMs }
+/** What lua/history.lua returns. */
+type HistoryReply = [
+  1,
+  exists: number,
+  version: number,
+  fence: number,
+  updatedAt: number,
+  incarnation: Buffer,
+  forks: Buffer,
+  journal: Buffer,
+  isThere: number[],
+]
+
+type HeadReply = [
+  1,
+  exists: number,
+  version: number,
+  fence: number,
+  updatedAt: number,
+  incarnation: Buffer,
+  ...unknown[],
+]
+
+function toHead([, exists, version, fence, updatedAtMs, incarnation]: HeadReply): Head {
+  return { exists: exists === 1, version, fence, updatedAtMs, incarnation: String(incarnation) }
+}
+
+/** Of lua/history.lua. `names`: those of the fields that were asked for. */
+export function toHistory(reply: Reply, names: readonly string[]): HistoryResult {
+  const found = reply as HistoryReply
+  const [, , , , , , forks, journal, isThere] = found
+  const text = String(journal)
+  const isKnown = text !== '' && !text.endsWith('*')
+  const [, ...parts] = text.split('\0')
+  const written = new Map<string, number>()
+  for (let i = 0; i + 1 < parts.length; i += 2) written.set(parts[i] as string, Number(parts[i + 1]))
+  const versionOf = (name: string, i: number) => {
+    if (isKnown) return written.get(name) ?? 0
+    return isThere[i] === 1 ? undefined : 0
+  }
+  return { head: toHead(found), forks: parseForks(String(forks)), versions: names.map(versionOf) }
 }
 
 /** Of lua/claim.lua. */
 export function toClaim(reply: Reply): BackendClaim {
-  const [, fencingToken, exists, version, updatedAtMs, creds] = reply as [
+  const [, fencingToken, exists, version, updatedAtMs, incarnation, creds] = reply as [
     1,
     number,
     number,
     number,
     number,
+    Buffer,
     Buffer | null,
   ]
-  const head = { exists: exists === 1, version, fence: fencingToken, updatedAtMs }
+  const head = toHead([1, exists, version, fencingToken, updatedAtMs, incarnation])
   return { fencingToken, head, creds: creds ?? undefined }
 }
 
 export function toValues(reply: Reply) {
   const read = reply as ReadReply
-  return { head: toHead(read), creds: read[5] ?? undefined, values: read[6] ?? [] }
+  return { head: toHead(read), creds: read[6] ?? undefined, values: read[7] ?? [] }
 }
 
 /** Without `fields`: there are more than may be read at once. */
 export function toSnapshot(reply: Reply) {
   const read = reply as ReadReply
-  const fields = read[6] === null ? undefined : [...toFields(read[6] as Buffer[]).values()]
-  return { head: toHead(read), creds: read[5] ?? undefined, fields } as const
+  const fields = read[7] === null ? undefined : [...toFields(read[7] as Buffer[]).values()]
+  return { head: toHead(read), creds: read[6] ?? undefined, fields } as const
 }
 
 /** Names and values in turn → fields by name. */

@@ -19,7 +19,7 @@ export function toCommitInput(
   ttlMs: number | null,
   entry: EntryInput = NO_ENTRY,
 ): Argument[] {
-  const { writes, operationId, above } = commit
+  const { writes, operationId } = commit
   const creds = writes.find(write => write.type === CREDS_FIELD.type)
   const ofKeys = writes.filter(write => write !== creds)
   const deletes = ofKeys.filter(write => write.bytes === null)
@@ -28,7 +28,7 @@ export function toCommitInput(
   return [
     operationId,
     ...toConditions(commit),
-    orNone(above),
+    toHeal(commit),
     orNone(ttlMs),
     GRACE_MS,
     creds === undefined ? 'keep' : creds.bytes === null ? 'drop' : 'set',
@@ -53,6 +53,17 @@ export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: num
 export const orNone = (value: number | null | undefined): number | '' => value ?? ''
 
 /** In the order in which the scripts take them. */
-function toConditions({ fencingToken, seenVersion, expectedVersion, belowVersion }: Guard): Argument[] {
-  return [fencingToken, seenVersion, expectedVersion, belowVersion].map(orNone)
+function toConditions(guard: Guard): Argument[] {
+  const { fencingToken, seenVersion, seenIncarnation = '', expectedVersion, belowVersion } = guard
+  const isKnown = seenVersion !== undefined && seenIncarnation !== ''
+  const seen = isKnown ? `${seenVersion} ${seenIncarnation}` : orNone(seenVersion)
+  return [orNone(fencingToken), seen, orNone(expectedVersion), orNone(belowVersion)]
+}
+
+/** What lua/commit.lua takes of a heal. */
+function toHeal({ above, fork, writes }: Commit): Argument {
+  if (above === undefined) return ''
+  const replayed = writes.filter(({ version }) => version !== undefined)
+  const journal = replayed.map(write => `\0${fieldName(write)}\0${write.version}`).join('')
+  return `${above} ${fork?.at ?? ''} ${fork?.from ?? ''}\n${journal}`
 }

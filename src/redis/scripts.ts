@@ -2,6 +2,7 @@ import type { RedisClient } from './client.js'
 import claim from './lua/claim.lua'
 import commit from './lua/commit.lua'
 import remove from './lua/delete.lua'
+import history from './lua/history.lua'
 import lease from './lua/lease.lua'
 import read from './lua/read.lua'
 import session from './lua/session.lua'
@@ -15,7 +16,7 @@ export type Argument = string | number | Uint8Array
 export type Reply = [1, ...unknown[]] | [0, reason: Buffer, actual: number]
 export type RunScript = (keys: readonly (string | undefined)[], input: readonly Argument[]) => Promise<Reply>
 
-const SOURCES = { commit, delete: remove, claim, lease, touch, read }
+const SOURCES = { commit, delete: remove, claim, lease, touch, read, history }
 export type Scripts = Record<keyof typeof SOURCES, RunScript>
 
 /** Those of every store on Redis. */

@@ -36,6 +36,8 @@ const MIGRATIONS: readonly string[] = [
   `,
   // When the exclusive lease ends; NULL where there is none. SQLite keeps the text: no comment may stand in it.
   'ALTER TABLE session ADD COLUMN lease_until INTEGER',
+  // The history of the session: see core/histories.ts.
+  'ALTER TABLE session ADD COLUMN incarnation TEXT; ALTER TABLE session ADD COLUMN forks TEXT',
 ]
 
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */

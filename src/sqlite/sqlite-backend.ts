@@ -1,5 +1,6 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
+import { nextHistory, parseForks } from '../core/histories.js'
 import { findOperation, noteOperation } from '../core/operation-ids.js'
 import {
   type Backend,
@@ -10,6 +11,7 @@ import {
   type Deletion,
   type Field,
   type Head,
+  type HistoryResult,
   type ReadResult,
   type SessionPage,
   type SnapshotResult,
@@ -56,9 +58,9 @@ export class SqliteBackend implements Backend {
     this.#now = now
   }
 
-  async read(sessionId: string, fields: readonly Field[]): Promise<ReadResult> {
+  async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
     return this.#connection.read(statements => {
-      const { row, head } = this.#find(statements, sessionId)
+      const { row, head } = this.#find(statements, sessionId, fencingToken)
       const values = fields.map(field =>
         row && head.exists ? statements.getField(row.key, field) : undefined,
       )
@@ -73,14 +75,22 @@ export class SqliteBackend implements Backend {
     })
   }
 
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    return this.#connection.read(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      const versions = fields.map(field => (row && statements.fieldVersion(row.key, field)) ?? 0)
+      return { head, forks: parseForks(row?.forks ?? ''), versions }
+    })
+  }
+
   commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     return this.#write(statements => {
       const found = this.#find(statements, sessionId)
       const { row, head } = found
       const applied = findOperation(row?.operation, commit.operationId)
-      if (applied) return toResult(applied.version, applied.updatedAtMs)
+      if (applied) return toResult({ ...head, ...applied })
       checkGuard(sessionId, head, commit)
-      if (isNothing(head, commit)) return toResult(head.version, head.updatedAtMs)
+      if (isNothing(head, commit)) return toResult(head)
       return this.#apply(statements, sessionId, found, commit)
     })
   }
@@ -110,6 +120,8 @@ export class SqliteBackend implements Backend {
         vacant_since: head.exists ? null : this.#now(),
         operation: row?.operation ?? null,
         lease_until: this.#endOf(leaseMs),
+        incarnation: row?.incarnation ?? null,
+        forks: row?.forks ?? null,
       }
       if (row) statements.updateSession({ ...next, key: row.key })
       else statements.insertSession(sessionId, next)
@@ -141,9 +153,9 @@ export class SqliteBackend implements Backend {
     return { sessionIds, cursor: rows.length < limit ? null : (sessionIds.at(-1) ?? null) }
   }
 
-  async listFields(sessionId: string, type: string | undefined): Promise<Field[]> {
+  async listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.#connection.read(statements => {
-      const { row, head } = this.#find(statements, sessionId)
+      const { row, head } = this.#find(statements, sessionId, fencingToken)
       return row && head.exists ? statements.listFields(row.key, type) : []
     })
   }
@@ -165,18 +177,25 @@ export class SqliteBackend implements Backend {
     return this.#connection.write(this.#busyTimeoutMs, run)
   }
 
-  #find(statements: Statements, sessionId: string): Found {
+  /** `fencingToken`: of the owner who asks; to it an expired session still exists. */
+  #find(statements: Statements, sessionId: string, fencingToken = -1): Found {
     const row = statements.findSession(sessionId)
     const { version, fence } = row ?? statements.floor()
     const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= this.#now()
-    const exists = row !== undefined && row.vacant_since === null && !isExpired
-    return { row, isExpired, head: { exists, version, fence, updatedAtMs: row?.updated_at ?? 0 } }
+    const exists = row !== undefined && row.vacant_since === null && (!isExpired || fencingToken >= fence)
+    const incarnation = row?.incarnation ?? ''
+    return {
+      row,
+      isExpired,
+      head: { exists, version, fence, updatedAtMs: row?.updated_at ?? 0, incarnation },
+    }
   }
 
   #apply(statements: Statements, sessionId: string, found: Found, commit: Commit): CommitResult {
     const { row, head, isExpired } = found
     // Who still owns an expired session brings it back whole; for anyone else it begins anew.
-    if (row && isExpired && commit.fencingToken === undefined) statements.deleteFields(row.key)
+    const begins = !head.exists && !(isExpired && commit.fencingToken !== undefined)
+    if (row && isExpired && begins) statements.deleteFields(row.key)
     const updatedAtMs = this.#now()
     const version = Math.max(head.version, commit.above ?? 0) + 1
     const applied = { id: commit.operationId, version, updatedAtMs }
@@ -188,14 +207,18 @@ export class SqliteBackend implements Backend {
       vacant_since: null,
       operation: noteOperation(row?.operation, applied),
       lease_until: row?.lease_until ?? null,
+      ...nextHistory(
+        { incarnation: head.incarnation, forks: row?.forks ?? '' },
+        { ...commit, fork: commit.fork, begins, before: head.version, version },
+      ),
     }
     const key = row?.key ?? statements.insertSession(sessionId, next)
     if (row) statements.updateSession({ ...next, key })
     for (const write of commit.writes) {
       if (write.bytes === null) statements.deleteField(key, write)
-      else statements.putField(key, write, next.version, write.bytes)
+      else statements.putField(key, write, write.version ?? version, write.bytes)
     }
-    return toResult(next.version, updatedAtMs)
+    return toResult({ version, updatedAtMs, incarnation: next.incarnation })
   }
 
   /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
@@ -237,6 +260,6 @@ export class SqliteBackend implements Backend {
   }
 }
 
-function toResult(version: number, updatedAtMs: number): CommitResult {
-  return { version, updatedAtMs, durability: 'durable' }
+function toResult({ version, updatedAtMs, incarnation }: Omit<CommitResult, 'durability'>): CommitResult {
+  return { version, updatedAtMs, incarnation, durability: 'durable' }
 }

@@ -11,6 +11,9 @@ export interface SessionRow {
   /** The last ones that were applied: see core/operation-ids. */
   operation: string | null
   lease_until: number | null
+  /** These two as core/histories.ts has them; `NULL` in sessions of earlier releases. */
+  incarnation: string | null
+  forks: string | null
 }
 
 export interface Floor {
@@ -29,15 +32,17 @@ export type Statements = ReturnType<typeof prepareStatements>
 /** Every statement there is, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
 export function prepareStatements(database: SqliteDatabase) {
   const findSession = database.prepare(
-    'SELECT key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until FROM session WHERE id = ?',
+    `SELECT key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks
+     FROM session WHERE id = ?`,
   )
   const insertSession = database.prepare(
-    `INSERT INTO session (id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO session
+       (id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const updateSession = database.prepare(
     `UPDATE session SET version = ?, fence = ?, updated_at = ?, expires_at = ?, vacant_since = ?, operation = ?,
-       lease_until = ?
+       lease_until = ?, incarnation = ?, forks = ?
      WHERE key = ?`,
   )
   const setLease = database.prepare('UPDATE session SET lease_until = ? WHERE key = ?')
@@ -48,6 +53,7 @@ export function prepareStatements(database: SqliteDatabase) {
   )
   const listExpired = database.prepare('SELECT * FROM session WHERE expires_at <= ? AND vacant_since IS NULL')
 
+  const fieldVersion = database.prepare('SELECT version FROM field WHERE session = ? AND type = ? AND id = ?')
   const getField = database.prepare('SELECT bytes FROM field WHERE session = ? AND type = ? AND id = ?')
   const allFields = database.prepare('SELECT type, id, bytes FROM field WHERE session = ?')
   const putField = database.prepare(
@@ -73,13 +79,11 @@ export function prepareStatements(database: SqliteDatabase) {
   return {
     findSession: (id: string) => findSession.get(id) as SessionRow | undefined,
     insertSession(id: string, row: Omit<SessionRow, 'key'>): number {
-      const { version, fence, updated_at, expires_at, vacant_since, operation, lease_until } = row
-      insertSession.run(id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until)
+      insertSession.run(id, ...valuesOf(row))
       return (findSession.get(id) as SessionRow).key
     },
     updateSession(row: SessionRow): void {
-      const { key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until } = row
-      updateSession.run(version, fence, updated_at, expires_at, vacant_since, operation, lease_until, key)
+      updateSession.run(...valuesOf(row), row.key)
     },
     setLease: (key: number, leaseUntil: number | null) => void setLease.run(leaseUntil, key),
     setExpiry: (key: number, expiresAt: number | null) => void setExpiry.run(expiresAt, key),
@@ -87,6 +91,8 @@ export function prepareStatements(database: SqliteDatabase) {
       listSessions.all(after, nowMs, limit) as { id: string }[],
     listExpired: (nowMs: number) => listExpired.all(nowMs) as SessionRow[],
 
+    fieldVersion: (session: number, { type, id }: Field) =>
+      (fieldVersion.get(session, type, id) as { version: number } | undefined)?.version,
     getField: (session: number, { type, id }: Field) =>
       (getField.get(session, type, id) as { bytes: Uint8Array } | undefined)?.bytes,
     allFields: (session: number) =>
@@ -107,6 +113,13 @@ export function prepareStatements(database: SqliteDatabase) {
     deleteVacant: (vacantUntilMs: number) => void deleteVacant.run(vacantUntilMs),
     ping: () => void ping.get(),
   }
+}
+
+/** In the order of the columns, without the key. */
+function valuesOf(row: Omit<SessionRow, 'key'>): (string | number | null)[] {
+  const { version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks } =
+    row
+  return [version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks]
 }
 
 /** libsql 0.5 gives Buffers from `get` and ArrayBuffers from `all`. */

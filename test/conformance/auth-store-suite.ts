@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { describeConcurrency } from './auth-store/concurrency.js'
+import { describeForks } from './auth-store/forks.js'
 import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
 import { describeRewinds } from './auth-store/rewinds.js'
 import { describeSecrecy } from './auth-store/secrecy.js'
@@ -28,5 +29,6 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeConcurrency(create)
     describeSecrecy(create)
     describeRewinds(create)
+    describeForks(create)
   })
 }

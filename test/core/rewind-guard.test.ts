@@ -25,7 +25,11 @@ test('what is written again after a rewind does not come over what was written m
   const writes = (text: string) => [{ ...KEY, bytes: Buffer.from(text) }]
   const creds = [{ ...CREDS_FIELD, bytes: Buffer.from('creds') }]
   await raw.commit('s', { operationId: '1', writes: creds })
-  guard.noteCommit('s', { version: 10, updatedAtMs: 1, durability: 'durable' }, writes('old'))
+  guard.noteCommit(
+    's',
+    { version: 10, updatedAtMs: 1, incarnation: '1', durability: 'durable' },
+    writes('old'),
+  )
 
   backend.loseAnswers('commit')
   const read = guard.read('read', 's', () => backend.read('s', [KEY]))
@@ -38,5 +42,6 @@ test('what is written again after a rewind does not come over what was written m
   gate.open()
 
   expect((await read).values.map(String)).toEqual(['new'])
-  expect(memory.writesAfter('s', 0).map(({ bytes }) => Buffer.from(bytes ?? []).toString())).toEqual(['new'])
+  const held = memory.writesAfter('s', 0)
+  expect(held.map(({ write }) => Buffer.from(write.bytes ?? []).toString())).toEqual(['new'])
 })

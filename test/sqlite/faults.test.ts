@@ -94,6 +94,8 @@ test('a write that fails half-way takes its batch along, and leaves nothing', as
     vacant_since: null,
     operation: null,
     lease_until: null,
+    incarnation: null,
+    forks: null,
   }
   const failing = connection.write(1000, statements => {
     statements.insertSession('t', row)

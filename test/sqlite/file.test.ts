@@ -58,7 +58,9 @@ test('a file of schema 1 is migrated, with what is in it', async () => {
   await before.set('s', { creds: { registrationId: 7 } })
   await before.close()
   await withDatabase(path, database => {
-    database.exec('ALTER TABLE session DROP COLUMN lease_until')
+    for (const column of ['lease_until', 'incarnation', 'forks']) {
+      database.exec(`ALTER TABLE session DROP COLUMN ${column}`)
+    }
     database.exec('PRAGMA user_version = 1')
   })
   const store = await createSqliteStore({ path })

@@ -5,7 +5,8 @@
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
 -- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
 -- ARGV[10] 'session' or 'vacant'                      ARGV[11] the creds' envelope, or '' for none
--- ARGV[12] ',version,version,' of entries that cannot be applied     ARGV[13…] names and envelopes of the fields
+-- ARGV[12] ',version,version,' of entries that cannot be applied
+-- ARGV[13] incarnation      ARGV[14] forks               ARGV[15…] names and envelopes of the fields
 --
 -- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or another write waits that MongoDB
 -- does not have.
@@ -20,7 +21,7 @@ version, fence = math.max(version, tonumber(ARGV[3])), math.max(fence, tonumber(
 updatedAt = tonumber(ARGV[5])
 redis.call('DEL', credsKey, keysKey)
 redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
-  'ops', ARGV[8])
+  'ops', ARGV[8], 'incarnation', ARGV[13], 'forks', ARGV[14])
 if leaseUntil then redis.call('HSET', credsKey, 'leaseUntil', leaseUntil) end
 if ARGV[10] == 'vacant' then
   redis.call('HSET', credsKey, 'vacant', '1')
@@ -28,9 +29,10 @@ if ARGV[10] == 'vacant' then
   return {1, version}
 end
 
-redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt))
+redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt),
+  '@incarnation', ARGV[13])
 if ARGV[11] ~= '' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
-for from = 13, #ARGV, 2000 do
+for from = 15, #ARGV, 2000 do
   redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 1999, #ARGV)))
 end
 if ARGV[6] ~= '' then

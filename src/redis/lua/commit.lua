@@ -2,32 +2,73 @@
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
--- ARGV[7]  the new version is above this one, or ''
+-- ARGV[7]  '', or of a heal: "<above> <at> <from>\n<journal>". The new version is above the first; with `from`, the
+--          session becomes a new incarnation, which goes on from version `at` of that one. Journal: the fields below
+--          that the heal writes, with the versions that they had.
 -- ARGV[8]  life in ms, or '' for ever                              ARGV[9]  grace in ms
 -- ARGV[10]  creds: 'keep', 'set' or 'drop'                          ARGV[11] the creds' envelope, or ''
 -- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  what enqueue() makes an entry of
 -- ARGV[15] number of fields to delete: their names follow, then names and envelopes of those to write
 --
--- Returns {1, version, updatedAt, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 for none, 1 for
+-- After a heal, "@journal" keeps for JOURNAL_MS which version has written what, so that other processes, which notice
+-- later that the session went back, see which of their own writes are older: "+" and then NUL, name, NUL, version for each;
+-- "*" where it is not whole.
+--
+-- Returns {1, version, updatedAt, effect, entries in the outbox, incarnation} or {0, reason, actual}. The effect is 0 for none, 1 for
 -- a write, 2 for one that a session begins with, 3 for one that was applied before.
-local operation, token, above = ARGV[2], ARGV[3], tonumber(ARGV[7])
+local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local firstDelete, firstWrite = 16, 16 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
+local JOURNAL_MS, MAX_JOURNAL_BYTES, MAX_FORKS = 60 * 60 * 1000, 64 * 1024, 8
+
+local above, forkAt, forkFrom, replayed
+if ARGV[7] ~= '' then
+  above, forkAt, forkFrom, replayed = string.match(ARGV[7], '^(%d+) (%d*) (%S*)\n(.*)$')
+  above = tonumber(above)
+end
+
+-- The forks of core/histories.ts, with one more at the new version.
+local function withFork(forks, from, at)
+  local lines = {}
+  if from ~= '' then lines[1] = from .. ' ' .. at .. ' ' .. digits(version) end
+  for line in string.gmatch(forks, '[^\n]+') do
+    if #lines == MAX_FORKS then break end
+    lines[#lines + 1] = line
+  end
+  return table.concat(lines, '\n')
+end
+
+-- The journal with what this commit writes; `replayed`: that of a heal, under the versions that it had.
+local function withWrites(journal, replayed)
+  if string.sub(journal, -1) == '*' then return journal end
+  local written = {journal, replayed}
+  if not replayed then
+    local at = '\0' .. digits(version)
+    if credsAction ~= 'keep' then written[#written + 1] = '\0creds:' .. at end
+    for i = firstDelete, firstWrite - 1 do written[#written + 1] = '\0' .. ARGV[i] .. at end
+    for i = firstWrite, #ARGV, 2 do written[#written + 1] = '\0' .. ARGV[i] .. at end
+  end
+  local text = table.concat(written)
+  return #text > MAX_JOURNAL_BYTES and '*' or text
+end
 
 local appliedVersion, appliedAt = findOperation(operation)
-if appliedVersion then return {1, appliedVersion, appliedAt, 3, waiting()} end
+if appliedVersion then return {1, appliedVersion, appliedAt, 3, waiting(), incarnation} end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end
 
 local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
 local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
-if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting()} end
+if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting(), incarnation} end
 if outboxKey and waiting() >= tonumber(ARGV[12]) then return {0, 'FULL', waiting()} end
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
 local begins = not exists and not (isExpired and token ~= '')
+local isHeal = forkFrom ~= nil and forkFrom ~= ''
+if begins and not isHeal then forkFrom, forkAt = incarnation, digits(version) end
+local storedForks = (begins or isHeal) and redis.call('HGET', credsKey, 'forks') or ''
 if isExpired and begins then redis.call('DEL', credsKey, keysKey) end
 
 version = math.max(version, above or 0) + 1
@@ -40,6 +81,26 @@ local fields = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6]}
 if at then
   head[9], head[10] = 'expiresAt', at
   fields[7], fields[8] = '@expiresAt', at
+end
+-- In front of MongoDB a session of an earlier release stays as it is: MongoDB would not know.
+if begins or isHeal or (incarnation == '' and not outboxKey) then
+  incarnation = operation
+  head[#head + 1], head[#head + 2] = 'incarnation', incarnation
+  fields[#fields + 1], fields[#fields + 2] = '@incarnation', incarnation
+  if begins or isHeal then head[#head + 1], head[#head + 2] = 'forks', withFork(storedForks, forkFrom, forkAt) end
+end
+if isHeal then
+  journalUntil = now + JOURNAL_MS
+  head[#head + 1], head[#head + 2] = 'journalUntil', digits(journalUntil)
+end
+if journalUntil then
+  local journal = now < journalUntil and withWrites(redis.call('HGET', keysKey, '@journal') or isHeal and '+' or '*', replayed)
+  if journal then
+    fields[#fields + 1], fields[#fields + 2] = '@journal', journal
+  else
+    redis.call('HDEL', keysKey, '@journal')
+    redis.call('HDEL', credsKey, 'journalUntil')
+  end
 end
 if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11] end
 redis.call('HSET', credsKey, unpack(head))
@@ -58,4 +119,4 @@ end
 redis.call('HSET', keysKey, unpack(fields))
 keep(ARGV[8], ARGV[9])
 if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
-return {1, version, updatedAt, begins and 2 or 1, waiting()}
+return {1, version, updatedAt, begins and 2 or 1, waiting(), incarnation}

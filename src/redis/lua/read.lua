@@ -1,22 +1,25 @@
 -- Reads the head, the creds and some or all of the fields, as of one moment.
 --
--- ARGV[2]  most fields that may be read whole; '' asks for those that follow
--- ARGV[3…] names of fields
+-- ARGV[2]  fencing token of the owner who asks, or '': to the owner a session that has expired still exists
+-- ARGV[3]  most fields that may be read whole; '' asks for those that follow
+-- ARGV[4…] names of fields
 --
--- Returns {1, exists, version, fence, updatedAt, creds or false, fields} or {0, reason, actual}. The fields are the
--- values asked for, or all names and values in turn, or false when there are more than may be read.
+-- Returns {1, exists, version, fence, updatedAt, incarnation, creds or false, fields} or {0, reason, actual}. The fields
+-- are the values asked for, or all names and values in turn, or false when there are more than may be read.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
-if not exists then return {1, 0, version, fence, updatedAt, false, {}} end
+local token = tonumber(ARGV[2])
+if isExpired and token and token >= fence then exists = true end
+if not exists then return {1, 0, version, fence, updatedAt, incarnation, false, {}} end
 local creds = redis.call('HGET', credsKey, 'data')
-local most = tonumber(ARGV[2])
+local most = tonumber(ARGV[3])
 local fields = {}
 if most then
   fields = redis.call('HLEN', keysKey) <= most and redis.call('HGETALL', keysKey)
 else
-  for from = 3, #ARGV, 1000 do
+  for from = 4, #ARGV, 1000 do
     local values = redis.call('HMGET', keysKey, unpack(ARGV, from, math.min(from + 999, #ARGV)))
     for _, value in ipairs(values) do fields[#fields + 1] = value end
   end
 end
-return {1, 1, version, fence, updatedAt, creds, fields}
+return {1, 1, version, fence, updatedAt, incarnation, creds, fields}

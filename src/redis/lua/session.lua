@@ -1,7 +1,9 @@
 -- Begins every script that changes or judges a session: what the session is now.
 --
--- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
--- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head
+-- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
+--          forks, journalUntil, data
+-- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt, @incarnation as in the head;
+--          @journal: what has been written since a heal, see commit.lua
 -- KEYS[3]  only where MongoDB lies behind: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
@@ -14,12 +16,14 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local stored = redis.call('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops')
+local stored = redis.call('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops',
+  'incarnation', 'journalUntil')
 local hasHead = stored[1] ~= false
 local hasKeys = redis.call('EXISTS', keysKey) == 1
 local version, fence = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
 local updatedAt, expiresAt = tonumber(stored[3] or 0), tonumber(stored[4] or nil)
 local isVacant, ops = stored[5] ~= false, stored[6] or ''
+local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) -- see core/histories.ts and commit.lua
 local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
 local exists = hasHead and not isVacant and not isExpired
 -- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
@@ -39,9 +43,10 @@ end
 -- Forgets the session and all its fields; the head that stays outranks every token and version handed out before.
 local function vacate(tombstoneMs)
   version, fence, ops, exists, isVacant = version + 1, fence + 1, '', false, true
+  local forks = redis.call('HGET', credsKey, 'forks') or ''
   redis.call('DEL', credsKey, keysKey)
   redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
-    'vacant', '1')
+    'vacant', '1', 'incarnation', incarnation, 'forks', forks)
   redis.call('PEXPIRE', credsKey, tombstoneMs)
 end
 
@@ -114,15 +119,21 @@ local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
--- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''.
-local function refuse(token, seenVersion, expectedVersion, limit)
-  token, seenVersion, expectedVersion = tonumber(token), tonumber(seenVersion), tonumber(expectedVersion)
-  limit = tonumber(limit)
+-- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''. seen: the
+-- version, and after a space the incarnation, where that is known.
+local function refuse(token, seen, expectedVersion, limit)
+  token, expectedVersion, limit = tonumber(token), tonumber(expectedVersion), tonumber(limit)
+  local seenVersion, known = tonumber(seen), ''
+  if not seenVersion and seen ~= '' then
+    seenVersion, known = string.match(seen, '^(%d+) (.*)$')
+    seenVersion = tonumber(seenVersion)
+  end
   -- Who has claimed the session where MongoDB lies behind is known here, unless this Redis has lost the claim.
   local hasLostClaim = outboxKey and exists and token and token > fence
   if isCold or hasLostClaim then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
-  if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end
+  local isOther = known ~= '' and incarnation ~= '' and known ~= incarnation
+  if isOther or (seenVersion and seenVersion > version) then return {0, 'REWOUND', version} end
   if limit and limit <= version then return {0, 'AHEAD', version} end
   local actual = exists and version or 0
   if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end

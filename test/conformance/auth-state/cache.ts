@@ -180,7 +180,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       const { store, read, write } = await setUp()
       await write('a', 'one')
       await store.delete('s')
-      expect(await read('a')).toEqual({})
+      await expect(read('a')).rejects.toMatchObject({ code: 'FENCED' })
     })
 
     test('may be wrapped in the one of Baileys, which is not needed', async () => {

@@ -1,7 +1,14 @@
 import { expect, onTestFinished } from 'vitest'
+import { createCodec } from '../../../src/core/codec.js'
+import { CodecStore } from '../../../src/core/codec-store.js'
+import { nullLogger } from '../../../src/core/logger.js'
+import { toCodecOptions } from '../../../src/core/options.js'
+import { SessionMemory } from '../../../src/core/session-memory.js'
 import type { AuthStore, CommonOptions, StoreErrorCode } from '../../../src/index.js'
 import type { StoreSource } from '../../support/store-child.js'
 import type { BackendDatabase } from '../backend/harness.js'
+
+const RETRY = { timeoutMs: 5000, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
 
 /** A fresh database for one test. */
 export interface StoreDatabase extends BackendDatabase {
@@ -35,7 +42,16 @@ export async function setUp(create: CreateStoreDatabase) {
     return store
   }
   const open = async (options?: CommonOptions): Promise<AuthStore> => keep(await database.openStore(options))
-  return { database, open, openBackend: async () => keep(await database.open()) }
+  /** A store that knows nothing of what others in this process have seen, as one in another process. */
+  const openElsewhere = async (ttlMs: number | null = null): Promise<AuthStore> => {
+    const memory = new SessionMemory()
+    const codec = await createCodec(toCodecOptions({}))
+    const backend = await database.open({ ttlMs, memory })
+    return keep(
+      new CodecStore({ backend, codec, memory, ttlMs, leaseMs: 5000, retry: RETRY, logger: nullLogger }),
+    )
+  }
+  return { database, open, openElsewhere, openBackend: async () => keep(await database.open()) }
 }
 
 /** The call is refused with that code, and the session is at the version it was at. */

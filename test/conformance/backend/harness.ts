@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished } from 'vitest'
+import type { SessionMemory } from '../../../src/core/session-memory.js'
 import type {
   Backend,
   Commit,
@@ -16,6 +17,8 @@ export interface BackendOptions {
   /** Default `null`: for ever. */
   ttlMs?: number | null | undefined
   now?: (() => number) | undefined
+  /** That of the store over it, for a backend that remembers more than one call. */
+  memory?: SessionMemory | undefined
 }
 
 /** A fresh database; backends opened on it share what is in it. */

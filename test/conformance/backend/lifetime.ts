@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Clock, type CreateDatabase, DAY_MS, deletion, openBackends, put, texts } from './harness.js'
+import { Clock, type CreateDatabase, DAY_MS, deletion, field, openBackends, put, texts } from './harness.js'
 
 const TTL_MS = 1000
 
@@ -62,6 +62,25 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await backend.readAll('s')).toMatchObject({ head: { exists: false }, fields: [] })
       expect(await backend.list(10, undefined)).toEqual({ sessionIds: [], cursor: null })
       expect(await backend.listFields('s', undefined)).toEqual([])
+    })
+
+    test('is still there for its owner once it has expired, and for no earlier one', async () => {
+      const clock = new Clock()
+      const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
+      const former = await backend.claim('s')
+      const { fencingToken } = await backend.claim('s')
+      await put(backend, 's', { a: '1' }, { fencingToken })
+      clock.advance(TTL_MS + DAY_MS / 2)
+      const readAs = async (token?: number) => {
+        const { head, values } = await backend.read('s', [field('a'), field('none')], token)
+        return [head.exists, ...values.map(bytes => bytes && Buffer.from(bytes).toString())]
+      }
+      expect(await readAs(fencingToken)).toEqual([true, '1', undefined])
+      expect(await backend.listFields('s', undefined, fencingToken)).toEqual([field('a')])
+      expect(await readAs(former.fencingToken)).toEqual([false, undefined, undefined])
+      expect(await readAs()).toEqual([false, undefined, undefined])
+      await backend.claim('s')
+      expect(await readAs(fencingToken)).toEqual([false, undefined, undefined])
     })
 
     test('lives on with each commit and each claim, whole', async () => {

@@ -37,13 +37,13 @@ export function createHybridDatabase(
 
   return {
     durability: enableWriteBehind ? 'outbox' : 'durable',
-    async open({ ttlMs = null, now } = {}) {
+    async open({ ttlMs = null, now, memory = new SessionMemory() } = {}) {
       const names = new KeyNames(hot.prefix, { hasOutbox: true })
       const { connection, release } = await openConnection(hot.place, 5000)
       const { backend } = composeHybrid({
         redis: { connection, release, names, ttlMs, maxEntries: 10_000, now },
         mongo: await durable.open({ ttlMs, now }),
-        memory: new SessionMemory(),
+        memory,
         timeoutMs: 5000,
         isWriteBehind: enableWriteBehind,
         opensDegraded: false,

@@ -46,10 +46,10 @@ export const MUTATIONS: readonly Mutation[] = [
         from: '(exists && version >= seen && fence >= token)',
         to: 'exists',
       },
-      { file: 'src/core/rewind-guard.ts', from: 'if (version >= seenVersion) {', to: 'if (true) {' },
+      { file: 'src/core/rewind-guard.ts', from: 'if (continuesFrom(known, head)) {', to: 'if (true) {' },
       {
         file: 'src/redis/lua/session.lua',
-        from: "if seenVersion and seenVersion > version then return {0, 'REWOUND', version} end",
+        from: "if isOther or (seenVersion and seenVersion > version) then return {0, 'REWOUND', version} end",
         to: '',
       },
     ],
@@ -101,7 +101,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/mongodb/intents.ts',
-        from: 'filter: { _id, v, late: late ?? null }',
+        from: 'filter: { _id, v, incarnation: incarnation ?? null, late: late ?? null }',
         to: "filter: { _id, 'intent.v': v }",
       },
     ],

@@ -1,0 +1,20 @@
+-- What a process needs to know of a history that is not the one it knew.
+--
+-- ARGV[2…] names of fields; "creds:" are the creds
+--
+-- Returns {1, exists, version, fence, updatedAt, incarnation, forks, journal, whether each field is there}, or
+-- {0, reason, actual}. The journal is that of commit.lua, or '' where there is none.
+if isCold then return {0, 'COLD', version} end
+if isHalf then return {0, 'INCOMPLETE', version} end
+local isThere = {}
+for i = 2, #ARGV do
+  if ARGV[i] == 'creds:' then
+    isThere[i - 1] = redis.call('HEXISTS', credsKey, 'data')
+  else
+    isThere[i - 1] = redis.call('HEXISTS', keysKey, ARGV[i])
+  end
+end
+local isKept = journalUntil and now < journalUntil
+local journal = isKept and redis.call('HGET', keysKey, '@journal') or ''
+return {1, exists and 1 or 0, version, fence, updatedAt, incarnation, redis.call('HGET', credsKey, 'forks') or '',
+  journal, isThere}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest'
+import type { AuthStore, Rewind } from '../../../src/index.js'
+import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
+
+const write = (store: AuthStore, values: Record<string, unknown>, token?: number) =>
+  store.set('s', { keys: { session: values } }, undefined, token)
+const read = (store: AuthStore, ids: string[], token?: number) => store.getKeys('s', 'session', ids, token)
+
+/** Several processes on a database that goes back in time: one of them notices first, and goes on. */
+export function describeForks(create: CreateStoreDatabase): void {
+  async function setUpProcesses() {
+    const { database, openElsewhere } = await setUp(create)
+    const rewinds: Rewind[][] = []
+    const processes = await Promise.all(
+      ['one', 'another', 'a third'].map(async (_, i) => {
+        const store = await openElsewhere()
+        const own: Rewind[] = []
+        rewinds[i] = own
+        store.onRewind(rewind => own.push(rewind))
+        return store
+      }),
+    )
+    const [one, another, third] = processes as [AuthStore, AuthStore, AuthStore]
+    return { database, one, another, third, rewinds }
+  }
+
+  /** A session of version 1 that every process has seen, and how to go back to it. */
+  async function setUpSession() {
+    const processes = await setUpProcesses()
+    const { database, one, another, third } = processes
+    await one.set('s', { creds: CREDS, keys: { session: { k: 'first' } } })
+    for (const store of [one, another, third]) await store.get('s')
+    return { ...processes, restore: await database.remember() }
+  }
+
+  describe('a database that goes back under several processes', () => {
+    test('gets the lost writes of each, also of those that notice after another one has healed it', async () => {
+      const { one, another, third, rewinds, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await write(another, { b: 2 })
+      await write(third, { c: 3 })
+      await restore()
+      for (const store of [one, another, third]) await read(store, ['k'])
+      for (const store of [one, another, third]) {
+        expect(await read(store, ['a', 'b', 'c', 'k'])).toEqual({ a: 1, b: 2, c: 3, k: 'first' })
+      }
+      expect(rewinds.map(own => own.length)).toEqual([1, 1, 1])
+      expect(rewinds.flat().every(({ rewrittenFields }) => rewrittenFields === 1)).toBe(true)
+    })
+
+    test('gets them by a write as by a read', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await write(another, { b: 2 })
+      await restore()
+      await write(one, { c: 3 })
+      await write(another, { d: 4 })
+      expect(await read(one, ['a', 'b', 'c', 'd'])).toEqual({ a: 1, b: 2, c: 3, d: 4 })
+    })
+
+    test('gets them when it has lost the whole session', async () => {
+      const { database, one, another } = await setUpProcesses()
+      const restore = await database.remember()
+      await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+      await write(another, { b: 2 })
+      await restore()
+      await one.get('s')
+      expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
+    })
+
+    test('keeps what was written since, over what was lost before', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      for (const n of [1, 2, 3]) await write(another, { k: `lost ${n}` })
+      await restore()
+      await write(one, { k: 'new' })
+      expect(await read(another, ['a', 'k'])).toEqual({ a: 1, k: 'new' })
+      expect(await read(one, ['k'])).toEqual({ k: 'new' })
+    })
+
+    test.each(['the earlier', 'the later'])(
+      'keeps the later of two lost writes to one key where the process of %s heals first',
+      async which => {
+        const { one, another, restore } = await setUpSession()
+        await write(one, { k: 'earlier' })
+        await write(another, { k: 'later' })
+        await restore()
+        const [first, second] = which === 'the earlier' ? [one, another] : [another, one]
+        await read(first, ['k'])
+        expect(await read(second, ['k'])).toEqual({ k: 'later' })
+        expect(await read(first, ['k'])).toEqual({ k: 'later' })
+      },
+    )
+
+    test('goes back twice, and gets what was lost each time', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await write(another, { b: 2 })
+      for (const n of [1, 2]) {
+        await restore()
+        await write(one, { [`since ${n}`]: n })
+        expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
+      }
+      expect(await read(one, ['a', 'b', 'since 1', 'since 2'])).toEqual({
+        a: 1,
+        b: 2,
+        'since 1': 1,
+        'since 2': 2,
+      })
+    })
+
+    test('gets nothing of a session that another process has deleted since', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await write(another, { b: 2 })
+      await restore()
+      await one.get('s')
+      await one.delete('s')
+      expect(await read(another, ['b'])).toEqual({})
+      expect(await another.get('s')).toBeNull()
+    })
+  })
+
+  test('a session that another process has deleted and begun anew is no rewind', async () => {
+    const { one, another, rewinds } = await setUpSession()
+    await write(another, { b: 2 })
+    await one.delete('s')
+    await one.set('s', { creds: CREDS, keys: { session: { c: 3 } } })
+    expect(await read(another, ['b', 'c'])).toEqual({ c: 3 })
+    await write(another, { d: 4 })
+    expect(await read(one, ['b', 'c', 'd'])).toEqual({ c: 3, d: 4 })
+    expect(rewinds.flat()).toEqual([])
+  })
+
+  describe('a database that has lost a claim', () => {
+    test('gives the owner back what it wrote, also where the former owner has healed it', async () => {
+      const { database, one, another } = await setUpSession()
+      const former = await one.claim('s')
+      await write(one, { a: 1 }, former.fencingToken)
+      const restore = await database.remember()
+      const owner = await another.claim('s')
+      await write(another, { k: 'of the owner', b: 2 }, owner.fencingToken)
+      await one.get('s')
+      await restore()
+      await write(one, { k: 'of the former owner' }, former.fencingToken).catch(() => {})
+      expect(await read(another, ['a', 'b', 'k'], owner.fencingToken)).toEqual({
+        a: 1,
+        b: 2,
+        k: 'of the owner',
+      })
+      const late = write(one, { k: 'late' }, former.fencingToken)
+      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+    })
+
+    test('has it again once a process heals it that knows of it', async () => {
+      const { database, one, another } = await setUpSession()
+      const former = await one.claim('s')
+      const restore = await database.remember()
+      const owner = await another.claim('s')
+      await write(another, { b: 2 }, owner.fencingToken)
+      await one.get('s')
+      await restore()
+      await one.get('s')
+      const late = write(one, { k: 'late' }, former.fencingToken)
+      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+      expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'first' })
+    })
+  })
+}
