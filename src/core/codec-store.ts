@@ -14,7 +14,6 @@ import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
-import { OperationIds } from './operation-ids.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { type Call, type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
@@ -73,7 +72,6 @@ export class CodecStore implements AuthStore {
   readonly #memory: SessionMemory
   readonly #keys: KeyReader
   readonly #rewinds: RewindGuard
-  readonly #operationIds = new OperationIds()
   #isClosed = false
 
   constructor(parts: StoreParts) {
@@ -132,7 +130,7 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
     const { writes, values } = encodePatch(this.#codec, sessionId, patch)
-    const operationId = this.#operationIds.next()
+    const operationId = this.#memory.operationIds.next()
     const commit = { writes, operationId, expectedVersion, fencingToken }
     const cached = this.#memory.cache?.of(sessionId)
     const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
@@ -153,7 +151,7 @@ export class CodecStore implements AuthStore {
   async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
-    const operationId = this.#operationIds.next()
+    const operationId = this.#memory.operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
     await this.#rewinds.write('delete', sessionId, (seen, call) =>
       this.#backend.delete(sessionId, { ...deletion, ...seen, call }),

@@ -8,11 +8,11 @@ import type { Commit, Guard, Head } from './store.js'
  * Fencing tokens: M. Kleppmann, "How to do distributed locking" (2016).
  */
 export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
-  const { fencingToken, seenVersion, seenIncarnation = '', expectedVersion } = guard
+  const { fencingToken, seenVersion, seenIncarnation = '', seenOperation = '', expectedVersion } = guard
   if (fencingToken !== undefined && fencingToken < head.fence) {
     throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
   }
-  const seen = { incarnation: seenIncarnation, version: seenVersion ?? 0 }
+  const seen = { incarnation: seenIncarnation, version: seenVersion ?? 0, operation: seenOperation }
   if (seenVersion !== undefined && !continuesFrom(seen, head)) {
     throw new RewoundError(seenVersion, head.version, { sessionId })
   }

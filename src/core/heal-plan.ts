@@ -1,9 +1,12 @@
 import { compareHistories, type KnownHistory, type Verdict } from './histories.js'
+import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 import type { Commit, FieldWrite, HistoryResult } from './store.js'
 
 /** A write that this process still holds, and the version that it had. */
 export interface HeldWrite {
   readonly version: number
+  /** As of `CommitResult`. */
+  readonly operation: string
   readonly write: FieldWrite
 }
 
@@ -38,18 +41,41 @@ export function planHeal(situation: HealSituation): HealPlan {
       return { at: found.head.version, heal: undefined }
     case 'rewound': {
       const { at } = verdict
+      const lost = firstLost(situation)
+      if (lost !== undefined && lost <= at) return planJoin(situation, lost - 1, lost)
       const fork = known.incarnation === '' ? undefined : { from: known.incarnation, at }
       return { at, heal: { writes: chooseReplays(situation, at), fork } }
     }
-    case 'forked': {
-      const { at, to } = verdict
-      const writes = chooseReplays(situation, at, to)
-      const isBehind = found.head.version < known.version
-      // What another process has deleted since gets nothing of what was written before.
-      const heals = found.head.exists && (writes.length > 0 || isBehind)
-      return { at, heal: heals ? { writes, fork: undefined } : undefined }
+    case 'diverged': {
+      const lost = firstLost(situation) ?? known.version
+      return planJoin(situation, lost - 1, lost)
     }
+    case 'forked':
+      return planJoin(situation, verdict.at, verdict.to)
   }
+}
+
+/** Another process has gone on from version `at` with version `to`: what is missing is written to its history. */
+function planJoin(situation: HealSituation, at: number, to: number): HealPlan {
+  const { known, found } = situation
+  const writes = chooseReplays(situation, at, to)
+  const isBehind = found.head.version < known.version
+  // What another process has deleted since gets nothing of what was written before.
+  const heals = found.head.exists && (writes.length > 0 || isBehind)
+  return { at, heal: heals ? { writes, fork: undefined } : undefined }
+}
+
+/** The first own write that the found history does not know, though it remembers back to it. */
+function firstLost({ held, found }: HealSituation): number | undefined {
+  const { ops = '', version } = found.head
+  if (ops === '') return undefined
+  const lost = held.filter(
+    write =>
+      write.operation !== '' &&
+      write.version > version - MAX_REMEMBERED &&
+      !findOperation(ops, write.operation),
+  )
+  return lost.length === 0 ? undefined : Math.min(...lost.map(write => write.version))
 }
 
 function toVerdict({ known, found, foundVersion }: HealSituation): Verdict {
@@ -74,7 +100,7 @@ function chooseReplays({ found, held, fence }: HealSituation, at: number, to?: n
     const isMissing =
       later === undefined ? to === undefined : later <= at || (later < version && later < (to ?? later + 1))
     if (isMissing) return [{ ...write, version }]
-    const isByFormerOwner = outranks && to !== undefined && later !== undefined && later >= to
+    const isByFormerOwner = outranks && to !== undefined && (later === undefined || later >= to)
     return isByFormerOwner ? [write] : []
   })
 }

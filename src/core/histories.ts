@@ -1,9 +1,11 @@
+import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 import type { Fork, Head } from './store.js'
 
 /**
  * A version alone does not say which history it belongs to: after a database has gone back in time, another process may
- * write the versions once more. So each session has an incarnation: the id of the operation that it began with, or by
- * which it was healed. A store keeps, with it, where the incarnations before it ended:
+ * write the versions once more. So a process remembers which operation wrote the version that it has seen, and each
+ * session has an incarnation: the id of the operation that it began with, or by which it was healed. A store keeps, with
+ * it, where the incarnations before it ended:
  *
  *   <incarnation> <last version that was kept> <version that the next one began with>\n     the last one first
  */
@@ -57,35 +59,42 @@ export function formatForks(forks: readonly Fork[]): string {
 export interface KnownHistory {
   readonly incarnation: string
   readonly version: number
+  /** That wrote the version; empty where it is not known. */
+  readonly operation: string
   /** As far as it had to look at them. */
   readonly forks: readonly Fork[]
 }
+
+/** What can be told from an answer alone. */
+export type SeenHistory = Omit<KnownHistory, 'forks'>
 
 /**
  * How the history that was found follows from the one that is known.
  *
  *   continues   everything that was seen is in it
- *   rewound     the store went back to version `at`, and nobody has healed it
- *   forked      another process has healed it: of what was seen, what is above `at` is missing; its history
- *               began with version `to`
+ *   rewound     the store went back to version `at`, and nobody has written to it since
+ *   forked      another process has: of what was seen, what is above `at` is missing; its history began with version `to`
+ *   diverged    another process has, without noticing: it does not know the operation that wrote the version seen
  *   unrelated   it is another session of the same name: nothing that was written before belongs into it
  */
 export type Verdict =
-  | { readonly kind: 'continues' | 'unrelated' }
+  | { readonly kind: 'continues' | 'diverged' | 'unrelated' }
   | { readonly kind: 'rewound'; readonly at: number }
   | { readonly kind: 'forked'; readonly at: number; readonly to: number }
 
-/** Decides by the head alone: `false` asks for `compareHistories`, with the forks. */
-export function continuesFrom(known: Omit<KnownHistory, 'forks'>, { incarnation, version }: Head): boolean {
-  const isSame = incarnation === known.incarnation || incarnation === '' || known.incarnation === ''
-  return isSame && version >= known.version
+/** Decides by the head alone. `false`: it does not, or not for sure; `compareHistories` tells, with the forks. */
+export function continuesFrom(known: SeenHistory, found: Head): boolean {
+  return (
+    isSame(known.incarnation, found.incarnation) && found.version >= known.version && isInOrder(known, found)
+  )
 }
 
 export function compareHistories(known: KnownHistory, found: Head, forks: readonly Fork[]): Verdict {
-  if (continuesFrom(known, found)) return { kind: 'continues' }
   const { incarnation, version } = found
-  if (incarnation === known.incarnation || incarnation === '' || known.incarnation === '') {
-    return { kind: 'rewound', at: version }
+  if (isSame(known.incarnation, incarnation)) {
+    if (version < known.version) return { kind: 'rewound', at: version }
+    // What another process has deleted is no longer what was seen, whatever has become of it before.
+    return { kind: !found.exists || isInOrder(known, found) ? 'continues' : 'diverged' }
   }
   const fork = forks.find(({ from }) => from === known.incarnation)
   if (fork) {
@@ -95,4 +104,18 @@ export function compareHistories(known: KnownHistory, found: Head, forks: readon
   const ancestor = known.forks.find(({ from }) => from === incarnation)
   if (ancestor) return { kind: 'rewound', at: Math.min(version, ancestor.at) }
   return found.exists || version >= known.version ? { kind: 'unrelated' } : { kind: 'rewound', at: version }
+}
+
+/** Of two that may not be known. */
+function isSame(one: string, other: string): boolean {
+  return one === other || one === '' || other === ''
+}
+
+/** Whether the operation that wrote the version seen comes before the one found, as far as that is remembered. */
+function isInOrder(known: SeenHistory, { version, operation, ops }: Head): boolean {
+  if (known.operation === '' || operation === '') return true
+  if (version === known.version) return operation === known.operation
+  if (ops === undefined) return false
+  const isForgotten = version - known.version >= MAX_REMEMBERED
+  return isForgotten || findOperation(ops, known.operation) !== undefined
 }

@@ -11,6 +11,10 @@ export class OperationIds {
   next(): string {
     return `${this.#store}.${(this.#count++).toString(36)}`
   }
+
+  isOwn(operationId: string): boolean {
+    return operationId.startsWith(this.#store)
+  }
 }
 
 /** An operation that was applied, and the version and instant that it took. */
@@ -24,6 +28,10 @@ export interface AppliedOperation {
 export function findOperation(remembered: Remembered, id: string): AppliedOperation | undefined {
   const line = linesOf(remembered).find(known => known.startsWith(`${id} `))
   return line === undefined ? undefined : parse(line)
+}
+
+export function lastOperation(remembered: Remembered): string {
+  return /^\S+/.exec(remembered ?? '')?.[0] ?? ''
 }
 
 /** The operation that took this version first, as long as it is remembered. */

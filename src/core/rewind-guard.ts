@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, maskSessionId, RewoundError } from './errors.js'
 import { type HealPlan, planHeal } from './heal-plan.js'
@@ -17,7 +16,7 @@ const MAX_ATTEMPTS = 100
 const MAX_PAUSE_MS = 50
 
 type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
-type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation'>>
+type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation'>>
 
 /**
  * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
@@ -50,7 +49,7 @@ export class RewindGuard {
       const known = this.memory.history(sessionId)
       const result = await this.#run(operation, sessionId, action)
       const { head } = result
-      if (continuesFrom(known, head)) {
+      if (continuesFrom(known, head) || this.#isOwn(known, head)) {
         this.memory.noteHead(sessionId, head)
         return result
       }
@@ -66,7 +65,11 @@ export class RewindGuard {
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       const known = this.memory.history(sessionId)
-      const seen = { seenVersion: known.version, seenIncarnation: known.incarnation }
+      const seen = {
+        seenVersion: known.version,
+        seenIncarnation: known.incarnation,
+        seenOperation: known.operation,
+      }
       try {
         return await this.#run(operation, sessionId, call => action(seen, call))
       } catch (error) {
@@ -76,9 +79,9 @@ export class RewindGuard {
     }
   }
 
-  noteCommit(sessionId: string, { version, incarnation }: CommitResult, writes: readonly FieldWrite[]): void {
-    this.memory.noteVersion(sessionId, version, incarnation)
-    this.memory.noteWrites(sessionId, version, writes)
+  noteCommit(sessionId: string, result: CommitResult, writes: readonly FieldWrite[]): void {
+    this.memory.noteHistory(sessionId, result)
+    this.memory.noteWrites(sessionId, result.version, writes, result.operation)
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {
@@ -107,15 +110,15 @@ export class RewindGuard {
     const { at, heal } = planHeal({ known, found, foundVersion, held, fence })
     const healed = heal && (await this.#heal(sessionId, known, found, heal))
     if (healed === 'overtaken') return false
-    const { incarnation, version } = healed ?? found.head
-    this.memory.adopt(sessionId, { incarnation, version, forks: healed?.forks ?? found.forks })
+    const { incarnation, version, operation } = healed ?? found.head
+    this.memory.adopt(sessionId, { incarnation, version, operation, forks: healed?.forks ?? found.forks })
     if (at === undefined) return true
     this.memory.dropWrites(
       sessionId,
       held.filter(write => write.version > at),
     )
     const writes = healed ? heal.writes : []
-    this.memory.noteWrites(sessionId, version, writes)
+    this.memory.noteWrites(sessionId, version, writes, operation)
     this.#report({
       sessionId,
       seenVersion: known.version,
@@ -139,21 +142,27 @@ export class RewindGuard {
     const commit = {
       writes,
       fork,
-      operationId: randomUUID(),
+      operationId: this.memory.operationIds.next(),
       fencingToken: token === 0 ? undefined : token,
       expectedVersion: head.exists ? head.version : 0,
       above: known.version,
     }
     try {
-      const { version, incarnation } = await this.#run('heal', sessionId, call =>
+      const { version, incarnation, operation } = await this.#run('heal', sessionId, call =>
         this.#backend.commit(sessionId, { ...commit, call }),
       )
-      return { version, incarnation, forks: fork ? [{ ...fork, to: version }, ...forks] : forks }
+      return { version, incarnation, operation, forks: fork ? [{ ...fork, to: version }, ...forks] : forks }
     } catch (error) {
       if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
       if (hasCode(error, 'FENCED')) return undefined
       throw error
     }
+  }
+
+  /** A later version that a write of this process has taken: its guard has looked at what was there before. */
+  #isOwn(known: KnownHistory, { incarnation, version, operation }: Head): boolean {
+    const isLater = incarnation === known.incarnation && version > known.version
+    return isLater && this.memory.operationIds.isOwn(operation)
   }
 
   #report(rewind: Rewind): void {

@@ -3,7 +3,8 @@ import { toOwnBytes } from './bytes.js'
 import { counted } from './counted.js'
 import type { HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
-import type { KnownHistory } from './histories.js'
+import type { KnownHistory, SeenHistory } from './histories.js'
+import { OperationIds } from './operation-ids.js'
 import { OwnerCache } from './owner-cache.js'
 import type { Field, FieldWrite, Head } from './store.js'
 
@@ -15,7 +16,7 @@ const MAX_RECENT_BYTES = 8 * 1024 * 1024
 const ENTRY_OVERHEAD_BYTES = 650
 
 const NO_FORKS: KnownHistory['forks'] = []
-const NOTHING: KnownHistory = { incarnation: '', version: 0, forks: NO_FORKS }
+const NOTHING: KnownHistory = { incarnation: '', version: 0, operation: '', forks: NO_FORKS }
 
 interface RecentWrite extends HeldWrite {
   readonly sessionId: string
@@ -27,6 +28,8 @@ interface RecentWrite extends HeldWrite {
  * above, not by the number of sessions. Of those that it owns it also keeps what it has read and written.
  */
 export class SessionMemory {
+  /** Of all stores that share this memory. */
+  readonly operationIds = new OperationIds()
   readonly #histories = new LRUCache<string, KnownHistory>(counted(MAX_SESSIONS))
   readonly #fences = new HighestVersions()
   readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
@@ -53,25 +56,30 @@ export class SessionMemory {
     return this.history(sessionId).version
   }
 
+  noteVersion(sessionId: string, version: number): void {
+    this.noteHistory(sessionId, { version, incarnation: '', operation: '' })
+  }
+
   /** Of the history that is known: what was seen of another one is left to `adopt`. */
-  noteVersion(sessionId: string, version: number, incarnation = ''): void {
+  noteHistory(sessionId: string, { version, incarnation, operation }: SeenHistory): void {
     const known = this.history(sessionId)
     if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
-    const isNew = known.incarnation === '' && incarnation !== ''
-    if (version > known.version || isNew) {
-      const seen = Math.max(version, known.version)
+    const isMore = known.incarnation === '' ? incarnation !== '' : known.operation === '' && operation !== ''
+    if (version > known.version || (version === known.version && isMore)) {
+      const { forks } = known
       this.#histories.set(sessionId, {
-        ...known,
-        version: seen,
-        incarnation: known.incarnation || incarnation,
+        version,
+        incarnation: incarnation || known.incarnation,
+        operation,
+        forks,
       })
     }
     this.cache?.of(sessionId)?.notice(version)
   }
 
-  noteHead(sessionId: string, { version, incarnation, fence }: Head): void {
-    this.noteVersion(sessionId, version, incarnation)
-    this.#fences.note(sessionId, fence)
+  noteHead(sessionId: string, head: Head): void {
+    this.noteHistory(sessionId, head)
+    this.#fences.note(sessionId, head.fence)
   }
 
   /** From now on the session has this history, whatever was seen before. */
@@ -80,12 +88,13 @@ export class SessionMemory {
     this.cache?.of(sessionId)?.reset(history.version)
   }
 
-  noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[]): void {
+  /** `operation`: that wrote them, where the store tells of each version which one has. */
+  noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[], operation = ''): void {
     for (const { type, id, bytes } of writes) {
       const name = nameOf(sessionId, { type, id })
       if ((this.#writes.peek(name)?.version ?? 0) > version) continue // the answer to a repeated write comes late
       const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
-      this.#writes.set(name, { sessionId, version, write })
+      this.#writes.set(name, { sessionId, version, operation, write })
     }
   }
 

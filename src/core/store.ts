@@ -185,6 +185,10 @@ export interface Head {
   readonly updatedAtMs: number
   /** Names the history that the version belongs to: see core/histories.ts. Empty: it is not known. */
   readonly incarnation: string
+  /** The operation that wrote the version. Empty: it is not known, or does not tell. */
+  readonly operation: string
+  /** The last operations, as core/operation-ids.ts writes them; `undefined`: they were not read. */
+  readonly ops?: string | undefined
   /** MongoDB behind Redis: it had lost the session, and has of it what was written since. */
   readonly isPart?: boolean | undefined
 }
@@ -227,8 +231,12 @@ export interface Guard {
   readonly fencingToken?: number | undefined
   /** Refuse with `RewoundError` when the session is behind this version. */
   readonly seenVersion?: number | undefined
-  /** With `seenVersion`: refuse with `RewoundError` also when the session is of another incarnation. Empty: any. */
+  /**
+   * With `seenVersion`: refuse with `RewoundError` also when the session is of another incarnation, or another operation
+   * has written that version of it. Empty: any.
+   */
   readonly seenIncarnation?: string | undefined
+  readonly seenOperation?: string | undefined
   /**
    * Hybrid: refuse with `SessionAheadError` unless the session is below this version. A command that Redis gets late,
    * after a write has gone past it, would undo that write.
@@ -265,6 +273,8 @@ export interface CommitResult {
   readonly updatedAtMs: number
   /** That of the session after it. */
   readonly incarnation: string
+  /** That of the commit, where it wrote `version`; else empty. */
+  readonly operation: string
   readonly durability: Durability
 }
 

@@ -176,7 +176,8 @@ export class HybridWriter {
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
     const { version, updatedAtMs, incarnation, waiting: entries } = taken
-    if (!taken.isEntered) return { version, updatedAtMs, incarnation, durability: 'durable' }
+    const result = { version, updatedAtMs, incarnation, operation: '' }
+    if (!taken.isEntered) return { ...result, durability: 'durable' }
     const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
     if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
@@ -184,7 +185,7 @@ export class HybridWriter {
     const applied = await this.#passOn(sessionId, write, { entries, removals })
     // Redis may have been loaded since it was taken first, and remember what it had lost.
     const isForked = applied && (taken.isRepeated ? applied.isLate : await this.#isForked(sessionId, applied))
-    if (!isForked) return { version, updatedAtMs, incarnation, durability: applied ? 'durable' : 'outbox' }
+    if (!isForked) return { ...result, durability: applied ? 'durable' : 'outbox' }
     return settle()
   }
 

@@ -28,20 +28,20 @@ export class MongoSide {
     this.breaker = breaker
   }
 
-  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
-    return this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken))
+  async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+    return untold(await this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken)))
   }
 
-  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
-    return this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS)
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    return untold(await this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS))
   }
 
   async readHead(sessionId: string): Promise<Head> {
     return (await this.read(sessionId, [])).head
   }
 
-  readAll(sessionId: string): Promise<SnapshotResult> {
-    return this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
+  async readAll(sessionId: string): Promise<SnapshotResult> {
+    return untold(await this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS))
   }
 
   readWhole(sessionId: string): Promise<WholeSession> {
@@ -56,8 +56,9 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.list(limit, cursor))
   }
 
-  commit(sessionId: string, commit: Commit): Promise<CommitResult> {
-    return this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
+  async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    const committing = this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
+    return { ...(await committing), operation: '' }
   }
 
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied> {
@@ -69,8 +70,8 @@ export class MongoSide {
   }
 
   /** `after`: a token that Redis has handed out. */
-  claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
-    return this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after))
+  async claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
+    return untold(await this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after)))
   }
 
   raiseFence(sessionId: string, token: number): Promise<void> {
@@ -122,4 +123,9 @@ export function hasAll({ exists, isPart, version }: Head, seen: number, hot: num
 /** `undefined`: as long as any call. */
 function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined
+}
+
+/** Without the operations: they come in another order here than in Redis, and tell nothing of a history. */
+function untold<T extends { head: Head }>(result: T): T {
+  return { ...result, head: { ...result.head, operation: '', ops: undefined } }
 }

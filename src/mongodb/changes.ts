@@ -61,9 +61,9 @@ export function decideCommit(
   const applied = findOperation(document?.ops, operationId)
   // One that another database gave its version may have come too late to count.
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
-  if (isInTime) return { result: toResult({ ...head, ...applied }) }
+  if (isInTime) return { result: toResult({ ...head, ...applied, operation: operationId }) }
   checkGuard(sessionId, head, commit)
-  if (isNothing(head, commit)) return { result: toResult(head) }
+  if (isNothing(head, commit)) return { result: toResult({ ...head, operation: '' }) }
   const version = Math.max(head.version, above) + step
   // Who still owns an expired session brings it back whole; for anyone else it begins anew.
   const goesOn = head.exists || (isExpired && fencingToken !== undefined)
@@ -73,7 +73,12 @@ export function decideCommit(
   )
   const since = fork === undefined ? version : fork.at + 1 // what a heal writes keeps its versions
   return {
-    result: toResult({ version, updatedAtMs: nowMs, incarnation: history.incarnation }),
+    result: toResult({
+      version,
+      updatedAtMs: nowMs,
+      incarnation: history.incarnation,
+      operation: operationId,
+    }),
     head: {
       session: sessionId,
       v: version,
@@ -212,8 +217,13 @@ export function decideBar({ document }: Found, token: number): Change<void> {
   return { result: undefined, head: { barredBelow: token } }
 }
 
-function toResult({ version, updatedAtMs, incarnation }: Omit<CommitResult, 'durability'>): CommitResult {
-  return { version, updatedAtMs, incarnation, durability: 'durable' }
+function toResult({
+  version,
+  updatedAtMs,
+  incarnation,
+  operation,
+}: Omit<CommitResult, 'durability'>): CommitResult {
+  return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
 }
 
 /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */

@@ -1,4 +1,5 @@
 import { SessionIncompleteError } from '../core/errors.js'
+import { lastOperation } from '../core/operation-ids.js'
 import type { Head } from '../core/store.js'
 
 /**
@@ -78,15 +79,19 @@ export interface Found {
 
 export function toFound(document: HeadDocument | undefined, nowMs: number): Found {
   if (document === undefined) {
-    const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '' }
+    const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
     return { document, isExpired: false, head }
   }
-  const { session, v: version, fence, updatedAt, endsAt, incarnation = '' } = document
+  const { session, v: version, fence, updatedAt, endsAt, incarnation = '', ops = '' } = document
   const isExpired = session !== undefined && endsAt != null && endsAt.getTime() <= nowMs
   const exists = session !== undefined && !isExpired
   const part = document.isPart ? { isPart: true } : {}
   const updatedAtMs = updatedAt.getTime()
-  return { document, isExpired, head: { exists, version, fence, updatedAtMs, incarnation, ...part } }
+  return {
+    document,
+    isExpired,
+    head: { exists, version, fence, updatedAtMs, incarnation, operation: lastOperation(ops), ops, ...part },
+  }
 }
 
 /**

@@ -174,9 +174,9 @@ function toUpdate(
 }
 
 /** Of this head only: another process may have completed the intent, and a later write put its own in its place. */
-function clearing({ _id, v, incarnation, late }: HeadDocument): UpdateOne {
+function clearing({ _id, v, ops, incarnation, late }: HeadDocument): UpdateOne {
   return {
-    filter: { _id, v, incarnation: incarnation ?? null, late: late ?? null },
+    filter: { _id, v, ops, incarnation: incarnation ?? null, late: late ?? null },
     update: { $unset: { intent: '' } },
   }
 }

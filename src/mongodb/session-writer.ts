@@ -124,10 +124,10 @@ export class SessionWriter {
     const $unset = Object.fromEntries(differing.filter(([, value]) => value === undefined))
     if (document === undefined) return this.#insert({ _id, ...$set })
     if (differing.length === 0) return true
-    // A version alone may be another's, of a history that began when the database went back.
-    const { v, incarnation = null, late = null, fence, barredBelow = null } = document
+    // A version alone may be that of another write, once the database has gone back: the operations tell them apart.
+    const { v, ops, incarnation = null, late = null, fence, barredBelow = null } = document
     const { endsAt = null, keptUntil = null } = document
-    const found = { _id, v, incarnation, late, fence, barredBelow, endsAt, keptUntil }
+    const found = { _id, v, ops, incarnation, late, fence, barredBelow, endsAt, keptUntil }
     const { matchedCount } = await this.#send(documents => documents.updateOne(found, { $set, $unset }))
     return matchedCount === 1
   }

@@ -29,7 +29,7 @@ const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
 /** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
 const MAX_SPOILT = 3
-const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@incarnation'] as const
+const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@history'] as const
 
 export interface RedisBackendOptions {
   connection: RedisConnection
@@ -92,8 +92,16 @@ export class RedisBackend implements Backend {
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
-    const [, version, updatedAtMs, , , incarnation] = reply as [1, number, number, number, number, Buffer]
-    return { version, updatedAtMs, incarnation: String(incarnation), durability: 'durable' }
+    const [, version, updatedAtMs, effect, , incarnation] = reply as [
+      1,
+      number,
+      number,
+      number,
+      number,
+      Buffer,
+    ]
+    const operation = effect === 0 ? '' : commit.operationId
+    return { version, updatedAtMs, incarnation: String(incarnation), operation, durability: 'durable' }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
@@ -154,14 +162,16 @@ export class RedisBackend implements Backend {
     const reply = await this.#send(() =>
       this.#connection.client.hmgetBuffer(key, [...HEAD_FIELDS, ...fields.map(fieldName)]),
     )
-    const [version, fence, updatedAt, expiresAt, incarnation] = reply
+    const [version, fence, updatedAt, expiresAt, history] = reply
     if (!version || this.#isPast(expiresAt)) return undefined
+    const [incarnation = '', operation = ''] = String(history ?? '').split(' ')
     const head = {
       exists: true,
       version: Number(version),
       fence: Number(fence),
       updatedAtMs: Number(updatedAt),
-      incarnation: String(incarnation ?? ''),
+      incarnation,
+      operation,
     }
     return { head, values: reply.slice(HEAD_FIELDS.length).map(value => value ?? undefined) }
   }

@@ -1,4 +1,5 @@
 import { parseForks } from '../core/histories.js'
+import { lastOperation } from '../core/operation-ids.js'
 import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/store.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
@@ -11,6 +12,7 @@ type ReadReply = [
   fence: number,
   updatedAt: number,
   incarnation: Buffer,
+  ops: Buffer,
   creds: Buffer | null,
   fields: (Buffer | null)[] | null,
 ]
@@ -23,6 +25,7 @@ type HistoryReply = [
   fence: number,
   updatedAt: number,
   incarnation: Buffer,
+  ops: Buffer,
   forks: Buffer,
   journal: Buffer,
   isThere: number[],
@@ -35,17 +38,20 @@ type HeadReply = [
   fence: number,
   updatedAt: number,
   incarnation: Buffer,
+  ops: Buffer,
   ...unknown[],
 ]
 
-function toHead([, exists, version, fence, updatedAtMs, incarnation]: HeadReply): Head {
-  return { exists: exists === 1, version, fence, updatedAtMs, incarnation: String(incarnation) }
+function toHead([, exists, version, fence, updatedAtMs, incarnation, remembered]: HeadReply): Head {
+  const ops = String(remembered)
+  const history = { incarnation: String(incarnation), operation: lastOperation(ops), ops }
+  return { exists: exists === 1, version, fence, updatedAtMs, ...history }
 }
 
 /** Of lua/history.lua. `names`: those of the fields that were asked for. */
 export function toHistory(reply: Reply, names: readonly string[]): HistoryResult {
   const found = reply as HistoryReply
-  const [, , , , , , forks, journal, isThere] = found
+  const [, , , , , , , forks, journal, isThere] = found
   const text = String(journal)
   const isKnown = text !== '' && !text.endsWith('*')
   const [, ...parts] = text.split('\0')
@@ -60,29 +66,30 @@ export function toHistory(reply: Reply, names: readonly string[]): HistoryResult
 
 /** Of lua/claim.lua. */
 export function toClaim(reply: Reply): BackendClaim {
-  const [, fencingToken, exists, version, updatedAtMs, incarnation, creds] = reply as [
+  const [, fencingToken, exists, version, updatedAtMs, incarnation, ops, creds] = reply as [
     1,
     number,
     number,
     number,
     number,
     Buffer,
+    Buffer,
     Buffer | null,
   ]
-  const head = toHead([1, exists, version, fencingToken, updatedAtMs, incarnation])
+  const head = toHead([1, exists, version, fencingToken, updatedAtMs, incarnation, ops])
   return { fencingToken, head, creds: creds ?? undefined }
 }
 
 export function toValues(reply: Reply) {
   const read = reply as ReadReply
-  return { head: toHead(read), creds: read[6] ?? undefined, values: read[7] ?? [] }
+  return { head: toHead(read), creds: read[7] ?? undefined, values: read[8] ?? [] }
 }
 
 /** Without `fields`: there are more than may be read at once. */
 export function toSnapshot(reply: Reply) {
   const read = reply as ReadReply
-  const fields = read[7] === null ? undefined : [...toFields(read[7] as Buffer[]).values()]
-  return { head: toHead(read), creds: read[6] ?? undefined, fields } as const
+  const fields = read[8] === null ? undefined : [...toFields(read[8] as Buffer[]).values()]
+  return { head: toHead(read), creds: read[7] ?? undefined, fields } as const
 }
 
 /** Names and values in turn → fields by name. */

@@ -54,9 +54,9 @@ export const orNone = (value: number | null | undefined): number | '' => value ?
 
 /** In the order in which the scripts take them. */
 function toConditions(guard: Guard): Argument[] {
-  const { fencingToken, seenVersion, seenIncarnation = '', expectedVersion, belowVersion } = guard
-  const isKnown = seenVersion !== undefined && seenIncarnation !== ''
-  const seen = isKnown ? `${seenVersion} ${seenIncarnation}` : orNone(seenVersion)
+  const { fencingToken, seenVersion, seenIncarnation, seenOperation, expectedVersion, belowVersion } = guard
+  const seen =
+    seenVersion === undefined ? '' : `${seenVersion} ${seenIncarnation ?? ''} ${seenOperation ?? ''}`
   return [orNone(fencingToken), seen, orNone(expectedVersion), orNone(belowVersion)]
 }
 

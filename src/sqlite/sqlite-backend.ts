@@ -1,7 +1,7 @@
 import { SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, parseForks } from '../core/histories.js'
-import { findOperation, noteOperation } from '../core/operation-ids.js'
+import { findOperation, lastOperation, noteOperation } from '../core/operation-ids.js'
 import {
   type Backend,
   type BackendClaim,
@@ -88,9 +88,9 @@ export class SqliteBackend implements Backend {
       const found = this.#find(statements, sessionId)
       const { row, head } = found
       const applied = findOperation(row?.operation, commit.operationId)
-      if (applied) return toResult({ ...head, ...applied })
+      if (applied) return toResult({ ...head, ...applied, operation: applied.id })
       checkGuard(sessionId, head, commit)
-      if (isNothing(head, commit)) return toResult(head)
+      if (isNothing(head, commit)) return toResult({ ...head, operation: '' })
       return this.#apply(statements, sessionId, found, commit)
     })
   }
@@ -183,12 +183,10 @@ export class SqliteBackend implements Backend {
     const { version, fence } = row ?? statements.floor()
     const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= this.#now()
     const exists = row !== undefined && row.vacant_since === null && (!isExpired || fencingToken >= fence)
-    const incarnation = row?.incarnation ?? ''
-    return {
-      row,
-      isExpired,
-      head: { exists, version, fence, updatedAtMs: row?.updated_at ?? 0, incarnation },
-    }
+    const { incarnation, operation, updated_at: updatedAtMs = 0 } = row ?? {}
+    const ops = operation ?? ''
+    const history = { incarnation: incarnation ?? '', operation: lastOperation(ops), ops }
+    return { row, isExpired, head: { exists, version, fence, updatedAtMs, ...history } }
   }
 
   #apply(statements: Statements, sessionId: string, found: Found, commit: Commit): CommitResult {
@@ -218,7 +216,7 @@ export class SqliteBackend implements Backend {
       if (write.bytes === null) statements.deleteField(key, write)
       else statements.putField(key, write, write.version ?? version, write.bytes)
     }
-    return toResult({ version, updatedAtMs, incarnation: next.incarnation })
+    return toResult({ version, updatedAtMs, incarnation: next.incarnation, operation: commit.operationId })
   }
 
   /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
@@ -260,6 +258,11 @@ export class SqliteBackend implements Backend {
   }
 }
 
-function toResult({ version, updatedAtMs, incarnation }: Omit<CommitResult, 'durability'>): CommitResult {
-  return { version, updatedAtMs, incarnation, durability: 'durable' }
+function toResult({
+  version,
+  updatedAtMs,
+  incarnation,
+  operation,
+}: Omit<CommitResult, 'durability'>): CommitResult {
+  return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
 }

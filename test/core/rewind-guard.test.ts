@@ -27,7 +27,7 @@ test('what is written again after a rewind does not come over what was written m
   await raw.commit('s', { operationId: '1', writes: creds })
   guard.noteCommit(
     's',
-    { version: 10, updatedAtMs: 1, incarnation: '1', durability: 'durable' },
+    { version: 10, updatedAtMs: 1, incarnation: '1', operation: '', durability: 'durable' },
     writes('old'),
   )
 

@@ -42,7 +42,7 @@ test('a session that is loaded late replaces neither a later one nor what an evi
     client.disconnect()
   })
   const toSession = (version: number) => ({
-    head: { exists: true, version, fence: 1, updatedAtMs: 1, incarnation: 'one' },
+    head: { exists: true, version, fence: 1, updatedAtMs: 1, incarnation: 'one', operation: '' },
     forks: '',
     fields: [CREDS_FIELD, { type: 'session', id: 'a' }].map(field => ({
       ...field,

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import { BYPASS_STEP, hasAll } from '../../src/hybrid/mongo-side.js'
 
-const head = (version: number) => ({ exists: true, version, fence: 1, updatedAtMs: 0, incarnation: 'one' })
+const head = (version: number) => ({
+  exists: true,
+  version,
+  fence: 1,
+  updatedAtMs: 0,
+  incarnation: 'one',
+  operation: '',
+})
 
 test.each([
   ['what it has seen nothing of, at any version', 600_000, 0, 0, true],

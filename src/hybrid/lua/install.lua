@@ -30,7 +30,7 @@ if ARGV[10] == 'vacant' then
 end
 
 redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt),
-  '@incarnation', ARGV[13])
+  '@history', ARGV[13])
 if ARGV[11] ~= '' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
 for from = 15, #ARGV, 2000 do
   redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 1999, #ARGV)))

@@ -7,7 +7,7 @@
 -- a tombstone that has expired); one that is given was made so by another database. A given one that is not the highest
 -- comes late, after a later owner: that one must not lose the session to who may have given up.
 --
--- Returns {1, token, exists, version, updatedAt, incarnation, creds or false} or {0, reason, actual}.
+-- Returns {1, token, exists, version, updatedAt, incarnation, ops, creds or false} or {0, reason, actual}.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local leftMs = leaseLeft()
@@ -25,8 +25,8 @@ end
 if not exists then
   redis.call('HSET', credsKey, 'vacant', '1')
   redis.call('PEXPIRE', credsKey, ARGV[4])
-  return {1, fence, 0, version, updatedAt, incarnation, false}
+  return {1, fence, 0, version, updatedAt, incarnation, toldOps, false}
 end
 redis.call('HSET', keysKey, '@fence', digits(fence))
 renew(ARGV[2], ARGV[3])
-return {1, fence, 1, version, updatedAt, incarnation, redis.call('HGET', credsKey, 'data')}
+return {1, fence, 1, version, updatedAt, incarnation, toldOps, redis.call('HGET', credsKey, 'data')}

@@ -86,9 +86,11 @@ end
 if begins or isHeal or (incarnation == '' and not outboxKey) then
   incarnation = operation
   head[#head + 1], head[#head + 2] = 'incarnation', incarnation
-  fields[#fields + 1], fields[#fields + 2] = '@incarnation', incarnation
   if begins or isHeal then head[#head + 1], head[#head + 2] = 'forks', withFork(storedForks, forkFrom, forkAt) end
 end
+-- In front of MongoDB, versions are compared by what MongoDB remembers.
+fields[#fields + 1] = '@history'
+fields[#fields + 1] = outboxKey and incarnation or incarnation .. ' ' .. operation
 if isHeal then
   journalUntil = now + JOURNAL_MS
   head[#head + 1], head[#head + 2] = 'journalUntil', digits(journalUntil)

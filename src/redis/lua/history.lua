@@ -2,7 +2,7 @@
 --
 -- ARGV[2…] names of fields; "creds:" are the creds
 --
--- Returns {1, exists, version, fence, updatedAt, incarnation, forks, journal, whether each field is there}, or
+-- Returns {1, exists, version, fence, updatedAt, incarnation, ops, forks, journal, whether each field is there}, or
 -- {0, reason, actual}. The journal is that of commit.lua, or '' where there is none.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
@@ -16,5 +16,5 @@ for i = 2, #ARGV do
 end
 local isKept = journalUntil and now < journalUntil
 local journal = isKept and redis.call('HGET', keysKey, '@journal') or ''
-return {1, exists and 1 or 0, version, fence, updatedAt, incarnation, redis.call('HGET', credsKey, 'forks') or '',
-  journal, isThere}
+return {1, exists and 1 or 0, version, fence, updatedAt, incarnation, toldOps,
+  redis.call('HGET', credsKey, 'forks') or '', journal, isThere}

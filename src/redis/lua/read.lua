@@ -4,13 +4,13 @@
 -- ARGV[3]  most fields that may be read whole; '' asks for those that follow
 -- ARGV[4…] names of fields
 --
--- Returns {1, exists, version, fence, updatedAt, incarnation, creds or false, fields} or {0, reason, actual}. The fields
+-- Returns {1, exists, version, fence, updatedAt, incarnation, ops, creds or false, fields} or {0, reason, actual}. The fields
 -- are the values asked for, or all names and values in turn, or false when there are more than may be read.
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local token = tonumber(ARGV[2])
 if isExpired and token and token >= fence then exists = true end
-if not exists then return {1, 0, version, fence, updatedAt, incarnation, false, {}} end
+if not exists then return {1, 0, version, fence, updatedAt, incarnation, toldOps, false, {}} end
 local creds = redis.call('HGET', credsKey, 'data')
 local most = tonumber(ARGV[3])
 local fields = {}
@@ -22,4 +22,4 @@ else
     for _, value in ipairs(values) do fields[#fields + 1] = value end
   end
 end
-return {1, 1, version, fence, updatedAt, incarnation, creds, fields}
+return {1, 1, version, fence, updatedAt, incarnation, toldOps, creds, fields}

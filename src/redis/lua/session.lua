@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
 --          forks, journalUntil, data
--- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt, @incarnation as in the head;
---          @journal: what has been written since a heal, see commit.lua
+-- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head; @history:
+--          the incarnation, and after a space the last operation, where MongoDB does not lie behind; @journal: what has been written since a heal, see commit.lua
 -- KEYS[3]  only where MongoDB lies behind: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
@@ -34,6 +34,9 @@ if hasKeys and not hasHead then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = tonumber(copy[1] or 0), tonumber(copy[2] or 0)
 end
+
+-- In front of MongoDB, versions are compared by what MongoDB remembers.
+local toldOps = outboxKey and '' or ops
 
 -- Lua prints large numbers as 1.79e+12.
 local function digits(number)
@@ -119,21 +122,28 @@ local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
+-- Whether this session goes on from what was seen, as far as it remembers: see core/histories.ts.
+local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
+  if seenVersion > version then return false end
+  if seenIncarnation ~= '' and incarnation ~= '' and seenIncarnation ~= incarnation then return false end
+  if seenOperation == '' or ops == '' or not exists then return true end
+  if seenVersion == version then return string.sub(ops, 1, #seenOperation + 1) == seenOperation .. ' ' end
+  return version - seenVersion >= 16 or string.find(ops, seenOperation .. ' ', 1, true) ~= nil
+end
+
 -- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''. seen: the
--- version, and after a space the incarnation, where that is known.
+-- version, and after a space each the incarnation and the operation, where they are known.
 local function refuse(token, seen, expectedVersion, limit)
   token, expectedVersion, limit = tonumber(token), tonumber(expectedVersion), tonumber(limit)
-  local seenVersion, known = tonumber(seen), ''
-  if not seenVersion and seen ~= '' then
-    seenVersion, known = string.match(seen, '^(%d+) (.*)$')
-    seenVersion = tonumber(seenVersion)
-  end
+  local seenVersion, seenIncarnation, seenOperation = string.match(seen, '^(%d+) (%S*) (%S*)$')
+  seenVersion = tonumber(seenVersion)
   -- Who has claimed the session where MongoDB lies behind is known here, unless this Redis has lost the claim.
   local hasLostClaim = outboxKey and exists and token and token > fence
   if isCold or hasLostClaim then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
-  local isOther = known ~= '' and incarnation ~= '' and known ~= incarnation
-  if isOther or (seenVersion and seenVersion > version) then return {0, 'REWOUND', version} end
+  if seenVersion and not continuesFrom(seenVersion, seenIncarnation, seenOperation) then
+    return {0, 'REWOUND', version}
+  end
   if limit and limit <= version then return {0, 'AHEAD', version} end
   local actual = exists and version or 0
   if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end

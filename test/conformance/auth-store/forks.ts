@@ -6,6 +6,8 @@ const write = (store: AuthStore, values: Record<string, unknown>, token?: number
   store.set('s', { keys: { session: values } }, undefined, token)
 const read = (store: AuthStore, ids: string[], token?: number) => store.getKeys('s', 'session', ids, token)
 
+const UNTOLD = 'two databases that are put back together keep no common order of operations'
+
 /** Several processes on a database that goes back in time: one of them notices first, and goes on. */
 export function describeForks(create: CreateStoreDatabase): void {
   async function setUpProcesses() {
@@ -92,6 +94,22 @@ export function describeForks(create: CreateStoreDatabase): void {
       },
     )
 
+    test.for([1, 2, 20])(
+      'gets them also where another process has written %i times without noticing',
+      async (times, { skip }) => {
+        const { database, one, another, restore, rewinds } = await setUpSession()
+        skip(database.tellsOperations === false, UNTOLD)
+        await write(another, { a: 1 })
+        await write(another, { b: 2 })
+        await restore()
+        for (let n = 1; n <= times; n++) await write(one, { [`since ${n}`]: n, last: n })
+        if (times < 16) expect(await read(another, ['a', 'b', 'last'])).toEqual({ a: 1, b: 2, last: times })
+        else expect(await read(another, ['last'])).toEqual({ last: times })
+        expect(await read(one, ['last', 'k'])).toEqual({ last: times, k: 'first' })
+        expect(rewinds.map(own => own.length)).toEqual([0, times < 16 ? 1 : 0, 0])
+      },
+    )
+
     test('goes back twice, and gets what was lost each time', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
@@ -148,6 +166,22 @@ export function describeForks(create: CreateStoreDatabase): void {
         b: 2,
         k: 'of the owner',
       })
+      const late = write(one, { k: 'late' }, former.fencingToken)
+      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+    })
+
+    test('gives the owner back what it wrote, also where the former owner has written without noticing', async ({
+      skip,
+    }) => {
+      const { database, one, another } = await setUpSession()
+      skip(database.tellsOperations === false, UNTOLD)
+      const former = await one.claim('s')
+      const restore = await database.remember()
+      const owner = await another.claim('s')
+      await write(another, { k: 'of the owner', b: 2 }, owner.fencingToken)
+      await restore()
+      await write(one, { k: 'of the former owner' }, former.fencingToken)
+      expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'of the owner' })
       const late = write(one, { k: 'late' }, former.fencingToken)
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
     })

@@ -16,11 +16,11 @@ export function describeCommits(create: CreateDatabase): void {
       const database = await create()
       const backend = await (await openBackends(async () => database))()
       const written = await put(backend, 's', { a: '1', b: '2', c: '3' })
-      const { version, durability, updatedAtMs, incarnation } = written
+      const { version, durability, updatedAtMs, incarnation, operation } = written
       expect({ version, durability }).toEqual({ version: 1, durability: database.durability ?? 'durable' })
       expect(await texts(backend, 's', ['c', 'none', 'a'])).toEqual(['3', undefined, '1'])
       const { head } = await backend.read('s', [])
-      expect(head).toEqual({ exists: true, version: 1, fence: 0, updatedAtMs, incarnation })
+      expect(head).toMatchObject({ exists: true, version: 1, fence: 0, updatedAtMs, incarnation, operation })
     })
 
     test('is seen by every backend on the same database once it is acknowledged', async () => {

@@ -46,10 +46,14 @@ export const MUTATIONS: readonly Mutation[] = [
         from: '(exists && version >= seen && fence >= token)',
         to: 'exists',
       },
-      { file: 'src/core/rewind-guard.ts', from: 'if (continuesFrom(known, head)) {', to: 'if (true) {' },
+      {
+        file: 'src/core/rewind-guard.ts',
+        from: 'if (continuesFrom(known, head) || this.#isOwn(known, head)) {',
+        to: 'if (true) {',
+      },
       {
         file: 'src/redis/lua/session.lua',
-        from: "if isOther or (seenVersion and seenVersion > version) then return {0, 'REWOUND', version} end",
+        from: 'if seenVersion > version then return false end',
         to: '',
       },
     ],
@@ -101,7 +105,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/mongodb/intents.ts',
-        from: 'filter: { _id, v, incarnation: incarnation ?? null, late: late ?? null }',
+        from: 'filter: { _id, v, ops, incarnation: incarnation ?? null, late: late ?? null }',
         to: "filter: { _id, 'intent.v': v }",
       },
     ],
