@@ -1,12 +1,14 @@
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
-import { type FencedError, hasCode, maskSessionId } from './errors.js'
+import { checkUsable } from './creds-shape.js'
+import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './errors.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
 import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
+import { isPlainObject } from './value-tree.js'
 
 /** A tenth of the session's life, and no longer than setInterval can wait. */
 const KEEP_ALIVE_PART = 10
@@ -54,7 +56,8 @@ export async function openAuthState<S extends AuthStore>(
   const { logger } = store
   const { initAuthCreds, proto } = await loadBaileys()
   const ownership = options.ownership ?? 'last-opener'
-  const claim = await claimOwnership(store, sessionId, ownership)
+  const claim = await claimOwnership(store, sessionId, ownership, found => checkUsable(found, sessionId))
+  if (claim.creds !== null) checkUsable(claim.creds, sessionId) // they may have changed since
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
   // Before anyone can write a key: a session without creds is half a session.
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
@@ -79,7 +82,7 @@ export async function openAuthState<S extends AuthStore>(
     list: type => session.listKeys(type),
     write: writeKeys,
     revive(type, value) {
-      if (type === 'app-state-sync-key') return proto.Message.AppStateSyncKeyData.fromObject(value as object)
+      if (type === 'app-state-sync-key') return toSyncKey(value)
       return type === 'sender-key' && options.repairSenderKeys ? repairSenderKey(value) : value
     },
   })
@@ -92,6 +95,15 @@ export async function openAuthState<S extends AuthStore>(
     saveCreds()
     callBack(() => onRewind?.(rewind))
   })
+
+  function toSyncKey(value: unknown): object {
+    try {
+      if (isPlainObject(value)) return proto.Message.AppStateSyncKeyData.fromObject(value)
+    } catch {
+      // A TypeError that names a member: what it stands for is said below.
+    }
+    throw new CorruptValueError('A value of type "app-state-sync-key" is no such key.', { sessionId })
+  }
 
   async function writeKeys(keys: KeysByType): Promise<void> {
     if (!saver.isUnsaved) {

@@ -1,4 +1,5 @@
 import type { AuthenticationCreds } from './auth-types.js'
+import { checkSavable } from './creds-shape.js'
 import { IdentityConflictError } from './errors.js'
 
 export interface CredsSaverOptions {
@@ -46,9 +47,10 @@ export class CredsSaver {
     if (this.#isUnsaved) await this.save()
   }
 
-  /** The live creds, to write them along with something else; throws `IdentityConflictError`. */
+  /** The live creds, to write them along with something else; throws `IdentityConflictError`, and for what are no creds. */
   take(): AuthenticationCreds {
     const creds = this.#options.current()
+    checkSavable(creds, this.#options.sessionId)
     const isOther = this.#storedIdentity !== undefined && this.#storedIdentity !== fingerprint(creds)
     if (isOther && !this.#options.resetIdentity)
       throw new IdentityConflictError({ sessionId: this.#options.sessionId })
