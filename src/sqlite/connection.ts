@@ -28,6 +28,8 @@ export class SqliteConnection {
   readonly #statements: Statements
   readonly #queue: Job[] = []
   #flushing: Promise<void> | undefined
+  /** Writes at the front of the queue whose batch has failed. */
+  #alone = 0
   #isClosed = false
 
   constructor(database: SqliteDatabase) {
@@ -51,8 +53,9 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs `run` inside a write transaction. It must check before it writes: what it throws as a `StoreError` refuses
-   * this write alone; anything else rolls back the whole batch. After `busyTimeoutMs` without the lock it is dropped.
+   * Runs `run` inside a write transaction, again if that has failed for the whole batch. It must check before it
+   * writes: what it throws as a `StoreError` refuses this write alone. After anything else the writes of its batch are
+   * tried one by one, so that it fails no other. After `busyTimeoutMs` without the lock it is dropped.
    */
   async write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
     this.#assertOpen()
@@ -86,7 +89,8 @@ export class SqliteConnection {
   async #flush(): Promise<void> {
     await new Promise(resolve => setImmediate(resolve))
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_BATCH)
+      const batch = this.#queue.splice(0, this.#alone > 0 ? 1 : MAX_BATCH)
+      this.#alone = Math.max(0, this.#alone - 1)
       const lockError = this.#commit(batch)
       if (lockError === undefined) continue
       this.#queue.unshift(...rejectOverdue(batch, lockError))
@@ -110,9 +114,15 @@ export class SqliteConnection {
       for (const acknowledge of acknowledgements) acknowledge()
     } catch (error) {
       this.#rollBack()
-      rejectAll(batch, error)
+      if (batch.length === 1) rejectAll(batch, error)
+      else this.#tryAlone(batch)
     }
     return undefined
+  }
+
+  #tryAlone(batch: readonly Job[]): void {
+    this.#alone = batch.length
+    this.#queue.unshift(...batch)
   }
 
   #rollBack(): void {
