@@ -1,3 +1,4 @@
+import { Mutex } from 'async-mutex'
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
@@ -23,7 +24,10 @@ export interface AuthStateOptions {
    * `exclusive`: an opener waits for the owner to close or to die (`ttl.lockTtl`), then throws `SESSION_LOCKED`.
    */
   ownership?: Ownership | undefined
-  /** Let a save replace a paired identity by another one. Default `false`: `IDENTITY_CONFLICT`. */
+  /**
+   * Let a save replace a paired identity by another one, whose first write takes the keys of the one before away.
+   * Default `false`: `IDENTITY_CONFLICT`.
+   */
   resetIdentity?: boolean | undefined
   /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
   repairSenderKeys?: boolean | undefined
@@ -68,11 +72,12 @@ export async function openAuthState<S extends AuthStore>(
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
+  const credsWrites = new Mutex()
   const saver = new CredsSaver({
     sessionId,
     stored: creds,
     current: () => state.creds,
-    write: current => session.write({ creds: current }),
+    write: () => writeCreds({}),
     resetIdentity: options.resetIdentity ?? false,
   })
   const keys = createKeyStore({
@@ -106,13 +111,38 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   async function writeKeys(keys: KeysByType): Promise<void> {
-    if (!saver.isUnsaved) {
-      await session.write({ keys })
-      return
+    if (saver.isUnsaved || saver.isReplacing) await writeCreds(keys)
+    else await session.write({ keys })
+  }
+
+  /** One after the other: what comes while an identity is being replaced belongs to the next one. */
+  function writeCreds(keys: KeysByType): Promise<void> {
+    return credsWrites.runExclusive(async () => {
+      const current = saver.take()
+      const all = saver.isReplacing ? await withoutOthers(keys) : keys
+      await session.write({ creds: current, keys: all })
+      saver.noteSaved(current)
+    })
+  }
+
+  /**
+   * `keys`, and the deletion of all others: they belong to the identity that is being replaced. The first write of an
+   * identity brings its creds along, so that none of its own is among them.
+   */
+  async function withoutOthers(keys: KeysByType): Promise<KeysByType> {
+    await session.settleWrites()
+    const all: Record<string, { [id: string]: unknown }> = {}
+    for (const { type, id } of await session.listKeys()) {
+      all[type] ??= {}
+      Object.defineProperty(all[type], id, {
+        value: null,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      })
     }
-    const current = saver.take()
-    await session.write({ keys, creds: current })
-    saver.noteSaved(current)
+    for (const [type, values] of Object.entries(keys)) all[type] = { ...all[type], ...values }
+    return all
   }
 
   function saveCreds(): Promise<void> {
