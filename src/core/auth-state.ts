@@ -1,12 +1,15 @@
+import { Mutex } from 'async-mutex'
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
-import { type FencedError, hasCode, maskSessionId } from './errors.js'
+import { checkUsable } from './creds-shape.js'
+import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './errors.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
 import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
+import { isPlainObject } from './value-tree.js'
 
 /** A tenth of the session's life, and no longer than setInterval can wait. */
 const KEEP_ALIVE_PART = 10
@@ -21,7 +24,10 @@ export interface AuthStateOptions {
    * `exclusive`: an opener waits for the owner to close or to die (`ttl.lockTtl`), then throws `SESSION_LOCKED`.
    */
   ownership?: Ownership | undefined
-  /** Let a save replace a paired identity by another one. Default `false`: `IDENTITY_CONFLICT`. */
+  /**
+   * Let a save replace a paired identity by another one, whose first write takes the keys of the one before away.
+   * Default `false`: `IDENTITY_CONFLICT`.
+   */
   resetIdentity?: boolean | undefined
   /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
   repairSenderKeys?: boolean | undefined
@@ -54,7 +60,8 @@ export async function openAuthState<S extends AuthStore>(
   const { logger } = store
   const { initAuthCreds, proto } = await loadBaileys()
   const ownership = options.ownership ?? 'last-opener'
-  const claim = await claimOwnership(store, sessionId, ownership)
+  const claim = await claimOwnership(store, sessionId, ownership, found => checkUsable(found, sessionId))
+  if (claim.creds !== null) checkUsable(claim.creds, sessionId) // they may have changed since
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
   // Before anyone can write a key: a session without creds is half a session.
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
@@ -65,11 +72,12 @@ export async function openAuthState<S extends AuthStore>(
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
+  const credsWrites = new Mutex()
   const saver = new CredsSaver({
     sessionId,
     stored: creds,
     current: () => state.creds,
-    write: current => session.write({ creds: current }),
+    write: () => writeCreds({}),
     resetIdentity: options.resetIdentity ?? false,
   })
   const keys = createKeyStore({
@@ -79,7 +87,7 @@ export async function openAuthState<S extends AuthStore>(
     list: type => session.listKeys(type),
     write: writeKeys,
     revive(type, value) {
-      if (type === 'app-state-sync-key') return proto.Message.AppStateSyncKeyData.fromObject(value as object)
+      if (type === 'app-state-sync-key') return toSyncKey(value)
       return type === 'sender-key' && options.repairSenderKeys ? repairSenderKey(value) : value
     },
   })
@@ -93,14 +101,48 @@ export async function openAuthState<S extends AuthStore>(
     callBack(() => onRewind?.(rewind))
   })
 
-  async function writeKeys(keys: KeysByType): Promise<void> {
-    if (!saver.isUnsaved) {
-      await session.write({ keys })
-      return
+  function toSyncKey(value: unknown): object {
+    try {
+      if (isPlainObject(value)) return proto.Message.AppStateSyncKeyData.fromObject(value)
+    } catch {
+      // A TypeError that names a member: what it stands for is said below.
     }
-    const current = saver.take()
-    await session.write({ keys, creds: current })
-    saver.noteSaved(current)
+    throw new CorruptValueError('A value of type "app-state-sync-key" is no such key.', { sessionId })
+  }
+
+  async function writeKeys(keys: KeysByType): Promise<void> {
+    if (saver.isUnsaved || saver.isReplacing) await writeCreds(keys)
+    else await session.write({ keys })
+  }
+
+  /** One after the other: what comes while an identity is being replaced belongs to the next one. */
+  function writeCreds(keys: KeysByType): Promise<void> {
+    return credsWrites.runExclusive(async () => {
+      const current = saver.take()
+      const all = saver.isReplacing ? await withoutOthers(keys) : keys
+      await session.write({ creds: current, keys: all })
+      saver.noteSaved(current)
+    })
+  }
+
+  /**
+   * `keys`, and the deletion of all others: they belong to the identity that is being replaced. The first write of an
+   * identity brings its creds along, so that none of its own is among them.
+   */
+  async function withoutOthers(keys: KeysByType): Promise<KeysByType> {
+    await session.settleWrites()
+    const all: Record<string, { [id: string]: unknown }> = {}
+    for (const { type, id } of await session.listKeys()) {
+      all[type] ??= {}
+      Object.defineProperty(all[type], id, {
+        value: null,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      })
+    }
+    for (const [type, values] of Object.entries(keys)) all[type] = { ...all[type], ...values }
+    return all
   }
 
   function saveCreds(): Promise<void> {

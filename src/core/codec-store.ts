@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import { checkConditions, checkLimit, checkTtl } from './arguments.js'
 import type { Codec } from './codec.js'
+import { asStoredCreds } from './creds-shape.js'
 import {
   ClosedError,
   type FencedError,
@@ -220,13 +221,14 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  async claim(sessionId: string, { exclusive = false }: ClaimOptions = {}): Promise<Claim> {
+  async claim(sessionId: string, { exclusive = false, checkCreds }: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('readCreds', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
     )
-    this.#decodeCreds(sessionId, before.head, before.values[0])
+    const found = this.#decodeCreds(sessionId, before.head, before.values[0])
+    if (found !== null) checkCreds?.(found)
     const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
     const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
       this.#backend.claim(sessionId, leaseMs, call),
@@ -291,7 +293,7 @@ export class CodecStore implements AuthStore {
     if (!head.exists) return null
     if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
     this.#observer.metrics.count('read_bytes', bytes.length)
-    return this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes) as StoredCreds
+    return asStoredCreds(this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
   }
 
   #assertOpen(sessionId: string | undefined): void {

@@ -1,4 +1,6 @@
 import type { AuthenticationCreds } from './auth-types.js'
+import { toBuffer } from './bytes.js'
+import { checkSavable } from './creds-shape.js'
 import { IdentityConflictError } from './errors.js'
 
 export interface CredsSaverOptions {
@@ -7,7 +9,8 @@ export interface CredsSaverOptions {
   stored: AuthenticationCreds
   /** The live creds, read at each save. */
   current: () => AuthenticationCreds
-  write: (creds: AuthenticationCreds) => Promise<unknown>
+  /** Writes what `take` gives then, and notes it. */
+  write: () => Promise<unknown>
   resetIdentity: boolean
 }
 
@@ -17,19 +20,26 @@ export interface CredsSaverOptions {
  */
 export class CredsSaver {
   readonly #options: CredsSaverOptions
-  #storedIdentity: string | undefined
+  #stored: string | undefined
+  #isPaired: boolean
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
   #isUnsaved = false
 
   constructor(options: CredsSaverOptions) {
     this.#options = options
-    this.#storedIdentity = identify(options.stored)
+    this.#stored = fingerprint(options.stored)
+    this.#isPaired = isPaired(options.stored)
   }
 
   /** The last save has failed, and no later one has succeeded. */
   get isUnsaved(): boolean {
     return this.#isUnsaved
+  }
+
+  /** The live creds are of another identity than the stored ones. */
+  get isReplacing(): boolean {
+    return this.#stored !== fingerprint(this.#options.current())
   }
 
   save(): Promise<void> {
@@ -46,18 +56,19 @@ export class CredsSaver {
     if (this.#isUnsaved) await this.save()
   }
 
-  /** The live creds, to write them along with something else; throws `IdentityConflictError`. */
+  /** The live creds, to write them along with something else; throws `IdentityConflictError`, and for what are no creds. */
   take(): AuthenticationCreds {
     const creds = this.#options.current()
-    const isOther = this.#storedIdentity !== undefined && this.#storedIdentity !== fingerprint(creds)
-    if (isOther && !this.#options.resetIdentity)
+    checkSavable(creds, this.#options.sessionId)
+    if (this.isReplacing && this.#isPaired && !this.#options.resetIdentity)
       throw new IdentityConflictError({ sessionId: this.#options.sessionId })
     return creds
   }
 
   noteSaved(creds: AuthenticationCreds): void {
     this.#isUnsaved = false
-    this.#storedIdentity = identify(creds)
+    this.#stored = fingerprint(creds)
+    this.#isPaired = isPaired(creds)
   }
 
   markUnsaved(): void {
@@ -74,9 +85,7 @@ export class CredsSaver {
 
   async #write(): Promise<void> {
     try {
-      const creds = this.take()
-      await this.#options.write(creds)
-      this.noteSaved(creds)
+      await this.#options.write()
     } catch (error) {
       this.#isUnsaved = true
       throw error
@@ -84,11 +93,13 @@ export class CredsSaver {
   }
 }
 
-/** Names the pairing of paired creds; `undefined` for creds that are not paired yet. */
-function identify(creds: AuthenticationCreds): string | undefined {
-  return creds.me !== undefined || creds.registered === true ? fingerprint(creds) : undefined
+function isPaired(creds: AuthenticationCreds): boolean {
+  return creds.me !== undefined || creds.registered === true
 }
 
-function fingerprint({ noiseKey, registrationId }: AuthenticationCreds): string {
-  return `${registrationId} ${Buffer.from(noiseKey.public).toString('base64')}`
+/** `undefined` for what are no creds, which `take` refuses. */
+function fingerprint(creds: Partial<AuthenticationCreds> | null | undefined): string | undefined {
+  const key: unknown = creds?.noiseKey?.public
+  if (!(key instanceof Uint8Array)) return undefined
+  return `${creds?.registrationId} ${toBuffer(key).toString('base64')}`
 }

@@ -1,11 +1,15 @@
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
-import { StoreUnavailableError } from './errors.js'
+import { hasCode, type StoreErrorCode, StoreUnavailableError } from './errors.js'
 import type { Field, KeysByType } from './store.js'
 
 /** Keys read at a time while iterating. */
 const PAGE_SIZE = 200
 /** Baileys writes an id right after it has failed to read it: far fewer are under way. */
 const MAX_UNREAD = 10_000
+/** Reads that were refused before the store was asked: no id was read, and none has failed to be. */
+const REFUSALS: readonly StoreErrorCode[] = ['INVALID_KEY', 'INVALID_OPTION']
+/** What one of several values may fail with, and not the store. */
+const DAMAGES: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'DECRYPTION_FAILED', 'UNSUPPORTED_FORMAT']
 
 export interface KeyStoreOptions {
   sessionId: string
@@ -23,7 +27,8 @@ export interface KeyStoreOptions {
  * Baileys' `SignalKeyStore` over a store.
  *
  * Unread guard: Baileys takes a failed `get` for "no such session" and then writes a new one over the old. So while
- * the last read of an id has failed, a write of that id is refused.
+ * the last read of an id has failed, a write of that id is refused. Of a read of several ids that finds a damaged value
+ * the others stay writable.
  */
 export function createKeyStore({
   sessionId,
@@ -39,13 +44,27 @@ export function createKeyStore({
   async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
     assertOpen()
     try {
-      const found = await read(type, ids)
-      for (const id of ids) unread.delete(nameOf(type, id))
-      for (const id of Object.keys(found)) found[id] = revive(type, found[id])
-      return found
+      return await readRevived(type, ids)
     } catch (error) {
-      for (const id of ids) unread.add(nameOf(type, id), error)
+      if (!isOneOf(REFUSALS, error)) await noteUnread(type, ids, error)
       throw error
+    }
+  }
+
+  async function readRevived(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    const found = await read(type, ids)
+    for (const id of Object.keys(found)) found[id] = revive(type, found[id])
+    for (const id of ids) unread.delete(nameOf(type, id))
+    return found
+  }
+
+  /** Halves what has a damaged value in it, until only that is left. */
+  async function noteUnread(type: string, ids: readonly string[], error: unknown): Promise<void> {
+    for (const id of ids) unread.add(nameOf(type, id), error)
+    if (ids.length < 2 || !isOneOf(DAMAGES, error)) return
+    const middle = ids.length >> 1
+    for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+      await readRevived(type, half).catch(cause => noteUnread(type, half, cause))
     }
   }
 
@@ -95,6 +114,10 @@ export function createKeyStore({
   }
 
   return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
+}
+
+function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {
+  return codes.some(code => hasCode(error, code))
 }
 
 /** Names whose last read has failed: the latest of them, so that an outage does not fill the memory. */

@@ -1,5 +1,6 @@
 import { Packr } from 'msgpackr'
 import { toBuffer } from './bytes.js'
+import { InvalidValueError } from './errors.js'
 import { type Carrier, fromTree, toTree } from './value-tree.js'
 
 /**
@@ -32,7 +33,9 @@ const CARRIER: Carrier = {
 /** `undefined` where only JSON would give the value back. Throws `InvalidValueError` as `serialize` does. */
 export function pack(value: unknown): Buffer | undefined {
   try {
-    return packr.pack(toTree(value, CARRIER))
+    const tree = toTree(value, CARRIER)
+    if (tree === null) throw new InvalidValueError('A value stands for null, which deletes.')
+    return packr.pack(tree)
   } catch (error) {
     if (error instanceof Inexact) return undefined
     throw error

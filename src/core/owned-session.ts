@@ -56,6 +56,11 @@ export class OwnedSession {
     }
   }
 
+  /** Waits for the writes under way, however they end. */
+  async settleWrites(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+  }
+
   /** A later owner has the session: no write is tried from now on. */
   lose(error: FencedError): void {
     if (this.#lost) return
@@ -72,7 +77,7 @@ export class OwnedSession {
   async close(): Promise<void> {
     this.#end()
     this.#isClosed = true
-    await Promise.allSettled(this.#underWay)
+    await this.settleWrites()
   }
 
   /** Closed or lost, whichever comes first. */

@@ -26,9 +26,15 @@ export function pack(name: ValueName, value: unknown): Packed {
 
 /** Each time a value of its own: it shares nothing with `bytes`. */
 export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown {
-  const buffer = toBuffer(bytes)
+  const value = parse(name, serialiser, toBuffer(bytes))
+  // Nobody writes it: `null` deletes. To Baileys it would be a key that there is not.
+  if (value == null) throw new CorruptValueError(`A value of type "${name.type}" stands for nothing.`, name)
+  return value
+}
+
+function parse(name: ValueName, serialiser: SerialiserName, bytes: Buffer): unknown {
   try {
-    return serialiser === 'msgpack' ? fromMessagePack(buffer) : deserialize(buffer.toString('utf8'))
+    return serialiser === 'msgpack' ? fromMessagePack(bytes) : deserialize(bytes.toString('utf8'))
   } catch {
     // Without the cause: a SyntaxError quotes the text.
     throw new CorruptValueError(`A value of type "${name.type}" is not ${FORMATS[serialiser]}.`, name)

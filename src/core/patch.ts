@@ -1,4 +1,5 @@
 import type { Codec } from './codec.js'
+import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
 import { InvalidValueError } from './errors.js'
 import { checkKeyId, checkKeyType } from './names.js'
 import { type Packed, pack } from './packing.js'
@@ -30,7 +31,10 @@ export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): 
     values.push(packed)
     writes.push({ type, id, bytes: packed && codec.seal(name, packed) })
   }
-  if (patch.creds !== undefined) encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds)
+  if (patch.creds !== undefined) {
+    checkGivenCreds(patch.creds, sessionId)
+    encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds)
+  }
   for (const [type, values] of Object.entries(patch.keys ?? {})) {
     checkKeyType(type, sessionId)
     for (const [id, value] of Object.entries(values ?? {})) {
@@ -63,7 +67,7 @@ export function decodeSnapshot(
   byType.delete(CREDS_FIELD.type)
   byType.delete(APP_STATE_TYPE)
   const keys = Object.fromEntries([...byType].map(([type, entries]) => [type, Object.fromEntries(entries)]))
-  const snapshot = { creds: creds as AuthSnapshot['creds'], keys }
+  const snapshot = { creds: asStoredCreds(creds, sessionId), keys }
   return appState ? { ...snapshot, appState: Object.fromEntries(appState) } : snapshot
 }
 

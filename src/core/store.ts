@@ -75,6 +75,8 @@ export type BatchResult<T> = { sessionId: string; value: T } | { sessionId: stri
 export interface ClaimOptions {
   /** Also take the exclusive lease: until it ends or is released, every other claim is refused. */
   exclusive?: boolean | undefined
+  /** Throws for creds that the caller cannot use: then nothing is taken, and the owner keeps the session. */
+  checkCreds?: ((creds: StoredCreds) => void) | undefined
 }
 
 export interface Claim {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ClosedError, StoreError } from '../core/errors.js'
 import { SessionMemory } from '../core/session-memory.js'
 import type { SqliteDatabase } from './driver.js'
+import { type Fate, type Place, toLoss } from './place.js'
 import { isBusy, toStoreError } from './sqlite-errors.js'
 import { prepareStatements, type Statements } from './statements.js'
 
@@ -17,33 +18,47 @@ interface Job {
   readonly reject: (error: StoreError) => void
 }
 
+/** `place`: `undefined` where there is no file. */
+export interface OpenDatabase {
+  readonly database: SqliteDatabase
+  readonly place: Place | undefined
+}
+
 /**
  * One database handle and the queue of its writes. Writes that are asked for together share one transaction
- * (group commit), and so one flush to the disk; each is acknowledged after it.
+ * (group commit), and so one flush to the disk; each is acknowledged after it, and after a look at whether the file is
+ * still the one at its path. A file that was put in its place is opened: what was lost is then a rewind.
  */
 export class SqliteConnection {
   /** What the process knows of the sessions in this file, whichever store it learnt it through. */
   readonly memory = new SessionMemory()
-  readonly #database: SqliteDatabase
-  readonly #statements: Statements
+  readonly #reopen: (() => OpenDatabase) | undefined
+  #open: OpenDatabase
+  #statements: Statements
   readonly #queue: Job[] = []
   #flushing: Promise<void> | undefined
+  /** Writes at the front of the queue whose batch has failed. */
+  #alone = 0
   #isClosed = false
 
-  constructor(database: SqliteDatabase) {
-    this.#database = database
-    this.#statements = prepareStatements(database)
+  /** `reopen`: by default what was put in its place is not opened, and that is an error. */
+  constructor(open: OpenDatabase, reopen?: () => OpenDatabase) {
+    this.#open = open
+    this.#reopen = reopen
+    this.#statements = prepareStatements(open.database)
   }
 
   /** One consistent state of the file. */
   read<T>(run: (statements: Statements) => T): T {
     this.#assertOpen()
     try {
-      this.#database.exec('BEGIN')
+      if (this.#open.place?.isThere === false) this.#recover()
+      const { database } = this.#open
+      database.exec('BEGIN')
       try {
         return run(this.#statements)
       } finally {
-        this.#database.exec('COMMIT')
+        database.exec('COMMIT')
       }
     } catch (error) {
       throw toStoreError(error)
@@ -51,8 +66,9 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs `run` inside a write transaction. It must check before it writes: what it throws as a `StoreError` refuses
-   * this write alone; anything else rolls back the whole batch. After `busyTimeoutMs` without the lock it is dropped.
+   * Runs `run` inside a write transaction, again if that has failed for the whole batch. It must check before it
+   * writes: what it throws as a `StoreError` refuses this write alone. After anything else the writes of its batch are
+   * tried one by one, so that it fails no other. After `busyTimeoutMs` without the lock it is dropped.
    */
   async write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
     this.#assertOpen()
@@ -73,9 +89,9 @@ export class SqliteConnection {
     await this.release()
     try {
       // libsql closes a file only when the statements on it are collected: until then all is to be in the file itself.
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (this.#open.place?.mayCheckpoint !== false) checkpoint(this.#open.database)
     } finally {
-      this.#database.close()
+      this.#open.database.close()
     }
   }
 
@@ -86,7 +102,8 @@ export class SqliteConnection {
   async #flush(): Promise<void> {
     await new Promise(resolve => setImmediate(resolve))
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_BATCH)
+      const batch = this.#queue.splice(0, this.#alone > 0 ? 1 : MAX_BATCH)
+      this.#alone = Math.max(0, this.#alone - 1)
       const lockError = this.#commit(batch)
       if (lockError === undefined) continue
       this.#queue.unshift(...rejectOverdue(batch, lockError))
@@ -98,7 +115,8 @@ export class SqliteConnection {
   /** Settles the jobs of the batch, unless another process has the lock: then nothing is done and it is said why. */
   #commit(batch: readonly Job[]): unknown {
     try {
-      this.#database.exec('BEGIN IMMEDIATE')
+      this.#recover()
+      this.#open.database.exec('BEGIN IMMEDIATE')
     } catch (error) {
       if (isBusy(error)) return error
       rejectAll(batch, error)
@@ -106,22 +124,56 @@ export class SqliteConnection {
     }
     try {
       const acknowledgements = batch.map(job => runJob(job, this.#statements))
-      this.#database.exec('COMMIT')
+      this.#open.database.exec('COMMIT')
+      this.#assertThere()
       for (const acknowledge of acknowledgements) acknowledge()
     } catch (error) {
       this.#rollBack()
-      rejectAll(batch, error)
+      if (batch.length === 1) rejectAll(batch, error)
+      else this.#tryAlone(batch)
     }
     return undefined
   }
 
+  /** A write to a file that has been taken away meanwhile is not acknowledged. */
+  #assertThere(): void {
+    const fate = this.#look()
+    if (fate !== 'there') throw toLoss(fate)
+  }
+
+  #look(): Fate {
+    return this.#open.place?.look() ?? 'there'
+  }
+
+  /** Opens the file that was put in the place of the open one; throws where there is none. */
+  #recover(): void {
+    const fate = this.#look()
+    if (fate === 'there') return
+    // What is in the log alone is saved, and would be played into the other file, whose log it is by its name.
+    if (fate !== 'gone' && this.#open.place?.mayCheckpoint) checkpoint(this.#open.database)
+    if (fate !== 'replaced' || this.#reopen === undefined) throw toLoss(fate)
+    const next = this.#reopen()
+    this.#open.database.close()
+    this.#open = next
+    this.#statements = prepareStatements(next.database)
+  }
+
+  #tryAlone(batch: readonly Job[]): void {
+    this.#alone = batch.length
+    this.#queue.unshift(...batch)
+  }
+
   #rollBack(): void {
     try {
-      this.#database.exec('ROLLBACK')
+      this.#open.database.exec('ROLLBACK')
     } catch {
       // SQLite has rolled back by itself, as it does after some errors.
     }
   }
+}
+
+function checkpoint(database: SqliteDatabase): void {
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 
 /** Returns how to acknowledge the job once the transaction is on the disk. */

@@ -16,23 +16,25 @@ export interface SqliteStatement {
 export type SqliteValue = string | number | Uint8Array | null
 
 interface NodeSqlite {
-  DatabaseSync: new (path: string) => SqliteDatabase
+  DatabaseSync: Driver
 }
+
+export type Driver = new (path: string) => SqliteDatabase
 
 /** `node:sqlite` where the runtime has it without a flag (Node 22.13 on), else libsql. */
-export async function openDatabase(path: string): Promise<SqliteDatabase> {
+export async function loadDriver(): Promise<Driver> {
   const builtin = process.getBuiltinModule('node:sqlite') as NodeSqlite | undefined
-  if (builtin !== undefined) return new builtin.DatabaseSync(path)
-  const Database = await loadLibsql()
-  return new Database(path)
+  return builtin?.DatabaseSync ?? (await loadLibsql())
 }
 
-async function loadLibsql(): Promise<new (path: string) => SqliteDatabase> {
+export async function openDatabase(path: string): Promise<SqliteDatabase> {
+  return new (await loadDriver())(path)
+}
+
+async function loadLibsql(): Promise<Driver> {
   try {
     const { default: Database } = await import('libsql')
-    return Database as unknown as new (
-      path: string,
-    ) => SqliteDatabase
+    return Database as unknown as Driver
   } catch (cause) {
     throw new MissingDependencyError(
       'libsql',

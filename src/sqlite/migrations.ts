@@ -38,6 +38,24 @@ const MIGRATIONS: readonly string[] = [
   'ALTER TABLE session ADD COLUMN lease_until INTEGER',
   // The history of the session: see core/histories.ts.
   'ALTER TABLE session ADD COLUMN incarnation TEXT; ALTER TABLE session ADD COLUMN forks TEXT',
+  // Fields by the name of their session: by the number of its row, which SQLite gives again, they could become
+  // another's. What has lost its row before that belongs to nobody, and is kept under a name that nobody can have.
+  `
+  CREATE TABLE field_by_name (
+    key        INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    type       TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    bytes      BLOB NOT NULL,
+    UNIQUE (session_id, type, id)
+  ) STRICT;
+  INSERT INTO field_by_name (session_id, type, id, version, bytes)
+    SELECT coalesce(session.id, char(0) || field.session), field.type, field.id, field.version, field.bytes
+    FROM field LEFT JOIN session ON session.key = field.session;
+  DROP TABLE field;
+  ALTER TABLE field_by_name RENAME TO field;
+  `,
 ]
 
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */

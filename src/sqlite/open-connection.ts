@@ -1,10 +1,11 @@
-import { closeSync, openSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
-import { InvalidOptionError } from '../core/errors.js'
-import { SqliteConnection } from './connection.js'
-import { openDatabase, type SqliteDatabase } from './driver.js'
+import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
+import { type OpenDatabase, SqliteConnection } from './connection.js'
+import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { migrate } from './migrations.js'
+import { Place } from './place.js'
 import { toStoreError } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
 
@@ -19,39 +20,71 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
   const { database, path = '', synchronous = 'full' } = options
   try {
     if (database !== undefined) {
-      const connection = prepare(database)
+      migrate(database)
+      const connection = new SqliteConnection({ database, place: Place.of(database) })
       return { connection, release: () => connection.release() }
     }
+    const Database = await loadDriver()
     if (path === ':memory:') {
-      const connection = await openFile(path, synchronous)
+      const connection = new SqliteConnection({
+        database: openWith(Database, path, synchronous),
+        place: undefined,
+      })
       return { connection, release: () => connection.close() }
     }
     const file = resolveFile(path)
-    return await files.acquire(`${file} ${synchronous}`, () => openFile(file, synchronous))
+    return await files.acquire(`${file} ${synchronous}`, async () => {
+      createFile(file)
+      const open = () => openFile(Database, file, synchronous)
+      return new SqliteConnection(open(), () => {
+        assertFilled(file)
+        return open()
+      })
+    })
   } catch (error) {
     throw toStoreError(error)
   }
 }
 
-async function openFile(file: string, synchronous: string): Promise<SqliteConnection> {
-  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600)) // the -wal and -shm files take its mode
-  const database = await openDatabase(file)
+function openFile(Database: Driver, file: string, synchronous: string): OpenDatabase {
+  const before = new Place(file)
+  const database = openWith(Database, file, synchronous)
+  if (before.isThere) return { database, place: new Place(file) }
+  database.close()
+  throw new StoreUnavailableError('SQLite', 'the file was replaced while it was being opened.')
+}
+
+function openWith(Database: Driver, file: string, synchronous: string): SqliteDatabase {
+  const database = new Database(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${SETUP_BUSY_MS}`)
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${synchronous}`)
-    const connection = prepare(database)
+    migrate(database)
     database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`) // longer waits are ours, and do not block
-    return connection
+    return database
   } catch (error) {
     database.close()
     throw error
   }
 }
 
-function prepare(database: SqliteDatabase): SqliteConnection {
-  migrate(database)
-  return new SqliteConnection(database)
+/** A copy that has just begun would be taken for a new file. */
+function assertFilled(file: string): void {
+  if (statSync(file).size > 0) return
+  throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.')
+}
+
+/**
+ * The -wal and -shm files take its mode. One that is there is not opened: closing it would give up the locks that other
+ * connections of this process have on it ("How To Corrupt An SQLite Database File", 2.2).
+ */
+function createFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+  }
 }
 
 /** One name for one file, however it is reached. */

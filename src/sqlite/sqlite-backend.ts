@@ -1,4 +1,4 @@
-import { SessionLockedError } from '../core/errors.js'
+import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
 import { checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, parseForks } from '../core/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/operation-ids.js'
@@ -17,11 +17,16 @@ import {
   type SnapshotResult,
 } from '../core/store.js'
 import type { SqliteConnection } from './connection.js'
-import type { SessionRow, Statements } from './statements.js'
+import { checkApplied, type SessionRow } from './rows.js'
+import type { Statements } from './statements.js'
 
 /** A tombstone outlives every write that could still be under way. */
 const TOMBSTONE_MS = 24 * 60 * 60 * 1000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
+/** More versions and tokens than any session takes. */
+const FORGOTTEN = 2 ** 32
+/** An owner that was stopped for longer than its session lives still finds it for so long. */
+const GRACE_MS = 24 * 60 * 60 * 1000
 
 export interface SqliteBackendOptions {
   connection: SqliteConnection
@@ -60,25 +65,23 @@ export class SqliteBackend implements Backend {
 
   async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
     return this.#connection.read(statements => {
-      const { row, head } = this.#find(statements, sessionId, fencingToken)
-      const values = fields.map(field =>
-        row && head.exists ? statements.getField(row.key, field) : undefined,
-      )
+      const { head } = this.#find(statements, sessionId, fencingToken)
+      const values = fields.map(field => (head.exists ? statements.getField(sessionId, field) : undefined))
       return { head, values }
     })
   }
 
   async readAll(sessionId: string): Promise<SnapshotResult> {
     return this.#connection.read(statements => {
-      const { row, head } = this.#find(statements, sessionId)
-      return { head, fields: row && head.exists ? statements.allFields(row.key) : [] }
+      const { head } = this.#find(statements, sessionId)
+      return { head, fields: head.exists ? statements.allFields(sessionId) : [] }
     })
   }
 
   async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
     return this.#connection.read(statements => {
       const { row, head } = this.#find(statements, sessionId)
-      const versions = fields.map(field => (row && statements.fieldVersion(row.key, field)) ?? 0)
+      const versions = fields.map(field => statements.fieldVersion(sessionId, field) ?? 0)
       return { head, forks: parseForks(row?.forks ?? ''), versions }
     })
   }
@@ -88,7 +91,7 @@ export class SqliteBackend implements Backend {
       const found = this.#find(statements, sessionId)
       const { row, head } = found
       const applied = findOperation(row?.operation, commit.operationId)
-      if (applied) return toResult({ ...head, ...applied, operation: applied.id })
+      if (applied) return toResult({ ...head, ...checkApplied(sessionId, applied), operation: applied.id })
       checkGuard(sessionId, head, commit)
       if (isNothing(head, commit)) return toResult({ ...head, operation: '' })
       return this.#apply(statements, sessionId, found, commit)
@@ -97,10 +100,12 @@ export class SqliteBackend implements Backend {
 
   delete(sessionId: string, deletion: Deletion): Promise<void> {
     return this.#write(statements => {
-      const { row, head } = this.#find(statements, sessionId)
+      const found = this.#lookToDelete(statements, sessionId, deletion)
+      if (found === undefined) return this.#removeRest(statements, sessionId, deletion)
+      const { row, head } = found
       if (findOperation(row?.operation, deletion.operationId)) return
       checkGuard(sessionId, head, deletion)
-      if (row && row.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
+      if (row?.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
     })
   }
 
@@ -113,6 +118,7 @@ export class SqliteBackend implements Backend {
       const { row, head } = this.#find(statements, sessionId)
       const fence = head.fence + 1
       const next = {
+        id: sessionId,
         version: head.version,
         fence,
         updated_at: head.updatedAtMs,
@@ -123,9 +129,8 @@ export class SqliteBackend implements Backend {
         incarnation: row?.incarnation ?? null,
         forks: row?.forks ?? null,
       }
-      if (row) statements.updateSession({ ...next, key: row.key })
-      else statements.insertSession(sessionId, next)
-      const creds = row && head.exists ? statements.getField(row.key, CREDS_FIELD) : undefined
+      statements.putSession(next)
+      const creds = head.exists ? statements.getField(sessionId, CREDS_FIELD) : undefined
       return { fencingToken: fence, head: { ...head, fence }, creds }
     })
   }
@@ -134,35 +139,34 @@ export class SqliteBackend implements Backend {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)
       checkGuard(sessionId, head, { fencingToken })
-      if (row) statements.setLease(row.key, this.#endOf(leaseMs))
+      if (row) statements.setLease(sessionId, this.#endOf(leaseMs))
     })
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
     return this.#write(statements => {
-      const { row, head } = this.#find(statements, sessionId)
-      if (row && head.exists) statements.setExpiry(row.key, this.#endOf(ttlMs))
+      const { head } = this.#find(statements, sessionId)
+      if (head.exists) statements.setExpiry(sessionId, this.#endOf(ttlMs))
     })
   }
 
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
-    const rows = this.#connection.read(statements =>
+    const sessionIds = this.#connection.read(statements =>
       statements.listSessions(cursor ?? '', this.#now(), limit),
     )
-    const sessionIds = rows.map(row => row.id)
-    return { sessionIds, cursor: rows.length < limit ? null : (sessionIds.at(-1) ?? null) }
+    return { sessionIds, cursor: sessionIds.length < limit ? null : (sessionIds.at(-1) ?? null) }
   }
 
   async listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.#connection.read(statements => {
-      const { row, head } = this.#find(statements, sessionId, fencingToken)
-      return row && head.exists ? statements.listFields(row.key, type) : []
+      const { head } = this.#find(statements, sessionId, fencingToken)
+      return head.exists ? statements.listFields(sessionId, type) : []
     })
   }
 
   async isHealthy(): Promise<boolean> {
     try {
-      this.#connection.read(statements => statements.ping())
+      this.#connection.read(statements => statements.floor())
       return true
     } catch {
       return false // that is the answer
@@ -177,12 +181,29 @@ export class SqliteBackend implements Backend {
     return this.#connection.write(this.#busyTimeoutMs, run)
   }
 
-  /** `fencingToken`: of the owner who asks; to it an expired session still exists. */
+  /** `undefined`: of the session there are parts, or it is damaged. Only a deletion without conditions finds it so. */
+  #lookToDelete(statements: Statements, sessionId: string, deletion: Deletion): Found | undefined {
+    try {
+      return this.#find(statements, sessionId)
+    } catch (error) {
+      const isRest = hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
+      const hasConditions = deletion.fencingToken !== undefined || deletion.expectedVersion !== undefined
+      if (!isRest || hasConditions) throw error
+      return undefined
+    }
+  }
+
+  /**
+   * Throws for damage, and for fields without their session. `fencingToken`: of the owner who asks; to it an expired
+   * session still exists.
+   */
   #find(statements: Statements, sessionId: string, fencingToken = -1): Found {
     const row = statements.findSession(sessionId)
     const { version, fence } = row ?? statements.floor()
     const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= this.#now()
-    const exists = row !== undefined && row.vacant_since === null && (!isExpired || fencingToken >= fence)
+    const isVacant = row === undefined || row.vacant_since !== null
+    if (isVacant && statements.hasFields(sessionId)) throw new SessionIncompleteError({ sessionId })
+    const exists = !isVacant && (!isExpired || fencingToken >= fence)
     const { incarnation, operation, updated_at: updatedAtMs = 0 } = row ?? {}
     const ops = operation ?? ''
     const history = { incarnation: incarnation ?? '', operation: lastOperation(ops), ops }
@@ -193,11 +214,12 @@ export class SqliteBackend implements Backend {
     const { row, head, isExpired } = found
     // Who still owns an expired session brings it back whole; for anyone else it begins anew.
     const begins = !head.exists && !(isExpired && commit.fencingToken !== undefined)
-    if (row && isExpired && begins) statements.deleteFields(row.key)
+    if (row && isExpired && begins) statements.deleteFields(sessionId)
     const updatedAtMs = this.#now()
     const version = Math.max(head.version, commit.above ?? 0) + 1
     const applied = { id: commit.operationId, version, updatedAtMs }
     const next = {
+      id: sessionId,
       version,
       fence: Math.max(head.fence, commit.fencingToken ?? 0),
       updated_at: updatedAtMs,
@@ -210,11 +232,10 @@ export class SqliteBackend implements Backend {
         { ...commit, fork: commit.fork, begins, before: head.version, version },
       ),
     }
-    const key = row?.key ?? statements.insertSession(sessionId, next)
-    if (row) statements.updateSession({ ...next, key })
+    statements.putSession(next)
     for (const write of commit.writes) {
-      if (write.bytes === null) statements.deleteField(key, write)
-      else statements.putField(key, write, write.version ?? version, write.bytes)
+      if (write.bytes === null) statements.deleteField(sessionId, write)
+      else statements.putField(sessionId, write, write.version ?? version, write.bytes)
     }
     return toResult({ version, updatedAtMs, incarnation: next.incarnation, operation: commit.operationId })
   }
@@ -225,8 +246,8 @@ export class SqliteBackend implements Backend {
     const vacantSinceMs = this.#now()
     const applied =
       operationId && noteOperation(null, { id: operationId, version, updatedAtMs: vacantSinceMs })
-    statements.deleteFields(row.key)
-    statements.updateSession({
+    statements.deleteFields(row.id)
+    statements.putSession({
       ...row,
       version,
       fence: row.fence + 1,
@@ -237,14 +258,51 @@ export class SqliteBackend implements Backend {
     })
   }
 
-  /** Removes what has expired and the tombstones of more than a day, at most once an hour. */
+  /** Leaves a tombstone above what the file has forgotten: the versions that were seen, the tokens handed out. */
+  #removeRest(statements: Statements, sessionId: string, { seenVersion = 0 }: Deletion): void {
+    const { version, fence } = this.#lastKnown(statements, sessionId)
+    statements.deleteFields(sessionId)
+    statements.putSession({
+      id: sessionId,
+      version: Math.max(version, seenVersion) + FORGOTTEN,
+      fence: fence + FORGOTTEN,
+      updated_at: this.#now(),
+      expires_at: null,
+      vacant_since: this.#now(),
+      operation: null,
+      lease_until: null,
+      incarnation: null,
+      forks: null,
+    })
+  }
+
+  #lastKnown(statements: Statements, sessionId: string): { version: number; fence: number } {
+    try {
+      return statements.findSession(sessionId) ?? statements.floor()
+    } catch {
+      return statements.floor() // the row is damaged, which the caller has found before
+    }
+  }
+
+  /** Removes what has expired for a day and the tombstones of more than a day, at most once an hour. */
   #sweep(statements: Statements): void {
     const nowMs = this.#now()
     if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return
     this.#sweptAtMs = nowMs
-    for (const row of statements.listExpired(nowMs)) this.#vacate(statements, row)
+    for (const sessionId of statements.listExpired(nowMs - GRACE_MS))
+      this.#sweepSession(statements, sessionId)
     statements.raiseFloor(nowMs - TOMBSTONE_MS)
     statements.deleteVacant(nowMs - TOMBSTONE_MS)
+  }
+
+  /** A damaged one stays: whoever opens it is told. */
+  #sweepSession(statements: Statements, sessionId: string): void {
+    try {
+      const row = statements.findSession(sessionId)
+      if (row) this.#vacate(statements, row)
+    } catch (error) {
+      if (!hasCode(error, 'CORRUPT_VALUE')) throw error
+    }
   }
 
   #assertNoLease(sessionId: string, row: SessionRow | undefined): void {

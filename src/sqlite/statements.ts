@@ -1,128 +1,127 @@
-import type { Field } from '../core/store.js'
+import { MAX_VALUE_BYTES } from '../core/compression.js'
+import { MAX_NAME_BYTES } from '../core/names.js'
+import type { Field, StoredField } from '../core/store.js'
 import type { SqliteDatabase } from './driver.js'
+import { prepareQuery } from './query.js'
+import {
+  type Floor,
+  MAX_TEXT,
+  MAX_WHOLE,
+  type SessionRow,
+  STATE_COLUMNS,
+  type StateColumn,
+  toBytes,
+  toField,
+  toFloor,
+  toSessionRow,
+  toStoredField,
+  toVersion,
+} from './rows.js'
 
-export interface SessionRow {
-  key: number
-  version: number
-  fence: number
-  updated_at: number
-  expires_at: number | null
-  vacant_since: number | null
-  /** The last ones that were applied: see core/operation-ids. */
-  operation: string | null
-  lease_until: number | null
-  /** These two as core/histories.ts has them; `NULL` in sessions of earlier releases. */
-  incarnation: string | null
-  forks: string | null
-}
+/** Tombstones that are old enough, and whole: what a damaged one says must not get into `floor`. */
+const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_WHOLE} AND fence BETWEEN 0 AND ${MAX_WHOLE}`
 
-export interface Floor {
-  version: number
-  fence: number
-}
-
-interface StoredFieldRow {
-  type: string
-  id: string
-  bytes: Uint8Array | ArrayBuffer
-}
+/** Of a damaged row no gigabyte is read: what is longer than anything that we write comes as `NULL`, which is refused. */
+const MAX_STORED_BYTES = MAX_VALUE_BYTES + 1024
+const FIELD = `(SELECT session_id, type, id, iif(length(bytes) <= ${MAX_STORED_BYTES}, bytes, NULL) AS bytes FROM field)`
+const TEXT_COLUMNS: readonly StateColumn[] = ['operation', 'incarnation', 'forks']
+const SESSION = `(SELECT id, ${STATE_COLUMNS.map(toBounded).join(', ')} FROM session)`
 
 export type Statements = ReturnType<typeof prepareStatements>
 
 /** Every statement there is, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
 export function prepareStatements(database: SqliteDatabase) {
-  const findSession = database.prepare(
-    `SELECT key, version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks
-     FROM session WHERE id = ?`,
+  const findSession = prepareQuery(database, STATE_COLUMNS, `FROM ${SESSION} WHERE id = ?`)
+  const putSession = database.prepare(
+    `INSERT INTO session (id, ${STATE_COLUMNS.join(', ')}) VALUES (?, ${STATE_COLUMNS.map(() => '?').join(', ')})
+     ON CONFLICT (id) DO UPDATE SET ${STATE_COLUMNS.map(column => `${column} = excluded.${column}`).join(', ')}`,
   )
-  const insertSession = database.prepare(
-    `INSERT INTO session
-       (id, version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  const setLease = database.prepare('UPDATE session SET lease_until = ? WHERE id = ?')
+  const setExpiry = database.prepare('UPDATE session SET expires_at = ? WHERE id = ?')
+  const listSessions = prepareQuery(
+    database,
+    ['id'],
+    `FROM session
+     WHERE id > ? AND length(id) <= ${MAX_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id LIMIT ?`,
   )
-  const updateSession = database.prepare(
-    `UPDATE session SET version = ?, fence = ?, updated_at = ?, expires_at = ?, vacant_since = ?, operation = ?,
-       lease_until = ?, incarnation = ?, forks = ?
-     WHERE key = ?`,
+  const listExpired = prepareQuery(
+    database,
+    ['id'],
+    'FROM session WHERE expires_at <= ? AND vacant_since IS NULL',
   )
-  const setLease = database.prepare('UPDATE session SET lease_until = ? WHERE key = ?')
-  const setExpiry = database.prepare('UPDATE session SET expires_at = ? WHERE key = ?')
-  const listSessions = database.prepare(
-    `SELECT id FROM session
-     WHERE id > ? AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id LIMIT ?`,
-  )
-  const listExpired = database.prepare('SELECT * FROM session WHERE expires_at <= ? AND vacant_since IS NULL')
 
-  const fieldVersion = database.prepare('SELECT version FROM field WHERE session = ? AND type = ? AND id = ?')
-  const getField = database.prepare('SELECT bytes FROM field WHERE session = ? AND type = ? AND id = ?')
-  const allFields = database.prepare('SELECT type, id, bytes FROM field WHERE session = ?')
+  const hasFields = prepareQuery(database, ['type'], 'FROM field WHERE session_id = ? LIMIT 1')
+  const fieldVersion = prepareQuery(
+    database,
+    ['version'],
+    'FROM field WHERE session_id = ? AND type = ? AND id = ?',
+  )
+  const getField = prepareQuery(
+    database,
+    ['bytes'],
+    `FROM ${FIELD} WHERE session_id = ? AND type = ? AND id = ?`,
+  )
+  const allFields = prepareQuery(database, ['type', 'id', 'bytes'], `FROM ${FIELD} WHERE session_id = ?`)
   const putField = database.prepare(
-    `INSERT INTO field (session, type, id, version, bytes) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (session, type, id) DO UPDATE SET version = excluded.version, bytes = excluded.bytes`,
+    `INSERT INTO field (session_id, type, id, version, bytes) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (session_id, type, id) DO UPDATE SET version = excluded.version, bytes = excluded.bytes`,
   )
-  const deleteField = database.prepare('DELETE FROM field WHERE session = ? AND type = ? AND id = ?')
-  const deleteFields = database.prepare('DELETE FROM field WHERE session = ?')
-  const listFields = database.prepare('SELECT type, id FROM field WHERE session = ? ORDER BY type, id')
-  const listFieldsOfType = database.prepare(
-    'SELECT type, id FROM field WHERE session = ? AND type = ? ORDER BY id',
+  const deleteField = database.prepare('DELETE FROM field WHERE session_id = ? AND type = ? AND id = ?')
+  const deleteFields = database.prepare('DELETE FROM field WHERE session_id = ?')
+  const names = ['type', 'id'] as const
+  const listFields = prepareQuery(database, names, 'FROM field WHERE session_id = ? ORDER BY type, id')
+  const listFieldsOfType = prepareQuery(
+    database,
+    names,
+    'FROM field WHERE session_id = ? AND type = ? ORDER BY id',
   )
 
-  const floor = database.prepare('SELECT version, fence FROM floor')
+  const floor = prepareQuery(database, ['version', 'fence'], 'FROM floor')
   const raiseFloor = database.prepare(
     `UPDATE floor SET
-       version = max(version, (SELECT coalesce(max(version), 0) FROM session WHERE vacant_since <= ?)),
-       fence = max(fence, (SELECT coalesce(max(fence), 0) FROM session WHERE vacant_since <= ?))`,
+       version = max(version, (SELECT coalesce(max(version), 0) FROM session WHERE ${IS_SWEPT})),
+       fence = max(fence, (SELECT coalesce(max(fence), 0) FROM session WHERE ${IS_SWEPT}))`,
   )
-  const deleteVacant = database.prepare('DELETE FROM session WHERE vacant_since <= ?')
-  const ping = database.prepare('SELECT 1 FROM floor')
+  const deleteVacant = database.prepare(`DELETE FROM session WHERE ${IS_SWEPT}`)
 
   return {
-    findSession: (id: string) => findSession.get(id) as SessionRow | undefined,
-    insertSession(id: string, row: Omit<SessionRow, 'key'>): number {
-      insertSession.run(id, ...valuesOf(row))
-      return (findSession.get(id) as SessionRow).key
+    findSession(sessionId: string): SessionRow | undefined {
+      const row = findSession.get(sessionId)
+      return row && toSessionRow(row, sessionId)
     },
-    updateSession(row: SessionRow): void {
-      updateSession.run(...valuesOf(row), row.key)
-    },
-    setLease: (key: number, leaseUntil: number | null) => void setLease.run(leaseUntil, key),
-    setExpiry: (key: number, expiresAt: number | null) => void setExpiry.run(expiresAt, key),
+    putSession: (row: SessionRow) => void putSession.run(row.id, ...STATE_COLUMNS.map(column => row[column])),
+    setLease: (sessionId: string, leaseUntil: number | null) => void setLease.run(leaseUntil, sessionId),
+    setExpiry: (sessionId: string, expiresAt: number | null) => void setExpiry.run(expiresAt, sessionId),
     listSessions: (after: string, nowMs: number, limit: number) =>
-      listSessions.all(after, nowMs, limit) as { id: string }[],
-    listExpired: (nowMs: number) => listExpired.all(nowMs) as SessionRow[],
+      listSessions.all(after, nowMs, limit).map(({ id }) => String(id)),
+    listExpired: (untilMs: number) => listExpired.all(untilMs).map(({ id }) => String(id)),
 
-    fieldVersion: (session: number, { type, id }: Field) =>
-      (fieldVersion.get(session, type, id) as { version: number } | undefined)?.version,
-    getField: (session: number, { type, id }: Field) =>
-      (getField.get(session, type, id) as { bytes: Uint8Array } | undefined)?.bytes,
-    allFields: (session: number) =>
-      (allFields.all(session) as StoredFieldRow[]).map(({ type, id, bytes }) => ({
-        type,
-        id,
-        bytes: toBytes(bytes),
-      })),
-    putField: (session: number, { type, id }: Field, version: number, bytes: Uint8Array) =>
-      void putField.run(session, type, id, version, bytes),
-    deleteField: (session: number, { type, id }: Field) => void deleteField.run(session, type, id),
-    deleteFields: (session: number) => void deleteFields.run(session),
-    listFields: (session: number, type: string | undefined) =>
-      (type === undefined ? listFields.all(session) : listFieldsOfType.all(session, type)) as Field[],
+    hasFields: (sessionId: string) => hasFields.get(sessionId) !== undefined,
+    fieldVersion(sessionId: string, { type, id }: Field): number | undefined {
+      const row = fieldVersion.get(sessionId, type, id)
+      return row && toVersion(row.version, sessionId)
+    },
+    getField(sessionId: string, { type, id }: Field): Uint8Array | undefined {
+      const row = getField.get(sessionId, type, id)
+      return row && toBytes(row.bytes, sessionId)
+    },
+    allFields: (sessionId: string): StoredField[] =>
+      allFields.all(sessionId).map(row => toStoredField(row, sessionId)),
+    putField: (sessionId: string, { type, id }: Field, version: number, bytes: Uint8Array) =>
+      void putField.run(sessionId, type, id, version, bytes),
+    deleteField: (sessionId: string, { type, id }: Field) => void deleteField.run(sessionId, type, id),
+    deleteFields: (sessionId: string) => void deleteFields.run(sessionId),
+    listFields(sessionId: string, type: string | undefined): Field[] {
+      const rows = type === undefined ? listFields.all(sessionId) : listFieldsOfType.all(sessionId, type)
+      return rows.map(row => toField(row, sessionId))
+    },
 
-    floor: () => floor.get() as Floor,
+    floor: (): Floor => toFloor(floor.get()),
     raiseFloor: (vacantUntilMs: number) => void raiseFloor.run(vacantUntilMs, vacantUntilMs),
     deleteVacant: (vacantUntilMs: number) => void deleteVacant.run(vacantUntilMs),
-    ping: () => void ping.get(),
   }
 }
 
-/** In the order of the columns, without the key. */
-function valuesOf(row: Omit<SessionRow, 'key'>): (string | number | null)[] {
-  const { version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks } =
-    row
-  return [version, fence, updated_at, expires_at, vacant_since, operation, lease_until, incarnation, forks]
-}
-
-/** libsql 0.5 gives Buffers from `get` and ArrayBuffers from `all`. */
-function toBytes(bytes: Uint8Array | ArrayBuffer): Uint8Array {
-  return bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes
+function toBounded(column: StateColumn): string {
+  return TEXT_COLUMNS.includes(column) ? `substr(${column}, 1, ${MAX_TEXT}) AS ${column}` : column
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
+import { RELEASED_SCHEMAS } from '../support/released-schemas.js'
 import { withDatabase } from '../support/sqlite-database.js'
 
 const CREDS = { registrationId: 1 }
@@ -52,22 +53,27 @@ test.each([
   expect(exec).toHaveBeenCalledWith(`PRAGMA synchronous = ${level}`)
 })
 
-test('a file of schema 1 is migrated, with what is in it', async () => {
+test.each(RELEASED_SCHEMAS)('a file of schema %i is migrated, with what is in it', async (_, schema) => {
   const path = join(await createFolder(), 'auth.db')
-  const before = await createSqliteStore({ path })
-  await before.set('s', { creds: { registrationId: 7 } })
-  await before.close()
-  await withDatabase(path, database => {
-    for (const column of ['lease_until', 'incarnation', 'forks']) {
-      database.exec(`ALTER TABLE session DROP COLUMN ${column}`)
-    }
-    database.exec('PRAGMA user_version = 1')
-  })
+  await withDatabase(path, database =>
+    database.exec(`${schema}
+      INSERT INTO session (key, id, version, fence, updated_at) VALUES (1, 's', 7, 3, 5), (2, 't', 1, 0, 5);
+      INSERT INTO field (session, type, id, version, bytes) VALUES
+        (1, 'creds', '', 1, ${json('{"registrationId":7}')}), (1, 'session', 'a', 7, ${json('"of s"')}),
+        (2, 'session', 'a', 1, ${json('"of t"')}), (3, 'session', 'a', 1, ${json('"of nobody"')});`),
+  )
   const store = await createSqliteStore({ path })
-  expect(await store.get('s')).toMatchObject({ version: 1, data: { creds: { registrationId: 7 } } })
-  await store.claim('s', { exclusive: true })
+  expect(await store.get('s')).toMatchObject({
+    version: 7,
+    data: { creds: { registrationId: 7 }, keys: { session: { a: 'of s' } } },
+  })
+  expect(await store.getKeys('t', 'session', ['a'])).toEqual({ a: 'of t' })
+  for (const sessionId of ['3', 'u']) expect(await store.get(sessionId)).toBeNull()
+  expect((await store.claim('s', { exclusive: true })).fencingToken).toBe(4)
   await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
   await store.close()
+  // An earlier version that still has the file open must not write by the old numbers.
+  await withDatabase(path, database => expect(() => database.prepare('SELECT session FROM field')).toThrow())
 })
 
 test('a file of a later version is refused and left as it is', async () => {
@@ -172,4 +178,9 @@ async function countDescriptors(path: string): Promise<number> {
   const names = await readdir('/proc/self/fd')
   const targets = await Promise.all(names.map(name => readlink(`/proc/self/fd/${name}`).catch(() => '')))
   return targets.filter(target => target === path).length
+}
+
+/** A value as it is stored in the clear, as SQL. */
+function json(text: string): string {
+  return `x'b100${Buffer.from(text).toString('hex')}'`
 }

@@ -128,6 +128,74 @@ export function describeCreds(create: CreateStoreDatabase): void {
       await expect(saveCreds()).rejects.toMatchObject({ code: 'IDENTITY_CONFLICT' })
     })
 
+    async function setUpReplacement(resetIdentity = true) {
+      const { open, openStore, raw } = await setStage(create)
+      const { store, backend } = await openStore()
+      const first = await open()
+      first.state.creds = paired() as never
+      await first.saveCreds()
+      const keys = { session: { old: record('old'), both: record('old') }, 'lid-mapping': { old: 'lid' } }
+      await first.state.keys.set(keys)
+      await first.store.set('s', { appState: { mine: 1 } })
+      const handle = await open({ store, resetIdentity })
+      const other = paired()
+      handle.state.creds = other as never
+      return { ...handle, backend, raw, other }
+    }
+
+    test('takes the keys of the identity that is replaced away, in the same write', async () => {
+      const { store, backend, saveCreds, state, other } = await setUpReplacement()
+      const commits = backend.count('commit')
+      await saveCreds()
+      expect(backend.count('commit')).toBe(commits + 1)
+      expect(await store.listKeys('s')).toEqual([])
+      expect((await store.get('s'))?.data.appState).toEqual({ mine: 1 })
+      await state.keys.set({ session: { a: record('new') } })
+      await saveCreds()
+      expect(await state.keys.get('session', ['a', 'old'])).toEqual({ a: record('new') })
+      expect(identityOf((await storedCreds(store)) as never)).toBe(identityOf(other as never))
+    })
+
+    test('keeps both when that write fails', async () => {
+      const { backend, saveCreds, raw } = await setUpReplacement()
+      const before = await readRaw(raw)
+      backend.fail('commit')
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      expect(await readRaw(raw)).toEqual(before)
+    })
+
+    test('brings the creds along with the first keys of another identity, which stay', async () => {
+      const { store, backend, saveCreds, state, other } = await setUpReplacement()
+      const commits = backend.count('commit')
+      await state.keys.set({ session: { both: record('new') }, 'device-list': { a: ['0'] } })
+      expect(backend.count('commit')).toBe(commits + 1)
+      expect((await store.get('s'))?.data.keys).toEqual({
+        session: { both: record('new') },
+        'device-list': { a: ['0'] },
+      })
+      expect(identityOf((await storedCreds(store)) as never)).toBe(identityOf(other as never))
+      await saveCreds()
+      expect(await store.listKeys('s')).toHaveLength(2)
+    })
+
+    test('loses no key of another identity that is written while it is saved', async () => {
+      const { store, saveCreds, state } = await setUpReplacement()
+      const ids = Array.from({ length: 20 }, (_, n) => `new-${n}`)
+      const writes = ids.map(id => state.keys.set({ session: { [id]: record('new') } }))
+      await Promise.all([saveCreds(), ...writes, saveCreds()])
+      const found = (await store.listKeys('s')).map(({ id }) => id)
+      expect(found.sort()).toEqual(ids.sort())
+    })
+
+    test('refuses keys of another identity beside those of a paired one', async () => {
+      const { state, raw } = await setUpReplacement(false)
+      const before = await readRaw(raw)
+      const mixed = state.keys.set({ session: { a: record('new') } })
+      await expect(mixed).rejects.toMatchObject({ code: 'IDENTITY_CONFLICT' })
+      expect(await readRaw(raw)).toEqual(before)
+    })
+
     test('lets go with resetIdentity, and has nothing against creds that are not paired yet', async () => {
       const { open } = await setStage(create)
       const first = await open()

@@ -126,6 +126,42 @@ export function describeKeys(create: CreateStoreDatabase): void {
       )
     })
 
+    test.each([
+      ['session', 'null'],
+      ['app-state-sync-key', '5'],
+      ['app-state-sync-key', '{"fingerprint":5}'],
+    ] as const)(
+      'keeps a key of type %s that is stored as %s from being believed or overwritten',
+      async (type, json) => {
+        const { open, raw } = await setStage(create)
+        const { keys } = (await open()).state
+        const damage = [{ type, id: 'a', bytes: Buffer.from(`\xb1\x00${json}`, 'latin1') }]
+        await raw.commit('s', { writes: damage, operationId: 'damage' })
+        await expect(keys.get(type, ['a'])).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+        await expect(keys.set({ [type]: { a: record('new') } })).rejects.toMatchObject({
+          code: 'STORE_UNAVAILABLE',
+        })
+      },
+    )
+
+    test.each([
+      ['is damaged', 'CORRUPT_VALUE', 'bad'],
+      ['is no id', 'INVALID_KEY', ''],
+    ])('leaves the others of a read writable where one id %s', async (_, code, bad) => {
+      const { open, raw } = await setStage(create)
+      const { keys } = (await open()).state
+      const good = Array.from({ length: 9 }, (_, n) => `good-${n}`)
+      await keys.set({ session: Object.fromEntries(good.map(id => [id, record(id)])) })
+      const damage = [{ type: 'session', id: 'bad', bytes: Buffer.from('damaged') }]
+      await raw.commit('s', { writes: damage, operationId: 'damage' })
+      await expect(keys.get('session', [...good, bad])).rejects.toMatchObject({ code })
+      await keys.set({ session: Object.fromEntries(good.map(id => [id, record('next')])) })
+      if (bad !== '')
+        await expect(keys.set({ session: { bad: null } })).rejects.toMatchObject({
+          code: 'STORE_UNAVAILABLE',
+        })
+    })
+
     test('does not mind a read that goes through after a fault has passed', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()

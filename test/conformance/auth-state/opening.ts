@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { serialize } from '../../../src/core/buffers.js'
 import { CREDS_FIELD } from '../../../src/core/store.js'
+import { catchError } from '../../support/catch-error.js'
 import { type CreateStoreDatabase, KEY, OTHER_KEY } from '../auth-store/harness.js'
 import { identityOf, readRaw, record, setStage } from './harness.js'
 
@@ -81,6 +83,36 @@ export function describeOpening(create: CreateStoreDatabase): void {
       await expect(open()).rejects.toMatchObject({ code })
       expect(await readRaw(raw)).toEqual(before)
     })
+
+    test.each<[string, string, string?]>([
+      ['null', 'null'],
+      ['a number', '5'],
+      ['a text', '"creds"'],
+      ['a list', '[]'],
+      ['bytes', '{"type":"Buffer","data":"aGk="}'],
+      ['an object without creds in it', '{}'],
+      ['an identity without its keys', '{"registrationId":7}'],
+      ['a key that is text', '{"noiseKey":{"public":"a","private":"b"}}', 'noiseKey'],
+      ['a key that is too short', '{"noiseKey":{"private":{"type":"Buffer","data":"aGk="}}}', 'noiseKey'],
+      ['a registration id that is text', '{"registrationId":"7"}', 'registrationId'],
+      ['no signed pre-key', '{"signedPreKey":null}', 'signedPreKey'],
+    ])(
+      'creds that are %s are damage: nothing is overwritten, and the owner keeps the session',
+      async (_, json, member) => {
+        const { open, raw } = await setStage(create)
+        const { state } = await open()
+        const whole = JSON.parse(serialize(state.creds))
+        const damaged = member === undefined ? json : JSON.stringify({ ...whole, ...JSON.parse(json) })
+        const bytes = Buffer.from(`\xb1\x00${damaged}`, 'latin1')
+        await raw.commit('s', { writes: [{ ...CREDS_FIELD, bytes }], operationId: 'damage' })
+        const before = await readRaw(raw)
+        const error = await catchError('CORRUPT_VALUE', () => open())
+        expect(error.sessionId).toBe('s')
+        if (member !== undefined) expect(error.message).toContain(member)
+        expect(await readRaw(raw)).toEqual(before)
+        await state.keys.set({ session: { a: record('still mine') } })
+      },
+    )
 
     test('again in the same process takes the session from the hook that had it', async () => {
       const { open, openStore } = await setStage(create)

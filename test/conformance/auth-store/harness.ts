@@ -68,4 +68,12 @@ export async function expectRefusal(
   expect(await store.get(sessionId)).toEqual(before)
 }
 
-export const CREDS = { registrationId: 7, noiseKey: { public: Buffer.from('public') } }
+const KEY_PAIR = { public: Buffer.alloc(32, 'public'), private: Buffer.alloc(32, 'private') }
+
+/** The least that a hook opens. */
+export const CREDS = {
+  registrationId: 7,
+  noiseKey: KEY_PAIR,
+  signedIdentityKey: KEY_PAIR,
+  signedPreKey: { keyPair: KEY_PAIR, keyId: 1 },
+}

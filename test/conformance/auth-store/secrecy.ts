@@ -114,4 +114,36 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       await expect(read(store)).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
     }
   })
+
+  // MessagePack has more ways to say nothing: nil, and what msgpackr reads as undefined.
+  test.each(['b1006e756c6c', 'b101c0', 'b101d40000'])(
+    'a value that stands for nothing (%s) is an error, not an absence',
+    async bytes => {
+      const { open, openBackend } = await setUp(create)
+      const [store, backend] = [await open(), await openBackend()]
+      await store.set('s', { creds: CREDS })
+      for (const field of [{ type: 'session', id: 'a' }, { type: '@app-state', id: 'a' }, CREDS_FIELD]) {
+        const writes = [{ ...field, bytes: Buffer.from(bytes, 'hex') }]
+        await backend.commit('s', { writes, operationId: `${Math.random()}` })
+        await expect(store.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+      }
+      await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+      await expect(store.claim('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    },
+  )
+
+  test.each(['5', '"text"', '[]', '{"type":"Buffer","data":"aGk="}', '{"type":"Date","data":5}'])(
+    'creds that are %s are an error, and cost the owner nothing',
+    async json => {
+      const { open, openBackend } = await setUp(create)
+      const [store, backend] = [await open(), await openBackend()]
+      await store.set('s', { creds: CREDS })
+      const { fencingToken } = await store.claim('s')
+      const bytes = Buffer.from(`\xb1\x00${json}`, 'latin1')
+      await backend.commit('s', { writes: [{ ...CREDS_FIELD, bytes }], operationId: 'damage' })
+      await expect(store.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE', sessionId: 's' })
+      await expect(store.claim('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE', sessionId: 's' })
+      await store.set('s', { creds: CREDS }, undefined, fencingToken)
+    },
+  )
 }

@@ -1,0 +1,173 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { SqliteDatabase } from '../../src/sqlite/driver.js'
+import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
+import { CREDS } from '../conformance/auth-store/harness.js'
+import { Clock, DAY_MS, put, texts } from '../conformance/backend/harness.js'
+import { createSqliteFile, openSqliteBackend, withDatabase } from '../support/sqlite-database.js'
+
+async function setUp() {
+  const file = await createSqliteFile()
+  const store = await createSqliteStore({ path: file.path })
+  onTestFinished(async () => {
+    await store.close()
+    await file.remove()
+  })
+  const change = (sql: string) => withDatabase(file.path, (database: SqliteDatabase) => database.exec(sql))
+  return { ...file, store, change }
+}
+
+const INCOMPLETE = { code: 'SESSION_INCOMPLETE', sessionId: 's' }
+
+describe('fields whose session has lost its row', () => {
+  async function setUpOrphans() {
+    const stage = await setUp()
+    await stage.store.set('s', { creds: CREDS, keys: { session: { a: 'of s' } } })
+    await stage.change("DELETE FROM session WHERE id = 's'")
+    return stage
+  }
+
+  test('are no part of the session that comes next', async () => {
+    const { store } = await setUpOrphans()
+    await store.set('t', { creds: CREDS })
+    expect(await store.getKeys('t', 'session', ['a'])).toEqual({})
+    expect(await store.listKeys('t')).toEqual([])
+    expect((await store.get('t'))?.data.keys).toEqual({})
+    await store.delete('t')
+    await expect(store.get('s')).rejects.toMatchObject(INCOMPLETE)
+  })
+
+  test('are half a session: it does not open, and nothing is written over it', async () => {
+    const { store, path } = await setUpOrphans()
+    await expect(useSqliteAuthState({ sessionId: 's', store })).rejects.toMatchObject(INCOMPLETE)
+    await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(INCOMPLETE)
+    await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(INCOMPLETE)
+    await expect(store.claim('s')).rejects.toMatchObject(INCOMPLETE)
+    const other = await createSqliteStore({ path, cache: false })
+    await expect(other.exists('s')).rejects.toMatchObject(INCOMPLETE)
+    await other.close()
+  })
+
+  test('are removed by a deletion, and the session may be paired anew', async () => {
+    const { store } = await setUpOrphans()
+    await store.delete('s')
+    expect(await store.get('s')).toBeNull()
+    const { version } = await store.set('s', { creds: CREDS })
+    expect(version).toBeGreaterThan(1)
+    expect(await store.listKeys('s')).toEqual([])
+  })
+
+  test('are half a session as well beside the tombstone of a deleted one', async () => {
+    const { store, change } = await setUp()
+    await store.set('s', { creds: CREDS })
+    await store.delete('s')
+    await change(
+      "INSERT INTO field (session_id, type, id, version, bytes) VALUES ('s', 'session', 'a', 1, x'b10031')",
+    )
+    await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(INCOMPLETE)
+    await store.delete('s')
+    await store.set('s', { creds: CREDS })
+    expect(await store.listKeys('s')).toEqual([])
+  })
+})
+
+describe.each([
+  ['version', '-1'],
+  ['version', '9007199254740995'],
+  ['version', '9223372036854775807'],
+  ['fence', '-9223372036854775808'],
+  ['updated_at', '-5'],
+  ['expires_at', '9007199254740993'],
+  ['vacant_since', '-1'],
+  ['lease_until', '9007199254740993'],
+  ['forks', "'an incarnation of what?'"],
+  ['operation', `replace(hex(zeroblob(${1 << 20})), '00', 'x')`],
+])('a row of a session whose %s is %s', (column, value) => {
+  test('is damage of that session alone', async () => {
+    const { store, change, path } = await setUp()
+    const clock = new Clock()
+    clock.nowMs = Date.now() + 3 * DAY_MS
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await store.set('t', { creds: CREDS })
+    await change(`UPDATE session SET ${column} = ${value} WHERE id = 's'`)
+    const damaged = { code: 'CORRUPT_VALUE', sessionId: 's', message: expect.stringContaining(`"${column}"`) }
+    const calls = [
+      () => store.get('s'),
+      () => store.exists('s'),
+      () => store.getKeys('s', 'session', ['a']),
+      () => store.set('s', { creds: CREDS }),
+      () => store.claim('s'),
+      () => store.touch('s'),
+      () => store.delete('s', 1),
+      () => store.delete('s', undefined, 1),
+      () => store.listKeys('s'),
+      () => store.releaseLease('s', 1),
+    ]
+    for (const call of calls) await expect(call()).rejects.toMatchObject(damaged)
+    const outcomes = await Promise.allSettled([
+      store.set('t', { keys: { session: { a: 1 } } }),
+      store.set('s', { keys: { session: { a: 1 } } }),
+      store.set('u', { creds: CREDS }),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((await store.list()).sessionIds).toEqual(expect.arrayContaining(['t', 'u']))
+    const sweeping = await openSqliteBackend(path, { now: clock.now })
+    expect((await sweeping.claim('v')).fencingToken).toBeGreaterThan(0)
+    expect((await sweeping.claim('v')).fencingToken).toBeLessThan(10) // what is damaged is not taken for the floor
+    await sweeping.close()
+    await store.delete('s')
+    await store.set('s', { creds: CREDS })
+    expect(await store.get('s')).toMatchObject({ data: { creds: CREDS, keys: {} } })
+  })
+})
+
+test('an operation that is remembered with a damaged version is not acknowledged', async () => {
+  const { path, change } = await setUp()
+  const backend = await openSqliteBackend(path)
+  await put(backend, 's', { a: '1' }, { operationId: 'one' })
+  await change("UPDATE session SET operation = 'one 1e99 5' WHERE id = 's'")
+  const again = put(backend, 's', { a: '1' }, { operationId: 'one' })
+  await expect(again).rejects.toMatchObject({ code: 'CORRUPT_VALUE', sessionId: 's' })
+  await backend.close()
+})
+
+test('a value of more bytes than any value has is damage, and not read', async () => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: CREDS, keys: { session: { a: 1, b: 2 } } })
+  await change("UPDATE field SET bytes = zeroblob(100000000) WHERE id = 'a'")
+  await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject({
+    code: 'CORRUPT_VALUE',
+    sessionId: 's',
+  })
+  expect(await store.getKeys('s', 'session', ['b'])).toEqual({ b: 2 })
+})
+
+test('a session id that nobody can have is left out of lists, which go on', async () => {
+  const { store, change } = await setUp()
+  await store.set('z', { creds: CREDS })
+  await change(
+    `INSERT INTO session (id, version, fence, updated_at) VALUES (replace(hex(zeroblob(${1 << 20})), '00', 'x'), 1, 0, 0)`,
+  )
+  expect(await store.list({ limit: 1 })).toMatchObject({ sessionIds: ['z'] })
+})
+
+test('an expired session is kept for a day, for an owner that was stopped; then it is swept', async () => {
+  const { path } = await setUp()
+  const clock = new Clock()
+  const backend = await openSqliteBackend(path, { ttlMs: 1000, now: clock.now })
+  const sweep = async () => {
+    const sweeping = await openSqliteBackend(path, { ttlMs: 1000, now: clock.now })
+    await sweeping.claim('another')
+    await sweeping.close()
+  }
+  const { fencingToken } = await backend.claim('s')
+  await put(backend, 's', { a: '1' }, { fencingToken })
+  clock.advance(DAY_MS)
+  await sweep()
+  await put(backend, 's', { b: '2' }, { fencingToken })
+  expect(await texts(backend, 's', ['a', 'b'])).toEqual(['1', '2'])
+  clock.advance(DAY_MS + 1001)
+  await sweep()
+  const late = put(backend, 's', { c: '3' }, { fencingToken })
+  await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+  await backend.close()
+})

@@ -1,0 +1,155 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Rewind } from '../../src/index.js'
+import { openDatabase } from '../../src/sqlite/driver.js'
+import { createSqliteStore, type SqliteOptions, useSqliteAuthState } from '../../src/sqlite/index.js'
+import { CREDS } from '../conformance/auth-store/harness.js'
+import { withDatabase } from '../support/sqlite-database.js'
+
+const FILES = ['', '-wal', '-shm']
+const GONE = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('deleted or moved away') }
+const QUICK = { resilience: { maxRetries: 0 }, cache: false } as const
+
+async function setUp(options: (path: string) => SqliteOptions | Promise<SqliteOptions> = path => ({ path })) {
+  const folder = await mkdtemp(join(tmpdir(), 'sqlite-away-'))
+  const path = join(folder, 'auth.db')
+  const store = await createSqliteStore({ ...(await options(path)), ...QUICK })
+  const rewinds: Rewind[] = []
+  store.onRewind(rewind => rewinds.push(rewind))
+  onTestFinished(async () => {
+    await store.close()
+    await rm(folder, { recursive: true })
+  })
+  await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
+  const forEachFile = async (action: (name: string, suffix: string) => Promise<void>) => {
+    for (const suffix of FILES) await action(path + suffix, suffix)
+  }
+  const backUp = async () => {
+    await withDatabase(path, database => database.exec(`VACUUM INTO '${path}.backup'`))
+    return () => rename(`${path}.backup`, path)
+  }
+  return { store, path, folder, rewinds, forEachFile, backUp }
+}
+
+describe.each([
+  ['opened by its path', (path: string) => ({ path })],
+  [
+    'given as a database',
+    async (path: string) => {
+      const database = await openDatabase(path)
+      database.exec('PRAGMA journal_mode = WAL')
+      return { database }
+    },
+  ],
+])('a file %s', (_, options) => {
+  test('that is deleted fails every call, and nothing is acknowledged', async () => {
+    const { store, path, forEachFile } = await setUp(options)
+    await forEachFile(name => rm(name, { force: true }))
+    await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(GONE)
+    await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(GONE)
+    await expect(store.get('s')).rejects.toMatchObject(GONE)
+    await expect(store.claim('s')).rejects.toMatchObject(GONE)
+    await expect(store.list()).rejects.toMatchObject(GONE)
+    expect(await store.isHealthy()).toBe(false)
+    await expect(store.touch('s')).rejects.not.toThrow(path) // a path may hold a phone number
+  })
+
+  test('that is moved away and back goes on', async () => {
+    const { store, forEachFile } = await setUp(options)
+    await forEachFile((name, suffix) => rename(name, `${name}-moved${suffix}`))
+    await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(GONE)
+    await forEachFile((name, suffix) => rename(`${name}-moved${suffix}`, name))
+    await store.set('s', { keys: { session: { b: 'new' } } })
+    expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'old', b: 'new' })
+  })
+
+  test('that has lost its log is refused, and keeps what was acknowledged', async () => {
+    const { store, path } = await setUp(options)
+    await rm(`${path}-wal`)
+    const cutOff = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('"-wal"') }
+    await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(cutOff)
+    await copyFile(path, `${path}.copy`)
+    const copy = await createSqliteStore({ path: `${path}.copy` })
+    expect(await copy.getKeys('s', 'session', ['a'])).toEqual({ a: 'old' })
+    await copy.close()
+  })
+})
+
+describe('a backup that is moved into the place of the file', () => {
+  test.each(['read', 'write'])('is opened, and noticed as a rewind by the next %s', async kind => {
+    const { store, path, rewinds, backUp } = await setUp()
+    const restore = await backUp()
+    await store.set('s', { keys: { session: { a: 'new', b: 'new' } } })
+    await restore()
+    if (kind === 'write') await store.set('s', { keys: { session: { c: 'new' } } })
+    expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'new', b: 'new' })
+    expect(rewinds).toMatchObject([{ sessionId: 's', rewrittenFields: 2 }])
+    const other = await openDatabase(path)
+    expect(other.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' })
+    expect(other.prepare("SELECT count(*) AS n FROM field WHERE type = 'session'").get()).toMatchObject({
+      n: kind === 'write' ? 3 : 2,
+    })
+    other.close()
+  })
+
+  test('gets nothing of the log of the file that it replaces', async () => {
+    const { store, path, backUp } = await setUp()
+    const restore = await backUp()
+    for (let n = 0; n < 20; n++)
+      await store.set('t', { creds: CREDS, keys: { session: { [`k${n}`]: 'x'.repeat(5000) } } })
+    await restore()
+    await store.exists('s')
+    await withDatabase(path, database => {
+      expect(database.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' })
+      expect(database.prepare("SELECT count(*) AS n FROM session WHERE id = 't'").get()).toMatchObject({
+        n: 0,
+      })
+    })
+  })
+
+  test('is an error where the database was given, which only its owner can open', async () => {
+    let given: Awaited<ReturnType<typeof openDatabase>> | undefined
+    const { store, backUp } = await setUp(async path => {
+      given = await openDatabase(path)
+      return { database: given }
+    })
+    await (await backUp())()
+    await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('put in the place'),
+    })
+    given?.close()
+  })
+
+  test('is not taken for a new file while it is empty, nor for a session that is new', async () => {
+    const { store, path, forEachFile } = await setUp()
+    await forEachFile(name => rm(name, { force: true }))
+    await writeFile(path, '')
+    await expect(useSqliteAuthState({ sessionId: 's', store })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    })
+    await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+})
+
+test('a second opening of a file leaves the locks of the first alone', async () => {
+  const { store, path } = await setUp()
+  const second = await createSqliteStore({ path, synchronous: 'normal' })
+  const log = (await stat(`${path}-wal`)).ino
+  // Another process that is the last to close would bring the log in, and delete it, if it found no lock.
+  const program = new URL('../support/store-process.ts', import.meta.url)
+  const module = new URL('../support/sqlite-store-module.ts', import.meta.url).href
+  const task = { kind: 'keys', sessionId: 's', prefix: 'other', count: 1 }
+  const child = fork(program, [JSON.stringify({ module, options: { path }, task })], {
+    execArgv: ['--import', 'tsx'],
+  })
+  await once(child, 'exit')
+  expect((await stat(`${path}-wal`)).ino).toBe(log)
+  await store.set('s', { keys: { session: { a: 'new' } } })
+  expect(await second.getKeys('s', 'session', ['a'])).toEqual({ a: 'new' })
+  await second.close()
+})
