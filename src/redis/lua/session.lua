@@ -93,7 +93,7 @@ end
 -- Leaves a head with version and fence in the place of the session and all its fields, also where memory is short. A
 -- user who may not HSET is refused before anything is removed.
 local function vacate(tombstoneMs)
-  redis.call('HDEL', credsKey, '')
+  if not damaged then redis.call('HDEL', credsKey, '') end
   if hasHead and not damaged then probe() end
   local forks = hasHead and not damaged and redis.call('HGET', credsKey, 'forks') or ''
   redis.call('UNLINK', keysKey)
