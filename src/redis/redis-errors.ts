@@ -43,6 +43,10 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
   ],
   [/^Command timed out/, 'the "commandTimeout" of the client ended the command'],
   [/enableOfflineQueue/, 'the client has no connection now, and "enableOfflineQueue" is false'],
+  [
+    /refresh slots cache/,
+    'no node of the Cluster tells the client which has which slot; the user of an ACL needs +cluster|slots +cluster|info',
+  ],
   [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
   [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
   [/^ACL failure in script|^ERR ACL failure in script|can't run this command/, REASONS.NOPERM as string],
