@@ -30,8 +30,9 @@ export function findOperation(remembered: Remembered, id: string): AppliedOperat
   return line === undefined ? undefined : parse(line)
 }
 
+/** Empty where none is remembered, or what is there is no operation. */
 export function lastOperation(remembered: Remembered): string {
-  return /^\S+/.exec(remembered ?? '')?.[0] ?? ''
+  return /^(\S+) \d+ \d+(?:\n|$)/.exec(remembered ?? '')?.[1] ?? ''
 }
 
 /** The operation that took this version first, as long as it is remembered. */

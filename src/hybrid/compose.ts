@@ -62,7 +62,7 @@ export function composeHybrid(settings: HybridSettings) {
     isLastResort: () => !toRedis.isClosed,
   })
   const { names, now } = settings.redis
-  const redis = new RedisSide({ ...settings.redis, breaker: toRedis, seen: memory.hotVersions })
+  const redis = new RedisSide({ ...settings.redis, breaker: toRedis, seen: memory.hotVersions, logger })
   const sides = {
     redis,
     outbox: redis.outbox,

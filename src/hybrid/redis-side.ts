@@ -1,6 +1,7 @@
 import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
 import type { HighestVersions } from '../core/highest-versions.js'
+import type { Logger } from '../core/logger.js'
 import {
   type BackendClaim,
   type Commit,
@@ -17,8 +18,8 @@ import type { WholeSession } from '../mongodb/mongo-backend.js'
 import type { RedisConnection } from '../redis/connection.js'
 import { fieldName, type KeyNames } from '../redis/key-names.js'
 import { RedisBackend } from '../redis/redis-backend.js'
-import { toStoreError } from '../redis/redis-errors.js'
-import { toClaim } from '../redis/replies.js'
+import { toRefusal, toStoreError } from '../redis/redis-errors.js'
+import { toClaim, toCommitted, toDeleted, toInteger } from '../redis/replies.js'
 import {
   type EntryInput,
   GRACE_MS,
@@ -50,6 +51,7 @@ export interface RedisSideOptions {
   release: () => Promise<void>
   /** Instead of the server's clock. */
   now?: (() => number) | undefined
+  logger?: Logger | undefined
 }
 
 export interface RedisCommit {
@@ -89,17 +91,8 @@ export interface Peek {
   leaseMs: number
 }
 
-/** Of lua/commit.lua. */
-type CommitReply = [
-  1,
-  version: number,
-  updatedAt: number,
-  effect: number,
-  waiting: number,
-  incarnation: Buffer,
-]
-
 const SOURCES = { peek, install }
+type FiveNumbers = [number, number, number, number, number]
 /** The effect of what a script had done before. */
 const REPEATED = 3
 
@@ -178,12 +171,12 @@ export class RedisSide {
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
-    const [, version, updatedAtMs, effect, waiting, incarnation] = reply as CommitReply
+    const { version, updatedAtMs, incarnation, effect, waiting } = toCommitted(reply)
     this.#seen.note(sessionId, version)
     return {
       version,
       updatedAtMs,
-      incarnation: String(incarnation),
+      incarnation,
       isEntered: effect > 0,
       begins: effect === 2,
       isRepeated: effect === REPEATED,
@@ -195,7 +188,7 @@ export class RedisSide {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
     const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
-    const [, version, fence, effect, waiting] = reply as [1, number, number, number, number]
+    const { version, fence, effect, waiting } = toDeleted(reply)
     this.#seen.note(sessionId, version)
     return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, waiting }
   }
@@ -214,8 +207,8 @@ export class RedisSide {
 
   async peek(sessionId: string, operationId = ''): Promise<Peek> {
     const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
-    const [, state, ...numbers] = reply as [1, Buffer, number, number, number, number, number]
-    const [version, fence, updatedAtMs, remembers, leaseMs] = numbers
+    const [, state, ...numbers] = reply
+    const [version, fence, updatedAtMs, remembers, leaseMs] = numbers.map(toInteger) as FiveNumbers
     return {
       state: String(state) as Peek['state'],
       version,
@@ -256,6 +249,7 @@ export class RedisSide {
       () => this.#sessions.try(this.#scripts.install, sessionId, input),
       LOADING_MS,
     )
+    if (reply[0] === 0 && String(reply[1]) !== 'RETRY') throw toRefusal(sessionId, {}, reply)
     return reply[0] === 1
   }
 

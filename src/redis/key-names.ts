@@ -1,3 +1,4 @@
+import { checkSessionId } from '../core/names.js'
 import type { Field } from '../core/store.js'
 import type { SessionKeys } from './scripts.js'
 
@@ -53,14 +54,25 @@ export class KeyNames {
     return toSessionId(key.slice(clientPrefix.length + `${this.#outbox}`.length + ':{'.length, -'}'.length))
   }
 
-  sessionIdOf(key: string, clientPrefix: string): string {
+  /** `undefined` for a key that no session of this library has. */
+  sessionIdOf(key: string, clientPrefix: string): string | undefined {
     const begin = clientPrefix.length + this.#prefix.length + ':{'.length
-    return toSessionId(key.slice(begin, -'}:creds'.length))
+    const sessionId = toSessionId(key.slice(begin, -'}:creds'.length))
+    return isSessionId(sessionId) && `${clientPrefix}${this.of(sessionId)[0]}` === key ? sessionId : undefined
   }
 }
 
 function escapePattern(name: string): string {
   return name.replace(/[\\*?[\]]/g, '\\$&')
+}
+
+function isSessionId(name: string): boolean {
+  try {
+    checkSessionId(name)
+    return true
+  } catch {
+    return false // that is the answer
+  }
 }
 
 function toSessionId(escaped: string): string {

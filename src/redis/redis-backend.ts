@@ -1,4 +1,6 @@
 import { Calls } from '../core/calls.js'
+import { hasCode } from '../core/errors.js'
+import { type Logger, nullLogger } from '../core/logger.js'
 import {
   type Backend,
   type BackendClaim,
@@ -17,10 +19,20 @@ import {
 } from '../core/store.js'
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
-import { toStoreError } from './redis-errors.js'
-import { toClaim, toFields, toHistory, toSnapshot, toValues } from './replies.js'
+import { about, toStoreError } from './redis-errors.js'
+import {
+  toClaim,
+  toCommitted,
+  toHashPage,
+  toHashValues,
+  toHistory,
+  toList,
+  toSnapshot,
+  toValues,
+  toWhole,
+} from './replies.js'
 import { GRACE_MS, orNone, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
-import type { Argument, Reply, Scripts } from './scripts.js'
+import { type Argument, MAX_ARGUMENTS, type Reply, type Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
 import { SessionScripts } from './session-scripts.js'
 
@@ -29,6 +41,8 @@ const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
 /** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
 const MAX_SPOILT = 3
+/** Keys that one HMGET may ask for; more are asked for by a script, which takes them as one argument. */
+const MAX_FIELDS = MAX_ARGUMENTS - 5
 const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@history'] as const
 
 export interface RedisBackendOptions {
@@ -39,6 +53,7 @@ export interface RedisBackendOptions {
   release: () => Promise<void>
   /** Instead of the server's clock. */
   now?: (() => number) | undefined
+  logger?: Logger | undefined
 }
 
 /** Two hashes a session; a read of keys is one HMGET, and everything else one script. */
@@ -51,17 +66,22 @@ export class RedisBackend implements Backend {
   readonly #calls = new Calls('The Redis store', toStoreError)
   readonly #scripts: SessionScripts
 
-  constructor({ connection, names, ttlMs, release, now }: RedisBackendOptions) {
+  readonly #logger: Logger
+  #hasWarned = false
+
+  constructor({ connection, names, ttlMs, release, now, logger = nullLogger }: RedisBackendOptions) {
     this.#connection = connection
     this.#names = names
     this.#ttlMs = ttlMs
     this.#release = release
     this.#now = now
+    this.#logger = logger
     this.#scripts = new SessionScripts({ names, calls: this.#calls, now })
   }
 
   async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
-    const isOfKeys = fields.length > 0 && fields.every(field => field.type !== CREDS_FIELD.type)
+    const isFew = fields.length > 0 && fields.length <= MAX_FIELDS
+    const isOfKeys = isFew && fields.every(field => field.type !== CREDS_FIELD.type)
     const read = isOfKeys ? await this.#readKeys(sessionId, fields) : undefined
     return read ?? this.#readExactly(sessionId, fields, fencingToken)
   }
@@ -92,16 +112,9 @@ export class RedisBackend implements Backend {
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
-    const [, version, updatedAtMs, effect, , incarnation] = reply as [
-      1,
-      number,
-      number,
-      number,
-      number,
-      Buffer,
-    ]
+    const { version, updatedAtMs, incarnation, effect } = toCommitted(reply)
     const operation = effect === 0 ? '' : commit.operationId
-    return { version, updatedAtMs, incarnation: String(incarnation), operation, durability: 'durable' }
+    return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<void> {
@@ -121,24 +134,22 @@ export class RedisBackend implements Backend {
   }
 
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
-    const exists = async (sessionId: string) => {
-      const [creds] = this.#names.of(sessionId)
-      const [version, vacant, expiresAt] = await this.#connection.client.hmget(
-        creds,
-        'version',
-        'vacant',
-        'expiresAt',
-      )
-      return version !== null && vacant === null && !this.#isPast(expiresAt)
-    }
-    return this.#send(() => listSessions(this.#connection.client, this.#names, exists, limit, cursor))
+    const exists = (sessionId: string) => this.#exists(sessionId)
+    const { client } = this.#connection
+    const page = await this.#send(() => listSessions(client, this.#names, exists, limit, cursor))
+    if (page.foreign > 0) this.#warnOfForeign(page.foreign)
+    return { sessionIds: page.sessionIds, cursor: page.cursor }
   }
 
   async listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     const { head } = await this.#readExactly(sessionId, [], fencingToken)
     if (!head.exists) return []
-    const names = await this.#send(() => this.#connection.client.hkeys(this.#names.of(sessionId)[1]))
-    const fields = names.map(parseFieldName).filter(field => field !== undefined)
+    const [, key] = this.#names.of(sessionId)
+    const names = toList(await this.#sendOf(sessionId, () => this.#connection.client.hkeys(key)))
+    const fields = names
+      .map(String)
+      .map(parseFieldName)
+      .filter(field => field !== undefined)
     const ofType = type === undefined ? fields : fields.filter(field => field.type === type)
     return ofType.sort((a, b) => compare(fieldName(a), fieldName(b)))
   }
@@ -156,24 +167,46 @@ export class RedisBackend implements Backend {
     await this.#release()
   }
 
-  /** `undefined` when the answer is not to be believed alone: no session, or one that seems to have expired. */
+  /** `undefined` for a key that is none of this library's. A damaged session is there: it can be deleted. */
+  async #exists(sessionId: string): Promise<boolean | undefined> {
+    const [creds] = this.#names.of(sessionId)
+    try {
+      const reply = await this.#connection.client.hmget(creds, 'version', 'vacant', 'expiresAt')
+      const [version, vacant, expiresAt] = toList(reply) as (string | null)[]
+      return (
+        version !== null && vacant === null && !this.#isPast(toWhole(expiresAt) ?? Number.POSITIVE_INFINITY)
+      )
+    } catch (error) {
+      if (hasCode(toStoreError(error), 'CORRUPT_VALUE')) return undefined
+      throw error
+    }
+  }
+
+  #warnOfForeign(count: number): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#logger.warn(
+      { count },
+      'Keys of Redis that begin with the "prefix" of the store are no sessions of it: "list" passes over them. Give the ' +
+        'store a prefix of its own, or remove them.',
+    )
+  }
+
+  /** `undefined` when the answer is not to be believed alone: no session, one that seems to have expired, or damage. */
   async #readKeys(sessionId: string, fields: readonly Field[]): Promise<ReadResult | undefined> {
     const [, key] = this.#names.of(sessionId)
-    const reply = await this.#send(() =>
+    const reply = await this.#sendOf(sessionId, () =>
       this.#connection.client.hmgetBuffer(key, [...HEAD_FIELDS, ...fields.map(fieldName)]),
     )
-    const [version, fence, updatedAt, expiresAt, history] = reply
-    if (!version || this.#isPast(expiresAt)) return undefined
-    const [incarnation = '', operation = ''] = String(history ?? '').split(' ')
-    const head = {
-      exists: true,
-      version: Number(version),
-      fence: Number(fence),
-      updatedAtMs: Number(updatedAt),
-      incarnation,
-      operation,
-    }
-    return { head, values: reply.slice(HEAD_FIELDS.length).map(value => value ?? undefined) }
+    const stored = toHashValues(reply, HEAD_FIELDS.length + fields.length)
+    if (stored === undefined) return undefined // somebody's reply transformer: scripts are out of its reach
+    const [version, fence, updatedAtMs, expiresAt] = stored.slice(0, 4).map(toWhole)
+    const isComplete = version !== undefined && fence !== undefined && updatedAtMs !== undefined
+    const mayHaveEnded = stored[3] !== undefined && (expiresAt === undefined || this.#isPast(expiresAt))
+    if (!isComplete || mayHaveEnded) return undefined
+    const [incarnation = '', operation = ''] = String(stored[4] ?? '').split(' ')
+    const head = { exists: true, version, fence, updatedAtMs, incarnation, operation }
+    return { head, values: stored.slice(HEAD_FIELDS.length) }
   }
 
   /** By the server's clock, with the creds, and an error for half a session. */
@@ -198,11 +231,12 @@ export class RedisBackend implements Backend {
     const fields = new Map<string, StoredField>()
     let cursor = '0'
     do {
-      const [next, elements] = await this.#send(() =>
+      const reply = await this.#sendOf(sessionId, () =>
         this.#connection.client.hscanBuffer(key, cursor, 'COUNT', PAGE_SIZE),
       )
-      for (const [name, field] of toFields(elements)) fields.set(name, field)
-      cursor = String(next)
+      const page = toHashPage(reply)
+      for (const [name, field] of page.fields) fields.set(name, field)
+      cursor = page.cursor
     } while (cursor !== '0')
     const after = (await this.#readExactly(sessionId, [])).head
     return after.exists && after.version === head.version ? [...fields.values()] : undefined
@@ -216,9 +250,14 @@ export class RedisBackend implements Backend {
     return this.#calls.run(call)
   }
 
+  /** What fails for what is stored says of which session. */
+  #sendOf<T>(sessionId: string, call: () => Promise<T>): Promise<T> {
+    return this.#send(call).catch(error => about(sessionId, error))
+  }
+
   /** By the clock of this process: a hint, which only the server's clock makes certain. */
-  #isPast(instant: Uint8Array | string | null | undefined): boolean {
-    return instant != null && Number(instant) <= (this.#now ?? Date.now)()
+  #isPast(instantMs: number): boolean {
+    return instantMs <= (this.#now ?? Date.now)()
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   CorruptValueError,
   FencedError,
+  hasCode,
   RewoundError,
   SessionAheadError,
   SessionColdError,
@@ -11,6 +12,7 @@ import {
   VersionMismatchError,
 } from '../core/errors.js'
 import type { Guard } from '../core/store.js'
+import { toInteger } from './replies.js'
 import type { Reply } from './scripts.js'
 
 /** What the first word of Redis's error says. All of them mean that nothing was written. */
@@ -33,22 +35,53 @@ const REASONS: Readonly<Record<string, string>> = {
     'and for the hybrid store +set +get, and outbox:* and lock:outbox* among the keys',
 }
 
+/** What ioredis says where no server has: the same for every call until the client is another one. */
+const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
+  [
+    /^Connection is closed/,
+    'the client has ended: by "quit", "disconnect", or a "retryStrategy" that gave up',
+  ],
+  [/^Command timed out/, 'the "commandTimeout" of the client ended the command'],
+  [/enableOfflineQueue/, 'the client has no connection now, and "enableOfflineQueue" is false'],
+  [
+    /refresh slots cache/,
+    'no node of the Cluster tells the client which has which slot; the user of an ACL needs +cluster|slots +cluster|info',
+  ],
+  [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
+  [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
+  [/^ACL failure in script|^ERR ACL failure in script|can't run this command/, REASONS.NOPERM as string],
+]
+
+const OTHER_TYPE = 'A key of the session in Redis is of another type than this library writes.'
+
 /** Wraps once what a call to Redis has failed with. The cause's text may quote a command: messages do not. */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const { message, code, name } = error as { message?: string; code?: string; name?: string }
-  const word = /^-?([A-Z]+)\b/.exec(message ?? '')?.[1] ?? ''
+  const text = message ?? ''
+  const word = /^-?([A-Z]+)\b/.exec(text)?.[1] ?? ''
   if (word === 'WRONGTYPE') {
-    return new CorruptValueError('A key of the session is of another type than this library writes.')
+    return new CorruptValueError(OTHER_TYPE)
   }
-  const reason = REASONS[word] ?? (code ? `${name ?? 'Error'} ${code}` : (name ?? 'the client failed'))
+  const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(text))?.[1]
+  const reason =
+    REASONS[word] ?? ofClient ?? (code ? `${name ?? 'Error'} ${code}` : (name ?? 'the client failed'))
   return new StoreUnavailableError('Redis', `${reason}.`, { cause: redact(error) })
+}
+
+/** Throws the error as that of a session, where it says something of what is stored. */
+export function about(sessionId: string, error: unknown): never {
+  if (hasCode(error, 'CORRUPT_VALUE')) throw new CorruptValueError(OTHER_TYPE, { sessionId })
+  throw error
 }
 
 /** A refusal of a script as the error that it stands for. */
 export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: Reply): StoreError {
-  const found = actual as number
-  switch (String(reason)) {
+  const why = String(reason)
+  if (why === 'DAMAGED')
+    return new CorruptValueError(`The ${actual} of the session in Redis is damaged.`, { sessionId })
+  const found = toInteger(actual)
+  switch (why) {
     case 'FENCED':
       return new FencedError(guard.fencingToken ?? 0, found < 0 ? undefined : found, { sessionId })
     case 'AHEAD':

@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
 import type { GivenRedis, RedisClient } from './client.js'
+import { checkClient, checkClientOptions } from './client-check.js'
 
 export interface RedisOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS: user, password, host, port and the number of the database. */
@@ -69,7 +70,7 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
   if (parsed.redis !== undefined) {
     if (given.length > 0)
       throw new InvalidOptionError(`Give "${name}.redis" or "${name}.${given[0]}", not both.`)
-    checkClient(parsed.redis)
+    checkClient(parsed.redis, `${name}.redis`)
   } else if (given.length === 0) {
     throw new InvalidOptionError(
       `"${name}" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".`,
@@ -78,21 +79,8 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
   if (parsed.redisUrl !== undefined && parsed.host !== undefined) {
     throw new InvalidOptionError(`Give "${name}.redisUrl" or "${name}.host", not both.`)
   }
+  if (parsed.redisOptions !== undefined) checkClientOptions(parsed.redisOptions, `${name}.redisOptions`)
   return parsed
-}
-
-/** A replica lags behind its master: what it answers may be older than what has been acknowledged. */
-function checkClient(given: GivenRedis): void {
-  const { scaleReads = 'master', keyPrefix } = ((given as RedisClient).options ?? {}) as {
-    scaleReads?: unknown
-    keyPrefix?: string
-  }
-  if (scaleReads !== 'master') {
-    throw new InvalidOptionError('The Cluster given as "redis" must have "scaleReads" at "master".')
-  }
-  if (keyPrefix?.includes('{')) {
-    throw new InvalidOptionError('The client given as "redis" must have no "{" in its "keyPrefix".')
-  }
 }
 
 function isRedisUrl(value: unknown): boolean {
@@ -109,5 +97,6 @@ function isObject(value: unknown): boolean {
 
 function isClient(value: unknown): boolean {
   const client = value as Partial<RedisClient> | null
-  return typeof client?.hmgetBuffer === 'function' && typeof client.defineCommand === 'function'
+  const calls = [client?.hmgetBuffer, client?.defineCommand, client?.disconnect] // a pipeline does not disconnect
+  return calls.every(call => typeof call === 'function') && typeof client?.status === 'string'
 }

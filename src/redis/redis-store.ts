@@ -25,7 +25,7 @@ export async function createRedisStore(options: RedisOptions): Promise<RedisAuth
     risks => warnOfRisks(risks, logger, ttlMs !== null),
     () => {}, // the first call says that the server is out of reach
   )
-  const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release })
+  const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release, logger })
   const memory = connection.memoryOf(prefix)
   return new RedisAuthStore({ ...settings, backend, memory })
 }

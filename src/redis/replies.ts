@@ -1,99 +1,165 @@
+import { InvalidOptionError } from '../core/errors.js'
 import { parseForks } from '../core/histories.js'
 import { lastOperation } from '../core/operation-ids.js'
 import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/store.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
 
-/** What lua/read.lua returns. */
-type ReadReply = [
-  1,
-  exists: number,
-  version: number,
-  fence: number,
-  updatedAt: number,
-  incarnation: Buffer,
-  ops: Buffer,
-  creds: Buffer | null,
-  fields: (Buffer | null)[] | null,
-]
+/** As in lua/session.lua. */
+const MOST = 8.64e15
+const WHOLE = /^\d{1,16}$/
 
-/** What lua/history.lua returns. */
-type HistoryReply = [
-  1,
-  exists: number,
-  version: number,
-  fence: number,
-  updatedAt: number,
-  incarnation: Buffer,
-  ops: Buffer,
-  forks: Buffer,
-  journal: Buffer,
-  isThere: number[],
-]
+/** What a stored member counts; `undefined` where it is missing or damaged. */
+export function toWhole(stored: Uint8Array | string | null | undefined): number | undefined {
+  const text = stored == null ? '' : String(stored)
+  return WHOLE.test(text) && Number(text) < MOST ? Number(text) : undefined
+}
 
-type HeadReply = [
-  1,
-  exists: number,
-  version: number,
-  fence: number,
-  updatedAt: number,
-  incarnation: Buffer,
-  ops: Buffer,
-  ...unknown[],
-]
+/** A script's reply with `1` or `0` first; the others are read below. */
+export function toReply(reply: unknown): Reply {
+  const [first, ...rest] = toList(reply)
+  return [toInteger(first), ...rest] as Reply
+}
 
-function toHead([, exists, version, fence, updatedAtMs, incarnation, remembered]: HeadReply): Head {
-  const ops = String(remembered)
-  const history = { incarnation: String(incarnation), operation: lastOperation(ops), ops }
-  return { exists: exists === 1, version, fence, updatedAtMs, ...history }
+/** A client with `stringNumbers` gives numbers as text. */
+export function toInteger(value: unknown): number {
+  const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
+  if (Number.isSafeInteger(number)) return number as number
+  throw toChanged()
+}
+
+export function toList(reply: unknown): unknown[] {
+  if (Array.isArray(reply)) return reply
+  throw toChanged()
+}
+
+export function toBytes(value: unknown): Buffer | undefined {
+  if (Buffer.isBuffer(value)) return value
+  if (value === null) return undefined
+  throw toChanged()
+}
+
+function toText(value: unknown): string {
+  return String(toBytes(value) ?? '')
+}
+
+function toValueList(reply: unknown): (Buffer | undefined)[] {
+  return toList(reply).map(toBytes)
+}
+
+function toChanged(): InvalidOptionError {
+  return new InvalidOptionError(
+    'The Redis client gives other replies than the server sends: a reply transformer (Command.setReplyTransformer), a ' +
+      'transaction on the same client or a wrapper around it changes them. Give the store a client of its own.',
+  )
+}
+
+/** Of HMGET for the given number of fields; `undefined` for what Redis does not reply. */
+export function toHashValues(reply: unknown, count: number): (Buffer | undefined)[] | undefined {
+  const isReply = Array.isArray(reply) && reply.length === count
+  if (!isReply || reply.some(value => value !== null && !Buffer.isBuffer(value))) return undefined
+  return reply.map(value => value ?? undefined)
+}
+
+/** Of HSCAN. */
+export function toHashPage(reply: unknown): { cursor: string; fields: Map<string, StoredField> } {
+  const [cursor, elements] = toList(reply)
+  return { cursor: String(cursor), fields: toFields(toValueList(elements)) }
+}
+
+/** Of lua/commit.lua. The effect: 0 for none, 1 for a write, 2 for one that begins a session, 3 for a repeated one. */
+export function toCommitted([, version, updatedAtMs, effect, waiting, incarnation]: Reply) {
+  return {
+    version: toInteger(version),
+    updatedAtMs: toInteger(updatedAtMs),
+    incarnation: toText(incarnation),
+    effect: toInteger(effect),
+    waiting: toInteger(waiting),
+  }
+}
+
+/** Of lua/delete.lua. */
+export function toDeleted([, version, fence, effect, waiting]: Reply) {
+  return {
+    version: toInteger(version),
+    fence: toInteger(fence),
+    effect: toInteger(effect),
+    waiting: toInteger(waiting),
+  }
+}
+
+/** Of lua/claim.lua. */
+export function toClaim([, token, exists, version, updatedAt, incarnation, ops, creds]: Reply): BackendClaim {
+  const fencingToken = toInteger(token)
+  return {
+    fencingToken,
+    head: toHead(exists, version, token, updatedAt, incarnation, ops),
+    creds: toBytes(creds),
+  }
+}
+
+/** Of lua/read.lua. */
+export function toValues([, exists, version, fence, updatedAt, incarnation, ops, creds, values]: Reply) {
+  return {
+    head: toHead(exists, version, fence, updatedAt, incarnation, ops),
+    creds: toBytes(creds),
+    values: toValueList(values),
+  }
+}
+
+/** Of lua/read.lua. Without `fields`: there are more than may be read at once. */
+export function toSnapshot([, exists, version, fence, updatedAt, incarnation, ops, creds, fields]: Reply) {
+  return {
+    head: toHead(exists, version, fence, updatedAt, incarnation, ops),
+    creds: toBytes(creds),
+    fields: fields === null ? undefined : [...toFields(toValueList(fields)).values()],
+  }
 }
 
 /** Of lua/history.lua. `names`: those of the fields that were asked for. */
 export function toHistory(reply: Reply, names: readonly string[]): HistoryResult {
-  const found = reply as HistoryReply
-  const [, , , , , , , forks, journal, isThere] = found
-  const text = String(journal)
-  const isKnown = text !== '' && !text.endsWith('*')
+  const [, exists, version, fence, updatedAt, incarnation, ops, forks, journal, isThere] = reply
+  const there = toList(isThere).map(toInteger)
+  const written = parseJournal(toText(journal))
+  const versionOf = (name: string, i: number) => {
+    if (written) return written.get(name) ?? 0
+    return there[i] === 1 ? undefined : 0
+  }
+  return {
+    head: toHead(exists, version, fence, updatedAt, incarnation, ops),
+    forks: parseForks(toText(forks)),
+    versions: names.map(versionOf),
+  }
+}
+
+/** `undefined` where it is not whole: none, one that was cut off, or damage. */
+function parseJournal(text: string): Map<string, number> | undefined {
+  if (text === '' || text.endsWith('*')) return undefined
   const [, ...parts] = text.split('\0')
   const written = new Map<string, number>()
-  for (let i = 0; i + 1 < parts.length; i += 2) written.set(parts[i] as string, Number(parts[i + 1]))
-  const versionOf = (name: string, i: number) => {
-    if (isKnown) return written.get(name) ?? 0
-    return isThere[i] === 1 ? undefined : 0
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    const version = toWhole(parts[i + 1])
+    if (version === undefined) return undefined
+    written.set(parts[i] as string, version)
   }
-  return { head: toHead(found), forks: parseForks(String(forks)), versions: names.map(versionOf) }
+  return written
 }
 
-/** Of lua/claim.lua. */
-export function toClaim(reply: Reply): BackendClaim {
-  const [, fencingToken, exists, version, updatedAtMs, incarnation, ops, creds] = reply as [
-    1,
-    number,
-    number,
-    number,
-    number,
-    Buffer,
-    Buffer,
-    Buffer | null,
-  ]
-  const head = toHead([1, exists, version, fencingToken, updatedAtMs, incarnation, ops])
-  return { fencingToken, head, creds: creds ?? undefined }
-}
-
-export function toValues(reply: Reply) {
-  const read = reply as ReadReply
-  return { head: toHead(read), creds: read[7] ?? undefined, values: read[8] ?? [] }
-}
-
-/** Without `fields`: there are more than may be read at once. */
-export function toSnapshot(reply: Reply) {
-  const read = reply as ReadReply
-  const fields = read[8] === null ? undefined : [...toFields(read[8] as Buffer[]).values()]
-  return { head: toHead(read), creds: read[7] ?? undefined, fields } as const
+function toHead(...[exists, version, fence, updatedAt, incarnation, remembered]: unknown[]): Head {
+  const ops = toText(remembered)
+  return {
+    exists: toInteger(exists) === 1,
+    version: toInteger(version),
+    fence: toInteger(fence),
+    updatedAtMs: toInteger(updatedAt),
+    incarnation: toText(incarnation),
+    operation: lastOperation(ops),
+    ops,
+  }
 }
 
 /** Names and values in turn → fields by name. */
-export function toFields(elements: readonly Buffer[]): Map<string, StoredField> {
+function toFields(elements: readonly (Buffer | undefined)[]): Map<string, StoredField> {
   const fields = new Map<string, StoredField>()
   for (let i = 0; i + 1 < elements.length; i += 2) {
     const name = String(elements[i])

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
+import { toBuffer } from '../core/bytes.js'
 import type { RedisClient } from './client.js'
 import claim from './lua/claim.lua'
 import commit from './lua/commit.lua'
 import remove from './lua/delete.lua'
 import history from './lua/history.lua'
 import lease from './lua/lease.lua'
+import packed from './lua/packed.lua'
 import read from './lua/read.lua'
 import session from './lua/session.lua'
 import touch from './lua/touch.lua'
@@ -12,8 +15,17 @@ import touch from './lua/touch.lua'
 export type SessionKeys = readonly [creds: string, keys: string, outbox?: string]
 export type Argument = string | number | Uint8Array
 
-/** `1` and what the script found or did; `0`, why it refused, and the actual value. Strings are Buffers. */
-export type Reply = [1, ...unknown[]] | [0, reason: Buffer, actual: number]
+/**
+ * Most arguments of a command, beside those that name a script and its keys: ElastiCache Serverless refuses a command of
+ * 4,000.
+ */
+export const MAX_ARGUMENTS = 3000
+
+/**
+ * `1` and what the script found or did; `0`, why it refused, and the actual value. Strings are Buffers, and numbers may be
+ * text: replies.ts reads them.
+ */
+export type Reply = [1, ...unknown[]] | [0, reason: unknown, actual: unknown]
 export type RunScript = (keys: readonly (string | undefined)[], input: readonly Argument[]) => Promise<Reply>
 
 const SOURCES = { commit, delete: remove, claim, lease, touch, read, history }
@@ -33,24 +45,47 @@ export function withSession<N extends string>(sources: Record<N, string>): Recor
   >
 }
 
-/** ioredis sends the script's hash, and its text to a server that does not know it (NOSCRIPT). */
+/**
+ * ioredis sends the script's hash, and its text to a server that does not know it (NOSCRIPT). The name tells the text: a
+ * client may be shared with another version of this library.
+ */
 export function defineScripts<N extends string>(
   client: RedisClient,
   sources: Record<N, string>,
 ): Record<N, RunScript> {
   const entries = Object.entries<string>(sources).map(([name, lua]): [string, RunScript] => {
-    const command = `baileysStore_${name}`
-    client.defineCommand(command, { lua })
-    return [
-      name,
-      (keys, input) => callScript(client, command, [keys.length, ...(keys as string[]), ...input]),
-    ]
+    const command = define(client, name, lua)
+    let commandOfPacked: string | undefined
+    const run: RunScript = (keys, input) => {
+      if (input.length <= MAX_ARGUMENTS) return callScript(client, command, keys, input)
+      commandOfPacked ??= define(client, `${name}_packed`, `${packed}\n${lua}`)
+      return callScript(client, commandOfPacked, keys, pack(input))
+    }
+    return [name, run]
   })
   return Object.fromEntries(entries) as Record<N, RunScript>
 }
 
+function define(client: RedisClient, name: string, lua: string): string {
+  const command = `baileysStore_${name}_${createHash('sha1').update(lua).digest('hex').slice(0, 8)}`
+  client.defineCommand(command, { lua })
+  return command
+}
+
+/** As lua/packed.lua takes them. */
+function pack(input: readonly Argument[]): Argument[] {
+  const parts = input.map(part => (part instanceof Uint8Array ? toBuffer(part) : Buffer.from(`${part}`)))
+  return [parts.map(part => part.length).join(), Buffer.concat(parts)]
+}
+
 /** The arguments as one list: so many that are spread would overflow the stack. */
-function callScript(client: RedisClient, command: string, input: Argument[]): Promise<Reply> {
+function callScript(
+  client: RedisClient,
+  command: string,
+  keys: readonly (string | undefined)[],
+  input: readonly Argument[],
+): Promise<Reply> {
   const commands = client as unknown as Record<string, (input: Argument[]) => Promise<Reply>>
-  return (commands[`${command}Buffer`] as (input: Argument[]) => Promise<Reply>).call(client, input)
+  const run = commands[`${command}Buffer`] as (input: Argument[]) => Promise<Reply>
+  return run.call(client, [keys.length, ...(keys as string[]), ...input])
 }

@@ -1,6 +1,8 @@
+import { InvalidOptionError } from '../core/errors.js'
 import type { SessionPage } from '../core/store.js'
 import { keyPrefixOf, mastersOf, type RedisClient } from './client.js'
 import type { KeyNames } from './key-names.js'
+import { toList } from './replies.js'
 
 /** Keys that one SCAN looks at, at the least: most of a database may be somebody else's. */
 const SCAN_COUNT = 500
@@ -12,51 +14,64 @@ interface Position {
   skip: number
 }
 
+interface FoundPage extends SessionPage {
+  /** Keys that look like those of sessions, and are somebody else's. */
+  foreign: number
+}
+
 /**
  * A page of the sessions that `exists` lets through, by SCAN over every master. As SCAN does, it gives each session
- * that is there all the while at least once; one may come twice while Redis resizes its table.
+ * that is there all the while at least once; one may come twice while Redis resizes its table. `exists` says `undefined`
+ * of a key that is none of a session.
  */
 export async function listSessions(
   client: RedisClient,
   names: KeyNames,
-  exists: (sessionId: string) => Promise<boolean>,
+  exists: (sessionId: string) => Promise<boolean | undefined>,
   limit: number,
   cursor: string | undefined,
-): Promise<SessionPage> {
+): Promise<FoundPage> {
+  let position: Position = parsePosition(cursor)
   const masters = await mastersOf(client)
   const clientPrefix = keyPrefixOf(client)
+  const pattern = names.pattern(clientPrefix)
   const found: string[] = []
-  let position = parsePosition(cursor)
-  while (position !== undefined) {
+  let foreign = 0
+  for (;;) {
     const node: RedisClient | undefined = masters[position.node]
-    if (node === undefined) break
-    const [next, keys] = await node.scan(
-      position.cursor,
-      'MATCH',
-      names.pattern(clientPrefix),
-      'COUNT',
-      SCAN_COUNT,
-    )
-    const sessionIds = keys.map(key => names.sessionIdOf(key, clientPrefix)).sort()
+    if (node === undefined) return { sessionIds: found, cursor: null, foreign }
+    const [next, keys] = toList(await node.scan(position.cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT))
+    const ids = toList(keys).map(key => names.sessionIdOf(String(key), clientPrefix))
+    const sessionIds = ids.filter(id => id !== undefined).sort()
     const existing = await Promise.all(sessionIds.map(exists))
+    foreign += ids.length - existing.filter(known => known !== undefined).length
     const fresh = sessionIds.filter((_, i) => existing[i]).slice(position.skip)
     const room = limit - found.length
     found.push(...fresh.slice(0, room))
-    if (fresh.length > room)
-      return { sessionIds: found, cursor: toCursor({ ...position, skip: position.skip + room }) }
+    if (fresh.length > room) {
+      const end = toCursor({ ...position, skip: position.skip + room })
+      return { sessionIds: found, cursor: end, foreign }
+    }
     position =
       next === '0'
         ? { node: position.node + 1, cursor: '0', skip: 0 }
-        : { node: position.node, cursor: next, skip: 0 }
+        : { node: position.node, cursor: String(next), skip: 0 }
   }
-  return { sessionIds: found, cursor: null }
 }
 
 function toCursor({ node, cursor, skip }: Position): string {
   return `${node}.${cursor}.${skip}`
 }
 
-function parsePosition(cursor = '0.0.0'): Position {
-  const [node, scan = '0', skip] = cursor.split('.')
+/** Redis' own cursors have 64 bits. */
+const CURSOR = /^\d{1,4}\.(\d{1,20})\.\d{1,6}$/
+const MAX_SCAN_CURSOR = 2n ** 64n - 1n
+
+function parsePosition(cursor: unknown = '0.0.0'): Position {
+  const found = typeof cursor === 'string' ? CURSOR.exec(cursor) : null
+  if (found === null || BigInt(found[1] as string) > MAX_SCAN_CURSOR) {
+    throw new InvalidOptionError('"cursor" must be the "cursor" of an earlier page of this store.')
+  }
+  const [node, scan, skip] = found[0].split('.') as [string, string, string]
   return { node: Number(node), cursor: scan, skip: Number(skip) }
 }

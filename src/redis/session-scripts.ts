@@ -1,7 +1,8 @@
 import type { Calls } from '../core/calls.js'
 import type { Guard } from '../core/store.js'
 import type { KeyNames } from './key-names.js'
-import { toRefusal } from './redis-errors.js'
+import { about, toRefusal } from './redis-errors.js'
+import { toReply } from './replies.js'
 import type { Argument, Reply, RunScript } from './scripts.js'
 
 export interface SessionScriptsOptions {
@@ -35,8 +36,9 @@ export class SessionScripts {
   }
 
   /** Gives a refusal back as it is. */
-  try(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<Reply> {
+  async try(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<Reply> {
     const keys = this.#names.of(sessionId)
-    return this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
+    const running = this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
+    return toReply(await running.catch(error => about(sessionId, error)))
   }
 }

@@ -30,6 +30,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
       await store.close()
     })
     await handle.state.keys.set({ 'lid-mapping': Object.fromEntries(numbered(size)) })
+    await handle.state.keys.set({ 'lid-mapping': { k0: 'v0' } }) // the first call of a script sends its text
     return { ...handle, store, sessionId }
   }
 
@@ -78,13 +79,15 @@ test('a session that lives for ever has no time to live in Redis, and gets one a
   for (const expiry of await expiries()) expect(expiry).toBeGreaterThan(Date.now())
 })
 
-test('100,000 keys are written by one script and read by one command', async () => {
+test('100,000 keys are written by one script and read by one', async () => {
   const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 30_000 } })
   onTestFinished(() => store.close())
   const keys = Object.fromEntries(numbered(100_000))
   await store.set('huge', { creds: { registrationId: 1 }, keys: { 'lid-mapping': {} } })
+  await store.set('huge', { keys: { 'lid-mapping': keys } }) // the first call of a script sends its text
+  await store.getKeys('huge', 'lid-mapping', Object.keys(keys))
   expect(await count(() => store.set('huge', { keys: { 'lid-mapping': keys } }))).toEqual({ evalsha: 1 })
-  expect(await count(() => store.getKeys('huge', 'lid-mapping', Object.keys(keys)))).toEqual({ hmget: 1 })
+  expect(await count(() => store.getKeys('huge', 'lid-mapping', Object.keys(keys)))).toEqual({ evalsha: 1 })
   expect(await store.getKeys('huge', 'lid-mapping', Object.keys(keys))).toEqual(keys)
   expect((await store.get('huge'))?.data.keys['lid-mapping']).toEqual(keys)
 })

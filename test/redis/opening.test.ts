@@ -96,27 +96,6 @@ describe('connections', () => {
   })
 })
 
-test('a user of an ACL with the rights that docs/redis.md names can do all of it', async () => {
-  const rights =
-    '~baileys:auth:* +@hash +@scripting +@keyspace +@connection +time -@dangerous +info +config|get'
-  const admin = new Redis(server.url)
-  await admin.call('ACL', 'SETUSER', 'bots', 'on', '>secret', ...rights.split(' '))
-  const store = await createRedisStore({ redisUrl: server.url.replace('//', '//bots:secret@') })
-  const bot = await useRedisAuthState({ sessionId: 'acl', store, ownership: 'exclusive' })
-  await bot.state.keys.set({ 'lid-mapping': { a: '1' } })
-  await bot.saveCreds()
-  expect(await bot.state.keys.get('lid-mapping', ['a'])).toEqual({ a: '1' })
-  expect(await store.listKeys('acl')).toHaveLength(1)
-  expect((await store.list()).sessionIds).toContain('acl')
-  await bot.close()
-  await store.touch('acl')
-  await store.delete('acl')
-  expect(await store.get('acl')).toBeNull()
-  expect(await store.isHealthy()).toBe(true)
-  await store.close()
-  admin.disconnect()
-})
-
 describe('options', () => {
   test.each<[object, string]>([
     [{}, 'must say where Redis is'],

@@ -10,37 +10,44 @@
 --
 -- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or another write waits that MongoDB
 -- does not have.
+--
+-- The head is written last: a loading that Redis refuses midway leaves a cold session, which is loaded again.
+if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
+local isParked = {}
+for parked in string.gmatch(ARGV[12], '%d+') do isParked[parked] = true end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
-  if not string.find(ARGV[12], ',' .. waiting .. ',', 1, true) then return {0, 'RETRY', version} end
+  if not isParked[waiting] then return {0, 'RETRY', version} end
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')
 version, fence = math.max(version, tonumber(ARGV[3])), math.max(fence, tonumber(ARGV[4]))
 updatedAt = tonumber(ARGV[5])
-redis.call('DEL', credsKey, keysKey)
-redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
-  'ops', ARGV[8], 'incarnation', ARGV[13], 'forks', ARGV[14])
-if leaseUntil then redis.call('HSET', credsKey, 'leaseUntil', leaseUntil) end
-if ARGV[10] == 'vacant' then
-  redis.call('HSET', credsKey, 'vacant', '1')
-  redis.call('PEXPIRE', credsKey, ARGV[9])
-  return {1, version}
-end
+if version >= MOST or fence >= MOST then return {0, 'DAMAGED', version >= MOST and 'version' or 'fence'} end
+local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt), 'ops', ARGV[8],
+  'incarnation', ARGV[13], 'forks', ARGV[14]}
+if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end
+if ARGV[10] == 'vacant' then head[#head + 1], head[#head + 2] = 'vacant', '1' end
+local MINUTE = 60000 -- what has ended long ago is still there for who is about to ask for it
+local lifeMs = ARGV[10] == 'vacant' and ARGV[9]
+  or ARGV[6] ~= '' and digits(math.max(ARGV[6] + ARGV[7] - now, MINUTE))
+redis.call('UNLINK', credsKey, keysKey)
+if lifeMs then redis.call('PEXPIRE', keysKey, lifeMs) end -- nothing yet, but for a user who may not
 
-redis.call('HSET', keysKey, '@version', digits(version), '@fence', digits(fence), '@updatedAt', digits(updatedAt),
-  '@history', ARGV[13])
-if ARGV[11] ~= '' then redis.call('HSET', credsKey, 'data', ARGV[11]) end
-for from = 15, #ARGV, 2000 do
-  redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 1999, #ARGV)))
+if ARGV[10] ~= 'vacant' then
+  local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6], '@history', ARGV[13]}
+  if ARGV[6] ~= '' then
+    copy[9], copy[10] = '@expiresAt', ARGV[6]
+    head[#head + 1], head[#head + 2] = 'expiresAt', ARGV[6]
+  end
+  redis.call('HSET', keysKey, unpack(copy))
+  for from = 15, #ARGV, 2000 do
+    redis.call('HSET', keysKey, unpack(ARGV, from, math.min(from + 1999, #ARGV)))
+  end
+  if lifeMs then redis.call('PEXPIRE', keysKey, lifeMs) end
+  if ARGV[11] ~= '' then head[#head + 1], head[#head + 2] = 'data', ARGV[11] end
 end
-if ARGV[6] ~= '' then
-  local MINUTE = 60000 -- what has ended long ago is still there for who is about to ask for it
-  local lifeMs = digits(math.max(ARGV[6] + ARGV[7] - now, MINUTE))
-  redis.call('HSET', credsKey, 'expiresAt', ARGV[6])
-  redis.call('HSET', keysKey, '@expiresAt', ARGV[6])
-  redis.call('PEXPIRE', credsKey, lifeMs)
-  redis.call('PEXPIRE', keysKey, lifeMs)
-end
+redis.call('HSET', credsKey, unpack(head))
+if lifeMs then redis.call('PEXPIRE', credsKey, lifeMs) end
 return {1, version}

@@ -7,26 +7,42 @@
 -- a tombstone that has expired); one that is given was made so by another database. A given one that is not the highest
 -- comes late, after a later owner: that one must not lose the session to who may have given up.
 --
+-- The token is written last: whatever Redis refuses of this script, the owner keeps the session.
+--
 -- Returns {1, token, exists, version, updatedAt, incarnation, ops, creds or false} or {0, reason, actual}.
+local leftMs = not damaged and leaseLeft() or 0
+if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
-local leftMs = leaseLeft()
 if leftMs > 0 then return {0, 'LOCKED', leftMs} end
 local given = tonumber(ARGV[6])
 if given and given <= fence then return {0, 'COLD', version} end
-if isExpired then vacate(ARGV[4]) end
+local leaseUntil = ARGV[5] ~= '' and digits(now + ARGV[5])
+
+if isExpired then version, fence = version + 1, fence + 1 end
 fence = math.max(fence + 1, given or now)
-redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence))
-if ARGV[5] == '' then
-  redis.call('HDEL', credsKey, 'leaseUntil')
-else
-  redis.call('HSET', credsKey, 'leaseUntil', digits(now + ARGV[5]))
-end
+if fence >= MOST or version >= MOST then return {0, 'DAMAGED', 'fence'} end
+probe()
 if not exists then
-  redis.call('HSET', credsKey, 'vacant', '1')
-  redis.call('PEXPIRE', credsKey, ARGV[4])
+  redis.call('PEXPIRE', credsKey, ARGV[4]) -- longer than what is left of it
+  if isExpired then vacate(ARGV[4]) end
+  if not leaseUntil then redis.call('HDEL', credsKey, 'leaseUntil') end
+  local head = {'version', digits(version), 'fence', digits(fence), 'vacant', '1'}
+  if leaseUntil then head[7], head[8] = 'leaseUntil', leaseUntil end
+  redis.call('HSET', credsKey, unpack(head))
   return {1, fence, 0, version, updatedAt, incarnation, toldOps, false}
 end
-redis.call('HSET', keysKey, '@fence', digits(fence))
-renew(ARGV[2], ARGV[3])
-return {1, fence, 1, version, updatedAt, incarnation, toldOps, redis.call('HGET', credsKey, 'data')}
+
+local creds = redis.call('HGET', credsKey, 'data')
+keepBoth(ARGV[2], ARGV[3])
+if not leaseUntil then redis.call('HDEL', credsKey, 'leaseUntil') end
+local head, copy = {'fence', digits(fence)}, {'@fence', digits(fence)}
+local at = endOf(ARGV[2])
+if at then
+  head[3], head[4] = 'expiresAt', at
+  copy[3], copy[4] = '@expiresAt', at
+end
+if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end
+redis.call('HSET', keysKey, unpack(copy))
+redis.call('HSET', credsKey, unpack(head))
+return {1, fence, 1, version, updatedAt, incarnation, toldOps, creds}

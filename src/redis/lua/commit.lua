@@ -1,5 +1,8 @@
 -- Writes all fields of one commit or none.
 --
+-- The version and the operation come last: where Redis refuses a command midway (a right of the user, memory), the
+-- commit that is sent again does not find itself done.
+--
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
 -- ARGV[7]  '', or of a heal: "<above> <at> <from>\n<journal>". The new version is above the first; with `from`, the
@@ -53,6 +56,7 @@ local function withWrites(journal, replayed)
   return #text > MAX_JOURNAL_BYTES and '*' or text
 end
 
+if damaged then return {0, 'DAMAGED', damaged} end
 local appliedVersion, appliedAt = findOperation(operation)
 if appliedVersion then return {1, appliedVersion, appliedAt, 3, waiting(), incarnation} end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
@@ -69,18 +73,19 @@ local begins = not exists and not (isExpired and token ~= '')
 local isHeal = forkFrom ~= nil and forkFrom ~= ''
 if begins and not isHeal then forkFrom, forkAt = incarnation, digits(version) end
 local storedForks = (begins or isHeal) and redis.call('HGET', credsKey, 'forks') or ''
-if isExpired and begins then redis.call('DEL', credsKey, keysKey) end
+if #storedForks > MOST_OPS_BYTES then return {0, 'DAMAGED', 'forks'} end
 
 version = math.max(version, above or 0) + 1
 fence = math.max(fence, tonumber(token) or 0)
+if version >= MOST or fence >= MOST then return {0, 'DAMAGED', version >= MOST and 'version' or 'fence'} end
 updatedAt = now
 local at = endOf(ARGV[8])
 local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
   'ops', withOperation(operation)}
-local fields = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6]}
+local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6]}
 if at then
   head[9], head[10] = 'expiresAt', at
-  fields[7], fields[8] = '@expiresAt', at
+  copy[7], copy[8] = '@expiresAt', at
 end
 -- In front of MongoDB a session of an earlier release stays as it is: MongoDB would not know.
 if begins or isHeal or (incarnation == '' and not outboxKey) then
@@ -89,36 +94,52 @@ if begins or isHeal or (incarnation == '' and not outboxKey) then
   if begins or isHeal then head[#head + 1], head[#head + 2] = 'forks', withFork(storedForks, forkFrom, forkAt) end
 end
 -- In front of MongoDB, versions are compared by what MongoDB remembers.
-fields[#fields + 1] = '@history'
-fields[#fields + 1] = outboxKey and incarnation or incarnation .. ' ' .. operation
+copy[#copy + 1] = '@history'
+copy[#copy + 1] = outboxKey and incarnation or incarnation .. ' ' .. operation
 if isHeal then
   journalUntil = now + JOURNAL_MS
   head[#head + 1], head[#head + 2] = 'journalUntil', digits(journalUntil)
 end
+local hadJournal = journalUntil
 if journalUntil then
   local journal = now < journalUntil and withWrites(redis.call('HGET', keysKey, '@journal') or isHeal and '+' or '*', replayed)
   if journal then
-    fields[#fields + 1], fields[#fields + 2] = '@journal', journal
+    copy[#copy + 1], copy[#copy + 2] = '@journal', journal
   else
-    redis.call('HDEL', keysKey, '@journal')
-    redis.call('HDEL', credsKey, 'journalUntil')
+    journalUntil = nil
   end
 end
 if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11] end
-redis.call('HSET', credsKey, unpack(head))
-if isVacant then redis.call('HDEL', credsKey, 'vacant') end
-if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
+
+probe()
+if begins then
+  keep(ARGV[8], ARGV[9], keysKey) -- nothing yet, but for a user who may not
+  redis.call('HDEL', credsKey, '')
+else
+  keepBoth(ARGV[8], ARGV[9])
+end
+if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
+if isExpired and begins then redis.call('UNLINK', credsKey, keysKey) end
 for from = firstDelete, firstWrite - 1, PAIRS do
   redis.call('HDEL', keysKey, unpack(ARGV, from, math.min(from + PAIRS, firstWrite) - 1))
 end
+local fields = {}
 for i = firstWrite, #ARGV do
+  fields[#fields + 1] = ARGV[i]
   if #fields == 2 * PAIRS then
     redis.call('HSET', keysKey, unpack(fields))
     fields = {}
   end
-  fields[#fields + 1] = ARGV[i]
 end
+for i = 1, #copy do fields[#fields + 1] = copy[i] end
 redis.call('HSET', keysKey, unpack(fields))
-keep(ARGV[8], ARGV[9])
-if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
+if begins then keep(ARGV[8], ARGV[9], keysKey) end
+if isVacant then redis.call('HDEL', credsKey, 'vacant') end
+if hadJournal and not journalUntil then
+  redis.call('HDEL', keysKey, '@journal')
+  redis.call('HDEL', credsKey, 'journalUntil')
+end
+if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
+redis.call('HSET', credsKey, unpack(head))
+if begins then keep(ARGV[8], ARGV[9], credsKey) end
 return {1, version, updatedAt, begins and 2 or 1, waiting(), incarnation}

@@ -7,14 +7,23 @@
 --
 -- Returns {1, version, fence, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 where there was no
 -- session to remove, 1 for a deletion, 3 for one that was applied before.
+-- A damaged session is removed whatever is left of its head: the tombstone takes over what the fields say of it and what
+-- the caller has seen.
+if damaged and hasKeys and damaged ~= 'type of ":keys"' then
+  local copy = redis.call('HMGET', keysKey, '@version', '@fence')
+  version, fence = math.max(version, copy[1] and toWhole(copy[1]) or 0), math.max(fence, copy[2] and toWhole(copy[2]) or 0)
+end
+if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
 if appliedVersion then return {1, appliedVersion, fence, 3, waiting()} end
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
-local isThere = isHalf or (hasHead and not isVacant)
+local isThere = damaged or isHalf or (hasHead and not isVacant)
 if isThere then
+  version, fence = math.min(version + 1, MOST - 2), math.min(fence + 1, MOST - 2)
+  if damaged then fence = math.max(fence, now) end
+  if outboxKey then enqueue(ARGV[8], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[9]) end
   vacate(ARGV[7])
   redis.call('HSET', credsKey, 'ops', withOperation(ARGV[2]))
-  if outboxKey then enqueue(ARGV[8], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[9]) end
 end
 return {1, version, fence, isThere and 1 or 0, waiting()}

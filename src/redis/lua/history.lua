@@ -4,6 +4,7 @@
 --
 -- Returns {1, exists, version, fence, updatedAt, incarnation, ops, forks, journal, whether each field is there}, or
 -- {0, reason, actual}. The journal is that of commit.lua, or '' where there is none.
+if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local isThere = {}

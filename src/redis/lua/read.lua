@@ -6,6 +6,7 @@
 --
 -- Returns {1, exists, version, fence, updatedAt, incarnation, ops, creds or false, fields} or {0, reason, actual}. The fields
 -- are the values asked for, or all names and values in turn, or false when there are more than may be read.
+if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local token = tonumber(ARGV[2])

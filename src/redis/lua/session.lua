@@ -3,12 +3,16 @@
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
 --          forks, journalUntil, data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head; @history:
---          the incarnation, and after a space the last operation, where MongoDB does not lie behind; @journal: what has been written since a heal, see commit.lua
+--          the incarnation, and after a space the last operation, where MongoDB does not lie behind; @journal: what
+--          has been written since a heal, see commit.lua
 -- KEYS[3]  only where MongoDB lies behind: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
 -- All instants are milliseconds since the epoch. A session without expiresAt lives for ever. "vacant" marks a head
 -- without a session: claimed and not yet written, or deleted.
+--
+-- Every stored member is checked here. A script refuses a damaged session with {0, 'DAMAGED', member}; only its deletion
+-- goes on.
 local credsKey, keysKey, outboxKey = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
 if not now then
@@ -16,23 +20,59 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local stored = redis.call('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops',
+-- Of versions, tokens and instants: the last instant that JavaScript knows. Beyond it a number is damage.
+local MOST = 8640000000000000
+local MOST_OPS_BYTES = 16384 -- ten times what is ever written
+local damaged -- the first member of the head that this library cannot have written
+
+local function toWhole(text)
+  local number = #text <= 16 and string.find(text, '^%d+$') and tonumber(text)
+  return number and number < MOST and number or nil
+end
+
+local stored = redis.pcall('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops',
   'incarnation', 'journalUntil')
-local hasHead = stored[1] ~= false
-local hasKeys = redis.call('EXISTS', keysKey) == 1
+local size = redis.pcall('HLEN', keysKey)
+if stored.err or type(size) == 'table' then
+  local failure = stored.err and stored or size
+  if not string.find(failure.err, 'WRONGTYPE', 1, true) then return failure end
+  damaged = stored.err and 'type of ":creds"' or 'type of ":keys"'
+  stored, size = stored.err and {} or stored, 1
+end
+
+local hasHead = stored[1] and true or false
+local hasKeys = size > 0
 local version, fence = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
 local updatedAt, expiresAt = tonumber(stored[3] or 0), tonumber(stored[4] or nil)
-local isVacant, ops = stored[5] ~= false, stored[6] or ''
+local isVacant, ops = stored[5] and true or false, stored[6] or ''
 local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) -- see core/histories.ts and commit.lua
+-- All at once, since each look at a text takes time.
+local texts = (stored[1] or 0) .. ' ' .. (stored[2] or '') .. ' ' .. (stored[3] or 0) .. ' ' .. (stored[4] or 0) .. ' '
+  .. (stored[8] or 0) .. ' ' .. incarnation
+if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ %S*$') or version >= MOST or fence >= MOST or updatedAt >= MOST
+  or (expiresAt and expiresAt >= MOST) or (journalUntil and journalUntil >= MOST) or #incarnation > 256 then
+  local names = {'version', 'fence', 'updatedAt', 'expiresAt', [8] = 'journalUntil'}
+  for i, name in pairs(names) do
+    local isMissing = not stored[i] and (name ~= 'fence' or not hasHead)
+    if not isMissing and not toWhole(stored[i] or '') then damaged = damaged or name end
+  end
+  version, fence = toWhole(stored[1] or '') or 0, toWhole(stored[2] or '') or 0
+  updatedAt, expiresAt = toWhole(stored[3] or '') or 0, toWhole(stored[4] or '')
+  journalUntil = toWhole(stored[8] or '')
+  if #incarnation > 256 or string.find(incarnation, '%s') then damaged, incarnation = damaged or 'incarnation', '' end
+end
+if isVacant and stored[5] ~= '1' then damaged = damaged or 'vacant' end
+if ops ~= '' and (#ops > MOST_OPS_BYTES or string.byte(ops, -1) ~= 10) then damaged, ops = damaged or 'ops', '' end
+if not hasHead and not damaged and redis.call('EXISTS', credsKey) == 1 then damaged = 'version' end
 local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
 local exists = hasHead and not isVacant and not isExpired
 -- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
 local isHalf = hasKeys ~= (hasHead and not isVacant)
 -- What MongoDB lies behind and this Redis does not hold whole has been evicted or lost: it is there to be loaded.
 local isCold = outboxKey ~= nil and (isHalf or not hasHead)
-if hasKeys and not hasHead then
+if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
-  version, fence = tonumber(copy[1] or 0), tonumber(copy[2] or 0)
+  version, fence = copy[1] and toWhole(copy[1]) or 0, copy[2] and toWhole(copy[2]) or 0
 end
 
 -- In front of MongoDB, versions are compared by what MongoDB remembers.
@@ -43,14 +83,29 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- Forgets the session and all its fields; the head that stays outranks every token and version handed out before.
+-- The first write of a script that needs memory: Redis undoes nothing of what a script has done before it refuses a
+-- command, and looks at its memory before the first write only. It changes nothing, but for a vacant head that begins.
+local function probe()
+  if hasHead then
+    redis.call('HSET', credsKey, 'version', stored[1])
+  else
+    redis.call('HSET', credsKey, 'version', '0', 'fence', '0', 'vacant', '1')
+    isVacant = true
+  end
+end
+
+-- Leaves a head with version and fence in the place of the session and all its fields, also where memory is short. A
+-- user who may not HSET is refused before anything is removed.
 local function vacate(tombstoneMs)
-  version, fence, ops, exists, isVacant = version + 1, fence + 1, '', false, true
-  local forks = redis.call('HGET', credsKey, 'forks') or ''
-  redis.call('DEL', credsKey, keysKey)
+  if not damaged then redis.call('HDEL', credsKey, '') end
+  if hasHead and not damaged then probe() end
+  local forks = hasHead and not damaged and redis.call('HGET', credsKey, 'forks') or ''
+  redis.call('UNLINK', keysKey)
+  redis.call('UNLINK', credsKey)
   redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
     'vacant', '1', 'incarnation', incarnation, 'forks', forks)
   redis.call('PEXPIRE', credsKey, tombstoneMs)
+  ops, exists, isVacant = '', false, true
 end
 
 -- When a life that begins now ends; nil for one that lasts for ever. lifeMs: '' is for ever.
@@ -58,34 +113,38 @@ local function endOf(lifeMs)
   return lifeMs ~= '' and digits(now + lifeMs) or nil
 end
 
--- Has Redis keep the session for its life, and graceMs more in case that its owner comes back.
-local function keep(lifeMs, graceMs)
-  if lifeMs ~= '' then
-    local ms = digits(lifeMs + graceMs)
-    redis.call('PEXPIRE', credsKey, ms)
-    redis.call('PEXPIRE', keysKey, ms)
-  elseif expiresAt or isVacant then
+-- Has Redis keep hashes for the session's life, and graceMs more in case that its owner comes back.
+local function keep(lifeMs, graceMs, ...)
+  local ms = lifeMs ~= '' and digits(lifeMs + graceMs)
+  for _, key in ipairs({...}) do
+    if ms then
+      redis.call('PEXPIRE', key, ms)
+    elseif expiresAt or isVacant then
+      redis.call('PERSIST', key)
+    end
+  end
+end
+
+local function keepBoth(lifeMs, graceMs)
+  keep(lifeMs, graceMs, credsKey, keysKey)
+  if lifeMs == '' and expiresAt then
     redis.call('HDEL', credsKey, 'expiresAt')
     redis.call('HDEL', keysKey, '@expiresAt')
-    redis.call('PERSIST', credsKey)
-    redis.call('PERSIST', keysKey)
   end
 end
 
-local function renew(lifeMs, graceMs)
-  local at = endOf(lifeMs)
-  if at then
-    redis.call('HSET', credsKey, 'expiresAt', at)
-    redis.call('HSET', keysKey, '@expiresAt', at)
-  end
-  keep(lifeMs, graceMs)
-end
-
--- The version and the instant that the operation took when it was applied before; nil when it was not.
+-- The version and the instant that the operation took when it was applied before; nil when it was not. Takes a time
+-- that grows with the length of "ops" and no faster.
 local function findOperation(id)
-  if not string.find(ops, id .. ' ', 1, true) then return end -- far quicker than to look at each
-  for known, atVersion, at in string.gmatch(ops, '(%S+) (%S+) (%S+)\n') do
-    if known == id then return tonumber(atVersion), tonumber(at) end
+  local from, line = 1, id .. ' '
+  while true do
+    local at, last = string.find(ops, line, from, true)
+    if not at then return end
+    if at == 1 or string.byte(ops, at - 1) == 10 then
+      local _, _, atVersion, instant = string.find(ops, '^(%d+) (%d+)\n', last + 1)
+      if atVersion then return tonumber(atVersion), tonumber(instant) end
+    end
+    from = at + 1
   end
 end
 
@@ -94,12 +153,11 @@ local function withOperation(id)
   local line = id .. ' ' .. digits(version) .. ' ' .. digits(updatedAt) .. '\n'
   local MOST_BYTES = 1024 -- counting them each time would take longer than all the rest
   if #ops <= MOST_BYTES then return line .. ops end
-  local kept = {line}
-  for older in string.gmatch(ops, '[^\n]+\n') do
-    kept[#kept + 1] = older
-    if #kept == 16 then break end
+  local last = 0
+  for _ = 1, 15 do
+    last = string.find(ops, '\n', last + 1, true) or last
   end
-  return table.concat(kept)
+  return line .. string.sub(ops, 1, last)
 end
 
 -- Puts an entry for this version into the outbox. idOpening: a JSON string without its closing quote; rest: all
@@ -111,10 +169,11 @@ local function enqueue(idOpening, rest)
   redis.call('PEXPIRE', outboxKey, 7 * 24 * 60 * 60 * 1000)
 end
 
--- What is left of the owner's lease in ms; 0 where there is none.
+-- What is left of the owner's lease in ms; 0 where there is none. A damaged one is noted in `damaged`.
 local function leaseLeft()
-  local leaseUntil = tonumber(redis.call('HGET', credsKey, 'leaseUntil') or nil) or now
-  return math.max(leaseUntil - now, 0)
+  local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil') or '0'
+  if not toWhole(leaseUntil) then damaged = 'leaseUntil' end
+  return math.max((toWhole(leaseUntil) or 0) - now, 0)
 end
 
 -- How many entries wait in the outbox.
@@ -126,8 +185,9 @@ end
 local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
   if seenVersion > version then return false end
   if seenIncarnation ~= '' and incarnation ~= '' and seenIncarnation ~= incarnation then return false end
-  if seenOperation == '' or ops == '' or not exists then return true end
-  if seenVersion == version then return string.sub(ops, 1, #seenOperation + 1) == seenOperation .. ' ' end
+  local last = seenOperation ~= '' and exists and string.match(ops, '^(%S+) %d+ %d+\n')
+  if not last then return true end
+  if seenVersion == version then return last == seenOperation end
   return version - seenVersion >= 16 or string.find(ops, seenOperation .. ' ', 1, true) ~= nil
 end
 

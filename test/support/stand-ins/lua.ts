@@ -8,6 +8,7 @@ export type RunLua = (keys: readonly string[], argv: readonly string[], call: Ca
 const PRELUDE = `
 unpack = table.unpack
 redis = { call = function(...) return __call(...) end }
+redis.pcall = redis.call
 `
 
 /** Runs the library's scripts as Redis does. Strings hold one byte a character. */

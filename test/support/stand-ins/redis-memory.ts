@@ -30,6 +30,7 @@ export class RedisMemory {
       case 'EXISTS':
         return this.#find(first) ? 1 : 0
       case 'DEL':
+      case 'UNLINK':
         return [first, ...rest].filter(key => this.#keys.delete(key)).length
       case 'PEXPIRE':
         return this.#expire(first, this.#now() + Number(rest[0]))

@@ -34,7 +34,7 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
       client[`${name}Buffer`] = ([count, ...input]: (string | number | Uint8Array)[]) => {
         const values = input.map(toBytes)
         const [keys, argv] = [values.slice(0, Number(count)), values.slice(Number(count))]
-        const what = name.replace('baileysStore_', '')
+        const what = name.replace(/^baileysStore_|_[0-9a-f]{8}$/g, '')
         return deliver(what, () => toBuffers(script(keys, argv, (...call) => memory.run(...call))))
       }
     },

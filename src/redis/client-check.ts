@@ -1,0 +1,70 @@
+import { InvalidOptionError } from '../core/errors.js'
+import { type GivenRedis, isCluster, type RedisClient } from './client.js'
+
+/** Options of ioredis with which a client answers otherwise than its server, or from another one. */
+interface ClientOptions {
+  scaleReads?: unknown
+  keyPrefix?: unknown
+  readOnly?: unknown
+  role?: unknown
+  monitor?: unknown
+  dropBufferSupport?: unknown
+  enableAutoPipelining?: unknown
+  stringNumbers?: unknown
+}
+
+/** Throws `INVALID_OPTION` for options that no store can live with. `name`: where they come from. */
+export function checkClientOptions(options: object, name: string): void {
+  const {
+    scaleReads = 'master',
+    keyPrefix = '',
+    readOnly,
+    role,
+    monitor,
+    dropBufferSupport,
+  } = options as ClientOptions
+  // A replica lags behind its master: what it answers may be older than what has been acknowledged.
+  if (scaleReads !== 'master') throw refuse(name, 'scaleReads', 'at "master"', scaleReads)
+  if (readOnly === true) throw refuse(name, 'readOnly', 'false: the store reads from masters only', readOnly)
+  if (role === 'slave') throw refuse(name, 'role', '"master": the store reads from masters only', role)
+  if (typeof keyPrefix !== 'string' || keyPrefix.includes('{')) {
+    throw refuse(
+      name,
+      'keyPrefix',
+      'text without "{", which would take the sessions apart in a Cluster',
+      typeof keyPrefix,
+    )
+  }
+  if (monitor === true) throw refuse(name, 'monitor', 'false: such a client takes no commands', monitor)
+  if (dropBufferSupport === true)
+    throw refuse(name, 'dropBufferSupport', 'false: values are bytes', dropBufferSupport)
+}
+
+/** As above, and what else can be seen of a client before anything is sent. */
+export function checkClient(given: GivenRedis, name: string): void {
+  const client = given as RedisClient
+  const { redisOptions, ...own } = (client.options ?? {}) as { redisOptions?: object }
+  checkClientOptions({ ...redisOptions, ...own }, name)
+  const { enableAutoPipelining, stringNumbers } = { ...redisOptions, ...own } as ClientOptions
+  if (isCluster(client) && enableAutoPipelining && stringNumbers) {
+    // It takes the text of a slot for the slot, finds no node there, and ends the process (ioredis 5.11 and 6.0).
+    throw new InvalidOptionError(
+      `A Cluster with "enableAutoPipelining" and "stringNumbers", as "${name}" is, throws where nobody catches: leave one out.`,
+    )
+  }
+  const { subscriber, monitoring } = stateOf(client)
+  if (subscriber || monitoring) {
+    throw new InvalidOptionError(
+      `The client given as "${name}" is subscribed or monitors: give the store one of its own.`,
+    )
+  }
+}
+
+function stateOf(client: RedisClient): { subscriber?: unknown; monitoring?: unknown } {
+  const { condition, status } = client as { condition?: { subscriber?: unknown } | null; status: string }
+  return { subscriber: condition?.subscriber, monitoring: status === 'monitoring' }
+}
+
+function refuse(name: string, option: string, expected: string, found: unknown): InvalidOptionError {
+  return new InvalidOptionError(`"${option}" of "${name}" must be ${expected}, got ${String(found)}.`)
+}

@@ -1,0 +1,9 @@
+-- Begins a script that takes more arguments than a service lets one command have: they come as two.
+--
+-- ARGV[1]  the lengths of all arguments, with commas between      ARGV[2]  their bytes, one after the other
+local arguments, at = {}, 1
+for length in string.gmatch(ARGV[1], '%d+') do
+  arguments[#arguments + 1] = string.sub(ARGV[2], at, at + length - 1)
+  at = at + length
+end
+local ARGV = arguments

@@ -1,0 +1,219 @@
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createRedisStore, useRedisAuthState } from '../../src/redis/index.js'
+import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+
+let server: RedisServer
+let client: Redis
+beforeAll(async () => {
+  server = await startRedis()
+  client = new Redis(server.url)
+})
+afterAll(async () => {
+  client.disconnect()
+  await server.stop()
+})
+
+const HEAD = 'baileys:auth:{damaged}:creds'
+const KEYS = 'baileys:auth:{damaged}:keys'
+const CORRUPT = { code: 'CORRUPT_VALUE', sessionId: 'damaged' }
+
+async function setUp(ttlSeconds = 3600) {
+  const open = () => createRedisStore({ redisUrl: server.url, cache: false, ttl: { defaultTtl: ttlSeconds } })
+  const store = await open()
+  onTestFinished(() => store.close())
+  await client.flushall()
+  for (const sessionId of ['damaged', 'sound']) {
+    await store.set(sessionId, { creds: { registrationId: 7 }, keys: { session: { a: 1 } } })
+  }
+  return store
+}
+
+type Store = Awaited<ReturnType<typeof setUp>>
+
+/** Refused for every call that would write or judge it, with nothing changed; another session is as it was. */
+async function expectRefused(store: Store): Promise<void> {
+  const dump = async () => [await client.dumpBuffer(HEAD), await client.dumpBuffer(KEYS)]
+  const before = await dump()
+  await expect(store.get('damaged')).rejects.toMatchObject(CORRUPT)
+  await expect(store.exists('damaged')).rejects.toMatchObject(CORRUPT)
+  await expect(store.set('damaged', { keys: { session: { b: 1 } } })).rejects.toMatchObject(CORRUPT)
+  await expect(store.touch('damaged')).rejects.toMatchObject(CORRUPT)
+  await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
+  await expect(store.renewLease('damaged', 8e12)).rejects.toMatchObject(CORRUPT)
+  await expect(useRedisAuthState({ sessionId: 'damaged', store })).rejects.toMatchObject(CORRUPT)
+  expect(await dump()).toEqual(before)
+  await expectSound(store)
+}
+
+async function expectSound(store: Store): Promise<void> {
+  expect(await store.get('sound')).toMatchObject({ data: { keys: { session: { a: 1 } } } })
+  expect(await store.set('sound', { keys: { session: { b: 2 } } })).toMatchObject({ success: true })
+  expect((await store.list()).sessionIds).toContain('sound')
+}
+
+/** Deleted for good: a later session of the name begins anew, and earlier owners are refused. */
+async function expectDeletable(store: Store, ownerToken?: number): Promise<void> {
+  await store.delete('damaged')
+  expect(await store.get('damaged')).toBeNull()
+  expect(await client.hlen(KEYS)).toBe(0)
+  if (ownerToken !== undefined) {
+    const late = store.set('damaged', { keys: { session: { a: 2 } } }, undefined, ownerToken)
+    await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+  }
+  const { fencingToken, version } = await store.claim('damaged')
+  expect(version).toBeGreaterThan(0)
+  await store.set('damaged', { creds: { registrationId: 8 } }, undefined, fencingToken)
+  expect(await store.get('damaged')).toMatchObject({ data: { creds: { registrationId: 8 }, keys: {} } })
+  await expectSound(store)
+}
+
+const NO_NUMBERS = [
+  '',
+  ' ',
+  'nan',
+  'inf',
+  '-inf',
+  '-1',
+  '0x10',
+  '1e3',
+  '1.5',
+  ' 5',
+  '5 ',
+  '5\n',
+  '٣',
+  '1e20',
+  'text',
+]
+const TOO_LARGE = ['8640000000000000', '9007199254740993', '100000000000000000000', '9'.repeat(1000)]
+
+describe('a head whose', () => {
+  test.each(
+    ['version', 'fence', 'updatedAt', 'expiresAt'].flatMap(member =>
+      [...NO_NUMBERS, ...TOO_LARGE].map(value => [member, value.slice(0, 24), value] as const),
+    ),
+  )('%s is "%s" is damage: nothing is overwritten, and it can be deleted', async (member, _, value) => {
+    const store = await setUp()
+    const { fencingToken } = await store.claim('damaged')
+    await client.hset(HEAD, member, value)
+    await expectRefused(store)
+    await expectDeletable(store, fencingToken)
+  })
+
+  test.each(['version', 'fence'])('%s is gone is damage', async member => {
+    const store = await setUp()
+    await client.hdel(HEAD, member)
+    await expectRefused(store)
+    await expectDeletable(store)
+  })
+
+  test.each([
+    ['no line end', 'x'.repeat(100_000)],
+    ['only words', 'a '.repeat(50_000)],
+    ['nothing but line ends', '\n'.repeat(100_000)],
+    ['a cut end', 'aaaa 1 1764000000000\nbbbb 2 17640000'],
+  ])('operations have %s is damage, and takes no time', async (_, ops) => {
+    const store = await setUp()
+    await client.hset(HEAD, 'ops', ops)
+    await client.config('RESETSTAT')
+    await expectRefused(store)
+    const longest = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await client.info('commandstats'))
+    expect(Number(longest?.[2]) / Number(longest?.[1])).toBeLessThan(10_000)
+    await expectDeletable(store)
+  })
+
+  test.each([
+    ['nothing but line ends', '\n'.repeat(16_000)],
+    ['no number', `${'x'.repeat(16_000)}\n`],
+    ['many words', `${'a '.repeat(8000)}\n`],
+  ])('operations have %s, below the bound, takes no time', async (_, ops) => {
+    const store = await setUp()
+    await client.hset(HEAD, 'ops', ops)
+    await client.config('RESETSTAT')
+    await store.set('damaged', { keys: { session: { a: 2 } } })
+    const found = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await client.info('commandstats'))
+    expect(Number(found?.[2])).toBeLessThan(20_000)
+  })
+
+  test('mark of a vacant head is another text is damage', async () => {
+    const store = await setUp()
+    await client.hset(HEAD, 'vacant', '0')
+    await expectRefused(store)
+    await expectDeletable(store)
+  })
+
+  test('lease does not end at an instant is damage to an opener; its owner goes on', async () => {
+    const store = await setUp()
+    const { fencingToken } = await store.claim('damaged', { exclusive: true })
+    await client.hset(HEAD, 'leaseUntil', 'nan')
+    await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
+    await store.set('damaged', { keys: { session: { a: 3 } } }, undefined, fencingToken)
+    await store.renewLease('damaged', fencingToken)
+    await expect(store.claim('damaged')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+  })
+
+  test('creds alone are left is damage, not absence', async () => {
+    const store = await setUp()
+    await client.hdel(HEAD, 'version', 'fence', 'updatedAt', 'ops', 'expiresAt')
+    await client.del(KEYS)
+    await expectRefused(store)
+    await expectDeletable(store)
+  })
+})
+
+describe('a copy of the head beside the keys', () => {
+  test.each(['@version', '@fence', '@updatedAt', '@expiresAt'])(
+    'whose %s is damaged harms nobody: the head counts',
+    async member => {
+      for (const value of ['nan', '1e20', '-1', '']) {
+        const store = await setUp()
+        await client.hset(KEYS, member, value)
+        expect(await store.getKeys('damaged', 'session', ['a', 'none'])).toEqual({ a: 1 })
+        await store.set('damaged', { keys: { session: { b: 2 } } })
+        expect(await store.getKeys('damaged', 'session', ['a', 'b'])).toEqual({ a: 1, b: 2 })
+        expect(await client.hget(KEYS, member)).toMatch(/^\d+$/)
+      }
+    },
+  )
+})
+
+describe.each([
+  ['a string', (key: string) => client.set(key, 'foreign')],
+  ['a list', (key: string) => client.rpush(key, 'foreign')],
+  ['a set', (key: string) => client.sadd(key, 'foreign')],
+  ['a sorted set', (key: string) => client.zadd(key, 1, 'foreign')],
+  ['a stream', (key: string) => client.xadd(key, '*', 'a', 'b')],
+])('a key that is %s', (_, put) => {
+  test.each([
+    ['the head', HEAD],
+    ['the keys', KEYS],
+  ])('in the place of %s is damage of this session', async (_, key) => {
+    const store = await setUp()
+    await client.del(key)
+    await put(key)
+    await expectRefused(store)
+    await expect(store.listKeys('damaged')).rejects.toMatchObject(CORRUPT)
+    if (key === KEYS) await expect(store.getKeys('damaged', 'session', ['a'])).rejects.toMatchObject(CORRUPT)
+    await expectDeletable(store)
+  })
+})
+
+test('a session without its keys, and one without its head, are half sessions still', async () => {
+  for (const key of [HEAD, KEYS]) {
+    const store = await setUp()
+    await client.del(key)
+    await expect(store.get('damaged')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+    await expectDeletable(store)
+  }
+})
+
+test('the highest version and token that a head can hold are not passed', async () => {
+  const store = await setUp()
+  await client.hset(HEAD, 'version', '8639999999999999', 'fence', '8639999999999999')
+  await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)
+  await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
+  expect(await store.get('damaged')).toMatchObject({
+    version: 8639999999999999,
+    data: { keys: { session: { a: 1 } } },
+  })
+})
