@@ -5,8 +5,9 @@ import type { FieldWrite } from '../core/store.js'
 import type { UpdateOne } from './client.js'
 import { type DocumentNames, toSuffix } from './document-names.js'
 import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
-import { duplicatesOf } from './mongo-errors.js'
+import { duplicatesOf, ForeignIndexError, indexOf } from './mongo-errors.js'
 import type { Send } from './session-reader.js'
+import { MAX_WHOLE, toChain } from './stored-documents.js'
 
 /** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
@@ -67,10 +68,9 @@ export async function loadWrites(
 ): Promise<IntentWrite[] | undefined> {
   if (intent === undefined || 'purge' in intent) return []
   if ('writes' in intent) return intent.writes
-  const parts = await send(documents => documents.find({ _id: { $in: chainOf(names, intent) } }).toArray())
-  return parts.length === intent.parts
-    ? (parts as ChainDocument[]).flatMap(({ writes }) => writes)
-    : undefined
+  const ids = { _id: { $in: chainOf(names, intent) } }
+  const parts = (await send(documents => documents.find(ids, { sort: { _id: 1 } }).toArray())) as object[]
+  return parts.length === intent.parts ? toChain(parts, names.sessionId) : undefined
 }
 
 /** Does what the head's intent says and takes it off the head. `false`: another process has done so meanwhile. */
@@ -82,7 +82,8 @@ export async function completeIntent(
 ): Promise<boolean> {
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
-    await send(documents => documents.deleteMany({ _id: names.fields, v: { $lte: intent.v } }))
+    const later = { v: { $gt: intent.v, $lte: MAX_WHOLE } }
+    await send(documents => documents.deleteMany({ _id: names.fields, $nor: [later] })) // damage goes along
     await clear(send, head)
     return true
   }
@@ -111,7 +112,7 @@ export async function applyIntent(
     }
   } catch (error) {
     if (duplicatesOf(error) === undefined) throw error
-    await applyAmongOthers(send, updates)
+    await applyAmongOthers(send, names, updates)
     await clear(send, head)
   }
   await dropChain(send, names, intent)
@@ -137,20 +138,43 @@ export async function dropOrphans(
 /**
  * When somebody else applies the same intent, or applied a later one: an upsert then meets a document that is not
  * older (E11000). Sent once more without `upsert`, it matches, or the document that is there is newer: both are right.
+ * Neither is so where it was another document that it met, by somebody's unique index.
  */
-async function applyAmongOthers(send: Send, updates: readonly UpdateOne[]): Promise<void> {
+async function applyAmongOthers(
+  send: Send,
+  names: DocumentNames,
+  updates: readonly UpdateOne[],
+): Promise<void> {
   for (const bulk of toBulks(updates)) {
     try {
       await send(documents => documents.bulkWrite(bulk, { ordered: false }))
     } catch (error) {
       const met = duplicatesOf(error)
       if (met === undefined) throw error
-      const again = met.map(index => ({
-        updateOne: { ...(bulk[index]?.updateOne as UpdateOne), upsert: false },
-      }))
-      await send(documents => documents.bulkWrite(again, { ordered: false }))
+      const again = met.map(index => (bulk[index] as { updateOne: UpdateOne }).updateOne)
+      await send(documents =>
+        documents.bulkWrite(
+          again.map(update => ({ updateOne: { ...update, upsert: false } })),
+          { ordered: false },
+        ),
+      )
+      if (!(await areThere(send, again))) {
+        throw new ForeignIndexError(indexOf(error), { sessionId: names.sessionId })
+      }
     }
   }
+}
+
+/** Whether each document is of the version of its update, or of a later one. */
+async function areThere(send: Send, updates: readonly UpdateOne[]): Promise<boolean> {
+  const ids = updates.map(({ filter }) => filter._id)
+  const found = (await send(documents =>
+    documents.find({ _id: { $in: ids } }, { projection: { v: 1 } }).toArray(),
+  )) as { _id: string; v: number }[]
+  const versions = new Map(found.map(({ _id, v }) => [_id, v]))
+  return updates.every(({ filter, update }) => {
+    return (versions.get(filter._id as string) ?? -1) >= (update.$set?.v as number)
+  })
 }
 
 function toUpdate(

@@ -76,6 +76,7 @@ export class MongoBackend implements Backend {
   readonly #release: () => Promise<void>
   readonly #now: () => number
   readonly #calls = new Calls('The MongoDB store', toStoreError)
+  #hasReported = false
 
   constructor({ collection, ttlMs, timeoutMs, logger, release, now }: MongoBackendOptions) {
     this.#collection = collection
@@ -135,8 +136,9 @@ export class MongoBackend implements Backend {
       const remove = () =>
         this.#writer.change(names, found => decideDeletion(found, deletion, this.#of(sessionId)))
       await remove().catch(async error => {
-        if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
-        await this.#writer.giveHead(names)
+        if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.giveHead(names)
+        else if (!hasCode(error, 'CORRUPT_VALUE') || !(await this.#writer.mendHead(names, deletion)))
+          throw error
         await remove()
       })
     })
@@ -237,16 +239,19 @@ export class MongoBackend implements Backend {
   list(limit: number, cursor = ''): Promise<SessionPage> {
     return this.#enter(async () => {
       const lives = [{ endsAt: null }, { endsAt: { $gt: new Date(this.#now()) } }]
-      const heads = (await this.#send(documents =>
+      const found = (await this.#send(documents =>
         documents
           .find(
             { session: { $gt: cursor }, $or: lives },
             { projection: { session: 1 }, sort: { session: 1 }, limit },
           )
           .toArray(),
-      )) as { session: string }[]
-      const sessionIds = heads.map(({ session }) => session)
-      return { sessionIds, cursor: heads.length < limit ? null : (sessionIds.at(-1) ?? null) }
+      )) as { _id: unknown; session: string }[]
+      const isHead = ({ _id, session }: (typeof found)[number]) => _id === new DocumentNames(session).head
+      const heads = found.filter(isHead)
+      if (heads.length < found.length) this.#reportForeign(found.length - heads.length)
+      const last = found.length < limit ? undefined : found.at(-1)
+      return { sessionIds: heads.map(({ session }) => session), cursor: last?.session ?? null }
     })
   }
 
@@ -308,6 +313,17 @@ export class MongoBackend implements Backend {
 
   #of(sessionId: string): Circumstances {
     return { sessionId, lifetime: this.#lifetime, nowMs: this.#now() }
+  }
+
+  /** Once, however many there are: each page of `list` passes over them. */
+  #reportForeign(count: number): void {
+    if (this.#hasReported) return
+    this.#hasReported = true
+    this.#logger.warn(
+      { count },
+      'The collection has documents of somebody else with a member "session": "list" passes over them. Give the store a ' +
+        'collection of its own, or remove them.',
+    )
   }
 
   /** In the background: removing a million documents takes longer than a call may. */

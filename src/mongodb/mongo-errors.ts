@@ -1,4 +1,9 @@
-import { StoreError, StoreUnavailableError } from '../core/errors.js'
+import {
+  InvalidOptionError,
+  StoreError,
+  type StoreErrorContext,
+  StoreUnavailableError,
+} from '../core/errors.js'
 
 const DUPLICATE_KEY = 11000
 
@@ -31,10 +36,33 @@ interface DriverError {
  */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
+  const met = isDuplicate(error) ? indexOf(error) : undefined
+  if (met !== undefined && met !== '_id_') return new ForeignIndexError(met, { cause: redact(error) })
   const { name = 'Error', code, codeName } = error as DriverError
   const known = typeof code === 'number' ? REASONS[code] : undefined
   const reason = known ?? [name, code, codeName].filter(part => part !== undefined).join(' ')
   return new StoreUnavailableError('MongoDB', `${reason}.`, { cause: redact(error) })
+}
+
+/** A unique index that is not ours keeps documents out of the collection. */
+export class ForeignIndexError extends InvalidOptionError {
+  constructor(index: string | undefined, context: StoreErrorContext) {
+    const name = index === undefined ? 'A unique index' : `The unique index "${index}"`
+    super(
+      `${name} of the collection keeps MongoDB from storing documents of this library. The write has not been ` +
+        'acknowledged. Drop the index, or give the library a collection of its own ("collection").',
+      context,
+    )
+    this.name = 'InvalidOptionError'
+  }
+}
+
+/** The name of the index that a document has met. The rest of the server's text quotes the document. */
+export function indexOf(error: unknown): string | undefined {
+  const { message = '', writeErrors } = error as { message?: string; writeErrors?: unknown }
+  const first = [writeErrors ?? []].flat()[0] as { errmsg?: string } | undefined
+  const text = first?.errmsg ?? message
+  return (/index: ([^\s{}]{1,128})/.exec(text) ?? /Index '([^']{1,128})'/.exec(text))?.[1]
 }
 
 export function isDuplicate(error: unknown): boolean {

@@ -4,6 +4,7 @@ import type { MongoCollection } from './client.js'
 import type { DocumentNames } from './document-names.js'
 import type { FieldDocument, HeadDocument } from './documents.js'
 import { loadWrites } from './intents.js'
+import { toField, toHead } from './stored-documents.js'
 
 /** Sends one command, with the deadline of its own that a frozen server asks for. */
 export type Send = <T>(command: (documents: MongoCollection) => Promise<T>) => Promise<T>
@@ -38,19 +39,24 @@ export async function readSession(
   names: DocumentNames,
   { ids, projection = {}, isSharded }: Reading,
 ): Promise<SessionDocuments> {
+  const { sessionId } = names
   const fields = new Map<string, FieldDocument>()
-  let since = 0 // parts of chains have no version: they are left out
+  let since: number | undefined
   for (let readings = 0; readings < MAX_READINGS; readings++) {
     const first = isSharded ? await readHead(send, names) : undefined
+    // Without a version, so that damage is not passed over; parts of chains are no fields.
+    const filter = since === undefined ? { _id: ids, writes: null } : { _id: ids, v: { $gte: since } }
     const found = (await send(documents =>
-      documents.find({ _id: ids, v: { $gte: since } }, { projection, sort: { _id: 1 } }).toArray(),
-    )) as (HeadDocument | FieldDocument)[]
+      documents.find(filter, { projection, sort: { _id: 1 } }).toArray(),
+    )) as { _id: string }[]
     const isHead = (document: { _id: string }) => document._id === names.head
-    const head = first ?? (found.find(isHead) as HeadDocument | undefined)
-    const changed = found.filter(document => !isHead(document)) as FieldDocument[]
-    if (head === undefined && since > 0) {
+    const own = found.find(isHead)
+    const head = first ?? (own && toHead(own, sessionId))
+    const hasData = projection.data !== 0
+    const changed = found.filter(one => !isHead(one)).map(field => toField(field, sessionId, hasData))
+    if (head === undefined && since !== undefined) {
       fields.clear() // the database went back in time
-      since = 0
+      since = undefined
       continue
     }
     for (const field of changed) fields.set(field._id, field)
@@ -61,18 +67,23 @@ export async function readSession(
       for (const { at, data, v = head.intent?.v ?? 0 } of writes) overlay(fields, names.ofSuffix(at), v, data)
       return toDocuments(head, fields)
     }
-    since = isOvertaken ? head.v : 0 // a heal writes fields of earlier versions than its own
+    since = isOvertaken ? head.v : undefined // a heal writes fields of earlier versions than its own
     await sleep(Math.random() * Math.min(readings, MAX_PAUSE_MS))
   }
-  const { sessionId } = names
   throw new CorruptValueError('The session has fields newer than its head, as after a partial restore.', {
     sessionId,
   })
 }
 
 export async function readHead(send: Send, names: DocumentNames): Promise<HeadDocument | undefined> {
+  const head = await readRawHead(send, names)
+  return head && toHead(head, names.sessionId)
+}
+
+/** As it is stored, whatever that is. */
+export async function readRawHead(send: Send, names: DocumentNames): Promise<object | undefined> {
   const [head] = await send(documents => documents.find({ _id: names.head }).toArray())
-  return head as HeadDocument | undefined
+  return head as object | undefined
 }
 
 function overlay(fields: Map<string, FieldDocument>, _id: string, v: number, data: Buffer | undefined): void {

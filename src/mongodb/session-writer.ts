@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptValueError, SessionIncompleteError, StoreTimeoutError } from '../core/errors.js'
+import type { Deletion } from '../core/store.js'
 import type { AuthCollection } from './auth-collection.js'
 import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from './documents.js'
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
-import { isDuplicate } from './mongo-errors.js'
+import { indexOf, isDuplicate } from './mongo-errors.js'
 import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
-import { readHead, readSession, type Send } from './session-reader.js'
+import { readHead, readRawHead, readSession, type Send } from './session-reader.js'
+import { hasShape, salvage } from './stored-documents.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
 const FIRST_PAUSE_MS = 4
@@ -104,7 +106,8 @@ export class SessionWriter {
       : next.intent
     const head = { ...next, intent }
     if (document?.session && head.session) await this.#renewFields(names, document, head)
-    if (!(await this.#exchange(document, head))) {
+    const isOurs = (await this.#exchange(names, document, head)) || (await this.#isOurs(names, head))
+    if (!isOurs) {
       if (intent) await dropChain(this.#send, names, intent)
       return false
     }
@@ -115,31 +118,55 @@ export class SessionWriter {
   }
 
   /** Sends what differs, so that a lease that has been renewed meanwhile is left alone. */
-  async #exchange(document: HeadDocument | undefined, head: HeadDocument): Promise<boolean> {
+  async #exchange(
+    names: DocumentNames,
+    document: HeadDocument | undefined,
+    head: HeadDocument,
+  ): Promise<boolean> {
     const { _id, ...fields } = head
     const differing = Object.entries(fields).filter(
       ([name, value]) => !isSame(value, document?.[name as keyof HeadDocument]),
     )
     const $set = Object.fromEntries(differing.filter(([, value]) => value !== undefined))
-    const $unset = Object.fromEntries(differing.filter(([, value]) => value === undefined))
-    if (document === undefined) return this.#insert({ _id, ...$set })
+    const taken = differing.filter(([, value]) => value === undefined)
+    const $unset = Object.fromEntries(taken.map(([name]) => [name, ''])) // a client may leave out what is undefined
+    if (document === undefined) return this.#insert(names, { _id, ...$set })
     if (differing.length === 0) return true
     // A version alone may be that of another write, once the database has gone back: the operations tell them apart.
     const { v, ops, incarnation = null, late = null, fence, barredBelow = null } = document
     const { endsAt = null, keptUntil = null } = document
     const found = { _id, v, ops, incarnation, late, fence, barredBelow, endsAt, keptUntil }
-    const { matchedCount } = await this.#send(documents => documents.updateOne(found, { $set, $unset }))
+    const update = {
+      ...(Object.keys($set).length > 0 && { $set }),
+      ...(Object.keys($unset).length > 0 && { $unset }), // MongoDB before 5.0 refuses an empty one
+    }
+    const { matchedCount } = await this.#send(documents => documents.updateOne(found, update))
     return matchedCount === 1
   }
 
-  async #insert(head: object): Promise<boolean> {
+  /** `false`: another process has written a head. Where there is none, the new one has met another document. */
+  async #insert(names: DocumentNames, head: object): Promise<boolean> {
     try {
       await this.#send(documents => documents.insertOne(head))
       return true
     } catch (error) {
-      if (isDuplicate(error)) return false
-      throw error
+      if (!isDuplicate(error)) throw error
+      const met = indexOf(error)
+      if (met !== undefined && met !== '_id_') throw error
+      if (met === undefined && (await readRawHead(this.#send, names)) === undefined) throw error
+      return false
     }
+  }
+
+  /**
+   * A client that sends a command again after a lost answer may find what the first one has done. Asked only where a
+   * chain is at stake: it is dropped with a write that has not come about.
+   */
+  async #isOurs(names: DocumentNames, { v, ops, intent }: HeadDocument): Promise<boolean> {
+    if (intent === undefined || !('chain' in intent)) return false
+    const found = await readHead(this.#send, names)
+    const isSameChain = found?.intent && 'chain' in found.intent && found.intent.chain === intent.chain
+    return found?.v === v && found.ops === ops && isSameChain === true
   }
 
   /** Before the head says so, all fields are kept as long as it will say. */
@@ -191,7 +218,42 @@ export class SessionWriter {
     })
     if (head !== undefined || fields.size === 0) return
     const v = [...fields.values()].reduce((most, field) => Math.max(most, field.v), 0)
-    await this.#exchange(undefined, { ...VACANT, _id: names.head, session: names.sessionId, v, fence: 0 })
+    await this.#exchange(names, undefined, {
+      ...VACANT,
+      _id: names.head,
+      session: names.sessionId,
+      v,
+      fence: 0,
+    })
+  }
+
+  /**
+   * A head that can be deleted, in the place of one that is damaged, or whose write has lost a part. `false`: there is
+   * none, or the deletion has conditions, which a damaged head cannot meet.
+   */
+  async mendHead(
+    names: DocumentNames,
+    { fencingToken, expectedVersion, seenVersion = 0 }: Deletion,
+  ): Promise<boolean> {
+    const found = await readRawHead(this.#send, names)
+    if (found === undefined) return false
+    const { v, ops } = found as Partial<HeadDocument>
+    const { sessionId, head: _id } = names
+    const filter = { _id, v: v ?? null, ops: ops ?? null }
+    const isSound = hasShape(found, sessionId)
+    if (!isSound && (fencingToken !== undefined || expectedVersion !== undefined)) return false
+    const sound = salvage(found)
+    const mended = {
+      ...VACANT,
+      session: sessionId,
+      v: Math.max(sound.v, seenVersion),
+      fence: isSound ? sound.fence : Math.max(sound.fence, this.#now()),
+    }
+    const rest = Object.keys(found).filter(name => name !== '_id' && !(name in mended))
+    const $unset = Object.fromEntries(rest.map(name => [name, '']))
+    const update = isSound ? { $unset: { intent: '' } } : { $set: mended, ...(rest.length > 0 && { $unset }) }
+    const { matchedCount } = await this.#send(documents => documents.updateOne(filter, update))
+    return matchedCount === 1
   }
 }
 

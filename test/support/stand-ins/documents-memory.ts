@@ -52,11 +52,11 @@ function idsOf({ _id }: Filter): string[] | undefined {
 }
 
 function matches(document: StoredDocument, filter: Filter): boolean {
-  return Object.entries(filter).every(([path, condition]) =>
-    path === '$or'
-      ? (condition as Filter[]).some(alternative => matches(document, alternative))
-      : fits(valueAt(document, path), condition),
-  )
+  return Object.entries(filter).every(([path, condition]) => {
+    const anyOf = () => (condition as Filter[]).some(alternative => matches(document, alternative))
+    if (path === '$or') return anyOf()
+    return path === '$nor' ? !anyOf() : fits(valueAt(document, path), condition)
+  })
 }
 
 function valueAt(document: StoredDocument, path: string): unknown {

@@ -1,0 +1,106 @@
+import { CorruptValueError } from '../core/errors.js'
+import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
+
+/** The last instant that JavaScript knows. No version or token is above it. */
+export const MAX_WHOLE = 8.64e15
+/** Ten times what is ever written. */
+const MAX_TEXT_LENGTH = 16 * 1024
+/** Of 12 MiB each. */
+const MAX_PARTS = 1000
+const CHAIN = /^[\w-]{1,64}$/
+const INCARNATION = /^\S{0,256}$/
+
+type Stored = Readonly<Record<string, unknown>>
+type Check = (value: unknown) => boolean
+
+const optional =
+  (check: Check): Check =>
+  value =>
+    value === undefined || value === null || check(value)
+const isWhole: Check = value =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_WHOLE
+const isInstant: Check = value => value instanceof Date && isWhole(value.getTime())
+const isText: Check = value => typeof value === 'string' && value.length <= MAX_TEXT_LENGTH
+const isTrue: Check = value => value === true
+const isBytes: Check = value => Buffer.isBuffer(value)
+
+const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
+  ['v', isWhole],
+  ['late', optional(isWhole)],
+  ['fence', isWhole],
+  ['updatedAt', isInstant],
+  ['since', isWhole],
+  ['isPart', optional(isTrue)],
+  ['ops', isText],
+  ['incarnation', optional(value => typeof value === 'string' && INCARNATION.test(value))],
+  ['forks', optional(isText)],
+  ['endsAt', optional(isInstant)],
+  ['keptUntil', optional(isInstant)],
+  ['expiresAt', optional(isInstant)],
+  ['leaseUntil', optional(isInstant)],
+  ['barredBelow', optional(isWhole)],
+  ['intent', optional(isIntent)],
+]
+
+/** Throws `CORRUPT_VALUE` for a head that this library cannot have written. */
+export function toHead(document: object, sessionId: string): HeadDocument {
+  const damaged = findDamage(document, sessionId)
+  if (damaged === undefined) return document as HeadDocument
+  throw new CorruptValueError(`The member "${damaged}" of the session's head in MongoDB is damaged.`, {
+    sessionId,
+  })
+}
+
+export function hasShape(head: object, sessionId: string): boolean {
+  return findDamage(head, sessionId) === undefined
+}
+
+/** The first member that is damaged. */
+function findDamage(head: object, sessionId: string): string | undefined {
+  const stored = head as Stored
+  if (stored.session !== undefined && stored.session !== sessionId) return 'session'
+  return HEAD.find(([name, check]) => !check(stored[name]))?.[0]
+}
+
+/** `hasData`: whether its data were read, too. */
+export function toField(document: object, sessionId: string, hasData: boolean): FieldDocument {
+  const { v, gone, data } = document as Stored
+  const isGone = gone === true
+  const isSound = isWhole(v) && (isGone || gone == null) && (isGone || !hasData || isBytes(data))
+  if (isSound) return document as FieldDocument
+  throw new CorruptValueError('A document of the session in MongoDB is damaged.', { sessionId })
+}
+
+/** The writes of a chain's parts. */
+export function toChain(documents: readonly object[], sessionId: string): ChainDocument['writes'] {
+  return documents.flatMap(document => {
+    const { writes } = document as Stored
+    if (isWrites(writes)) return writes as ChainDocument['writes']
+    throw new CorruptValueError('A part of a write of the session in MongoDB is damaged.', { sessionId })
+  })
+}
+
+/** What of a damaged head still counts, so that no later version or token is below it. */
+export function salvage(document: object): { v: number; fence: number } {
+  const { v, fence } = document as Stored
+  return { v: isWhole(v) ? (v as number) : 0, fence: isWhole(fence) ? (fence as number) : 0 }
+}
+
+function isIntent(intent: unknown): boolean {
+  if (typeof intent !== 'object' || intent === null) return false
+  const { v, purge, chain, parts, writes } = intent as Stored
+  if (!isWhole(v)) return false
+  if (purge !== undefined) return purge === true
+  if (chain === undefined) return isWrites(writes)
+  return typeof chain === 'string' && CHAIN.test(chain) && isWhole(parts) && (parts as number) <= MAX_PARTS
+}
+
+function isWrites(writes: unknown): boolean {
+  return Array.isArray(writes) && writes.every(isWrite)
+}
+
+function isWrite(write: unknown): boolean {
+  if (typeof write !== 'object' || write === null) return false
+  const { at, data, v } = write as Stored
+  return typeof at === 'string' && at.includes('/') && optional(isBytes)(data) && optional(isWhole)(v)
+}
