@@ -3,14 +3,23 @@ import { counted } from '../core/counted.js'
 import type { Logger } from '../core/logger.js'
 import { SessionMemory } from '../core/session-memory.js'
 import { Turns } from '../core/turns.js'
-import type { CommandReply, MongoClient, MongoCollection, MongoDatabase } from './client.js'
+import type { CommandReply, IndexDescription, MongoClient, MongoCollection, MongoDatabase } from './client.js'
+import { checkCollection, checkIndexes } from './collection-check.js'
 import type { HeadDocument } from './documents.js'
 import { ensureIndexes } from './indexes.js'
+import { unlessHidden } from './mongo-errors.js'
 import { ServerClock } from './server-clock.js'
 
 /** Sessions whose head is remembered, so that a write need not read it. */
 const MAX_HEADS = 20_000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
+
+export interface AuthCollectionParts {
+  client: MongoClient
+  database: MongoDatabase
+  documents: MongoCollection
+  name: string
+}
 
 /** A collection, and what all stores of the process on it share. */
 export class AuthCollection {
@@ -21,14 +30,17 @@ export class AuthCollection {
   readonly clock: ServerClock
   readonly #client: MongoClient
   readonly #database: MongoDatabase
+  readonly #name: string
   readonly #turns = new Turns()
   #isSharded = false
+  #indexing: Promise<void> = Promise.resolve()
   #preparing: Promise<void> | undefined
   #sweptAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(client: MongoClient, database: MongoDatabase, documents: MongoCollection) {
+  constructor({ client, database, documents, name }: AuthCollectionParts) {
     this.#client = client
     this.#database = database
+    this.#name = name
     this.documents = documents
     this.clock = new ServerClock(async () => {
       const { localTime, msg } = await this.#command({ hello: 1 })
@@ -51,10 +63,29 @@ export class AuthCollection {
     return this.#preparing
   }
 
+  /** Ends with the building of missing indexes, which began with the first call. */
+  get indexing(): Promise<void> {
+    return this.#indexing
+  }
+
   async #prepare(logger: Logger): Promise<void> {
     // A client whose first command did not reach the server would refuse all others, too: "Topology is closed".
     await this.#client.connect()
-    await Promise.all([this.clock.sync(), ensureIndexes(this.documents, logger)])
+    const [indexes] = await Promise.all([this.#inspect(), this.clock.sync()])
+    // Nothing that is read or written depends on them, and building them may take hours.
+    this.#indexing = ensureIndexes(this.documents, indexes, logger)
+  }
+
+  /** The indexes that are there. Throws `INVALID_OPTION` where our documents would not be safe; writes nothing. */
+  async #inspect(): Promise<IndexDescription[]> {
+    const filter = { name: this.#name }
+    const [reply, indexes] = await Promise.all([
+      unlessHidden(this.#command({ listCollections: 1, filter, cursor: {} }), {}),
+      unlessHidden(this.documents.indexes(), []),
+    ])
+    checkCollection(this.#name, reply.cursor?.firstBatch[0] ?? {})
+    checkIndexes(this.#name, indexes)
+    return indexes
   }
 
   async ping(): Promise<void> {

@@ -8,13 +8,17 @@ export interface GivenMongoClient {
 
 /** What is called of a client. */
 export interface MongoClient extends GivenMongoClient {
-  readonly options: { writeConcern?: WriteConcern | undefined; dbName?: string | undefined }
-  db(name?: string): MongoDatabase
+  readonly options: {
+    writeConcern?: WriteConcern | undefined
+    directConnection?: boolean | undefined
+  }
+  db(name?: string, options?: CollectionOptions): MongoDatabase
 }
 
 export interface WriteConcern {
   w?: number | string | undefined
   journal?: boolean | undefined
+  wtimeoutMS?: number | undefined
 }
 
 export interface MongoDatabase {
@@ -22,22 +26,38 @@ export interface MongoDatabase {
   command(command: object, options?: { readPreference: 'primary' }): Promise<CommandReply>
 }
 
-/** What is looked at of an answer to `hello`. */
+/** What is looked at of the answers to `hello` and `listCollections`. */
 export interface CommandReply {
   localTime?: Date
   /** `isdbgrid` from a router. */
   msg?: string
+  isWritablePrimary?: boolean
+  /** Of a member of a replica set, and all members that can become primary. */
+  setName?: string
+  hosts?: string[]
+  cursor?: { firstBatch: CollectionDescription[] }
 }
 
-/** Said for each collection, so that a client that was set up otherwise gives the same values. */
+export interface CollectionDescription {
+  type?: string
+  options?: Readonly<Record<string, unknown>>
+}
+
+/** Said for each database and collection, so that a client that was set up otherwise gives the same answers. */
 export interface CollectionOptions {
   readPreference: 'primary'
+  readConcern: { level: 'local' }
   writeConcern: WriteConcern
+  bsonRegExp: false
+  enableUtf8Validation: true
+  fieldsAsRaw: Readonly<Record<string, never>>
+  ignoreUndefined: false
   promoteBuffers: true
   promoteValues: true
   promoteLongs: true
-  useBigInt64: false
   raw: false
+  serializeFunctions: false
+  useBigInt64: false
 }
 
 export type Filter = Readonly<Record<string, unknown>>
@@ -57,6 +77,10 @@ export interface FindOptions {
 export interface IndexDescription {
   name: string
   key: Readonly<Record<string, unknown>>
+  unique?: boolean
+  prepareUnique?: boolean
+  hidden?: boolean
+  collation?: object
   expireAfterSeconds?: number
   partialFilterExpression?: object
 }

@@ -1,9 +1,28 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { AuthCollection } from './auth-collection.js'
-import type { MongoClient, WriteConcern } from './client.js'
+import type { CollectionOptions, MongoClient, WriteConcern } from './client.js'
 
 /** On a standalone server `journal` is what a kill of it must not lose. */
 const SAFEST: WriteConcern = { w: 'majority', journal: true }
+
+/** Settings of a client that would change what is written or what is read. */
+const PINNED: Omit<CollectionOptions, 'writeConcern'> = {
+  // A secondary lags behind: what it answers may be older than what has been acknowledged.
+  readPreference: 'primary',
+  // The primary's newest: with "majority" a write with `w: 1` would not be found by its own process, and a
+  // compare-and-set would be decided on a head that it cannot match. "available" reads what has left a shard.
+  readConcern: { level: 'local' },
+  bsonRegExp: false,
+  enableUtf8Validation: true,
+  fieldsAsRaw: {},
+  ignoreUndefined: false,
+  promoteBuffers: true,
+  promoteValues: true,
+  promoteLongs: true,
+  raw: false,
+  serializeFunctions: false,
+  useBigInt64: false,
+}
 
 /** One client with its pool, and what the process knows of the collections that it has reached through it. */
 export class MongoConnection {
@@ -17,7 +36,7 @@ export class MongoConnection {
   constructor(client: MongoClient, databaseOfUrl?: string) {
     this.client = client
     this.databaseOfUrl = databaseOfUrl
-    this.#writeConcern = client.options.writeConcern ?? SAFEST
+    this.#writeConcern = toWriteConcern(client.options.writeConcern ?? {})
     if (this.#writeConcern.w === 0) {
       throw new InvalidOptionError('"w" must not be 0: a write that nobody waits for may be lost unseen.')
     }
@@ -28,23 +47,24 @@ export class MongoConnection {
     const key = JSON.stringify([databaseName, name])
     const known = this.#collections.get(key)
     if (known !== undefined) return known
-    const database = this.client.db(databaseName)
-    const documents = database.collection(name, {
-      // A secondary lags behind: what it answers may be older than what has been acknowledged.
-      readPreference: 'primary',
-      writeConcern: this.#writeConcern,
-      promoteBuffers: true,
-      promoteValues: true,
-      promoteLongs: true,
-      useBigInt64: false,
-      raw: false,
-    })
-    const opened = new AuthCollection(this.client, database, documents)
+    const options = { ...PINNED, writeConcern: this.#writeConcern }
+    const database = this.client.db(databaseName, options)
+    const documents = database.collection(name, options)
+    const opened = new AuthCollection({ client: this.client, database, documents, name })
     this.#collections.set(key, opened)
     return opened
   }
 
   close(): Promise<void> {
     return this.client.close()
+  }
+}
+
+/** A URL that says `journal` or `wtimeoutMS` alone has not asked for less than a majority. */
+function toWriteConcern({ w, journal, wtimeoutMS }: WriteConcern): WriteConcern {
+  return {
+    w: w ?? SAFEST.w,
+    journal: journal ?? SAFEST.journal,
+    ...(wtimeoutMS !== undefined && { wtimeoutMS }),
   }
 }

@@ -1,6 +1,5 @@
 import type { Logger } from '../core/logger.js'
 import type { IndexDescription, MongoCollection } from './client.js'
-import { isOfServer } from './mongo-errors.js'
 
 interface Wanted {
   key: Readonly<Record<string, 1>>
@@ -21,17 +20,20 @@ const EXPIRY: Wanted = {
 const SESSIONS: Wanted = {
   key: { session: 1 },
   options: { partialFilterExpression: { session: { $exists: true } } },
-  fits: ({ partialFilterExpression: filter }) =>
-    filter === undefined || JSON.stringify(filter) === '{"session":{"$exists":true}}',
+  fits: ({ partialFilterExpression: filter, hidden, collation }) =>
+    !hidden && !collation && (!filter || JSON.stringify(filter) === '{"session":{"$exists":true}}'),
   without: 'Listing sessions reads the whole collection.',
 }
 
-/** Creates the indexes that are missing. What is there is left as it is; one that is in the way is reported. */
-export async function ensureIndexes(collection: MongoCollection, logger: Logger): Promise<void> {
-  const existing = await collection.indexes().catch(error => {
-    if (isOfServer(error)) return [] // there is no collection yet, or no right to look
-    throw error
-  })
+/**
+ * Creates the indexes that `existing` lacks, and reports what goes wrong. What is there is left as it is; one that is in
+ * the way is reported.
+ */
+export async function ensureIndexes(
+  collection: MongoCollection,
+  existing: readonly IndexDescription[],
+  logger: Logger,
+): Promise<void> {
   for (const { key, options, fits, without } of [EXPIRY, SESSIONS]) {
     const same = existing.filter(index => JSON.stringify(index.key) === JSON.stringify(key))
     if (same.some(fits)) continue
@@ -45,7 +47,7 @@ export async function ensureIndexes(collection: MongoCollection, logger: Logger)
   }
 }
 
-/** Why it could not be created: a user without the right to goes on without it. */
+/** Why it could not be created: the store goes on without it. */
 async function create(
   collection: MongoCollection,
   key: Readonly<Record<string, 1>>,
@@ -55,7 +57,7 @@ async function create(
     await collection.createIndex(key, options)
     return undefined
   } catch (error) {
-    if (!isOfServer(error)) throw error
-    return `could not be created (${error.codeName ?? error.code})`
+    const { codeName, code, name } = error as { codeName?: string; code?: number; name: string }
+    return `could not be created (${codeName ?? code ?? name})`
   }
 }

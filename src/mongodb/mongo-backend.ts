@@ -276,6 +276,7 @@ export class MongoBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    void this.#calls.run(() => this.#collection.indexing)
     await this.#calls.close()
     await this.#release()
   }

@@ -74,6 +74,17 @@ export function isOfServer(error: unknown): error is { code: number; codeName?: 
   return typeof (error as DriverError).code === 'number'
 }
 
+/** No such collection, no right to look at it, or no such command: what is there cannot be seen. */
+const HIDDEN = new Set([13, 26, 59, 115, 238, 8000])
+
+/** `fallback` where the server does not show what is asked for. An outage is thrown: it says nothing of what is there. */
+export function unlessHidden<T>(answer: Promise<T>, fallback: T): Promise<T> {
+  return answer.catch(error => {
+    if (isOfServer(error) && HIDDEN.has(error.code)) return fallback
+    throw error
+  })
+}
+
 /** Which operations of a bulk met a document that was there; `undefined` when it failed in another way, too. */
 export function duplicatesOf(error: unknown): number[] | undefined {
   const { writeErrors, result } = error as DriverError

@@ -11,12 +11,13 @@ const record = (action: () => Promise<unknown>) => recordCommands(server.client,
 const count = async (action: () => Promise<unknown>) => toNames(await record(action))
 const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
 
-describe.each([10, 10_000])('with %i keys in the session', size => {
+describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 }, size => {
   async function setUp() {
     const store = await createMongoStore({
       mongoClient: server.client,
       ...place,
       cache: false,
+      resilience: { operationTimeout: 60_000 },
     })
     const sessionId = `of-${size}`
     const handle = await useMongoAuthState({ sessionId, store })

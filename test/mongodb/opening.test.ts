@@ -10,6 +10,8 @@ import {
   useMongoAuthState,
 } from '../../src/mongodb/index.js'
 import { openConnection } from '../../src/mongodb/open-connection.js'
+import { deferred } from '../support/deferred.js'
+import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const CREDS = { registrationId: 7 }
@@ -124,16 +126,20 @@ test('closing lets go of a pool that was never used', async () => {
 })
 
 describe('indexes', () => {
-  async function warningsOf(prepare: (name: string) => Promise<unknown>) {
+  async function warningsOf(
+    prepare: (name: string) => Promise<unknown>,
+    mongoClient: GivenMongoClient = server.client,
+  ) {
     const names = server.place()
     await prepare(names.collection)
     const warnings: string[] = []
     const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
-    const store = await openStore({ mongoUrl: server.url, ...names, security: { logger } })
+    const store = await openStore({ mongoClient, ...names, security: { logger } })
     await store.set('s', { creds: CREDS })
+    expect((await store.list()).sessionIds).toEqual(['s'])
+    await store.close() // waits for the indexes
     const documents = server.documents(names.collection)
     const keys = (await documents.indexes()).map(({ key }) => Object.keys(key).join())
-    expect((await store.list()).sessionIds).toEqual(['s'])
     return { warnings, keys: keys.sort() }
   }
   const collection = server.documents
@@ -158,12 +164,41 @@ describe('indexes', () => {
     expect(warnings[0]).toMatch(/expiresAt_1.*does not remove expired sessions.*Drop it/)
   })
 
+  test('that the server hides from its planner are reported', async () => {
+    const mongoClient = alterClient(server.client, {
+      documents: documents => ({
+        indexes: async () => (await documents.indexes()).map(index => ({ ...index, hidden: true })),
+      }),
+    })
+    const { warnings } = await warningsOf(name => collection(name).createIndex({ session: 1 }), mongoClient)
+    expect(warnings).toEqual([expect.stringMatching(/session_1.*reads the whole collection/)])
+  })
+
   test('whose name is taken are reported', async () => {
     const { warnings } = await warningsOf(name =>
       collection(name).createIndex({ other: 1 }, { name: 'expiresAt_1' }),
     )
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toMatch(/could not be created/)
+  })
+})
+
+describe('building an index that does not end', () => {
+  test('holds up no call, and is reported when it fails', async () => {
+    const build = deferred<never>()
+    const mongoClient = alterClient(server.client, {
+      documents: () => ({ createIndex: () => build.promise }),
+    })
+    const warnings: string[] = []
+    const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
+    const store = await openStore({ mongoClient, ...server.place(), security: { logger } })
+    await store.set('s', { creds: CREDS })
+    expect((await store.list()).sessionIds).toEqual(['s'])
+    expect(warnings).toEqual([])
+    build.reject(Object.assign(new Error('connection 3 timed out'), { name: 'MongoNetworkTimeoutError' }))
+    await expect.poll(() => warnings).toHaveLength(2)
+    expect(warnings[0]).toMatch(/could not be created \(MongoNetworkTimeoutError\).*sweeps them away/)
+    expect(await store.exists('s')).toBe(true)
   })
 })
 
