@@ -7,6 +7,7 @@ import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './e
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
 import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
+import { quietly } from './quietly.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 import { isPlainObject } from './value-tree.js'
@@ -178,11 +179,7 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   function callBack(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      warn(error, 'a callback has thrown')
-    }
+    quietly(callback, error => warn(error, 'a callback has thrown'))
   }
 
   function warn(error: unknown, message: string): void {

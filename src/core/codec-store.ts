@@ -16,6 +16,7 @@ import type { Gauges } from './metrics.js'
 import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
+import { quietly } from './quietly.js'
 import { type Call, type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
@@ -255,7 +256,8 @@ export class CodecStore implements AuthStore {
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {
-    return this.#rewinds.onRewind(listener)
+    const onError = ({ message }: Error) => this.logger.warn({ error: message }, 'a listener has thrown')
+    return this.#rewinds.onRewind(rewind => quietly(() => listener(rewind), onError))
   }
 
   /** In Prometheus' text format; empty where `observability.enableMetrics` is `false`. */
