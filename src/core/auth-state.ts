@@ -1,4 +1,3 @@
-import { Mutex } from 'async-mutex'
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
@@ -73,7 +72,7 @@ export async function openAuthState<S extends AuthStore>(
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
-  const credsWrites = new Mutex()
+  let lastCredsWrite: Promise<unknown> = Promise.resolve()
   const saver = new CredsSaver({
     sessionId,
     stored: creds,
@@ -118,12 +117,15 @@ export async function openAuthState<S extends AuthStore>(
 
   /** One after the other: what comes while an identity is being replaced belongs to the next one. */
   function writeCreds(keys: KeysByType): Promise<void> {
-    return credsWrites.runExclusive(async () => {
+    const write = async () => {
       const current = saver.take()
       const all = saver.isReplacing ? await withoutOthers(keys) : keys
       await session.write({ creds: current, keys: all })
       saver.noteSaved(current)
-    })
+    }
+    const writing = lastCredsWrite.then(write)
+    lastCredsWrite = writing.catch(() => {}) // whoever has asked for it is told
+    return writing
   }
 
   /**
