@@ -1,24 +1,73 @@
-import { InvalidOptionError } from './errors.js'
+import { InvalidKeyError, InvalidOptionError } from './errors.js'
+import { checkKeyId } from './names.js'
 
 const MAX_PAGE_SIZE = 1000
+const MAX_CURSOR_LENGTH = 16 * 1024
+/** Versions and tokens that are counted stay far below it, and what is added to one is a safe integer still. */
+export const MAX_COUNT = 2 ** 52
 
 export function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
-  for (const [name, value] of Object.entries({ expectedVersion, fencingToken })) {
-    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) continue
-    throw new InvalidOptionError(`"${name}" must be a whole number of 0 or more, got ${String(value)}`, {
+  if (expectedVersion !== undefined) checkCount('expectedVersion', expectedVersion, sessionId)
+  if (fencingToken !== undefined) checkCount('fencingToken', fencingToken, sessionId)
+}
+
+/** Where there must be one: without, whoever calls would be taken for the owner. */
+export function checkToken(sessionId: string, fencingToken: unknown): void {
+  checkCount('fencingToken', fencingToken, sessionId)
+}
+
+export function checkIds(ids: unknown, type: string, sessionId: string): void {
+  if (!Array.isArray(ids)) {
+    throw new InvalidKeyError(`The ids of type "${type}" must be a list, got ${describe(ids)}.`, {
       sessionId,
     })
   }
+  for (const id of ids) checkKeyId(id, type, sessionId)
 }
 
-export function checkTtl(ttlSeconds: number): void {
-  if (ttlSeconds >= 0) return
-  throw new InvalidOptionError(
-    `"ttlSeconds" must be a number of seconds, 0 or Infinity, got ${String(ttlSeconds)}`,
-  )
+export function checkTtl(ttlSeconds: unknown): void {
+  if (typeof ttlSeconds === 'number' && ttlSeconds >= 0) return
+  fail('ttlSeconds', 'a number of seconds, 0 or Infinity', ttlSeconds)
 }
 
-export function checkLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE_SIZE) return
-  throw new InvalidOptionError(`"limit" must be a whole number from 1 to ${MAX_PAGE_SIZE}, got ${limit}`)
+export function checkLimit(limit: unknown): void {
+  if (Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= MAX_PAGE_SIZE) return
+  fail('limit', `a whole number from 1 to ${MAX_PAGE_SIZE}`, limit)
+}
+
+export function checkCursor(cursor: unknown): void {
+  if (cursor === undefined) return
+  if (typeof cursor === 'string' && cursor !== '' && cursor.length <= MAX_CURSOR_LENGTH) return
+  fail('cursor', 'that of an earlier page', cursor)
+}
+
+export function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') fail(name, 'true or false', value)
+}
+
+export function checkOptions(name: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    fail(name, 'an object', options)
+}
+
+export function checkList(name: string, list: unknown): void {
+  if (!Array.isArray(list)) fail(name, 'a list', list)
+}
+
+export function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') fail('listener', 'a function', listener)
+}
+
+function checkCount(name: string, value: unknown, sessionId: string): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT) return
+  fail(name, 'a whole number of 0 or more', value, sessionId)
+}
+
+function fail(name: string, expected: string, value: unknown, sessionId?: string): never {
+  throw new InvalidOptionError(`"${name}" must be ${expected}, got ${describe(value)}`, { sessionId })
+}
+
+/** Numbers as they are; of texts and objects no more than the type: they may hold anything. */
+function describe(value: unknown): string {
+  return typeof value === 'number' || value === null ? String(value) : typeof value
 }

@@ -1,4 +1,3 @@
-import { Mutex } from 'async-mutex'
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
@@ -7,6 +6,7 @@ import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './e
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
 import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
+import { quietly } from './quietly.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 import { isPlainObject } from './value-tree.js'
@@ -72,7 +72,7 @@ export async function openAuthState<S extends AuthStore>(
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
-  const credsWrites = new Mutex()
+  let lastCredsWrite: Promise<unknown> = Promise.resolve()
   const saver = new CredsSaver({
     sessionId,
     stored: creds,
@@ -117,12 +117,15 @@ export async function openAuthState<S extends AuthStore>(
 
   /** One after the other: what comes while an identity is being replaced belongs to the next one. */
   function writeCreds(keys: KeysByType): Promise<void> {
-    return credsWrites.runExclusive(async () => {
+    const write = async () => {
       const current = saver.take()
       const all = saver.isReplacing ? await withoutOthers(keys) : keys
       await session.write({ creds: current, keys: all })
       saver.noteSaved(current)
-    })
+    }
+    const writing = lastCredsWrite.then(write)
+    lastCredsWrite = writing.catch(() => {}) // whoever has asked for it is told
+    return writing
   }
 
   /**
@@ -178,11 +181,7 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   function callBack(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      warn(error, 'a callback has thrown')
-    }
+    quietly(callback, error => warn(error, 'a callback has thrown'))
   }
 
   function warn(error: unknown, message: string): void {

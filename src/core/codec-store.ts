@@ -1,5 +1,16 @@
 import type { Registry } from 'prom-client'
-import { checkConditions, checkLimit, checkTtl } from './arguments.js'
+import {
+  checkConditions,
+  checkCursor,
+  checkFlag,
+  checkIds,
+  checkLimit,
+  checkList,
+  checkListener,
+  checkOptions,
+  checkToken,
+  checkTtl,
+} from './arguments.js'
 import type { Codec } from './codec.js'
 import { asStoredCreds } from './creds-shape.js'
 import {
@@ -13,9 +24,10 @@ import { KeyReader } from './key-reader.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
-import { checkKeyId, checkKeyType, checkSessionId } from './names.js'
+import { checkKeyType, checkSessionId } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
+import { quietly } from './quietly.js'
 import { type Call, type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
@@ -116,7 +128,8 @@ export class CodecStore implements AuthStore {
   ): Promise<Record<string, unknown>> {
     checkSessionId(sessionId)
     checkKeyType(type, sessionId)
-    for (const id of ids) checkKeyId(id, type, sessionId)
+    checkIds(ids, type, sessionId)
+    checkConditions(sessionId, undefined, fencingToken)
     if (ids.length === 0) return {}
     this.#assertOpen(sessionId)
     return this.#keys.read(sessionId, type, ids, fencingToken)
@@ -174,8 +187,11 @@ export class CodecStore implements AuthStore {
     return head.exists
   }
 
-  async list({ limit = DEFAULT_PAGE_SIZE, cursor }: ListOptions = {}): Promise<SessionPage> {
+  async list(options: ListOptions = {}): Promise<SessionPage> {
+    checkOptions('options', options)
+    const { limit = DEFAULT_PAGE_SIZE, cursor } = options
     checkLimit(limit)
+    checkCursor(cursor)
     return this.#run('list', undefined, () => this.#backend.list(limit, cursor))
   }
 
@@ -191,13 +207,15 @@ export class CodecStore implements AuthStore {
   async listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]> {
     checkSessionId(sessionId)
     if (type !== undefined) checkKeyType(type, sessionId)
+    checkConditions(sessionId, undefined, fencingToken)
     const fields = await this.#run('listKeys', sessionId, () =>
       this.#backend.listFields(sessionId, type, fencingToken),
     )
     return fields.filter(field => field.type !== CREDS_FIELD.type && field.type !== APP_STATE_TYPE)
   }
 
-  batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
+  async batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
+    checkList('sessionIds', sessionIds)
     return settleEach(
       sessionIds,
       sessionId => sessionId,
@@ -205,15 +223,21 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]> {
+  async batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]> {
+    checkList('updates', updates)
     return settleEach(
       updates,
-      update => update.sessionId,
-      update => this.set(update.sessionId, update.patch, update.expectedVersion, update.fencingToken),
+      update => update?.sessionId,
+      async update => {
+        checkOptions('update', update)
+        const { sessionId, patch, expectedVersion, fencingToken } = update
+        return this.set(sessionId, patch, expectedVersion, fencingToken)
+      },
     )
   }
 
-  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]> {
+  async batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]> {
+    checkList('sessionIds', sessionIds)
     return settleEach(
       sessionIds,
       sessionId => sessionId,
@@ -221,8 +245,11 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  async claim(sessionId: string, { exclusive = false, checkCreds }: ClaimOptions = {}): Promise<Claim> {
+  async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
+    checkOptions('options', options)
+    const { exclusive = false, checkCreds } = options
+    checkFlag('exclusive', exclusive)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('readCreds', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
@@ -240,6 +267,7 @@ export class CodecStore implements AuthStore {
 
   async renewLease(sessionId: string, fencingToken: number): Promise<void> {
     checkSessionId(sessionId)
+    checkToken(sessionId, fencingToken)
     const renewing = this.#run('renewLease', sessionId, () =>
       this.#backend.lease(sessionId, fencingToken, this.leaseSeconds * 1000),
     )
@@ -250,12 +278,15 @@ export class CodecStore implements AuthStore {
 
   async releaseLease(sessionId: string, fencingToken: number): Promise<void> {
     checkSessionId(sessionId)
+    checkToken(sessionId, fencingToken)
     this.#memory.cache?.forget(sessionId, fencingToken)
     await this.#run('releaseLease', sessionId, () => this.#backend.lease(sessionId, fencingToken, null))
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {
-    return this.#rewinds.onRewind(listener)
+    checkListener(listener)
+    const onError = ({ message }: Error) => this.logger.warn({ error: message }, 'a listener has thrown')
+    return this.#rewinds.onRewind(rewind => quietly(() => listener(rewind), onError))
   }
 
   /** In Prometheus' text format; empty where `observability.enableMetrics` is `false`. */

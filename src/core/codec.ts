@@ -1,4 +1,4 @@
-import { COMPRESS_ABOVE_BYTES, type Compressors, loadCompressors } from './compression.js'
+import { COMPRESS_ABOVE_BYTES, type Compressors, loadCompressors, MAX_VALUE_BYTES } from './compression.js'
 import { ciphers } from './encryption.js'
 import {
   type CipherName,
@@ -80,7 +80,9 @@ export class Codec {
   }
 
   #inflate(compression: CompressionName, bytes: Uint8Array, name: ValueName): Uint8Array {
-    if (compression === 'none') return bytes
+    if (compression === 'none' && bytes.length <= MAX_VALUE_BYTES) return bytes
+    if (compression === 'none')
+      throw new CorruptValueError(`A value of type "${name.type}" is too large.`, name)
     try {
       return this.#compressors[compression].inflate(bytes)
     } catch (cause) {

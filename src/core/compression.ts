@@ -7,6 +7,9 @@ export const COMPRESS_ABOVE_BYTES = 512
 /** The largest value, before compression; nothing is inflated beyond it. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024
 
+/** Three bytes of a Snappy stream give 64 at the most: what says more lies, before it takes the memory. */
+const MAX_SNAPPY_RATIO = 22
+
 export interface Compressor {
   compress(bytes: Uint8Array): Uint8Array
   /** Throws when the bytes are no such stream, or would inflate above `MAX_VALUE_BYTES`. */
@@ -31,7 +34,8 @@ async function loadSnappy(): Promise<Compressor> {
     return {
       compress: bytes => compressSync(bytes as Buffer),
       inflate(bytes) {
-        if (readSnappyLength(bytes) > MAX_VALUE_BYTES)
+        const length = readSnappyLength(bytes)
+        if (length > Math.min(MAX_VALUE_BYTES, bytes.length * MAX_SNAPPY_RATIO))
           throw new CorruptValueError('A value would inflate too far.')
         return uncompressSync(bytes as Buffer, { asBuffer: true }) as Buffer
       },

@@ -100,6 +100,6 @@ function isPaired(creds: AuthenticationCreds): boolean {
 /** `undefined` for what are no creds, which `take` refuses. */
 function fingerprint(creds: Partial<AuthenticationCreds> | null | undefined): string | undefined {
   const key: unknown = creds?.noiseKey?.public
-  if (!(key instanceof Uint8Array)) return undefined
-  return `${creds?.registrationId} ${toBuffer(key).toString('base64')}`
+  if (!ArrayBuffer.isView(key)) return undefined
+  return `${creds?.registrationId} ${toBuffer(key as Uint8Array).toString('base64')}`
 }

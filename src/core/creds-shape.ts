@@ -9,7 +9,7 @@ const KEY_BYTES = 32
 const NEEDED: Readonly<Record<string, (member: unknown) => boolean>> = {
   noiseKey: isKeyPair,
   signedIdentityKey: isKeyPair,
-  signedPreKey: member => isPlainObject(member) && isKeyPair(member.keyPair),
+  signedPreKey: member => isObject(member) && isKeyPair(member.keyPair),
   registrationId: Number.isSafeInteger,
 }
 
@@ -37,7 +37,7 @@ export function checkUsable(creds: StoredCreds, sessionId: string): void {
 
 /** The same for creds that are about to be saved: they could not be opened again. */
 export function checkSavable(creds: unknown, sessionId: string): void {
-  const fault = isPlainObject(creds) ? findFault(creds) : 'state.creds'
+  const fault = isObject(creds) ? findFault(creds) : 'state.creds'
   if (fault === undefined) return
   throw new InvalidValueError(
     `These creds are not Baileys' creds: "${fault}" is not what it must be; nothing was written.`,
@@ -50,9 +50,14 @@ function findFault(creds: StoredCreds): string | undefined {
 }
 
 function isKeyPair(member: unknown): boolean {
-  return isPlainObject(member) && isKey(member.public) && isKey(member.private)
+  return isObject(member) && isKey(member.public) && isKey(member.private)
 }
 
 function isKey(key: unknown): boolean {
-  return key instanceof Uint8Array && key.length >= KEY_BYTES
+  return ArrayBuffer.isView(key) && key.byteLength >= KEY_BYTES
+}
+
+/** Of any class, and of any realm: some test runners have their own. */
+function isObject(value: unknown): value is StoredCreds {
+  return typeof value === 'object' && value !== null
 }

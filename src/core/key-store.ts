@@ -1,5 +1,5 @@
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
-import { hasCode, type StoreErrorCode, StoreUnavailableError } from './errors.js'
+import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError } from './errors.js'
 import type { Field, KeysByType } from './store.js'
 
 /** Keys read at a time while iterating. */
@@ -83,8 +83,9 @@ export function createKeyStore({
 
   async function set(data: KeysByType): Promise<void> {
     assertOpen()
+    if (!isObject(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
     assertRead(data)
-    const isEmpty = Object.values(data).every(values => Object.keys(values ?? {}).length === 0)
+    const isEmpty = Object.values(data).every(values => values === undefined || isEmptyObject(values))
     if (!isEmpty) await write(data)
   }
 
@@ -114,6 +115,15 @@ export function createKeyStore({
   }
 
   return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
+}
+
+/** What is none is for the store to refuse. */
+function isEmptyObject(values: unknown): boolean {
+  return isObject(values) && Object.keys(values).length === 0
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {

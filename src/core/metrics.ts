@@ -1,4 +1,6 @@
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { InvalidOptionError } from './errors.js'
+import { quietly } from './quietly.js'
 
 const PREFIX = 'baileys_store_'
 
@@ -80,9 +82,51 @@ type Labelled = Pick<Histogram.Internal<'operation' | 'layer' | 'status'>, 'obse
 /** Stores that share a registry may share the outboxes too: the last of those that are open measures. */
 type OutboxGauge = Gauge & { measures: Set<MeasureOutbox> }
 
+const LATENCY = {
+  help: 'Time that an operation took, its retries included',
+  labels: ['operation', 'layer', 'status'] as const,
+}
+const RECONCILIATION = { help: 'Time that emptying an outbox into MongoDB took', labels: [] as const }
+/** Made by the first store that has outboxes. */
+const OUTBOX_GAUGES = {
+  outbox_oldest_age_seconds: 'Age of the oldest write that waits in an outbox',
+  outbox_largest_depth: 'Writes that wait in the outbox of the session that has most',
+  outbox_depth: 'Writes that wait in the outboxes of all sessions',
+} as const
+
+/** Every metric that may come into a registry: type, name, help, labels. */
+const ALL: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ...Object.entries(COUNTERS).map(([name, help]) => ['counter', `${name}_total`, help, []] as const),
+  ...Object.entries({ ...GAUGES, ...OUTBOX_GAUGES }).map(
+    ([name, help]) => ['gauge', name, help, []] as const,
+  ),
+  ['histogram', 'operation_latency_seconds', LATENCY.help, LATENCY.labels],
+  ['histogram', 'outbox_reconciler_latency_seconds', RECONCILIATION.help, RECONCILIATION.labels],
+]
+
+/** An application may have a metric of its own under one of our names: every count would throw, or be added to it. */
+function assertOurs(registry: Registry): void {
+  for (const [type, name, help, labels] of ALL) {
+    const known = registry.getSingleMetric(PREFIX + name) as Partial<Described> | undefined
+    if (known === undefined) continue
+    if (known.type === type && known.help === help && known.labelNames?.join() === labels.join()) continue
+    throw new InvalidOptionError(
+      `"observability.metricsRegistry" has a metric "${PREFIX + name}" that is not ours. ` +
+        'Rename that one, or give the store a registry of its own.',
+    )
+  }
+}
+
+interface Described {
+  readonly type: string
+  readonly help: string
+  readonly labelNames: readonly string[]
+}
+
 /** A registry of its own, unless one is given, which several stores may share. */
 export async function createMetrics(given?: Registry): Promise<Metrics> {
   const prom = await import('prom-client')
+  if (given) assertOurs(given)
   return new PromMetrics(prom, given ?? new prom.Registry())
 }
 
@@ -101,36 +145,32 @@ class PromMetrics implements Metrics {
     this.#prom = prom
     this.#counters = mapValues(COUNTERS, (name, help) => this.#counter(`${name}_total`, help))
     this.#gauges = mapValues(GAUGES, (name, help) => this.#known<Gauge>(name) ?? this.#gauge(name, help))
-    this.#latency = this.#histogram(
-      'operation_latency_seconds',
-      'Time that an operation took, its retries included',
-      ['operation', 'layer', 'status'],
-    )
-    this.#reconciliation = this.#histogram(
-      'outbox_reconciler_latency_seconds',
-      'Time that emptying an outbox into MongoDB took',
-      [],
-    )
+    this.#latency = this.#histogram('operation_latency_seconds', LATENCY.help, [...LATENCY.labels])
+    this.#reconciliation = this.#histogram('outbox_reconciler_latency_seconds', RECONCILIATION.help, [])
   }
 
   count(name: CounterName, by = 1): void {
-    this.#counters[name].inc(by)
+    quietly(() => this.#counters[name].inc(by))
   }
 
   add(name: GaugeName, by: number): void {
-    this.#gauges[name].inc(by)
+    quietly(() => this.#gauges[name].inc(by))
   }
 
   observe(layer: Layer, operation: string, status: Status, ms: number): void {
+    quietly(() => this.#label(layer, operation, status).observe(ms / 1000))
+  }
+
+  #label(layer: Layer, operation: string, status: Status): Labelled {
     const key = `${layer} ${operation} ${status}`
     const known = this.#labelled.get(key)
     const labelled = known ?? this.#latency.labels({ operation, layer, status })
     if (known === undefined) this.#labelled.set(key, labelled)
-    labelled.observe(ms / 1000)
+    return labelled
   }
 
   observeReconciliation(ms: number): void {
-    this.#reconciliation.observe(ms / 1000)
+    quietly(() => this.#reconciliation.observe(ms / 1000))
   }
 
   watchOutbox(measure: MeasureOutbox): () => void {
@@ -148,17 +188,17 @@ class PromMetrics implements Metrics {
       }
     this.#gauge(
       'outbox_oldest_age_seconds',
-      'Age of the oldest write that waits in an outbox',
+      OUTBOX_GAUGES.outbox_oldest_age_seconds,
       measured(({ oldestAgeMs }) => oldestAgeMs / 1000),
     )
     this.#gauge(
       'outbox_largest_depth',
-      'Writes that wait in the outbox of the session that has most',
+      OUTBOX_GAUGES.outbox_largest_depth,
       measured(({ largestDepth }) => largestDepth),
     )
     const depth = this.#gauge(
       'outbox_depth',
-      'Writes that wait in the outboxes of all sessions',
+      OUTBOX_GAUGES.outbox_depth,
       measured(({ depth }) => depth),
     )
     return Object.assign(depth, { measures })

@@ -1,7 +1,8 @@
-import type { Tracer } from '@opentelemetry/api'
+import type { Span, Tracer } from '@opentelemetry/api'
 import { hasCode, MissingDependencyError, maskSessionId, type StoreErrorCode } from './errors.js'
 import { type Logger, nullLogger } from './logger.js'
 import { type Metrics, NO_METRICS, type Status } from './metrics.js'
+import { quietly } from './quietly.js'
 
 export interface ObserverParts {
   metrics: Metrics
@@ -11,7 +12,7 @@ export interface ObserverParts {
   tracer: Tracer | undefined
 }
 
-/** Measures, traces and logs the operations of a store. */
+/** Measures, traces and logs the operations of a store, and changes the result of none. */
 export class Observer {
   readonly metrics: Metrics
   readonly #logger: Logger
@@ -27,17 +28,31 @@ export class Observer {
 
   run<T>(operation: string, sessionId: string | undefined, call: () => Promise<T>): Promise<T> {
     if (this.#tracer === undefined) return this.#measure(operation, sessionId, call)
-    return this.#tracer.startActiveSpan(`baileys-store ${operation}`, async span => {
-      try {
-        return await this.#measure(operation, sessionId, call)
-      } catch (error) {
-        const { code = 'UNKNOWN' } = error as { code?: string }
-        span.setStatus({ code: ERROR_STATUS, message: code })
-        throw error
-      } finally {
-        span.end()
-      }
-    })
+    const tracer = this.#tracer
+    let result: Promise<T> | undefined
+    quietly(() =>
+      tracer.startActiveSpan(`baileys-store ${operation}`, span => {
+        result = this.#trace(span, operation, sessionId, call)
+      }),
+    )
+    return result ?? this.#measure(operation, sessionId, call)
+  }
+
+  async #trace<T>(
+    span: Span,
+    operation: string,
+    sessionId: string | undefined,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#measure(operation, sessionId, call)
+    } catch (error) {
+      const { code = 'UNKNOWN' } = error as { code?: string }
+      quietly(() => span.setStatus({ code: ERROR_STATUS, message: code }))
+      throw error
+    } finally {
+      quietly(() => span.end())
+    }
   }
 
   async #measure<T>(operation: string, sessionId: string | undefined, call: () => Promise<T>): Promise<T> {

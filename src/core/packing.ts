@@ -1,3 +1,4 @@
+import { checkJson, checkMessagePack, MAX_PARTS } from './bounds.js'
 import { deserialize, serialize } from './buffers.js'
 import { toBuffer } from './bytes.js'
 import type { ValueName } from './codec.js'
@@ -21,7 +22,20 @@ export function pack(name: ValueName, value: unknown): Packed {
   const packed = serialise(name, value)
   const { length } = packed.bytes
   if (length > MAX_VALUE_BYTES) throw new ValueTooLargeError(length, MAX_VALUE_BYTES, name)
+  if (length > MAX_PARTS) checkParts(name, packed)
   return packed
+}
+
+/** What could not be read is not written. */
+function checkParts(name: ValueName, { serialiser, bytes }: Packed): void {
+  try {
+    CHECKS[serialiser](toBuffer(bytes))
+  } catch {
+    throw new InvalidValueError(
+      `A value of type "${name.type}" has more than ${MAX_PARTS} members; nothing was written.`,
+      name,
+    )
+  }
 }
 
 /** Each time a value of its own: it shares nothing with `bytes`. */
@@ -34,6 +48,7 @@ export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown 
 
 function parse(name: ValueName, serialiser: SerialiserName, bytes: Buffer): unknown {
   try {
+    CHECKS[serialiser](bytes)
     return serialiser === 'msgpack' ? fromMessagePack(bytes) : deserialize(bytes.toString('utf8'))
   } catch {
     // Without the cause: a SyntaxError quotes the text.
@@ -41,6 +56,10 @@ function parse(name: ValueName, serialiser: SerialiserName, bytes: Buffer): unkn
   }
 }
 
+const CHECKS: Readonly<Record<SerialiserName, (bytes: Buffer) => void>> = {
+  json: checkJson,
+  msgpack: checkMessagePack,
+}
 const FORMATS: Readonly<Record<SerialiserName, string>> = { json: 'JSON', msgpack: 'MessagePack' }
 
 function serialise(name: ValueName, value: unknown): Packed {

@@ -11,6 +11,7 @@ import {
   toRetryPolicy,
   toTtlMs,
 } from './options.js'
+import { toQuietLogger } from './quietly.js'
 
 export type StoreSettings = Omit<StoreParts, 'backend' | 'memory' | 'observer'> & { observer: Observer }
 
@@ -23,7 +24,7 @@ export async function toSettings(options: CommonOptions, defaultTtlSeconds: numb
     metricsRegistry,
   } = options.observability ?? {}
   const codecOptions = toCodecOptions(options)
-  const logger = toLogger(options)
+  const logger = toQuietLogger(toLogger(options))
   if (codecOptions.cipher === 'none' && options.security?.environment === 'production') {
     logger.warn({}, 'The store is not encrypted: it holds pairings in the clear. Give it a "masterKey".')
   }

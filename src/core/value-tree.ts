@@ -99,7 +99,7 @@ function toNode(value: unknown, carrier: Carrier, depth: number): unknown {
     case 'boolean':
       return value
     case 'bigint':
-      return { type: 'BigInt', data: value.toString() }
+      return { type: 'BigInt', data: toDigits(value) }
     case 'object':
       return value === null ? null : fromObject(value, carrier, depth)
     default:
@@ -192,10 +192,44 @@ function reviveChildren(tree: Tree): Tree {
 }
 
 function reviveScalar({ type, data }: { type: string; data: unknown }): unknown {
-  if (type === 'BigInt') return BigInt(data as string)
-  if (type === 'Number') return Number(data)
-  if (type === 'Date') return new Date(data === null ? Number.NaN : (data as number))
+  if (type === 'BigInt') return toBigInt(data)
+  if (type === 'Number') return toSpecialNumber(data)
+  if (type === 'Date') return toDate(data)
   return undefined
+}
+
+/** Reading more digits takes longer than reading a value may: 60 million take half a minute. */
+const MAX_DIGITS = 10_000
+const DIGITS = /^-?[0-9]+$/
+
+function toDigits(value: bigint): string {
+  const digits = BigInt.asIntN(4 * MAX_DIGITS, value) === value ? value.toString() : undefined
+  if (digits !== undefined && digits.length <= MAX_DIGITS) return digits
+  throw new InvalidValueError(`A value holds a bigint of more than ${MAX_DIGITS} digits.`)
+}
+
+function toBigInt(data: unknown): bigint {
+  if (typeof data === 'string' && data.length <= MAX_DIGITS && DIGITS.test(data)) return BigInt(data)
+  throw new SyntaxError('The data of a "BigInt" is no number.')
+}
+
+const SPECIAL_NUMBERS: ReadonlyMap<unknown, number> = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+  ['-0', -0],
+])
+
+function toSpecialNumber(data: unknown): number {
+  const number = SPECIAL_NUMBERS.get(data)
+  if (number !== undefined) return number
+  throw new SyntaxError('The data of a "Number" is none of those that JSON lacks.')
+}
+
+function toDate(data: unknown): Date {
+  const date = new Date(data === null ? Number.NaN : (data as number))
+  if (data === null || (typeof data === 'number' && date.getTime() === data)) return date
+  throw new SyntaxError('The data of a "Date" is no instant.')
 }
 
 function toBuffer(data: unknown): Buffer | undefined {

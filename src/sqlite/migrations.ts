@@ -1,5 +1,6 @@
-import { UnsupportedFormatError } from '../core/errors.js'
+import { InvalidOptionError, UnsupportedFormatError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
+import { prepareQuery } from './query.js'
 
 /**
  * Append only: what has been released is never changed. The number of those that a file has seen is its
@@ -60,9 +61,11 @@ const MIGRATIONS: readonly string[] = [
 
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */
 export function migrate(database: SqliteDatabase): void {
+  assertOurs(database)
   if (readVersion(database) === MIGRATIONS.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
+    assertOurs(database)
     const version = readVersion(database)
     if (version > MIGRATIONS.length) {
       throw new UnsupportedFormatError(
@@ -79,5 +82,34 @@ export function migrate(database: SqliteDatabase): void {
 }
 
 function readVersion(database: SqliteDatabase): number {
-  return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
+  return Number(prepareQuery(database, ['user_version'], 'FROM pragma_user_version').get()?.user_version)
+}
+
+/** What every schema of ours has. */
+const OURS = [
+  'SELECT id, version, fence, updated_at, expires_at, vacant_since, operation FROM session',
+  'SELECT type, id, version, bytes FROM field',
+  'SELECT version, fence FROM floor',
+]
+
+/** A version, or a table, that another application has given to its own database is no place for our migrations. */
+function assertOurs(database: SqliteDatabase): void {
+  const isNew = readVersion(database) === 0
+  const names = "('session', 'field', 'floor')"
+  const rest = `FROM sqlite_schema WHERE lower(name) IN ${names} LIMIT 1`
+  const isFree = prepareQuery(database, ['name'], rest).get() === undefined
+  if (isNew ? isFree : !isFree && OURS.every(sql => canPrepare(database, sql))) return
+  throw new InvalidOptionError(
+    'The SQLite database belongs to another application: it has a "user_version", or a table "session", "field" or ' +
+      '"floor", that is not ours. Give the store a file of its own.',
+  )
+}
+
+function canPrepare(database: SqliteDatabase, sql: string): boolean {
+  try {
+    database.prepare(sql)
+    return true
+  } catch {
+    return false // a table or a column is missing
+  }
 }

@@ -6,6 +6,7 @@ import { type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { migrate } from './migrations.js'
 import { Place } from './place.js'
+import { prepareQuery } from './query.js'
 import { toStoreError } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
 
@@ -20,6 +21,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
   const { database, path = '', synchronous = 'full' } = options
   try {
     if (database !== undefined) {
+      assertUndoable(database)
       migrate(database)
       const connection = new SqliteConnection({ database, place: Place.of(database) })
       return { connection, release: () => connection.release() }
@@ -75,6 +77,13 @@ function assertFilled(file: string): void {
   throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.')
 }
 
+/** Without a journal a write that fails half-way stays. */
+function assertUndoable(database: SqliteDatabase): void {
+  const mode = prepareQuery(database, ['journal_mode'], 'FROM pragma_journal_mode').get()?.journal_mode
+  if (mode !== 'off') return
+  throw new InvalidOptionError('"sqlite.database" must have a journal, and its "journal_mode" is off.')
+}
+
 /**
  * The -wal and -shm files take its mode. One that is there is not opened: closing it would give up the locks that other
  * connections of this process have on it ("How To Corrupt An SQLite Database File", 2.2).
@@ -85,6 +94,8 @@ function createFile(file: string): void {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
   }
+  if (statSync(file).isDirectory())
+    throw new InvalidOptionError('"sqlite.path" must be a file, and is a folder.')
 }
 
 /** One name for one file, however it is reached. */

@@ -1,3 +1,4 @@
+import { MAX_COUNT } from '../core/arguments.js'
 import { CorruptValueError } from '../core/errors.js'
 import type { AppliedOperation } from '../core/operation-ids.js'
 import type { Field, StoredField } from '../core/store.js'
@@ -25,8 +26,6 @@ export interface Floor {
   fence: number
 }
 
-/** Versions, fences and instants are far below it: what is added to one is a safe integer still. */
-export const MAX_WHOLE = 2 ** 52
 /** Characters of a text column that are read. */
 export const MAX_TEXT = 64 * 1024
 
@@ -113,5 +112,5 @@ function areForks(text: string | null): boolean {
 }
 
 function isWhole(cell: Cell): cell is number {
-  return Number.isSafeInteger(cell) && (cell as number) >= 0 && (cell as number) <= MAX_WHOLE
+  return Number.isSafeInteger(cell) && (cell as number) >= 0 && (cell as number) <= MAX_COUNT
 }

@@ -1,3 +1,4 @@
+import { MAX_COUNT } from '../core/arguments.js'
 import { MAX_VALUE_BYTES } from '../core/compression.js'
 import { MAX_NAME_BYTES } from '../core/names.js'
 import type { Field, StoredField } from '../core/store.js'
@@ -6,7 +7,6 @@ import { prepareQuery } from './query.js'
 import {
   type Floor,
   MAX_TEXT,
-  MAX_WHOLE,
   type SessionRow,
   STATE_COLUMNS,
   type StateColumn,
@@ -19,7 +19,7 @@ import {
 } from './rows.js'
 
 /** Tombstones that are old enough, and whole: what a damaged one says must not get into `floor`. */
-const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_WHOLE} AND fence BETWEEN 0 AND ${MAX_WHOLE}`
+const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_COUNT} AND fence BETWEEN 0 AND ${MAX_COUNT}`
 
 /** Of a damaged row no gigabyte is read: what is longer than anything that we write comes as `NULL`, which is refused. */
 const MAX_STORED_BYTES = MAX_VALUE_BYTES + 1024

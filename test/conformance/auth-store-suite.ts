@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { describeArguments } from './auth-store/arguments.js'
 import { describeConcurrency } from './auth-store/concurrency.js'
 import { describeForks } from './auth-store/forks.js'
 import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
@@ -25,6 +26,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
       create,
     )
     describeInput(create)
+    describeArguments(create)
     describeSessions(create)
     describeConcurrency(create)
     describeSecrecy(create)

@@ -98,7 +98,7 @@ test('a folder that is not there is named as the fault, and a folder is no file'
   const folder = await createFolder()
   const missing = createSqliteStore({ path: join(folder, 'none', 'auth.db') })
   await expect(missing).rejects.toMatchObject({ code: 'INVALID_OPTION' })
-  await expect(createSqliteStore({ path: folder })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(createSqliteStore({ path: folder })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
 })
 
 test('an empty file is set up by four processes at once, and all of them write', async () => {

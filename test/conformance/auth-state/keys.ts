@@ -42,6 +42,32 @@ export function describeKeys(create: CreateStoreDatabase): void {
       expect(encoded(revived)).toBe(encoded(syncKey))
     })
 
+    test('that are none at all are refused with a typed error', async () => {
+      const { open, raw } = await setStage(create)
+      const { keys } = (await open()).state
+      const before = await readRaw(raw)
+      for (const bad of [
+        null,
+        undefined,
+        5,
+        'text',
+        [],
+        { session: 'text' },
+        { session: 5 },
+        { session: [] },
+      ]) {
+        await expect(keys.set(bad as never)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+      }
+      for (const bad of [null, undefined, 5, 'text', {}, [null], [5]]) {
+        await expect(keys.get('session', bad as never)).rejects.toMatchObject({ code: 'INVALID_KEY' })
+      }
+      for (const bad of [null, undefined, 5, '', 'creds', 'a:b']) {
+        await expect(keys.get(bad as never, ['a'])).rejects.toMatchObject({ code: 'INVALID_KEY' })
+      }
+      expect(await readRaw(raw)).toEqual(before)
+      await keys.set({ session: { a: record('a') } })
+    })
+
     test('of several types are one write', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
