@@ -205,6 +205,11 @@ export class RedisSide {
     return claim
   }
 
+  /** As `RedisConnection` does; before a token is taken of either. */
+  assertOneWriter(): Promise<void> {
+    return this.#connection.assertOneWriter()
+  }
+
   async peek(sessionId: string, operationId = ''): Promise<Peek> {
     const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
     const [, state, ...numbers] = reply

@@ -93,6 +93,7 @@ export class SessionOpener {
     const { peek } = await this.#aligner.align(sessionId)
     // Renewed in Redis alone, while MongoDB was away: a token of MongoDB would end it all the same.
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
+    await this.#redis.assertOneWriter()
     assertAwaited(call)
     const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
     const { fencingToken } = durable
@@ -154,6 +155,7 @@ export class SessionOpener {
     outage: StoreError,
   ): Promise<BackendClaim> {
     const { state, version } = await this.#redis.peek(sessionId)
+    await this.#redis.assertOneWriter()
     if (state !== 'live' || version < this.#memory.seenVersion(sessionId)) throw outage
     assertAwaited(call)
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)

@@ -21,7 +21,7 @@ export interface RedisClient {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>
   scan(cursor: string, ...options: (string | number)[]): Promise<[cursor: string, elements: string[]]>
   ping(): Promise<string>
-  info(section: string): Promise<string>
+  info(): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>
   defineCommand(name: string, definition: { lua: string }): void
   set(key: string, value: string, unit: 'PX', ms: number, condition: 'NX'): Promise<'OK' | null>

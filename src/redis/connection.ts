@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionMemory } from '../core/session-memory.js'
 import type { RedisClient } from './client.js'
-import { findRisks, type Risk } from './durability-check.js'
+import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
 /** Longest wait for the answers that are still due when a connection is closed. */
@@ -33,6 +33,14 @@ export class RedisConnection {
       throw error
     })
     return this.#risks
+  }
+
+  /**
+   * Throws `INVALID_OPTION` where several servers take writes to the same keys. A server that has not been asked, or does
+   * not let itself be asked, is taken for one that does not.
+   */
+  async assertOneWriter(): Promise<void> {
+    if (this.#risks !== undefined) assertOneWriter(await this.#risks.catch(() => []))
   }
 
   /** Waits for the answers under way, where the server still gives any. */

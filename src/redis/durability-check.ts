@@ -1,11 +1,29 @@
+import { InvalidOptionError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { mastersOf, type RedisClient } from './client.js'
 
-/** Settings of one server that can lose sessions. */
+/** Settings of one server with which sessions can be lost. */
 export interface Risk {
+  /** What it takes part in, where other servers write to the same keys. */
+  multiWriter: string | undefined
+  /** Whether it copies another server: it takes no writes, and what it answers may be old. */
+  isReplica: boolean
   /** The eviction policy, where there is a limit to reach. */
   policy: string | undefined
   keepsNothing: boolean
+}
+
+/**
+ * Two servers that each take writes and exchange them later hand one version and one fencing token out twice: whichever
+ * write wins, the other one was acknowledged and is lost.
+ */
+export function assertOneWriter(risks: readonly Risk[]): void {
+  const found = risks.find(risk => risk.multiWriter !== undefined)
+  if (found === undefined) return
+  throw new InvalidOptionError(
+    `Redis takes part in ${found.multiWriter}: several servers take writes to the same keys, and one of two pairings or ` +
+      'keys that are written at once is lost. Give the store a Redis with one master.',
+  )
 }
 
 /** What cannot be asked for is passed over in silence. */
@@ -15,7 +33,19 @@ export async function findRisks(client: RedisClient): Promise<Risk[]> {
 }
 
 export function warnOfRisks(risks: readonly Risk[], logger: Logger, expires: boolean): void {
-  for (const { policy, keepsNothing } of risks) {
+  for (const { policy, keepsNothing, multiWriter, isReplica } of risks) {
+    if (multiWriter !== undefined) {
+      logger.warn(
+        {},
+        `Redis takes part in ${multiWriter}, which loses writes: the store claims no session there.`,
+      )
+    }
+    if (isReplica) {
+      logger.warn(
+        {},
+        'This Redis is a replica: it takes no writes, and what it answers may be old. Name its master.',
+      )
+    }
     if (policy?.startsWith('allkeys') || (policy?.startsWith('volatile') && expires)) {
       logger.warn(
         { policy },
@@ -34,13 +64,21 @@ export function warnOfRisks(risks: readonly Risk[], logger: Logger, expires: boo
 }
 
 async function findRisk(node: RedisClient): Promise<Risk> {
-  const { maxmemory, maxmemory_policy } = parse(await node.info('memory'))
-  const { aof_enabled } = parse(await node.info('persistence'))
+  const { role, maxmemory, maxmemory_policy, aof_enabled, ...others } = parse(await node.info())
   const isLimited = maxmemory !== undefined && maxmemory !== '0'
   return {
+    multiWriter: toMultiWriter(role, Object.keys(others)),
+    isReplica: role === 'slave',
     policy: isLimited ? maxmemory_policy : undefined,
     keepsNothing: aof_enabled === '0' && !(await hasSnapshots(node)),
   }
+}
+
+/** By what KeyDB and Redis Software say of themselves; others that do the same cannot be told. */
+function toMultiWriter(role: string | undefined, members: readonly string[]): string | undefined {
+  if (role === 'active-replica') return 'the active replication of KeyDB ("active-replica yes")'
+  if (members.some(name => name.startsWith('crdt_'))) return 'an Active-Active database of Redis'
+  return undefined
 }
 
 /** Taken for granted where CONFIG is not allowed. */

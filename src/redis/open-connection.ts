@@ -5,6 +5,7 @@ import { MissingDependencyError } from '../core/errors.js'
 import { isPlain } from '../core/is-plain.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
+import { wordOf } from './redis-errors.js'
 import type { RedisOptions } from './redis-options.js'
 
 /** Longest wait between two attempts to connect; short, since calls wait for it. */
@@ -51,7 +52,7 @@ function defaults(timeoutMs: number): IoredisOptions {
     socketTimeout: timeoutMs,
     retryStrategy: attempt => Math.random() * Math.min(50 * 2 ** attempt, MAX_RECONNECT_MS),
     // The server has become a replica: its name or its Sentinels lead to another one.
-    reconnectOnError: error => error.message.startsWith('READONLY'),
+    reconnectOnError: error => wordOf(error.message) === 'READONLY',
     failoverDetector: true, // a demoted master goes on acknowledging until the client leaves it
   }
 }

@@ -122,6 +122,7 @@ export class RedisBackend implements Backend {
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+    await this.#connection.assertOneWriter()
     return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, leaseMs)))
   }
 

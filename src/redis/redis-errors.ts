@@ -59,7 +59,7 @@ export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const { message, code, name } = error as { message?: string; code?: string; name?: string }
   const text = message ?? ''
-  const word = /^-?([A-Z]+)\b/.exec(text)?.[1] ?? ''
+  const word = wordOf(text)
   if (word === 'WRONGTYPE') {
     return new CorruptValueError(OTHER_TYPE)
   }
@@ -67,6 +67,14 @@ export function toStoreError(error: unknown): StoreError {
   const reason =
     REASONS[word] ?? ofClient ?? (code ? `${name ?? 'Error'} ${code}` : (name ?? 'the client failed'))
   return new StoreUnavailableError('Redis', `${reason}.`, { cause: redact(error) })
+}
+
+/**
+ * The first word of what Redis says. Before Redis 7, an error within a script is told after where it came up:
+ * `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …`.
+ */
+export function wordOf(text: string): string {
+  return /^(?:ERR Error running script .*@user_script: ?\d+: )?-?([A-Z]+)\b/.exec(text)?.[1] ?? ''
 }
 
 /** Throws the error as that of a session, where it says something of what is stored. */

@@ -229,6 +229,7 @@ test.each([
   ['a command that timed out', () => new Redis(server.url, { commandTimeout: 0 }), '"commandTimeout"'],
 ])('%s is STORE_UNAVAILABLE that says so', async (_, open, reason) => {
   const client = open()
+  client.on('error', () => {})
   const store = await createRedisStore({ redis: client, resilience: { maxRetries: 0 } })
   if (reason.includes('ended')) client.disconnect()
   await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })

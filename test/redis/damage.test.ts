@@ -100,6 +100,18 @@ describe('a head whose', () => {
     await expectDeletable(store, fencingToken)
   })
 
+  test.each([
+    ['incarnation', 'x'.repeat(257)],
+    ['incarnation', 'two words'],
+    ['journalUntil', 'nan'],
+    ['journalUntil', '1e20'],
+  ])('%s is damaged is damage as well', async (member, value) => {
+    const store = await setUp()
+    await client.hset(HEAD, member, value)
+    await expectRefused(store)
+    await expectDeletable(store)
+  })
+
   test.each(['version', 'fence'])('%s is gone is damage', async member => {
     const store = await setUp()
     await client.hdel(HEAD, member)
@@ -126,9 +138,12 @@ describe('a head whose', () => {
     ['nothing but line ends', '\n'.repeat(16_000)],
     ['no number', `${'x'.repeat(16_000)}\n`],
     ['many words', `${'a '.repeat(8000)}\n`],
-  ])('operations have %s, below the bound, takes no time', async (_, ops) => {
+  ])('operations have %s, below the bound, takes no time', async (_, garbage) => {
     const store = await setUp()
-    await client.hset(HEAD, 'ops', ops)
+    const last = (await client.hget(HEAD, 'ops')) as string
+    await client.hset(HEAD, 'ops', garbage)
+    await expectRefused(store)
+    await client.hset(HEAD, 'ops', `${last}${garbage.slice(0, 16_000)}\n`)
     await client.config('RESETSTAT')
     await store.set('damaged', { keys: { session: { a: 2 } } })
     const found = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await client.info('commandstats'))

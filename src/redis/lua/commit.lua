@@ -123,16 +123,12 @@ if isExpired and begins then redis.call('UNLINK', credsKey, keysKey) end
 for from = firstDelete, firstWrite - 1, PAIRS do
   redis.call('HDEL', keysKey, unpack(ARGV, from, math.min(from + PAIRS, firstWrite) - 1))
 end
-local fields = {}
-for i = firstWrite, #ARGV do
-  fields[#fields + 1] = ARGV[i]
-  if #fields == 2 * PAIRS then
-    redis.call('HSET', keysKey, unpack(fields))
-    fields = {}
-  end
+while #ARGV - firstWrite >= 2 * PAIRS do
+  redis.call('HSET', keysKey, unpack(ARGV, firstWrite, firstWrite + 2 * PAIRS - 1))
+  firstWrite = firstWrite + 2 * PAIRS
 end
-for i = 1, #copy do fields[#fields + 1] = copy[i] end
-redis.call('HSET', keysKey, unpack(fields))
+for i = firstWrite, #ARGV do copy[#copy + 1] = ARGV[i] end -- @version with the last of them
+redis.call('HSET', keysKey, unpack(copy))
 if begins then keep(ARGV[8], ARGV[9], keysKey) end
 if isVacant then redis.call('HDEL', credsKey, 'vacant') end
 if hadJournal and not journalUntil then

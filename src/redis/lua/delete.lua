@@ -16,6 +16,7 @@ end
 if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
 if appliedVersion then return {1, appliedVersion, fence, 3, waiting()} end
+if damaged then ops = '' end -- nothing of it tells what came before
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)

@@ -62,7 +62,9 @@ if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ %S*$') or version >= MOST or fen
   if #incarnation > 256 or string.find(incarnation, '%s') then damaged, incarnation = damaged or 'incarnation', '' end
 end
 if isVacant and stored[5] ~= '1' then damaged = damaged or 'vacant' end
-if ops ~= '' and (#ops > MOST_OPS_BYTES or string.byte(ops, -1) ~= 10) then damaged, ops = damaged or 'ops', '' end
+local areOps = ops == '' or (#ops <= MOST_OPS_BYTES and string.byte(ops, -1) == 10
+  and string.find(ops, '^[^ \n]* %d+ %d+\n'))
+if not areOps then damaged, ops = damaged or 'ops', '' end
 if not hasHead and not damaged and redis.call('EXISTS', credsKey) == 1 then damaged = 'version' end
 local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
 local exists = hasHead and not isVacant and not isExpired
@@ -113,21 +115,23 @@ local function endOf(lifeMs)
   return lifeMs ~= '' and digits(now + lifeMs) or nil
 end
 
--- Has Redis keep hashes for the session's life, and graceMs more in case that its owner comes back.
-local function keep(lifeMs, graceMs, ...)
-  local ms = lifeMs ~= '' and digits(lifeMs + graceMs)
-  for _, key in ipairs({...}) do
-    if ms then
-      redis.call('PEXPIRE', key, ms)
-    elseif expiresAt or isVacant then
-      redis.call('PERSIST', key)
-    end
+-- Has Redis keep a hash for the session's life, and graceMs more in case that its owner comes back.
+local function keep(lifeMs, graceMs, key)
+  if lifeMs ~= '' then
+    redis.call('PEXPIRE', key, digits(lifeMs + graceMs))
+  elseif expiresAt or isVacant then
+    redis.call('PERSIST', key)
   end
 end
 
 local function keepBoth(lifeMs, graceMs)
-  keep(lifeMs, graceMs, credsKey, keysKey)
-  if lifeMs == '' and expiresAt then
+  if lifeMs ~= '' then
+    local ms = digits(lifeMs + graceMs)
+    redis.call('PEXPIRE', credsKey, ms)
+    redis.call('PEXPIRE', keysKey, ms)
+  elseif expiresAt then
+    redis.call('PERSIST', credsKey)
+    redis.call('PERSIST', keysKey)
     redis.call('HDEL', credsKey, 'expiresAt')
     redis.call('HDEL', keysKey, '@expiresAt')
   end

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { toStoreError, wordOf } from '../../src/redis/redis-errors.js'
+
+/** As Redis 6.0.16 says them; later ones begin with the word. */
+const WITHIN =
+  'ERR Error running script (call to f_184650ce413f21ea2e33a9203b5173d1c9d98753): @user_script:1:'
+
+test.each([
+  [`${WITHIN} WRONGTYPE Operation against a key holding the wrong kind of value`, 'WRONGTYPE'],
+  [`${WITHIN} @user_script: 1: -READONLY You can't write against a read only replica.`, 'READONLY'],
+  [`${WITHIN} @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.`, 'OOM'],
+  ['-READONLY You cannot write', 'READONLY'],
+  ['LOADING Redis is loading the dataset in memory', 'LOADING'],
+  ['Connection is closed.', ''],
+])('of the error %s the word is found', (text, word) => {
+  expect(wordOf(text)).toBe(word)
+})
+
+test.each([
+  [new Error(`${WITHIN} WRONGTYPE Operation`), 'CORRUPT_VALUE', 'another type'],
+  [new Error(`${WITHIN} @user_script: 1: -READONLY You`), 'STORE_UNAVAILABLE', 'replica'],
+  [new Error("ERR The user executing the script can't run this command"), 'STORE_UNAVAILABLE', 'may not run'],
+  [new Error('Failed to refresh slots cache.'), 'STORE_UNAVAILABLE', '+cluster|slots'],
+])('the error %s becomes one that says so', (error, code, text) => {
+  const known = toStoreError(error)
+  expect(known).toMatchObject({ code })
+  expect(known.message).toContain(text)
+})
