@@ -30,6 +30,7 @@ import {
   type Claim,
   type ClaimOptions,
   CREDS_FIELD,
+  type DeletionResult,
   type Field,
   type Head,
   type ListOptions,
@@ -149,16 +150,17 @@ export class CodecStore implements AuthStore {
     return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
   }
 
-  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
+  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#memory.operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
-    await this.#rewinds.write('delete', sessionId, (seen, call) =>
+    const { durability } = await this.#rewinds.write('delete', sessionId, (seen, call) =>
       this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
     )
     this.#memory.forgetWrites(sessionId)
     this.#memory.cache?.forget(sessionId)
+    return { durability }
   }
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
@@ -213,7 +215,7 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]> {
+  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]> {
     return settleEach(
       sessionIds,
       sessionId => sessionId,

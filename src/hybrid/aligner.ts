@@ -86,7 +86,10 @@ export class Aligner {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
       }
       await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
-      if (peek.state === 'cold') await this.#bringToRedis(sessionId, peek, state)
+      if (peek.state !== 'cold') return
+      // What is left of it in Redis would be taken for half a session.
+      if (await this.#bringToRedis(sessionId, peek, state)) return
+      throw toOvertaken(sessionId)
     })
   }
 

@@ -9,7 +9,7 @@ import type { Metrics } from '../core/metrics.js'
 import { MAX_REMEMBERED } from '../core/operation-ids.js'
 import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import type { Commit, CommitResult, Deletion } from '../core/store.js'
+import type { Commit, CommitResult, Deletion, DeletionResult, Guard } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
 import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
@@ -64,17 +64,18 @@ export class HybridWriter {
     )
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<void> {
+  async delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     try {
-      await this.#write(
+      return await this.#write(
         sessionId,
         deletion,
         () => this.#deleteFromRedis(sessionId, deletion),
-        () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
+        () => this.#deletePastRedis(sessionId, { ...deletion, step: BYPASS_STEP }),
       )
     } catch (error) {
       if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
       await this.#aligner.discardParts(sessionId, deletion)
+      return { durability: 'durable' }
     }
   }
 
@@ -159,11 +160,17 @@ export class HybridWriter {
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
+    const result = await this.#pastRedis(sessionId, { fencingToken }, toMongo)
+    this.#metrics.count('direct_writes')
+    return result
+  }
+
+  /** A write past Redis that is given up may still be carried out: the next alignment forestalls it. */
+  async #pastRedis<T>(sessionId: string, { fencingToken }: Guard, toMongo: () => Promise<T>): Promise<T> {
+    const state = this.#states.of(sessionId)
     state.noteDivergence()
     try {
-      const result = await state.bypassing.run(toMongo)
-      this.#metrics.count('direct_writes')
-      return result
+      return await state.bypassing.run(toMongo)
     } catch (error) {
       if (isOutage(error)) state.lostBypass = { fencingToken }
       throw error
@@ -189,29 +196,44 @@ export class HybridWriter {
     return settle()
   }
 
-  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
+  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
-    if (isEntered) {
-      const isTakenTwice = this.#isTakenTwice(sessionId, taken)
-      this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
-      const settle = (write: Deletion) =>
-        this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
-      if (isTakenTwice) return settle(deletion)
-      const kind = 'deletion'
-      const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
-      const applied = await this.#passOn(sessionId, write, { entries, removals })
-      if (!applied || !(await this.#isForked(sessionId, applied))) return
-      // It may have ended the session by now, with the fence that its tombstone has in Redis.
-      const token = deletion.fencingToken === undefined ? undefined : fencingToken
-      return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
+    if (!isEntered) {
+      // Redis has no such session: if MongoDB has one, it must not come back from there.
+      const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
+      return this.#pastRedis(sessionId, deletion, () => this.#deletePastRedis(sessionId, always))
     }
-    // Redis has no such session: if MongoDB has one, it must not come back from there.
-    this.#states.of(sessionId).noteDivergence()
-    await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined }) // it may have forgotten a tombstone
+    const isTakenTwice = this.#isTakenTwice(sessionId, taken)
+    this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
+    const settle = (write: Deletion) =>
+      this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
+    if (isTakenTwice) return settle(deletion)
+    const kind = 'deletion'
+    const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
+    const hasToken = deletion.fencingToken !== undefined
+    try {
+      const applied = await this.#passOn(sessionId, write, { entries, removals })
+      const isForked = applied && (await this.#isForked(sessionId, applied))
+      if (!isForked) return { durability: applied ? 'durable' : 'outbox' }
+    } catch (error) {
+      // A deletion without a token ends the session of any owner, also one that only MongoDB knows of.
+      if (hasToken || !hasCode(error, 'FENCED')) throw error
+    }
+    // It may have ended the session by now, with the fence that its tombstone has in Redis.
+    const token = hasToken ? fencingToken : undefined
+    return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
+  }
+
+  /** Remembers the tombstone's version: a Redis that has the session again comes from before. */
+  async #deletePastRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+    const result = await this.#mongo.delete(sessionId, deletion)
+    const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
+    if (head) this.#memory.noteVersion(sessionId, head.version)
+    return result
   }
 
   /**
@@ -249,10 +271,7 @@ export class HybridWriter {
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
     const settled = { ...write, operationId, seenVersion: undefined, step: BYPASS_STEP }
-    const result = await toMongo(settled).catch(error => {
-      if (isOutage(error)) state.lostBypass = { fencingToken: write.fencingToken }
-      throw error
-    })
+    const result = await this.#pastRedis(sessionId, write, () => toMongo(settled))
     await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
     return result
   }

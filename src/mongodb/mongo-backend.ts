@@ -11,6 +11,7 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
+  type DeletionResult,
   type Field,
   type FieldWrite,
   type HistoryResult,
@@ -129,7 +130,7 @@ export class MongoBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = () =>
@@ -139,6 +140,7 @@ export class MongoBackend implements Backend {
         await this.#writer.giveHead(names)
         await remove()
       })
+      return { durability: 'durable' }
     })
   }
 
