@@ -224,7 +224,7 @@ export class RedisSide {
     sessionId: string,
     found: Peek,
     session: WholeSession,
-    parked: ReadonlySet<number>,
+    parked: ReadonlySet<string>,
   ): Promise<boolean> {
     const { head, fields, ops, forks, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
@@ -236,7 +236,7 @@ export class RedisSide {
       head.updatedAtMs,
       orNone(endsAtMs),
       GRACE_MS,
-      isVacant || ops === '' ? '' : `${ops}\n`,
+      ops === '' ? '' : `${ops}\n`,
       TOMBSTONE_MS,
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
