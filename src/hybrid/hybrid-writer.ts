@@ -11,8 +11,9 @@ import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Commit, CommitResult, Deletion, DeletionResult, Guard } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
-import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
+import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import { Contention } from './contention.js'
 import { BYPASS_STEP, hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
@@ -30,6 +31,8 @@ export interface HybridWriterParts {
   /** Write-behind: it is told of a write instead of MongoDB being waited for. */
   publisher: Publisher | undefined
   metrics: Metrics
+  /** Of one call of the store. */
+  timeoutMs: number
 }
 
 /** Has Redis number the writes and MongoDB get them; while Redis is away, they go past it. */
@@ -42,6 +45,7 @@ export class HybridWriter {
   readonly #memory: SessionMemory
   readonly #publisher: Publisher | undefined
   readonly #metrics: Metrics
+  readonly #timeoutMs: number
 
   constructor(parts: HybridWriterParts) {
     this.#redis = parts.redis
@@ -52,6 +56,7 @@ export class HybridWriter {
     this.#memory = parts.memory
     this.#publisher = parts.publisher
     this.#metrics = parts.metrics
+    this.#timeoutMs = parts.timeoutMs
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
@@ -81,7 +86,7 @@ export class HybridWriter {
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return eitherOf(
-      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), fencingToken),
+      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), { fencingToken }),
       this.#mongo.lease(sessionId, fencingToken, leaseMs),
     )
   }
@@ -97,7 +102,7 @@ export class HybridWriter {
     toMongo: () => Promise<T>,
   ): Promise<T> {
     const send = () => this.#writeToRedis(sessionId, write, toRedis)
-    const throughRedis = () => this.#loaded(sessionId, send, write.fencingToken)
+    const throughRedis = () => this.#loaded(sessionId, send, write)
     return this.#states.use(sessionId, async () => {
       try {
         return await this.#twice(throughRedis)
@@ -119,7 +124,12 @@ export class HybridWriter {
   }
 
   /** Runs what needs the session in Redis, and as new as this process knows it. */
-  async #loaded<T>(sessionId: string, run: () => T | Promise<T>, fencingToken = 0): Promise<T> {
+  async #loaded<T>(
+    sessionId: string,
+    run: () => T | Promise<T>,
+    { fencingToken = 0, call }: Pick<Commit, 'fencingToken' | 'call'>,
+  ): Promise<T> {
+    let contention: Contention | undefined
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
@@ -129,7 +139,8 @@ export class HybridWriter {
         // Once more behind than what this process has seen: MongoDB does not have it either.
         const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
         if (!isToLoad && !hasCode(error, 'AHEAD')) throw error
-        if (loadings === MAX_LOADINGS) throw toOvertaken(sessionId, error)
+        if (contention) await contention.pause(error)
+        contention ??= new Contention(sessionId, this.#timeoutMs, call)
         if (!isToLoad) continue
         // Loaded, and still cold to this token: MongoDB has lost the claim, too.
         if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
