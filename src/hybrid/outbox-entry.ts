@@ -45,6 +45,7 @@ const OPERATION_ID = /^[\w.+-]{1,128}$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
 const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
 const leaves = v.custom<Record<string, string | null>>(isLeaves)
@@ -69,9 +70,9 @@ const schema = v.object({
   attempts: count,
   lastError: v.optional(v.string()),
   completedAt: v.optional(instant),
-  operationId: v.pipe(v.string(), v.regex(OPERATION_ID)),
+  operationId,
   begins: v.optional(v.boolean()),
-  fork: v.optional(v.object({ from: v.string(), at: v.number() })),
+  fork: v.optional(v.object({ from: operationId, at: count })),
 })
 
 function isObject(value: unknown): value is object {

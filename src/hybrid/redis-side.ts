@@ -35,7 +35,7 @@ import { type Breaker, LOADING_MS } from './breaker.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox } from './outbox.js'
-import { type OutboxEntry, seal } from './outbox-entry.js'
+import { isVersion, type OutboxEntry, seal } from './outbox-entry.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection
@@ -240,7 +240,7 @@ export class RedisSide {
       TOMBSTONE_MS,
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
-      `,${[...parked].join()},`,
+      `,${[...parked].filter(isVersion).join()},`,
       head.incarnation,
       forks,
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),

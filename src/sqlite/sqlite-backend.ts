@@ -108,7 +108,10 @@ export class SqliteBackend implements Backend {
 
   #delete(statements: Statements, sessionId: string, deletion: Deletion): void {
     const found = this.#lookToDelete(statements, sessionId, deletion)
-    if (found === undefined) return this.#removeRest(statements, sessionId, deletion)
+    if (found === undefined) {
+      this.#removeRest(statements, sessionId, deletion)
+      return
+    }
     const { row, head } = found
     if (findOperation(row?.operation, deletion.operationId)) return
     checkGuard(sessionId, head, deletion)
