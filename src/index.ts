@@ -24,6 +24,7 @@ export type {
   BatchResult,
   Claim,
   ClaimOptions,
+  DeletionResult,
   Durability,
   Field,
   KeysByType,

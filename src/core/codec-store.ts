@@ -42,6 +42,7 @@ import {
   type Claim,
   type ClaimOptions,
   CREDS_FIELD,
+  type DeletionResult,
   type Field,
   type Head,
   type ListOptions,
@@ -162,16 +163,17 @@ export class CodecStore implements AuthStore {
     return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
   }
 
-  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void> {
+  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#memory.operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
-    await this.#rewinds.write('delete', sessionId, (seen, call) =>
+    const { durability } = await this.#rewinds.write('delete', sessionId, (seen, call) =>
       this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
     )
     this.#memory.forgetWrites(sessionId)
     this.#memory.cache?.forget(sessionId)
+    return { durability }
   }
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
@@ -236,7 +238,7 @@ export class CodecStore implements AuthStore {
     )
   }
 
-  async batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]> {
+  async batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]> {
     checkList('sessionIds', sessionIds)
     return settleEach(
       sessionIds,

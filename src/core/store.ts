@@ -43,6 +43,11 @@ export interface VersionedResult {
   durability: Durability
 }
 
+/** What a deletion is worth; a write that removes everything is as durable as any other. */
+export interface DeletionResult {
+  durability: Durability
+}
+
 export interface SessionPage {
   sessionIds: string[]
   /** Pass it back as `cursor` for the next page; `null` after the last one. */
@@ -123,7 +128,7 @@ export interface AuthStore {
     fencingToken?: number,
   ): Promise<VersionedResult>
   /** Removes the session and all its keys. Deleting what is absent is not an error. */
-  delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<void>
+  delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
   /** Renews the session's life, by default for as long as the store's `ttl` says; in seconds, 0 is for ever. */
   touch(sessionId: string, ttlSeconds?: number): Promise<void>
   exists(sessionId: string): Promise<boolean>
@@ -136,7 +141,7 @@ export interface AuthStore {
 
   batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]>
   batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]>
-  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<void>[]>
+  batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]>
 
   /**
    * Takes the ownership of the session: the next fencing token. Creates nothing else.
@@ -303,7 +308,7 @@ export interface Backend {
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
   /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
-  delete(sessionId: string, deletion: Deletion): Promise<void>
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult>
   /**
    * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that long.
    * Refused with `SessionLockedError` while another claim's lease has not ended. `call`: what waits for it; a claim

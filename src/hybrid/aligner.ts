@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { FencedError, hasCode, SessionIncompleteError, StoreUnavailableError } from '../core/errors.js'
+import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/histories.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Deletion, Guard, Head } from '../core/store.js'
+import { Contention, toOvertaken } from './contention.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
 import type { SessionState, SessionStates } from './session-state.js'
-
-/** Times that a session is brought together within one call: others may change it, or evict it, all the while. */
-export const MAX_LOADINGS = 3
-/** Attempts that others' writes have overtaken. */
-const MAX_ROUNDS = 8
-const PAUSE_MS = 10
 
 export interface AlignerParts {
   redis: RedisSide
@@ -21,6 +15,8 @@ export interface AlignerParts {
   applier: OutboxApplier
   states: SessionStates
   memory: SessionMemory
+  /** Of one call of the store. */
+  timeoutMs: number
 }
 
 /** What both databases have said last, at one version. */
@@ -39,9 +35,11 @@ export class Aligner {
   readonly #applier: OutboxApplier
   readonly #states: SessionStates
   readonly #memory: SessionMemory
+  readonly #timeoutMs: number
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, mongo, applier, states, memory }: AlignerParts) {
+  constructor({ redis, mongo, applier, states, memory, timeoutMs }: AlignerParts) {
+    this.#timeoutMs = timeoutMs
     this.#redis = redis
     this.#mongo = mongo
     this.#applier = applier
@@ -86,13 +84,17 @@ export class Aligner {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
       }
       await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
-      if (peek.state === 'cold') await this.#bringToRedis(sessionId, peek, state)
+      if (peek.state !== 'cold') return
+      // What is left of it in Redis would be taken for half a session.
+      if (await this.#bringToRedis(sessionId, peek, state)) return
+      throw toOvertaken(sessionId)
     })
   }
 
   async #align(sessionId: string, state: SessionState): Promise<Aligned> {
     let foundAhead: number | undefined
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    const contention = new Contention(sessionId, this.#timeoutMs)
+    for (;;) {
       await state.bypassing.end()
       const heal = state.beginHealing()
       if (state.lostBypass) await this.#forestall(sessionId, state, state.lostBypass)
@@ -115,9 +117,8 @@ export class Aligner {
       else if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
       else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek, state)
-      await sleep(Math.random() * PAUSE_MS * round)
+      await contention.pause()
     }
-    throw toOvertaken(sessionId)
   }
 
   /**
@@ -169,14 +170,6 @@ export class Aligner {
     const whole = { ...application, kind: 'session', history } as const
     await this.#mongo.apply(sessionId, whole, fields)
   }
-}
-
-/** For who has tried often enough. `cause`: what it has found each time. */
-export function toOvertaken(sessionId: string, cause?: unknown): StoreUnavailableError {
-  return new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
-    sessionId,
-    cause,
-  })
 }
 
 function isInStep({ state, version, fence }: Peek, head: Head): boolean {

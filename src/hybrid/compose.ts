@@ -71,6 +71,7 @@ export function composeHybrid(settings: HybridSettings) {
     memory,
     logger,
     metrics,
+    timeoutMs,
   }
   breaker.onChange('open', () => metrics.count('circuit_breaker_open'))
   breaker.onChange('close', () => metrics.count('circuit_breaker_close'))

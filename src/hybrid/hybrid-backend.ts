@@ -6,6 +6,7 @@ import type {
   Commit,
   CommitResult,
   Deletion,
+  DeletionResult,
   Field,
   HistoryResult,
   ReadResult,
@@ -83,7 +84,7 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#writer.commit(sessionId, commit))
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     return this.#calls.run(() => this.#writer.delete(sessionId, deletion))
   }
 

@@ -47,8 +47,8 @@ export interface HybridOptions extends CommonOptions {
   /** With `enableWriteBehind`: where the jobs of bringing writes to MongoDB go. Default: this process does them. */
   queue?: QueueAdapter | undefined
   /**
-   * Open a session that one of the two has while the other one is away. Default: `true`, but `false` with
-   * `enableWriteBehind`: what only Redis has would then be missing from MongoDB.
+   * Open a session that one of the two has while the other one is away. Default `false`: what the last owner wrote may
+   * be in the one that is away, and nobody can tell.
    */
   degradedOpen?: boolean | undefined
   outbox?: OutboxOptions | undefined

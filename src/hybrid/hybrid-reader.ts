@@ -2,8 +2,9 @@ import { hasCode, SessionIncompleteError, type StoreError } from '../core/errors
 import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Backend, Head } from '../core/store.js'
-import { type Aligner, MAX_LOADINGS } from './aligner.js'
+import type { Aligner } from './aligner.js'
 import { isOutageOf } from './breaker.js'
+import { Contention } from './contention.js'
 import { hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
@@ -20,6 +21,8 @@ export interface HybridReaderParts {
   states: SessionStates
   memory: SessionMemory
   metrics: Metrics
+  /** Of one call of the store. */
+  timeoutMs: number
 }
 
 /** Asks Redis as long as it can be believed, else MongoDB. */
@@ -31,6 +34,7 @@ export class HybridReader {
   readonly #states: SessionStates
   readonly #memory: SessionMemory
   readonly #metrics: Metrics
+  readonly #timeoutMs: number
 
   constructor(parts: HybridReaderParts) {
     this.#redis = parts.redis
@@ -40,6 +44,7 @@ export class HybridReader {
     this.#states = parts.states
     this.#memory = parts.memory
     this.#metrics = parts.metrics
+    this.#timeoutMs = parts.timeoutMs
   }
 
   async read<T extends { head: Head }>(sessionId: string, ask: (side: Side) => Promise<T>): Promise<T> {
@@ -66,11 +71,14 @@ export class HybridReader {
     const seen = this.#memory.seenVersion(sessionId)
     const token = this.#memory.token(sessionId) ?? 0
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
-    for (let loadings = 0; ; loadings++) {
+    let contention: Contention | undefined
+    for (;;) {
       try {
         const result = await ask(this.#redis)
         const { exists, version, fence } = result.head
-        if ((exists && version >= seen && fence >= token) || loadings === MAX_LOADINGS) return result
+        if ((exists && version >= seen && fence >= token) || contention?.isOver) return result
+        if (contention) await contention.pause()
+        contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek } = await this.#aligner.align(sessionId)
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
         if (peek.version === version && peek.fence === fence) return result

@@ -81,7 +81,7 @@ export function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promis
  */
 export async function createHybridStore(given: HybridOptions): Promise<HybridAuthStore> {
   const { options, redis: redisOptions, mongo: mongoOptions } = parseHybridOptions(given)
-  const { enableWriteBehind = false, queue, degradedOpen = !enableWriteBehind, outbox = {} } = options
+  const { enableWriteBehind = false, queue, degradedOpen = false, outbox = {} } = options
   const settings = await toSettings(options, DEFAULT_TTL_SECONDS)
   const { retry, ttlMs, logger } = settings
   const hot = await openRedis(redisOptions, retry.timeoutMs)

@@ -9,10 +9,11 @@ import type { Metrics } from '../core/metrics.js'
 import { MAX_REMEMBERED } from '../core/operation-ids.js'
 import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import type { Commit, CommitResult, Deletion } from '../core/store.js'
+import type { Commit, CommitResult, Deletion, DeletionResult, Guard } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
-import { type Aligner, MAX_LOADINGS, toOvertaken } from './aligner.js'
+import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import { Contention } from './contention.js'
 import { BYPASS_STEP, hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
@@ -30,6 +31,8 @@ export interface HybridWriterParts {
   /** Write-behind: it is told of a write instead of MongoDB being waited for. */
   publisher: Publisher | undefined
   metrics: Metrics
+  /** Of one call of the store. */
+  timeoutMs: number
 }
 
 /** Has Redis number the writes and MongoDB get them; while Redis is away, they go past it. */
@@ -42,6 +45,7 @@ export class HybridWriter {
   readonly #memory: SessionMemory
   readonly #publisher: Publisher | undefined
   readonly #metrics: Metrics
+  readonly #timeoutMs: number
 
   constructor(parts: HybridWriterParts) {
     this.#redis = parts.redis
@@ -52,6 +56,7 @@ export class HybridWriter {
     this.#memory = parts.memory
     this.#publisher = parts.publisher
     this.#metrics = parts.metrics
+    this.#timeoutMs = parts.timeoutMs
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
@@ -64,23 +69,24 @@ export class HybridWriter {
     )
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<void> {
+  async delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     try {
-      await this.#write(
+      return await this.#write(
         sessionId,
         deletion,
         () => this.#deleteFromRedis(sessionId, deletion),
-        () => this.#mongo.delete(sessionId, { ...deletion, step: BYPASS_STEP }),
+        () => this.#deletePastRedis(sessionId, { ...deletion, step: BYPASS_STEP }),
       )
     } catch (error) {
       if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
       await this.#aligner.discardParts(sessionId, deletion)
+      return { durability: 'durable' }
     }
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return eitherOf(
-      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), fencingToken),
+      this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), { fencingToken }),
       this.#mongo.lease(sessionId, fencingToken, leaseMs),
     )
   }
@@ -96,7 +102,7 @@ export class HybridWriter {
     toMongo: () => Promise<T>,
   ): Promise<T> {
     const send = () => this.#writeToRedis(sessionId, write, toRedis)
-    const throughRedis = () => this.#loaded(sessionId, send, write.fencingToken)
+    const throughRedis = () => this.#loaded(sessionId, send, write)
     return this.#states.use(sessionId, async () => {
       try {
         return await this.#twice(throughRedis)
@@ -118,7 +124,12 @@ export class HybridWriter {
   }
 
   /** Runs what needs the session in Redis, and as new as this process knows it. */
-  async #loaded<T>(sessionId: string, run: () => T | Promise<T>, fencingToken = 0): Promise<T> {
+  async #loaded<T>(
+    sessionId: string,
+    run: () => T | Promise<T>,
+    { fencingToken = 0, call }: Pick<Commit, 'fencingToken' | 'call'>,
+  ): Promise<T> {
+    let contention: Contention | undefined
     if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
     for (let loadings = 0; ; loadings++) {
       try {
@@ -128,7 +139,8 @@ export class HybridWriter {
         // Once more behind than what this process has seen: MongoDB does not have it either.
         const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
         if (!isToLoad && !hasCode(error, 'AHEAD')) throw error
-        if (loadings === MAX_LOADINGS) throw toOvertaken(sessionId, error)
+        if (contention) await contention.pause(error)
+        contention ??= new Contention(sessionId, this.#timeoutMs, call)
         if (!isToLoad) continue
         // Loaded, and still cold to this token: MongoDB has lost the claim, too.
         if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
@@ -159,11 +171,17 @@ export class HybridWriter {
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
+    const result = await this.#pastRedis(sessionId, { fencingToken }, toMongo)
+    this.#metrics.count('direct_writes')
+    return result
+  }
+
+  /** A write past Redis that is given up may still be carried out: the next alignment forestalls it. */
+  async #pastRedis<T>(sessionId: string, { fencingToken }: Guard, toMongo: () => Promise<T>): Promise<T> {
+    const state = this.#states.of(sessionId)
     state.noteDivergence()
     try {
-      const result = await state.bypassing.run(toMongo)
-      this.#metrics.count('direct_writes')
-      return result
+      return await state.bypassing.run(toMongo)
     } catch (error) {
       if (isOutage(error)) state.lostBypass = { fencingToken }
       throw error
@@ -189,29 +207,44 @@ export class HybridWriter {
     return settle()
   }
 
-  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<void> {
+  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
     const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
-    if (isEntered) {
-      const isTakenTwice = this.#isTakenTwice(sessionId, taken)
-      this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
-      const settle = (write: Deletion) =>
-        this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
-      if (isTakenTwice) return settle(deletion)
-      const kind = 'deletion'
-      const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
-      const applied = await this.#passOn(sessionId, write, { entries, removals })
-      if (!applied || !(await this.#isForked(sessionId, applied))) return
-      // It may have ended the session by now, with the fence that its tombstone has in Redis.
-      const token = deletion.fencingToken === undefined ? undefined : fencingToken
-      return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
+    if (!isEntered) {
+      // Redis has no such session: if MongoDB has one, it must not come back from there.
+      const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
+      return this.#pastRedis(sessionId, deletion, () => this.#deletePastRedis(sessionId, always))
     }
-    // Redis has no such session: if MongoDB has one, it must not come back from there.
-    this.#states.of(sessionId).noteDivergence()
-    await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined }) // it may have forgotten a tombstone
+    const isTakenTwice = this.#isTakenTwice(sessionId, taken)
+    this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
+    const settle = (write: Deletion) =>
+      this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
+    if (isTakenTwice) return settle(deletion)
+    const kind = 'deletion'
+    const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
+    const hasToken = deletion.fencingToken !== undefined
+    try {
+      const applied = await this.#passOn(sessionId, write, { entries, removals })
+      const isForked = applied && (await this.#isForked(sessionId, applied))
+      if (!isForked) return { durability: applied ? 'durable' : 'outbox' }
+    } catch (error) {
+      // A deletion without a token ends the session of any owner, also one that only MongoDB knows of.
+      if (hasToken || !hasCode(error, 'FENCED')) throw error
+    }
+    // It may have ended the session by now, with the fence that its tombstone has in Redis.
+    const token = hasToken ? fencingToken : undefined
+    return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
+  }
+
+  /** Remembers the tombstone's version: a Redis that has the session again comes from before. */
+  async #deletePastRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+    const result = await this.#mongo.delete(sessionId, deletion)
+    const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
+    if (head) this.#memory.noteVersion(sessionId, head.version)
+    return result
   }
 
   /**
@@ -249,10 +282,7 @@ export class HybridWriter {
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
     const settled = { ...write, operationId, seenVersion: undefined, step: BYPASS_STEP }
-    const result = await toMongo(settled).catch(error => {
-      if (isOutage(error)) state.lostBypass = { fencingToken: write.fencingToken }
-      throw error
-    })
+    const result = await this.#pastRedis(sessionId, write, () => toMongo(settled))
     await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
     return result
   }

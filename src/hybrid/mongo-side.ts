@@ -3,6 +3,7 @@ import type {
   Commit,
   CommitResult,
   Deletion,
+  DeletionResult,
   Field,
   FieldWrite,
   Head,
@@ -65,7 +66,7 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.apply(sessionId, application, writes), timeFor(writes))
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     return this.breaker.run(() => this.#backend.delete(sessionId, deletion))
   }
 

@@ -13,6 +13,8 @@ import { type PendingWrite, toPendingWrite } from './pending-write.js'
 import type { EntryCount, SessionState, SessionStates } from './session-state.js'
 
 const RETRY_MS = 1000
+/** What keeps failing is tried again after twice as long each time, up to this. */
+const MAX_RETRY_MS = 16_000
 const SESSIONS_AT_ONCE = 8
 /** What a queue has not seen to after so long, this process does. */
 const QUEUE_GRACE_MS = 5000
@@ -41,6 +43,7 @@ export class OutboxApplier {
   readonly #batches: BatchApplier
   readonly #turns = new Turns()
   #retry: NodeJS.Timeout | undefined
+  #retryMs = RETRY_MS
   #isClosed = false
 
   constructor({ outbox, mongo, states, hasWorkers, parking, metrics }: OutboxApplierParts) {
@@ -50,7 +53,10 @@ export class OutboxApplier {
     this.#states = states
     this.#hasWorkers = hasWorkers
     this.#parking = parking
-    mongo.breaker.onChange('close', () => this.#retryLater(0))
+    mongo.breaker.onChange('close', () => {
+      this.#retryMs = RETRY_MS
+      this.#retryLater(0)
+    })
   }
 
   /** `listener` is told of each session that MongoDB has lost when it is given a write of it. */
@@ -86,7 +92,7 @@ export class OutboxApplier {
       return false
     }
     state.isScheduled = true
-    this.applyOwn(sessionId).catch(() => this.#retryLater(RETRY_MS))
+    this.applyOwn(sessionId).catch(() => this.#retryLater(this.#retryMs))
     return true
   }
 
@@ -182,7 +188,8 @@ export class OutboxApplier {
   ): Promise<Page> {
     const { highestAdded } = state
     const options = { leftOut: state.parked, isLastResort }
-    const { entries, isAll } = await this.#outbox.entries(sessionId, options)
+    const { entries, strangeNames, isAll } = await this.#outbox.entries(sessionId, options)
+    this.#parking.passOverStrange(sessionId, state, strangeNames)
     const lastEntry = entries.at(-1)?.version ?? 0
     const lastVersion = isAll ? Math.max(highestAdded, lastEntry) : lastEntry
     const writes: PendingWrite[] = []
@@ -223,7 +230,16 @@ export class OutboxApplier {
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       if (this.#mongo.breaker.isOpen) this.#retryLater(RETRY_MS)
-      else this.flush().catch(() => this.#retryLater(RETRY_MS))
+      else
+        this.flush().then(
+          () => {
+            this.#retryMs = RETRY_MS
+          },
+          () => {
+            this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS)
+            this.#retryLater(this.#retryMs)
+          },
+        )
     }, ms)
     this.#retry.unref()
   }

@@ -37,6 +37,16 @@ export interface OutboxEntry {
   fork?: { from: string; at: number } | undefined
 }
 
+/** Above any that can come about: writes past Redis take 2^20 each, and what is added to it stays a safe integer. */
+const MAX_VERSION = 2 ** 52
+const MAX_INSTANT_MS = 8.64e15
+/** As core/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
+const OPERATION_ID = /^[\w.+-]{1,128}$/
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
+const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
 const leaves = v.custom<Record<string, string | null>>(isLeaves)
 const leavesByType = v.custom<Record<string, Record<string, string | null>>>(
@@ -47,22 +57,22 @@ const schema = v.object({
   sessionId: v.string(),
   patch: v.optional(
     v.object({
-      creds: v.optional(v.nullable(v.string())),
+      creds: v.optional(v.custom<string | null>(isLeaf)),
       keys: v.optional(leavesByType),
       appState: v.optional(leaves),
     }),
   ),
-  version: v.number(),
-  fencingToken: v.optional(v.number()),
+  version: v.pipe(count, v.minValue(1), v.maxValue(MAX_VERSION)),
+  fencingToken: v.optional(count),
   status: v.picklist(OUTBOX_STATUSES),
-  createdAt: v.number(),
-  updatedAt: v.number(),
-  attempts: v.number(),
+  createdAt: instant,
+  updatedAt: instant,
+  attempts: count,
   lastError: v.optional(v.string()),
-  completedAt: v.optional(v.number()),
-  operationId: v.string(),
+  completedAt: v.optional(instant),
+  operationId,
   begins: v.optional(v.boolean()),
-  fork: v.optional(v.object({ from: v.string(), at: v.number() })),
+  fork: v.optional(v.object({ from: operationId, at: count })),
 })
 
 function isObject(value: unknown): value is object {
@@ -70,14 +80,29 @@ function isObject(value: unknown): value is object {
 }
 
 function isLeaves(value: unknown): boolean {
-  return isObject(value) && Object.values(value).every(leaf => leaf === null || typeof leaf === 'string')
+  return isObject(value) && Object.values(value).every(isLeaf)
 }
 
-/** `undefined` for what is none of this session and version. */
+function isLeaf(value: unknown): boolean {
+  return value === null || (typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value))
+}
+
+/** Whether the name of a field of the outbox is a version as the scripts write it, and not "01", "1e3" or 2^60. */
+export function isVersion(name: string): boolean {
+  return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_VERSION
+}
+
+/** What is found in the entry of this operation, and in no other. */
+export function toMark(operationId: string): string {
+  return `"operationId":${JSON.stringify(operationId)}`
+}
+
+/** `undefined` for what is none of this session and version, or could not be removed by its operation. */
 export function parseEntry(json: string, sessionId: string, version: number): OutboxEntry | undefined {
   try {
     const entry = v.parse(schema, JSON.parse(json))
-    return entry.sessionId === sessionId && entry.version === version ? entry : undefined
+    const isOurs = entry.id === `${sessionId}:${version}` && entry.sessionId === sessionId
+    return isOurs && entry.version === version && json.includes(toMark(entry.operationId)) ? entry : undefined
   } catch {
     return undefined
   }

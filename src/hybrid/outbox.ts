@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Calls } from '../core/calls.js'
 import { keyPrefixOf, mastersOf } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
@@ -7,13 +8,15 @@ import { type Argument, defineScripts, type RunScript, withSession } from '../re
 import type { SessionScripts } from '../redis/session-scripts.js'
 import type { Breaker } from './breaker.js'
 import ack from './lua/ack.lua'
+import extend from './lua/extend.lua'
 import mark from './lua/mark.lua'
 import unlock from './lua/unlock.lua'
-import { type OutboxEntry, parseEntry } from './outbox-entry.js'
+import { isVersion, type OutboxEntry, parseEntry, toMark } from './outbox-entry.js'
 
 /** Entries that are taken at once. */
 const PAGE = 128
 const SCAN_COUNT = 500
+const MAX_REST_MS = 1000
 
 export interface StoredEntry {
   version: number
@@ -22,8 +25,8 @@ export interface StoredEntry {
 }
 
 export interface EntriesOptions {
-  /** Versions to pass over. */
-  leftOut?: ReadonlySet<number> | undefined
+  /** Names to pass over: versions, and what is none. */
+  leftOut?: ReadonlySet<string> | undefined
   most?: number | undefined
   /** Nothing can go on without them: Redis is asked although its breaker is open. */
   isLastResort?: boolean | undefined
@@ -31,9 +34,11 @@ export interface EntriesOptions {
 
 export interface OutboxPage {
   entries: StoredEntry[]
-  /** Of all entries but those that were left out. */
+  /** Names that are no versions: nobody can say when what they hold was written. */
+  strangeNames: string[]
+  /** Of all names but those that were left out. */
   count: number
-  /** Whether there are no others. */
+  /** Whether there are no other entries. */
   isAll: boolean
 }
 
@@ -54,7 +59,7 @@ export class Outbox {
   readonly #breaker: Breaker
   readonly #calls: Calls
   readonly #sessions: SessionScripts
-  readonly #scripts: Record<keyof typeof SOURCES | 'unlock', RunScript>
+  readonly #scripts: Record<keyof typeof SOURCES | 'unlock' | 'extend', RunScript>
   readonly #lockHolder = randomUUID()
 
   constructor({ connection, names, breaker, calls, sessions }: OutboxParts) {
@@ -63,7 +68,7 @@ export class Outbox {
     this.#breaker = breaker
     this.#calls = calls
     this.#sessions = sessions
-    this.#scripts = defineScripts(connection.client, { ...withSession(SOURCES), unlock })
+    this.#scripts = defineScripts(connection.client, { ...withSession(SOURCES), unlock, extend })
   }
 
   /** The first entries of a session by version. */
@@ -72,17 +77,19 @@ export class Outbox {
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
     const names = await this.#send(() => client.hkeys(key), isLastResort)
-    const versions = names.map(Number).filter(version => !leftOut?.has(version))
+    const left = names.filter(name => !leftOut?.has(name))
+    const strangeNames = left.filter(name => !isVersion(name))
+    const versions = left.filter(isVersion).map(Number)
     const first = versions.sort((a, b) => a - b).slice(0, most)
-    const count = versions.length
-    const isAll = first.length === count
-    if (count === 0) return { entries: [], count, isAll }
+    const count = left.length
+    const isAll = first.length === versions.length
+    if (first.length === 0) return { entries: [], strangeNames, count, isAll }
     const values = await this.#send(() => client.hmget(key, ...first.map(String)), isLastResort)
     const entries = first.flatMap((version, i) => {
       const json = values[i]
       return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
     })
-    return { entries, count, isAll }
+    return { entries, strangeNames, count, isAll }
   }
 
   /** Removes entries that MongoDB has. */
@@ -97,18 +104,21 @@ export class Outbox {
     await this.#run(this.#scripts.mark, sessionId, input)
   }
 
-  /** Those that have entries. */
-  async *sessions(): AsyncIterable<string> {
+  /** Those that have entries. `rests`: so many times as long as a page of `SCAN` has taken, it pauses before the next. */
+  async *sessions({ rests = 0 } = {}): AsyncIterable<string> {
     const { client } = this.#connection
     const clientPrefix = keyPrefixOf(client)
     for (const master of await this.#send(() => mastersOf(client))) {
       let cursor = '0'
       do {
+        const beganMs = performance.now()
         const [next, keys] = await this.#send(() =>
           master.scan(cursor, 'MATCH', this.#names.outboxPattern(clientPrefix), 'COUNT', SCAN_COUNT),
         )
+        const restMs = Math.min(rests * (performance.now() - beganMs), MAX_REST_MS)
         for (const key of keys) yield this.#names.sessionIdOfOutbox(key, clientPrefix)
         cursor = next
+        if (restMs > 0 && cursor !== '0') await sleep(restMs)
       } while (cursor !== '0')
     }
   }
@@ -117,6 +127,21 @@ export class Outbox {
   async lock(name: string, lifeMs: number): Promise<boolean> {
     const { client } = this.#connection
     return (await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null
+  }
+
+  /** Has a lock of this process end after so long from now. */
+  async extend(name: string, lifeMs: number): Promise<void> {
+    await this.#send(() => this.#scripts.extend([name], [this.#lockHolder, Math.ceil(lifeMs)]))
+  }
+
+  async note(name: string, text: string, lifeMs: number): Promise<void> {
+    const { client } = this.#connection
+    await this.#send(() => client.set(name, text, 'PX', lifeMs))
+  }
+
+  recall(name: string): Promise<string | null> {
+    const { client } = this.#connection
+    return this.#send(() => client.get(name))
   }
 
   /** Runs `action` under a lock that ends after `lifeMs` at the latest; `false`: another process has it. */
@@ -138,9 +163,4 @@ export class Outbox {
     const send = () => this.#calls.run(call)
     return isLastResort ? this.#breaker.insist(send) : this.#breaker.run(send)
   }
-}
-
-/** What is found in the entry of this operation, and in no other. */
-function toMark(operationId: string): string {
-  return `"operationId":${JSON.stringify(operationId)}`
 }

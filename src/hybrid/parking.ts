@@ -34,22 +34,29 @@ export class Parking {
       const attempts = entry.attempts + 1
       const failed = { status: 'failed', attempts, lastError: error.code, updatedAt: Date.now() } as const
       await this.#outbox.mark(sessionId, { ...entry, ...failed })
-      state.parked.add(version)
+      state.parked.add(`${version}`)
     }
-    this.#report(sessionId, version, error.code)
+    this.#report(sessionId, { version, code: error.code })
   }
 
   /** Passes over what has been parked before, by whomever; without an entry, since what is there cannot be read. */
   passOver(sessionId: string, state: SessionState, { version, entry }: StoredEntry): void {
-    state.parked.add(version)
-    if (entry === undefined) this.#report(sessionId, version, 'CORRUPT_VALUE')
+    state.parked.add(`${version}`)
+    if (entry === undefined) this.#report(sessionId, { version, code: 'CORRUPT_VALUE' })
   }
 
-  #report(sessionId: string, version: number, code: string): void {
-    this.count++
-    this.#metrics.count('outbox_parked')
+  /** Passes over names that are no versions. Their own text is told to nobody: it may be anything. */
+  passOverStrange(sessionId: string, state: SessionState, names: readonly string[]): void {
+    if (names.length === 0) return
+    for (const name of names) state.parked.add(name)
+    this.#report(sessionId, { strangeNames: names.length, code: 'CORRUPT_VALUE' }, names.length)
+  }
+
+  #report(sessionId: string, about: object, entries = 1): void {
+    this.count += entries
+    this.#metrics.count('outbox_parked', entries)
     this.#logger.error(
-      { sessionId: maskSessionId(sessionId), version, code },
+      { sessionId: maskSessionId(sessionId), ...about },
       'MongoDB refuses a write; it is kept in the outbox until it is reconciled by hand',
     )
   }

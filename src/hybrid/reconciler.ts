@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { maskSessionId, type StoreError } from '../core/errors.js'
+import { hasCode, maskSessionId, type StoreError, StoreUnavailableError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics, OutboxMeasure } from '../core/metrics.js'
@@ -7,23 +7,31 @@ import type { KeyNames } from '../redis/key-names.js'
 import type { MongoSide } from './mongo-side.js'
 import type { Outbox } from './outbox.js'
 import type { OutboxApplier } from './outbox-applier.js'
+import { OutboxCensus, UNKNOWN } from './outbox-census.js'
 import type { OutboxEntry } from './outbox-entry.js'
 import type { Parking } from './parking.js'
 
 const SWEEP_EVERY_MS = 30_000
 /** Ends before the next sweep is due, so that one process alone misses none. */
 const SWEEP_LOCK_MS = 0.9 * SWEEP_EVERY_MS
+/** After a sweep that has found no outbox, the next but one time is early enough. */
+const NONE_FOUND_MS = 1.4 * SWEEP_EVERY_MS
+/** A sweep rests so many times as long as Redis was busy with a page of `SCAN`: of a core it takes a twentieth. */
+const RESTS = 19
+/** A scrape of the metrics waits so long for a count, then takes the one before. */
+const COUNT_MS = 2000
 const SESSIONS_AT_ONCE = 8
 /** Who has a lock and dies holds others up for so long. */
 const LOCK_MS = 30_000
 const LOCKED_PAUSE_MS = 50
+const MAX_LOCKED_PAUSE_MS = 1000
+/** A job is given up after so long: other processes have had the session all the while, one after the other. */
+const LOCKED_MS = 2 * LOCK_MS
 /** An entry is left to its own process, and to the queue, for so long. */
 const GRACE_MS = 5000
 /** Pause after a failed attempt, doubled with each. */
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 60_000
-/** A count that failed is no count of none. */
-const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
 
 export interface OutboxReconcilerStats {
   /** Entries that this store has brought to MongoDB, whoever had written them. */
@@ -64,6 +72,9 @@ export class Reconciler {
   readonly #metrics: Metrics
   readonly #metricsIntervalMs: number
   readonly #now: () => number
+  readonly #census: OutboxCensus
+  /** Sessions under whose name Redis holds something else than an outbox: each is told of once. */
+  readonly #foreign = new Set<string>()
   /** Jobs whose turn has not come, by session. */
   readonly #waiting = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
@@ -72,8 +83,10 @@ export class Reconciler {
   #sweeps = 0
   #running = 0
   #lastRunAt: Date | null = null
+  #isSweeping = false
   #measuredAtMs = Number.NEGATIVE_INFINITY
-  #measure: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
+  #measure: OutboxMeasure = UNKNOWN
+  #measuring: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
   constructor(parts: ReconcilerParts) {
     const { outbox, mongo, applier, parking, names, logger, metrics, metricsIntervalMs } = parts
@@ -86,6 +99,7 @@ export class Reconciler {
     this.#metrics = metrics
     this.#metricsIntervalMs = metricsIntervalMs
     this.#now = parts.now ?? Date.now
+    this.#census = new OutboxCensus(outbox, names, this.#now)
   }
 
   get stats(): OutboxReconcilerStats {
@@ -102,7 +116,7 @@ export class Reconciler {
   /** Sweeps now and again, as one of all processes on the same Redis. */
   start(): void {
     this.#timer = setInterval(() => {
-      if (this.#mongo.breaker.isOpen) return
+      if (this.#mongo.breaker.isOpen || this.#isSweeping) return
       this.#sweepDue().catch(error =>
         this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
       )
@@ -133,7 +147,11 @@ export class Reconciler {
       return this.#drain(sessionId)
     }
     const whenFree = async () => {
-      while (!(await this.#locked(sessionId, drain))) await sleep(LOCKED_PAUSE_MS * (1 + Math.random()))
+      const endMs = performance.now() + LOCKED_MS
+      for (let ms = LOCKED_PAUSE_MS; !(await this.#locked(sessionId, drain)); ms = nextPauseMs(ms)) {
+        if (performance.now() > endMs) throw toBusy(sessionId)
+        await sleep(ms * (1 + Math.random()))
+      }
     }
     const reconciling = whenFree().finally(() => {
       if (this.#waiting.get(sessionId) === reconciling) this.#waiting.delete(sessionId)
@@ -143,10 +161,12 @@ export class Reconciler {
   }
 
   /** Goes over all outboxes, some at once. */
-  async sweep(action: (sessionId: string) => Promise<void>): Promise<void> {
+  async sweep(action: (sessionId: string) => Promise<void>, { rests = 0 } = {}): Promise<void> {
     this.#running++
     try {
-      await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, action)
+      await forEach(this.#outbox.sessions({ rests }), SESSIONS_AT_ONCE, sessionId =>
+        action(sessionId).catch(error => this.#passOverForeign(sessionId, error)),
+      )
     } finally {
       this.#running--
       this.#sweeps++
@@ -154,10 +174,40 @@ export class Reconciler {
     }
   }
 
-  /** The lock is kept for the others to find: it tells that this round has been gone. */
+  /** What MongoDB refuses has been parked: damage that is left is of the key, which is none of ours. */
+  #passOverForeign(sessionId: string, error: unknown): void {
+    if (!hasCode(error, 'CORRUPT_VALUE')) throw error
+    if (this.#foreign.has(sessionId)) return
+    this.#foreign.add(sessionId)
+    const about = { sessionId: maskSessionId(sessionId), code: 'CORRUPT_VALUE' }
+    this.#logger.warn(about, 'a key has the name of an outbox and is none; it is passed over')
+  }
+
+  /** One at a time, of all processes. The lock is kept afterwards: it tells them that this round has been gone. */
   async #sweepDue(): Promise<void> {
-    const isOurs = await this.#outbox.lock(this.#names.sweepLock, SWEEP_LOCK_MS)
-    if (isOurs) await this.sweep(sessionId => this.#reconcileDue(sessionId))
+    const { sweepLock } = this.#names
+    if (this.#isSweeping || !(await this.#outbox.lock(sweepLock, SWEEP_LOCK_MS))) return
+    this.#isSweeping = true
+    const beganMs = performance.now()
+    const renewing = setInterval(() => {
+      this.#outbox.extend(sweepLock, SWEEP_LOCK_MS).catch(() => {}) // the next one may get through
+    }, SWEEP_LOCK_MS / 3)
+    renewing.unref()
+    const tally = this.#census.begin()
+    const action = async (sessionId: string) => {
+      await this.#reconcileDue(sessionId)
+      await this.#census.add(tally, sessionId)
+    }
+    try {
+      await this.sweep(action, { rests: RESTS })
+    } finally {
+      clearInterval(renewing)
+      this.#isSweeping = false
+    }
+    const tookMs = performance.now() - beganMs
+    const restMs = tally.depth === 0 ? NONE_FOUND_MS : SWEEP_LOCK_MS - tookMs
+    await this.#outbox.extend(sweepLock, Math.max(restMs, tookMs))
+    await this.#census.publish(tally)
   }
 
   async #reconcileDue(sessionId: string): Promise<void> {
@@ -181,12 +231,12 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const leftOut = new Set<number>()
+    const leftOut = new Set<string>()
     for (;;) {
       const { entries, isAll } = await this.#outbox.entries(sessionId, { leftOut })
       const first = entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
       if (first || isAll) return first
-      for (const { version } of entries) leftOut.add(version)
+      for (const { version } of entries) leftOut.add(`${version}`)
     }
   }
 
@@ -214,30 +264,34 @@ export class Reconciler {
 
   /** The last count, or another one when it has become too old. One that failed is not kept. */
   #measureAgain(): Promise<OutboxMeasure> {
-    if (performance.now() - this.#measuredAtMs < this.#metricsIntervalMs) return this.#measure
-    this.#measuredAtMs = performance.now()
-    this.#measure = this.#count().catch(() => {
-      this.#measuredAtMs = Number.NEGATIVE_INFINITY
-      return UNKNOWN
-    })
-    return this.#measure
+    if (performance.now() - this.#measuredAtMs >= this.#metricsIntervalMs) {
+      this.#measuredAtMs = performance.now()
+      this.#measuring = this.#takeMeasure()
+    }
+    const before = sleep(COUNT_MS, undefined, { ref: false }).then(() => this.#measure)
+    return Promise.race([this.#measuring, before])
   }
 
-  async #count(): Promise<OutboxMeasure> {
-    let depth = 0
-    let largestDepth = 0
-    let oldestAtMs = Number.POSITIVE_INFINITY
-    await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, async sessionId => {
-      const { entries, count } = await this.#outbox.entries(sessionId, { most: 1 })
-      depth += count
-      largestDepth = Math.max(largestDepth, count)
-      for (const { entry } of entries) oldestAtMs = Math.min(oldestAtMs, entry?.createdAt ?? oldestAtMs)
-    })
-    const oldestAgeMs = depth === 0 ? 0 : Math.max(0, this.#now() - oldestAtMs)
-    return { depth, largestDepth, oldestAgeMs }
+  async #takeMeasure(): Promise<OutboxMeasure> {
+    try {
+      this.#measure = await this.#census.measure(this.#metricsIntervalMs)
+    } catch {
+      this.#measure = UNKNOWN
+      this.#measuredAtMs = Number.NEGATIVE_INFINITY
+    }
+    return this.#measure
   }
 
   #locked(sessionId: string, action: () => Promise<void>): Promise<boolean> {
     return this.#outbox.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
   }
+}
+
+function nextPauseMs(ms: number): number {
+  return Math.min(1.5 * ms, MAX_LOCKED_PAUSE_MS)
+}
+
+function toBusy(sessionId: string): StoreUnavailableError {
+  const reason = `other processes have been emptying the session's outbox for ${LOCKED_MS} ms; try the job again.`
+  return new StoreUnavailableError('Redis', reason, { sessionId })
 }

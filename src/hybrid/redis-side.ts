@@ -35,7 +35,7 @@ import { type Breaker, LOADING_MS } from './breaker.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox } from './outbox.js'
-import { type OutboxEntry, seal } from './outbox-entry.js'
+import { isVersion, type OutboxEntry, seal } from './outbox-entry.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection
@@ -229,7 +229,7 @@ export class RedisSide {
     sessionId: string,
     found: Peek,
     session: WholeSession,
-    parked: ReadonlySet<number>,
+    parked: ReadonlySet<string>,
   ): Promise<boolean> {
     const { head, fields, ops, forks, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
@@ -241,11 +241,11 @@ export class RedisSide {
       head.updatedAtMs,
       orNone(endsAtMs),
       GRACE_MS,
-      isVacant || ops === '' ? '' : `${ops}\n`,
+      ops === '' ? '' : `${ops}\n`,
       TOMBSTONE_MS,
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
-      `,${[...parked].join()},`,
+      `,${[...parked].filter(isVersion).join()},`,
       head.incarnation,
       forks,
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),

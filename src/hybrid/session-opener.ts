@@ -4,14 +4,14 @@ import type { Metrics } from '../core/metrics.js'
 import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
-import { type Aligner, toOvertaken } from './aligner.js'
+import { Turns } from '../core/turns.js'
+import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import { Contention } from './contention.js'
 import { hasAll, type MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
-
-const MAX_ATTEMPTS = 3
 
 export interface Opening {
   leaseMs: number | undefined
@@ -30,6 +30,8 @@ export interface SessionOpenerParts {
   opensDegraded: boolean
   logger: Logger
   metrics: Metrics
+  /** Of one call of the store. */
+  timeoutMs: number
 }
 
 /** Takes the ownership of a session: the same fencing token in both databases. */
@@ -43,6 +45,9 @@ export class SessionOpener {
   readonly #opensDegraded: boolean
   readonly #logger: Logger
   readonly #metrics: Metrics
+  readonly #timeoutMs: number
+  /** Openings of a session in this process would only take it from each other. */
+  readonly #turns = new Turns()
 
   constructor(parts: SessionOpenerParts) {
     this.#redis = parts.redis
@@ -54,9 +59,17 @@ export class SessionOpener {
     this.#opensDegraded = parts.opensDegraded
     this.#logger = parts.logger
     this.#metrics = parts.metrics
+    this.#timeoutMs = parts.timeoutMs
   }
 
-  async claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
+  claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
+    return this.#turns.take(sessionId, async () => {
+      assertAwaited(opening.call)
+      return this.#claim(sessionId, opening)
+    })
+  }
+
+  async #claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
     const both = () => this.#claimLoaded(sessionId, opening)
     try {
       // One lost connection is no outage: what opens with one of the two may go back to what that one has.
@@ -78,12 +91,14 @@ export class SessionOpener {
   }
 
   async #claimLoaded(sessionId: string, opening: Opening): Promise<BackendClaim> {
-    for (let attempts = 1; ; attempts++) {
+    const contention = new Contention(sessionId, this.#timeoutMs, opening.call)
+    for (;;) {
       try {
         return await this.#claimBoth(sessionId, opening)
       } catch (error) {
+        // Evicted just now, or taken by another process, which was later at MongoDB and sooner at Redis.
         if (!hasCode(error, 'COLD')) throw error
-        if (attempts === MAX_ATTEMPTS) throw toOvertaken(sessionId, error) // evicted just now, each time
+        await contention.pause(error)
       }
     }
   }

@@ -79,8 +79,8 @@ export class SessionState {
   readonly unacked = new Map<string, number | undefined>()
   /** Removals of entries that have been sent. */
   removals = 0
-  /** Versions of entries that cannot be applied. */
-  readonly parked = new Set<number>()
+  /** Names of entries that cannot be applied: their versions, or what is none. */
+  readonly parked = new Set<string>()
 
   /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
   get isBehind(): boolean {

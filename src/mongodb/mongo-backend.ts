@@ -11,6 +11,7 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
+  type DeletionResult,
   type Field,
   type FieldWrite,
   type HistoryResult,
@@ -130,7 +131,7 @@ export class MongoBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = () =>
@@ -141,6 +142,7 @@ export class MongoBackend implements Backend {
           throw error
         await remove()
       })
+      return { durability: 'durable' }
     })
   }
 

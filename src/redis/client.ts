@@ -24,7 +24,8 @@ export interface RedisClient {
   info(): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>
   defineCommand(name: string, definition: { lua: string }): void
-  set(key: string, value: string, unit: 'PX', ms: number, condition: 'NX'): Promise<'OK' | null>
+  get(key: string): Promise<string | null>
+  set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
   quit(): Promise<unknown>
   disconnect(): void
 }

@@ -40,6 +40,16 @@ export class KeyNames {
     return `lock:${this.#outbox}`
   }
 
+  /** Where the last count of what waits in all outboxes is. */
+  get count(): string {
+    return `${this.sweepLock}:count`
+  }
+
+  /** Who has it counts what waits in all outboxes. */
+  get countLock(): string {
+    return `${this.sweepLock}:counting`
+  }
+
   /** Matches the creds of every session; `clientPrefix` is what the client puts before each key. */
   pattern(clientPrefix: string): string {
     return `${escapePattern(`${clientPrefix}${this.#prefix}`)}:{*}:creds`

@@ -8,6 +8,7 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
+  type DeletionResult,
   type Field,
   type Guard,
   type Head,
@@ -117,8 +118,9 @@ export class RedisBackend implements Backend {
     return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<void> {
+  async delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
+    return { durability: 'durable' }
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {

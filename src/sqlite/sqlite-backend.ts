@@ -9,6 +9,7 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
+  type DeletionResult,
   type Field,
   type Head,
   type HistoryResult,
@@ -98,15 +99,23 @@ export class SqliteBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<void> {
+  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
     return this.#write(statements => {
-      const found = this.#lookToDelete(statements, sessionId, deletion)
-      if (found === undefined) return this.#removeRest(statements, sessionId, deletion)
-      const { row, head } = found
-      if (findOperation(row?.operation, deletion.operationId)) return
-      checkGuard(sessionId, head, deletion)
-      if (row?.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
+      this.#delete(statements, sessionId, deletion)
+      return { durability: 'durable' }
     })
+  }
+
+  #delete(statements: Statements, sessionId: string, deletion: Deletion): void {
+    const found = this.#lookToDelete(statements, sessionId, deletion)
+    if (found === undefined) {
+      this.#removeRest(statements, sessionId, deletion)
+      return
+    }
+    const { row, head } = found
+    if (findOperation(row?.operation, deletion.operationId)) return
+    checkGuard(sessionId, head, deletion)
+    if (row?.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
   }
 
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {

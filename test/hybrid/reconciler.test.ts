@@ -99,4 +99,40 @@ describe('the reconciler', () => {
     expect(lockedMs).toBeGreaterThan(0.5 * SWEEP_EVERY_MS)
     expect(lockedMs).toBeLessThan(SWEEP_EVERY_MS)
   })
+
+  test('sweeps once at a time, and keeps its lock for as long as that takes', async () => {
+    const place = setUp({ enableWriteBehind: true, queue: IDLE })
+    const proxy = await startFaultProxy(servers.mongo.port)
+    onTestFinished(() => proxy.close())
+    const mongoUrl = servers.mongo.url.replace(`${servers.mongo.port}`, `${proxy.port}`)
+    const dead = await place.open({ mongoUrl })
+    await dead.set('s', { creds: { registrationId: 7 } })
+    await place.change(1, LONG_AGO)
+    const release = proxy.hold()
+    onTestFinished(release)
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const resilience = { operationTimeout: 60_000 }
+    const sweeper = await place.open({ mongoUrl, resilience })
+    const lock = `lock:${place.name}:outbox`
+    const firstOfSession = `lock:${place.key}`
+    vi.advanceTimersByTime(SWEEP_EVERY_MS)
+    await expect.poll(() => place.client.exists(firstOfSession)).toBe(1) // it is at it, and waits for MongoDB
+    await place.client.pexpire(lock, 1000)
+    vi.advanceTimersByTime(SWEEP_EVERY_MS / 3)
+    await expect.poll(() => place.client.pttl(lock)).toBeGreaterThan(1000)
+    await place.client.del(lock)
+    vi.advanceTimersByTime(2 * SWEEP_EVERY_MS)
+    await sweeper.exists('s')
+    expect(await place.client.exists(lock)).toBe(0)
+    release()
+    await expect.poll(() => sweeper.getOutboxStats().sweeps, { timeout: 20_000 }).toBe(1)
+  }, 60_000)
+
+  test('comes later again where it has found nothing', async () => {
+    const { client, sweep, name, open } = await setUpSweeper()
+    await (await open()).reconcileOutbox()
+    await sweep()
+    await expect.poll(() => client.pttl(`lock:${name}:outbox`)).toBeGreaterThan(SWEEP_EVERY_MS)
+  })
 })

@@ -10,7 +10,7 @@ test.each(MUTATIONS)('the mutation "$name" fits the sources', ({ edits }) => {
 test.each([
   ['skip the drain at open', 1],
   ['apply keys before the head', 18],
-  ['drop the version filter', 13],
+  ['drop the version filter', 16],
   ['no stale check', 77],
 ])(
   'the mutation "%s" is found by seed %i',

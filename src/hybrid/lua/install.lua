@@ -15,10 +15,13 @@
 if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
+local MOST_VERSION = 2 ^ 52 -- as outbox-entry.ts has it
 local isParked = {}
 for parked in string.gmatch(ARGV[12], '%d+') do isParked[parked] = true end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
-  if not isParked[waiting] then return {0, 'RETRY', version} end
+  -- Other names are no versions: they never reach MongoDB, and hold up nothing.
+  local isVersion = string.find(waiting, '^[1-9]%d*$') and tonumber(waiting) <= MOST_VERSION
+  if isVersion and not isParked[waiting] then return {0, 'RETRY', version} end
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')

@@ -13,6 +13,15 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect([await store.get('s'), await store.exists('s')]).toEqual([null, false])
     })
 
+    test('is as durably deleted as it was written, and says so, alone and in a batch', async () => {
+      const store = await (await setUp(create)).open()
+      const { durability } = await store.set('a', { creds: CREDS })
+      await store.set('b', { creds: CREDS })
+      expect(await store.delete('a')).toEqual({ durability })
+      expect(await store.batchDelete(['b'])).toEqual([{ sessionId: 'b', value: { durability } }])
+      expect(await store.delete('never-written')).toEqual({ durability: 'durable' })
+    })
+
     test('with keys and no creds is an error, not a session and not an absence', async () => {
       const store = await (await setUp(create)).open()
       await store.set('s', { keys: { session: { a: 1 } } })

@@ -1,7 +1,12 @@
-/** One write, of the same value to each of its keys. */
+/** The key that stands for the creds. */
+export const CREDS_KEY = '@creds'
+
+/** One write, of the same value to each of its keys; or the deletion of all of them. */
 export interface WriteRecord {
   readonly value: number
   readonly keys: readonly string[]
+  /** It leaves nothing to be read. */
+  readonly isDeletion: boolean
   /** Who wrote it. */
   readonly owner: number
   /** `unknown`: it has failed, or has not ended: it may be seen from now on, or never. */
@@ -20,14 +25,19 @@ export class History {
   #lastValue = 0
 
   constructor(readonly keys: readonly string[]) {
-    for (const key of keys) this.#byKey.set(key, [])
+    for (const key of [...keys, CREDS_KEY]) this.#byKey.set(key, [])
   }
 
-  begin(keys: readonly string[], owner: number): WriteRecord {
+  beginDeletion(owner: number): WriteRecord {
+    return this.begin([...this.keys, CREDS_KEY], owner, { isDeletion: true })
+  }
+
+  begin(keys: readonly string[], owner: number, { isDeletion = false } = {}): WriteRecord {
     const value = ++this.#lastValue
     const record: WriteRecord = {
       value,
       keys,
+      isDeletion,
       owner,
       outcome: 'unknown',
       mayBeLost: false,
@@ -54,12 +64,13 @@ export class History {
   /** Throws for a value that must not be read now. */
   check(key: string, found: number | undefined): void {
     const allowed = this.#allowed(key)
-    const record = allowed.find(one => one?.value === found)
-    if (record === undefined && !(found === undefined && allowed.includes(undefined))) {
-      const values = allowed.map(one => one?.value ?? 'nothing')
+    const fitting = allowed.filter(one => seenOf(one) === found)
+    if (fitting.length === 0) {
+      const values = allowed.map(one => seenOf(one) ?? 'nothing')
       throw new Error(`${key} reads ${found ?? 'as nothing'}; allowed: ${values.join(', ')}`)
     }
-    if (record) this.#noteRead(key, record)
+    const [record] = fitting
+    if (record && fitting.length === 1) this.#noteRead(key, record) // else any of the deletions may be meant
   }
 
   /** The keys as of one moment: of each write that is seen, every part is seen or overwritten. */
@@ -102,4 +113,8 @@ export class History {
   #of(key: string): WriteRecord[] {
     return this.#byKey.get(key) as WriteRecord[]
   }
+}
+
+function seenOf(record: WriteRecord | undefined): number | undefined {
+  return record?.isDeletion ? undefined : record?.value
 }

@@ -1,7 +1,7 @@
 import { hasCode, type StoreErrorCode } from '../../../src/core/errors.js'
 import type { Durability } from '../../../src/core/store.js'
 import { Faults } from './faults.js'
-import { History, type WriteRecord } from './history.js'
+import { CREDS_KEY, History, type WriteRecord } from './history.js'
 import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { beginVirtualTime } from './virtual-time.js'
 import { World } from './world.js'
@@ -13,6 +13,8 @@ export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
   stalls: boolean
   /** A process that does not own the session writes to keys of its own in it. */
   hasGuest: boolean
+  /** Owners may delete the session; whoever opens it next begins it anew. Not beside a guest, who owns nothing. */
+  deletes?: boolean
 }
 
 export interface ScheduleStats {
@@ -22,6 +24,7 @@ export interface ScheduleStats {
   fenced: number
   reads: number
   opened: number
+  deleted: number
 }
 
 interface Writer {
@@ -32,6 +35,8 @@ interface Writer {
   keys: readonly string[]
   /** Those of them that it is reading or writing. */
   locked: Set<string>
+  /** Whether the session has creds, as far as it knows. */
+  hasCreds: boolean
 }
 
 const KEYS = ['a', 'b', 'c']
@@ -59,7 +64,15 @@ export async function runSchedule(seed: number, options: ScheduleOptions): Promi
 }
 
 class Schedule {
-  readonly stats: ScheduleStats = { acknowledged: 0, toOutbox: 0, failed: 0, fenced: 0, reads: 0, opened: 0 }
+  readonly stats: ScheduleStats = {
+    acknowledged: 0,
+    toOutbox: 0,
+    failed: 0,
+    fenced: 0,
+    reads: 0,
+    opened: 0,
+    deleted: 0,
+  }
   readonly #world: World
   readonly #options: ScheduleOptions
   readonly #hasCache: boolean
@@ -70,6 +83,7 @@ class Schedule {
   /** Of writes that were acknowledged. */
   readonly #versions = new Set<number>()
   #processes = 0
+  #highestToken = 0
   #owner: Writer | undefined
   #guest: Writer | undefined
   #hasLostClaim = false
@@ -107,8 +121,13 @@ class Schedule {
   async #begin(): Promise<void> {
     this.#world.isCalm = true
     await this.#open()
-    const { process, token } = this.#owner as Writer
-    await this.#settle(process.store.set(SESSION, { creds: { registrationId: 1 } }, undefined, token))
+    const owner = this.#owner as Writer
+    const { process, number, token } = owner
+    const record = this.#history.begin([CREDS_KEY], number)
+    const creds = { registrationId: record.value }
+    await this.#settle(process.store.set(SESSION, { creds }, undefined, token))
+    record.outcome = 'acknowledged'
+    owner.hasCreds = true
     await this.#settle(process.reconciler.reconcileAll())
     if (this.#options.hasGuest) this.#guest = this.#toWriter(this.#startProcess(), undefined, GUEST_KEYS)
     this.#world.isCalm = false
@@ -120,6 +139,7 @@ class Schedule {
     const dice = random.next()
     if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
     else if (dice < 0.22) this.#disturb(dice / 0.22)
+    else if (this.#options.deletes && this.#owner && random.chance(0.08)) this.#delete(this.#owner)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
     else if (dice < 0.3 && this.#stalled.length > 0) this.#wake()
     else if (dice < 0.68) this.#write(this.#owner)
@@ -173,21 +193,26 @@ class Schedule {
   #write(writer: Writer): void {
     const { random } = this.#world
     const { process, number, token } = writer
-    const keys = writer.keys.filter(key => random.chance(0.5) && !writer.locked.has(key))
+    const isFirst = !writer.hasCreds && writer !== this.#guest
+    if (isFirst && writer.locked.size > 0) return
+    const ofKeys = writer.keys.filter(key => random.chance(0.5) && !writer.locked.has(key))
+    const keys = isFirst ? [CREDS_KEY, ...ofKeys] : ofKeys
     if (keys.length === 0) return
     const record = this.#history.begin(keys, number)
     const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
-    const session = Object.fromEntries(keys.map(key => [key, record.value]))
+    const session = Object.fromEntries(ofKeys.map(key => [key, record.value]))
+    const creds = isFirst ? { registrationId: record.value } : undefined
     this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
       writer,
       async () => {
         const { durability, version } = await process.store.set(
           SESSION,
-          { keys: { session } },
+          { creds, keys: { session } },
           undefined,
           token,
         )
+        if (isFirst) writer.hasCreds = true
         // A Redis that has lost the claim cannot refuse: MongoDB does, once it is there.
         if (isLate && durability === 'outbox' && this.#hasLostClaim) return
         if (isLate) throw new Error(`${process.name} has written ${record.value} after it was replaced`)
@@ -196,6 +221,22 @@ class Schedule {
       },
       keys,
     )
+  }
+
+  /** Its process goes on, and may hold what MongoDB does not have yet; as an owner it has ended. */
+  #delete(owner: Writer): void {
+    if (owner.locked.size > 0) return
+    const { process, number, token } = owner
+    const record = this.#history.beginDeletion(number)
+    this.#world.note(`${process.name} deletes the session`)
+    this.#owner = undefined
+    this.#start(owner, async () => {
+      const { durability } = await process.store.delete(SESSION, undefined, token)
+      record.outcome = 'acknowledged'
+      record.isDurable = durability === 'durable'
+      this.stats.deleted++
+      this.#world.note(`${process.name} has deleted the session: ${durability}`)
+    })
   }
 
   #acknowledge(record: WriteRecord, version: number, durability: Durability): void {
@@ -232,10 +273,14 @@ class Schedule {
   async #checkWhole(owner: Writer, keys: readonly string[]): Promise<void> {
     const session = await owner.process.store.get(SESSION)
     if (owner !== this.#owner) return
-    if (session === null) throw new Error('the session is gone')
-    const values = (session.data.keys.session ?? {}) as Record<string, number>
+    if (session === null) {
+      for (const key of [CREDS_KEY, ...keys]) this.#history.check(key, undefined)
+      return
+    }
+    const { registrationId } = session.data.creds
+    const values = { ...session.data.keys.session, [CREDS_KEY]: registrationId } as Record<string, number>
     this.#world.note(`${owner.process.name} reads all at ${session.version}: ${JSON.stringify(values)}`)
-    this.#history.checkWhole(values, keys)
+    this.#history.checkWhole(values, [CREDS_KEY, ...keys])
   }
 
   #reconcile(owner: Writer): void {
@@ -254,10 +299,14 @@ class Schedule {
   async #claim(process: SimProcess): Promise<void> {
     const number = this.#processes
     const { fencingToken: token, creds, version } = await process.store.claim(SESSION)
-    if (creds === null && number > 1) throw new Error(`${process.name} takes the session for a new one`)
     this.#world.note(`${process.name} owns the session at ${version} by ${token}`)
     this.#owner = this.#toWriter(process, token, KEYS)
+    this.#owner.hasCreds = creds !== null
     this.#history.changeOwner(number)
+    // Of openings at once, one may hear of its success after a later owner has written.
+    if (token > this.#highestToken)
+      this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
+    this.#highestToken = Math.max(token, this.#highestToken)
     this.#hasLostClaim = false
     this.stats.opened++
   }
@@ -272,7 +321,7 @@ class Schedule {
 
   #toWriter(process: SimProcess, token: number | undefined, keys: readonly string[]): Writer {
     const number = token === undefined ? Number.POSITIVE_INFINITY : this.#processes
-    return { process, number, token, keys, locked: new Set() }
+    return { process, number, token, keys, locked: new Set(), hasCreds: false }
   }
 
   /** Runs it among others; `keys` are left to it. */
@@ -290,7 +339,7 @@ class Schedule {
   #judge(error: unknown, owner: Writer | undefined): void {
     this.#world.note(`${owner?.process.name ?? 'an opening'}: ${(error as Error).message}`)
     if (OUTAGES.some(code => hasCode(error, code))) this.stats.failed++
-    else if (hasCode(error, 'FENCED') && this.stats.opened > 1) {
+    else if (hasCode(error, 'FENCED') && (this.stats.opened > 1 || this.#options.deletes)) {
       this.stats.fenced++
       if (owner === this.#owner) this.#crash() // it ends, as it is told to
     } else this.#violation ??= error as Error

@@ -24,7 +24,8 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
       const pattern = toPattern(String(options[1]))
       return ['0', (texts(keys) as string[]).filter(key => pattern.test(key))]
     },
-    set: async (...input) => (await run('SET', ...input)) as 'OK' | null,
+    get: async key => (await run('GET', key))?.toString() ?? null,
+    set: async (...input) => (await run('SET', ...input.filter(one => one !== undefined))) as 'OK' | null,
     ping: () => deliver('PING', () => 'PONG'),
     info: () => deliver('INFO', () => ''),
     config: () => deliver('CONFIG', () => []),

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StoreUnavailableError } from '../core/errors.js'
+import { assertAwaited, type Call } from '../core/retry.js'
+
+const FIRST_PAUSE_MS = 5
+const MAX_PAUSE_MS = 200
+
+/**
+ * Attempts at something that others change, or evict, all the while. They go on for as long as a call of the store may
+ * take, ever less often, so that whoever competes wins in the end; a count of attempts would be used up sooner by the
+ * faster one.
+ */
+export class Contention {
+  readonly #sessionId: string
+  readonly #endMs: number
+  readonly #call: Call | undefined
+  #pauseMs = FIRST_PAUSE_MS
+
+  /** `call`: what waits for it. */
+  constructor(sessionId: string, timeoutMs: number, call?: Call) {
+    this.#sessionId = sessionId
+    this.#endMs = performance.now() + timeoutMs
+    this.#call = call
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.#endMs
+  }
+
+  /** Pauses before the next attempt. Throws when the time is over, and when nobody waits any more. */
+  async pause(cause?: unknown): Promise<void> {
+    assertAwaited(this.#call)
+    if (this.isOver) throw toOvertaken(this.#sessionId, cause)
+    await sleep(Math.random() * this.#pauseMs)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS)
+    assertAwaited(this.#call)
+  }
+}
+
+/** The error after too many attempts. `cause`: what the last one has failed with. */
+export function toOvertaken(sessionId: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
+    sessionId,
+    cause,
+  })
+}

@@ -1,0 +1,88 @@
+import { hasCode } from '../core/errors.js'
+import { forEach } from '../core/for-each.js'
+import type { OutboxMeasure } from '../core/metrics.js'
+import type { KeyNames } from '../redis/key-names.js'
+import type { Outbox } from './outbox.js'
+
+const SESSIONS_AT_ONCE = 8
+/** Other processes leave counting to the one that has the lock; one that dies with it holds them up for so long. */
+const LOCK_MS = 60_000
+/** How long a count is kept for the others. */
+const KEPT_MS = 60 * 60 * 1000
+/** A count that failed is no count of none. */
+export const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
+
+/** What waits in the outboxes that have been looked at. */
+export interface Tally {
+  depth: number
+  largestDepth: number
+  /** `null`: nothing that can be read. */
+  oldestAtMs: number | null
+  countedAtMs: number
+}
+
+/** Counts what waits in all outboxes, as one process for all that share the Redis. */
+export class OutboxCensus {
+  readonly #outbox: Outbox
+  readonly #names: KeyNames
+  readonly #now: () => number
+
+  constructor(outbox: Outbox, names: KeyNames, now: () => number) {
+    this.#outbox = outbox
+    this.#names = names
+    this.#now = now
+  }
+
+  begin(): Tally {
+    return { depth: 0, largestDepth: 0, oldestAtMs: null, countedAtMs: this.#now() }
+  }
+
+  /** Adds a session's outbox. A foreign key of that name counts for nothing. */
+  async add(tally: Tally, sessionId: string): Promise<void> {
+    const found = await this.#outbox.entries(sessionId, { most: 1 }).catch(error => {
+      if (!hasCode(error, 'CORRUPT_VALUE')) throw error
+    })
+    if (!found) return
+    const { entries, count } = found
+    tally.depth += count
+    tally.largestDepth = Math.max(tally.largestDepth, count)
+    const [first] = entries
+    if (first?.entry)
+      tally.oldestAtMs = Math.min(tally.oldestAtMs ?? first.entry.createdAt, first.entry.createdAt)
+  }
+
+  publish(tally: Tally): Promise<void> {
+    return this.#outbox.note(this.#names.count, JSON.stringify(tally), KEPT_MS)
+  }
+
+  /** As any process has counted within `maxAgeMs`, else by counting; the last count while another process is at it. */
+  async measure(maxAgeMs: number): Promise<OutboxMeasure> {
+    let known = await this.#recall()
+    if (known && Math.abs(this.#now() - known.countedAtMs) < maxAgeMs) return this.#toMeasure(known)
+    await this.#outbox.locked(this.#names.countLock, LOCK_MS, async () => {
+      const tally = this.begin()
+      await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, sessionId => this.add(tally, sessionId))
+      await this.publish(tally)
+      known = tally
+    })
+    return known ? this.#toMeasure(known) : UNKNOWN
+  }
+
+  async #recall(): Promise<Tally | undefined> {
+    const text = await this.#outbox.recall(this.#names.count)
+    try {
+      const { depth, largestDepth, oldestAtMs, countedAtMs } = JSON.parse(text ?? '') as Tally
+      const numbers = [depth, largestDepth, oldestAtMs ?? 0, countedAtMs]
+      return numbers.every(Number.isSafeInteger)
+        ? { depth, largestDepth, oldestAtMs, countedAtMs }
+        : undefined
+    } catch {
+      return undefined // never counted, or it is somebody else's
+    }
+  }
+
+  #toMeasure({ depth, largestDepth, oldestAtMs }: Tally): OutboxMeasure {
+    const oldestAgeMs = oldestAtMs === null ? 0 : Math.max(0, this.#now() - oldestAtMs)
+    return { depth, largestDepth, oldestAgeMs }
+  }
+}

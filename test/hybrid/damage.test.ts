@@ -1,0 +1,53 @@
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { shareServers } from '../support/hybrid/hybrid-stores.js'
+import { parseMetrics } from '../support/parse-metrics.js'
+
+const { servers, open } = shareServers()
+const CREDS = { registrationId: 7 }
+/** More than a circuit breaker stands. */
+const CALLS = 12
+let places = 0
+
+/** `store` is of another process than the one that has written: it remembers nothing. */
+async function setUp() {
+  const name = `damage-${process.pid}-${places++}`
+  const place = { prefix: name, mongoDatabase: 'damage', mongoCollection: name }
+  const writer = await open({ ...place, redisOptions: { connectionName: 'writer' } })
+  const mongoOptions = { appName: 'another process' }
+  const store = await open({ ...place, mongoOptions, redisOptions: { connectionName: 'another process' } })
+  const hot = new Redis(servers.redis.url)
+  onTestFinished(() => void hot.disconnect())
+  for (const sessionId of ['bad', 'good']) {
+    await writer.set(sessionId, { creds: CREDS, keys: { session: { a: 1 } } })
+  }
+  /** Reads and writes of the good one go on, and no breaker has opened. */
+  const expectNoHarm = async () => {
+    const set = await store.set('good', { keys: { session: { b: 2 } } })
+    expect(set).toMatchObject({ durability: 'durable' })
+    expect(await store.getKeys('good', 'session', ['a', 'b'])).toEqual({ a: 1, b: 2 })
+    expect(store.isMongoCircuitBreakerOpen()).toBe(false)
+    expect(parseMetrics(await store.getMetricsText())).toMatchObject({
+      baileys_store_mongo_breakers_open: 0,
+      baileys_store_redis_breakers_open: 0,
+    })
+  }
+  return { store, hot, name, expectNoHarm }
+}
+
+/** Damage is no outage: it is the session's alone. */
+describe('a session whose head is damaged', () => {
+  test('in Redis is an error by itself, and no other is harmed', async () => {
+    const { store, hot, name, expectNoHarm } = await setUp()
+    await hot.hset(`${name}:{bad}:creds`, 'version', '-5')
+    const calls = [
+      () => store.get('bad'),
+      () => store.set('bad', { keys: { session: { a: 2 } } }),
+      () => store.claim('bad'),
+    ]
+    for (let n = 0; n < CALLS; n++) {
+      for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    }
+    await expectNoHarm()
+  })
+})

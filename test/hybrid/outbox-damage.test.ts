@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
+import { parseMetrics } from '../support/parse-metrics.js'
+
+const { setUp } = useOutbox()
+const CREDS = { registrationId: 7 }
+const session = (values: Record<string, unknown>) => ({ keys: { session: values } })
+
+function listen() {
+  const lines: { context: Record<string, unknown>; text: string }[] = []
+  const note = (context: object, text: string) => void lines.push({ context: { ...context }, text })
+  return { lines, logger: { debug() {}, info() {}, warn: note, error: note } }
+}
+
+/** What does not belong into an outbox is set aside, and holds up nothing. */
+describe('an outbox', () => {
+  test('with more strange names than a page is opened, emptied and counted, and each name is told of once', async () => {
+    const { lines, logger } = listen()
+    const { client, open, key, inMongo } = setUp({
+      security: { logger },
+      observability: { metricsInterval: 1 },
+    })
+    const names = ['x1', '1e3', 'NaN', '-5', `${2 ** 60}`, '1.5', '', 'constructor', '+7', ' 8']
+    for (let n = 0; n < 300; n++) names.push(`0${n}`)
+    const writer = await open({ enableWriteBehind: true, queue: IDLE })
+    await writer.set('s', { creds: CREDS })
+    await client.hset(key, Object.fromEntries(names.map(name => [name, 'nonsense'])))
+    const store = await open()
+    const { fencingToken } = await store.claim('s')
+    const set = await store.set('s', session({ a: 1 }), undefined, fencingToken)
+    expect(set).toEqual(expect.objectContaining({ version: 2, durability: 'durable' }))
+    await store.reconcileOutbox()
+    expect((await client.hkeys(key)).sort()).toEqual(names.sort())
+    expect((await inMongo())?.data.keys.session).toEqual({ a: 1 })
+    expect(parseMetrics(await store.getMetricsText()).baileys_store_outbox_depth).toBe(names.length)
+    const told = lines.filter(({ context }) => context.strangeNames === names.length)
+    expect(told.length).toBeLessThanOrEqual(3) // by the opening, by hand, and by the one that looked without Redis
+    expect(JSON.stringify(lines)).not.toContain('constructor')
+  }, 60_000)
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a version that is no safe integer', { version: 1e20, id: 's:100000000000000000000' }],
+    ['the version of another', { version: 3 }],
+    ['the session of another', { sessionId: 'other' }],
+    ['the id of another', { id: 'other:2' }],
+    ['a token that is text', { fencingToken: '5' }],
+    ['a negative token', { fencingToken: -1 }],
+    ['an instant that is no date', { createdAt: 1e300 }],
+    ['an instant that is text', { createdAt: 'yesterday' }],
+    ['no number of attempts', { attempts: null }],
+    ['an unknown status', { status: 'done' }],
+    ['an operation that would be two lines', { operationId: 'a 1 1\nb' }],
+    ['creds that are no base64', { patch: { creds: 'ü' } }],
+    ['a key that is no base64', { patch: { keys: { session: { a: 'a' } } } }],
+    ['an app state that is a number', { patch: { appState: { a: 5 } } }],
+    ['keys that are a list', { patch: { keys: [5] } }],
+  ])('keeps an entry with %s, and goes on with the others', async (_what, members) => {
+    const { client, open, key, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const writer = await open()
+    await writer.set('s', { creds: CREDS })
+    await writer.set('s', session({ a: 1 }))
+    await writer.set('s', session({ b: 2 }))
+    await change(2, members)
+    const store = await open()
+    await store.reconcileOutbox()
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 2 })
+    expect(store.isMongoCircuitBreakerOpen()).toBe(false)
+    expect(await client.hkeys(key)).toEqual(['2'])
+    expect(await documents.findOne({ _id: 's/' })).toMatchObject({ v: 3 })
+    expect((await inMongo())?.data.keys.session).toEqual({ b: 2 })
+  })
+
+  test('keeps an entry that its operation could not be removed by, instead of applying it for ever', async () => {
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE })
+    await (await open()).set('s', { creds: CREDS })
+    const entry = JSON.parse((await client.hget(key, '1')) as string)
+    await client.hset(key, '1', JSON.stringify(entry, undefined, 1))
+    const store = await open()
+    await store.reconcileOutbox()
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 0 })
+  })
+
+  test('that is another kind of key keeps no other from being emptied and counted', async () => {
+    const { lines, logger } = listen()
+    const place = setUp({ security: { logger }, observability: { metricsInterval: 1 } })
+    const { client, open, name, entries } = place
+    const writer = await open({ enableWriteBehind: true, queue: IDLE })
+    await writer.set('s', { creds: CREDS })
+    await client.set(`${name}:outbox:{foreign}`, 'text')
+    const store = await open()
+    expect(parseMetrics(await store.getMetricsText()).baileys_store_outbox_depth).toBe(1)
+    for (let n = 0; n < 2; n++) await store.reconcileOutbox()
+    expect(await entries()).toEqual([])
+    const about = { sessionId: 'foreign', code: 'CORRUPT_VALUE' }
+    expect(
+      lines.filter(({ context }) => context.sessionId === 'foreign').map(({ context }) => context),
+    ).toEqual([about])
+  })
+
+  test('is counted by one process for all, as long as the count is good', async () => {
+    const { open } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const [one, other] = [await open(), await open()]
+    const depth = async (store: typeof one) =>
+      parseMetrics(await store.getMetricsText()).baileys_store_outbox_depth
+    expect(await depth(one)).toBe(0)
+    await one.set('s', { creds: CREDS })
+    expect(await depth(other)).toBe(0)
+    expect(await depth(await open({ observability: { metricsInterval: 1 } }))).toBe(1)
+  })
+})

@@ -1,0 +1,126 @@
+import { expect, test, vi } from 'vitest'
+import { names, SESSION } from '../support/simulation/sim-process.js'
+import { setUpStage } from '../support/simulation/stage.js'
+
+// The module's own timers are not those that are made virtual.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+/** A deletion is a write: it says what it is worth, and is not forgotten. */
+
+const WRITE_THROUGH = { isWriteBehind: false }
+
+test('a deletion says whether MongoDB has it', async () => {
+  const { world, settled, start, begin, untilTriedAgain } = setUpStage()
+  const one = start('one', WRITE_THROUGH)
+  await begin(one)
+  world.servers.mongo = 'down'
+  expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'outbox' })
+  world.servers.mongo = 'up'
+  await untilTriedAgain('mongo')
+  expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'durable' })
+  await begin(one)
+  expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'durable' })
+  await begin(one)
+  world.servers.redis = 'down'
+  expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'durable' })
+})
+
+test('a deletion in write-behind says that it is on its way', async () => {
+  const { settled, start, begin } = setUpStage()
+  const one = start('one')
+  await begin(one)
+  expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'outbox' })
+})
+
+test.each([true, false])(
+  'a process that holds a deletion deletes before it opens, though Redis has lost it (write-behind: %s)',
+  async isWriteBehind => {
+    const { world, settled, start, begin, untilTriedAgain } = setUpStage()
+    const one = start('one', { isWriteBehind })
+    await begin(one, { a: 'before' })
+    world.servers.mongo = 'down'
+    await settled(one.store.delete(SESSION))
+    world.redis.restore(new Map())
+    await expect(settled(one.store.claim(SESSION))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    world.servers.mongo = 'up'
+    await untilTriedAgain('mongo')
+    expect(await settled(one.store.claim(SESSION))).toMatchObject({ creds: null })
+    await begin(one)
+    expect(await settled(one.store.getKeys(SESSION, 'session', ['a']))).toEqual({})
+  },
+)
+
+test('a deletion without a token ends a session whose last opening only MongoDB knows of', async () => {
+  const { settled, start, begin, until, untilTriedAgain } = setUpStage()
+  const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]
+  await begin(one)
+  const claiming = one.store.claim(SESSION)
+  claiming.catch(() => {})
+  await until('mongo update') // its token in MongoDB
+  one.condition = 'dead'
+  expect(await settled(admin.store.delete(SESSION))).toEqual({ durability: 'durable' })
+  await untilTriedAgain('redis')
+  expect(await settled(start('other').store.claim(SESSION))).toMatchObject({ creds: null })
+})
+
+test('a deletion that was given up does not end what is written later', async () => {
+  const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
+  const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]
+  await settled(one.store.claim(SESSION))
+  const before = world.redis.snapshot()
+  await begin(one)
+  world.redis.restore(before) // a replica that knows of no session
+  const deleting = admin.store.delete(SESSION)
+  deleting.catch(() => {})
+  await until('redis delete')
+  await until('mongo find on')
+  world.servers.mongo = 'frozen'
+  await expect(settled(deleting)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  const arrive = world.holdUp('mongo')
+  world.servers.mongo = 'up'
+  await untilTriedAgain('mongo')
+  expect(await read(admin, 'a')).toEqual({})
+  world.servers.mongo = 'frozen'
+  expect(await write(admin, { a: 'later' })).toMatchObject({ durability: 'outbox' })
+  const go = world.holdUp('mongo')
+  arrive()
+  world.servers.mongo = 'up'
+  await until('mongo update')
+  go()
+  await untilTriedAgain('mongo')
+  world.redis.restore(new Map())
+  expect(await read(admin, 'a')).toEqual({ a: 'later' })
+})
+
+test('who has deleted a session past Redis does not find it again in a Redis that has gone back', async () => {
+  const { world, settled, start, begin, untilTriedAgain } = setUpStage()
+  const one = start('one', WRITE_THROUGH)
+  await begin(one, { a: 'before' })
+  const { fencingToken } = await settled(one.store.claim(SESSION))
+  const before = world.redis.snapshot()
+  world.servers.redis = 'down'
+  await settled(one.store.delete(SESSION, undefined, fencingToken))
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  await expect(settled(one.store.releaseLease(SESSION, fencingToken))).rejects.toMatchObject({
+    code: 'FENCED',
+  })
+  world.redis.restore(before)
+  expect(await settled(one.store.get(SESSION))).toBeNull()
+})
+
+test('a deletion of what Redis has half of, and MongoDB nothing, is not done before that half has gone', async () => {
+  const { world, settled, start, begin, until } = setUpStage()
+  const [one, other] = [start('one'), start('other', WRITE_THROUGH)]
+  await begin(one)
+  world.mongo.delete({})
+  world.redis.run('DEL', names.of(SESSION)[0]) // half of it
+  const deleting = other.store.delete(SESSION)
+  await until('redis peek')
+  await until('redis peek') // of the deletion
+  world.redis.run('HSET', names.of(SESSION)[2] as string, '1', 'late') // which keeps it from being replaced
+  expect(await settled(deleting)).toEqual({ durability: 'durable' })
+  expect(await settled(start('third').store.get(SESSION))).toBeNull()
+})
