@@ -278,7 +278,7 @@ export class MongoBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    void this.#calls.run(() => this.#collection.indexing)
+    this.#calls.run(() => this.#collection.indexing).catch(() => {}) // closed before
     await this.#calls.close()
     await this.#release()
   }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { shareServers } from '../support/hybrid/hybrid-stores.js'
 import { parseMetrics } from '../support/parse-metrics.js'
@@ -16,11 +17,12 @@ async function setUp() {
   const writer = await open({ ...place, redisOptions: { connectionName: 'writer' } })
   const mongoOptions = { appName: 'another process' }
   const store = await open({ ...place, mongoOptions, redisOptions: { connectionName: 'another process' } })
-  const hot = new Redis(servers.redis.url)
-  onTestFinished(() => void hot.disconnect())
+  const [hot, durable] = [new Redis(servers.redis.url), new MongoClient(servers.mongo.url)]
+  onTestFinished(() => Promise.all([hot.quit(), durable.close()]).then(() => {}))
   for (const sessionId of ['bad', 'good']) {
     await writer.set(sessionId, { creds: CREDS, keys: { session: { a: 1 } } })
   }
+  const documents = durable.db('damage').collection<{ _id: string }>(name)
   /** Reads and writes of the good one go on, and no breaker has opened. */
   const expectNoHarm = async () => {
     const set = await store.set('good', { keys: { session: { b: 2 } } })
@@ -32,7 +34,7 @@ async function setUp() {
       baileys_store_redis_breakers_open: 0,
     })
   }
-  return { store, hot, name, expectNoHarm }
+  return { store, hot, documents, name, expectNoHarm }
 }
 
 /** Damage is no outage: it is the session's alone. */
@@ -47,6 +49,26 @@ describe('a session whose head is damaged', () => {
     ]
     for (let n = 0; n < CALLS; n++) {
       for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    }
+    await expectNoHarm()
+  })
+
+  test.each([
+    ['an instant that is text', { updatedAt: 'yesterday' }],
+    ['an instant that no date has', { updatedAt: -1 }],
+    ['no version', { v: null }],
+    ['a version that is text', { v: 'x' }],
+  ])('in MongoDB, by %s, is parked and not opened, and no other is harmed', async (_what, members) => {
+    const { store, hot, name, documents, expectNoHarm } = await setUp()
+    await documents.updateOne({ _id: 'bad/' }, { $set: members })
+    for (let n = 0; n < CALLS; n++) {
+      expect(await store.set('bad', { keys: { session: { a: n } } })).toMatchObject({ durability: 'outbox' })
+    }
+    expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: CALLS - 1 })
+    expect(store.getOutboxStats().totalParked).toBeGreaterThan(0)
+    await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
+    for (let n = 0; n < CALLS; n++) {
+      await expect(store.claim('bad')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
     }
     await expectNoHarm()
   })

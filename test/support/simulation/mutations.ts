@@ -18,9 +18,9 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: SESSION_WRITER,
-        from: 'if (!(await this.#exchange(document, head))) {',
+        from: 'const isOurs = (await this.#exchange(names, document, head))',
         to: `if (writes) await applyIntent(this.#send, names, head, writes, this.#now())
-             if (!(await this.#exchange(document, head))) {`,
+             const isOurs = (await this.#exchange(names, document, head))`,
       },
     ],
   },
