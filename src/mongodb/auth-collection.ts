@@ -5,6 +5,7 @@ import { SessionMemory } from '../core/session-memory.js'
 import { Turns } from '../core/turns.js'
 import type { CommandReply, IndexDescription, MongoClient, MongoCollection, MongoDatabase } from './client.js'
 import { checkCollection, checkIndexes } from './collection-check.js'
+import { checkDirect } from './direct-connection.js'
 import type { HeadDocument } from './documents.js'
 import { ensureIndexes } from './indexes.js'
 import { unlessHidden } from './mongo-errors.js'
@@ -43,9 +44,10 @@ export class AuthCollection {
     this.#name = name
     this.documents = documents
     this.clock = new ServerClock(async () => {
-      const { localTime, msg } = await this.#command({ hello: 1 })
-      this.#isSharded = msg === 'isdbgrid'
-      return localTime
+      const reply = await this.#command({ hello: 1 })
+      if (client.options.directConnection) checkDirect(reply)
+      this.#isSharded = reply.msg === 'isdbgrid'
+      return reply.localTime
     })
   }
 

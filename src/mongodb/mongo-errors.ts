@@ -12,6 +12,9 @@ const REASONS: Readonly<Record<number, string>> = {
   13: 'the user may not do this; it needs the role readWrite on the database',
   18: 'it refused the user or the password',
   50: 'it took longer than it was given',
+  64: 'too few servers have confirmed the write within "wtimeoutMS"',
+  79: 'no server has the tags of the write concern',
+  100: 'the replica set has too few servers for the write concern',
   91: 'it is shutting down',
   189: 'the primary has stepped down',
   10107: 'this server is not the primary',
@@ -26,7 +29,7 @@ interface DriverError {
   code?: number | string
   codeName?: string
   writeErrors?: { index: number; code: number } | { index: number; code: number }[]
-  result?: { writeConcernErrorCount?: number }
+  result?: { getWriteConcernError?(): unknown }
   cause?: unknown
 }
 
@@ -90,7 +93,8 @@ export function duplicatesOf(error: unknown): number[] | undefined {
   const { writeErrors, result } = error as DriverError
   const errors = writeErrors === undefined ? [] : [writeErrors].flat()
   const isAll = errors.length > 0 && errors.every(({ code }) => code === DUPLICATE_KEY)
-  return isAll && !result?.writeConcernErrorCount ? errors.map(({ index }) => index) : undefined
+  // What was applied beside them is not yet where the write concern wants it.
+  return isAll && !result?.getWriteConcernError?.() ? errors.map(({ index }) => index) : undefined
 }
 
 /** Errors of the network and of the choice of a server tell of hosts only. */

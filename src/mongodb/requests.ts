@@ -32,6 +32,8 @@ export interface Outcome {
   writesVersion: number | undefined
   /** Whether each of them changes something: only then it may be tried on a guess. */
   isCertain: boolean
+  /** Whether an answer goes by what was there already, without a change of its own. */
+  isKnown: boolean
   /** Tells each what has become of it, once the change is made. */
   settle: () => void
 }
@@ -57,6 +59,7 @@ export function weigh(
 ): Outcome {
   let current = found
   let isCertain = true
+  let isKnown = false
   let writesVersion: number | undefined
   const writes = new Map<string, IntentWrite>()
   const settlements: (() => void)[] = []
@@ -65,8 +68,10 @@ export function weigh(
       const { result, head, writesVersion: ownVersion } = decide(current)
       writesVersion = ownVersion
       settlements.push(() => resolve(result as never))
-      if (head === undefined) isCertain = false
-      else {
+      if (head === undefined) {
+        isCertain = false
+        isKnown = true
+      } else {
         current = toFound({ ...current.document, ...head, _id: names.head } as HeadDocument, nowMs)
         for (const write of own) writes.set(write.at, write)
       }
@@ -81,6 +86,7 @@ export function weigh(
     writes: requests.some(request => request.writes) ? sorted : undefined,
     writesVersion,
     isCertain,
+    isKnown,
     settle: () => {
       for (const tell of settlements) tell()
     },

@@ -26,6 +26,8 @@ export class SessionWriter {
   readonly #timeoutMs: number
   readonly #now: () => number
   readonly #queues = new Map<string, Request[]>()
+  /** Sessions of which a change has failed, and may be there all the same: on too few servers, perhaps. */
+  readonly #unconfirmed = new Set<string>()
 
   constructor(collection: AuthCollection, send: Send, timeoutMs: number, now: () => number) {
     this.#collection = collection
@@ -70,6 +72,7 @@ export class SessionWriter {
         waiting = this.#dropLate(names, waiting)
       }
     } catch (error) {
+      this.#unconfirmed.add(names.sessionId)
       for (const { reject } of waiting) reject(error)
     }
   }
@@ -77,11 +80,25 @@ export class SessionWriter {
   /** `false`: the head is not what was found, or what was guessed does not suffice. */
   async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
     const outcome = weigh(names, found, requests, this.#now())
-    const { head, isCertain, settle } = outcome
+    const { head, writes, isCertain, isKnown, settle } = outcome
     if (isGuess && !isCertain) return false
-    if (head !== undefined && !(await this.#swap(names, found, head, outcome))) return false
+    if (head !== undefined) {
+      if (!(await this.#swap(names, found, head, outcome))) return false
+    } else if (isKnown && (writes || this.#unconfirmed.has(names.sessionId))) {
+      await this.#confirm(names)
+    }
+    this.#unconfirmed.delete(names.sessionId)
     settle()
     return true
+  }
+
+  /**
+   * What a read has found may be on this server alone, and be rolled back: an operation that is known may have met a
+   * write concern error. An update that changes nothing waits, by the write concern, for all that came before it.
+   */
+  async #confirm(names: DocumentNames): Promise<void> {
+    const nothing = { $unset: { confirmed: '' } } // which no head has
+    await this.#send(documents => documents.updateOne({ _id: names.head }, nothing))
   }
 
   #dropLate({ sessionId }: DocumentNames, requests: Request[]): Request[] {
