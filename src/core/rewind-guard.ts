@@ -6,7 +6,6 @@ import type { Logger } from './logger.js'
 import type { Call } from './retry.js'
 import type { SessionMemory } from './session-memory.js'
 import type { Backend, CommitResult, FieldWrite, Guard, Head, HistoryResult, Rewind } from './store.js'
-import { Turns } from './turns.js'
 
 /** Heals within one call: a store that goes back more often than that meanwhile is given up on. */
 const MAX_HEALS = 8
@@ -30,7 +29,7 @@ export class RewindGuard {
   readonly #run: Run
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
-  readonly #turns = new Turns()
+  readonly #reconciling = new Map<string, Promise<void>>()
 
   constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
     this.memory = memory
@@ -91,14 +90,22 @@ export class RewindGuard {
 
   /** Of many calls that find another history than the known one, the first one reconciles the two. */
   #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
-    return this.#turns.take(sessionId, async () => {
-      const { incarnation, version } = this.memory.history(sessionId)
-      if (incarnation !== known.incarnation || version > known.version) return
-      for (let attempts = 1; !(await this.#follow(sessionId, known, foundVersion)); attempts++) {
-        if (attempts === MAX_ATTEMPTS) throw new RewoundError(known.version, foundVersion, { sessionId })
-        await sleep(Math.random() * Math.min(attempts, MAX_PAUSE_MS))
-      }
-    })
+    const underWay = this.#reconciling.get(sessionId)
+    if (underWay) return underWay
+    const { incarnation, version } = this.memory.history(sessionId)
+    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve() // another call has
+    const reconciled = this.#followUntilDone(sessionId, known, foundVersion).finally(() =>
+      this.#reconciling.delete(sessionId),
+    )
+    this.#reconciling.set(sessionId, reconciled)
+    return reconciled
+  }
+
+  async #followUntilDone(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
+    for (let attempts = 1; !(await this.#follow(sessionId, known, foundVersion)); attempts++) {
+      if (attempts === MAX_ATTEMPTS) throw new RewoundError(known.version, foundVersion, { sessionId })
+      await sleep(Math.random() * Math.min(attempts, MAX_PAUSE_MS))
+    }
   }
 
   /** `false`: another process has written to the session meanwhile. */

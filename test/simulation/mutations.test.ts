@@ -9,8 +9,8 @@ test.each(MUTATIONS)('the mutation "$name" fits the sources', ({ edits }) => {
 
 test.each([
   ['skip the drain at open', 1],
-  ['apply keys before the head', 18],
-  ['drop the version filter', 16],
+  ['apply keys before the head', 9],
+  ['drop the version filter', 29],
 ])(
   'the mutation "%s" is found by seed %i',
   (mutation, seed) => {
