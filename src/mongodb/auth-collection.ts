@@ -99,11 +99,15 @@ export class AuthCollection {
     return this.#turns.take(sessionId, change)
   }
 
-  /** Removes what has expired, for servers that do not by themselves; at most once an hour. */
+  /** Removes what has expired, for servers that do not by themselves; the next an hour after one has ended. */
   async sweep(nowMs: number): Promise<void> {
     if (performance.now() - this.#sweptAtMs < SWEEP_EVERY_MS) return
-    this.#sweptAtMs = performance.now()
-    await this.documents.deleteMany({ expiresAt: { $lte: new Date(nowMs) } })
+    this.#sweptAtMs = Number.POSITIVE_INFINITY // none begins while one runs
+    try {
+      await this.documents.deleteMany({ expiresAt: { $lte: new Date(nowMs) } })
+    } finally {
+      this.#sweptAtMs = performance.now()
+    }
   }
 
   #command(command: object): Promise<CommandReply> {

@@ -72,7 +72,12 @@ export interface FindOptions {
   projection?: Readonly<Record<string, 0 | 1>>
   sort?: Readonly<Record<string, 1>>
   limit?: number
+  /** Of one answer, whose bytes the server bounds. By its own count there would be 101, and a command for the rest. */
+  batchSize?: number
 }
+
+/** More documents than any answer holds. */
+export const ONE_BATCH = 1_000_000
 
 export interface IndexDescription {
   name: string

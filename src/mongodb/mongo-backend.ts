@@ -218,6 +218,7 @@ export class MongoBackend implements Backend {
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return this.#enter(async () => {
+      await this.#send(() => this.#collection.clock.sync())
       const names = new DocumentNames(sessionId)
       await this.#writer.change(names, ({ document, head }) => {
         checkGuard(sessionId, head, { fencingToken })
@@ -245,7 +246,7 @@ export class MongoBackend implements Backend {
         documents
           .find(
             { session: { $gt: cursor }, $or: lives },
-            { projection: { session: 1 }, sort: { session: 1 }, limit },
+            { projection: { session: 1 }, sort: { session: 1 }, limit, batchSize: limit },
           )
           .toArray(),
       )) as { _id: unknown; session: string }[]

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptValueError } from '../core/errors.js'
-import type { MongoCollection } from './client.js'
+import { type MongoCollection, ONE_BATCH } from './client.js'
 import type { DocumentNames } from './document-names.js'
 import type { FieldDocument, HeadDocument } from './documents.js'
 import { loadWrites } from './intents.js'
@@ -47,7 +47,7 @@ export async function readSession(
     // Without a version, so that damage is not passed over; parts of chains are no fields.
     const filter = since === undefined ? { _id: ids, writes: null } : { _id: ids, v: { $gte: since } }
     const found = (await send(documents =>
-      documents.find(filter, { projection, sort: { _id: 1 } }).toArray(),
+      documents.find(filter, { projection, sort: { _id: 1 }, batchSize: ONE_BATCH }).toArray(),
     )) as { _id: string }[]
     const isHead = (document: { _id: string }) => document._id === names.head
     const own = found.find(isHead)

@@ -26,8 +26,6 @@ export class SessionWriter {
   readonly #timeoutMs: number
   readonly #now: () => number
   readonly #queues = new Map<string, Request[]>()
-  /** Sessions of which a change has failed, and may be there all the same: on too few servers, perhaps. */
-  readonly #unconfirmed = new Set<string>()
 
   constructor(collection: AuthCollection, send: Send, timeoutMs: number, now: () => number) {
     this.#collection = collection
@@ -72,7 +70,6 @@ export class SessionWriter {
         waiting = this.#dropLate(names, waiting)
       }
     } catch (error) {
-      this.#unconfirmed.add(names.sessionId)
       for (const { reject } of waiting) reject(error)
     }
   }
@@ -80,14 +77,13 @@ export class SessionWriter {
   /** `false`: the head is not what was found, or what was guessed does not suffice. */
   async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
     const outcome = weigh(names, found, requests, this.#now())
-    const { head, writes, isCertain, isKnown, settle } = outcome
+    const { head, isCertain, isKnown, settle } = outcome
     if (isGuess && !isCertain) return false
     if (head !== undefined) {
       if (!(await this.#swap(names, found, head, outcome))) return false
-    } else if (isKnown && (writes || this.#unconfirmed.has(names.sessionId))) {
+    } else if (isKnown) {
       await this.#confirm(names)
     }
-    this.#unconfirmed.delete(names.sessionId)
     settle()
     return true
   }

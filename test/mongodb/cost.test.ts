@@ -33,7 +33,24 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
     const { state } = await setUp()
     const ids = numbered(n).map(([id]) => id)
     const commands = await count(() => state.keys.get('lid-mapping', ids))
-    expect(commands.filter(name => name !== 'getMore')).toEqual(['find'])
+    expect(commands).toEqual(['find'])
+  })
+
+  test('get of all of it is one find, and so is list of a page above 100 sessions', async () => {
+    const { store, sessionId } = await setUp()
+    expect(await count(() => store.get(sessionId))).toEqual(['find'])
+    const heads = Array.from({ length: 150 }, (_, n) => ({ _id: `h${n}/`, session: `h${n}`, v: 1 }))
+    const documents = server.documents(place.collection)
+    await documents.bulkWrite(
+      heads.map(head => ({ replaceOne: { filter: { _id: head._id }, replacement: head, upsert: true } })),
+    )
+    let listed: string[] = []
+    const list = async () => {
+      listed = (await store.list({ limit: 140 })).sessionIds
+    }
+    expect(await count(list)).toEqual(['find'])
+    expect(listed).toHaveLength(140)
+    await documents.deleteMany({ _id: /^h\d+\/$/ as never })
   })
 
   test.each([1, 50, 5000])('keys.set of %i is two updates: the head, and one bulk', async n => {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { MongoClient, type MongoClientOptions } from 'mongodb'
 import { MongoClient as MongoClient6 } from 'mongodb-6'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Logger, nullLogger } from '../../src/core/logger.js'
 import {
   createMongoStore,
@@ -231,6 +231,56 @@ describe('what has expired', () => {
     const left = await documents.find().toArray()
     expect(left.map(({ _id }) => String(_id)).sort()).toEqual(['another/', 'stays/', 'stays/creds/'])
   })
+})
+
+test('no sweep begins while one runs', async () => {
+  const sweep = deferred<object>()
+  let sweeps = 0
+  const deleteMany = (filter: object) => {
+    if (!('expiresAt' in filter)) return Promise.resolve({})
+    sweeps++
+    return sweep.promise
+  }
+  const mongoClient = alterClient(server.client, { documents: () => ({ deleteMany }) })
+  const realNow = performance.now.bind(performance)
+  let elapsedMs = 0
+  performance.now = () => realNow() + elapsedMs
+  onTestFinished(() => {
+    performance.now = realNow
+  })
+  const store = await openStore({ mongoClient, ...server.place() })
+  const claim = () => store.claim('s')
+  for (let hour = 0; hour < 3; hour++) {
+    await claim()
+    elapsedMs += 61 * 60 * 1000
+  }
+  expect(sweeps).toBe(1)
+  sweep.resolve({})
+  await claim() // an hour counts from the end of a sweep
+  expect(sweeps).toBe(1)
+  elapsedMs += 61 * 60 * 1000
+  await claim()
+  expect(sweeps).toBe(2)
+})
+
+test('a lease that is renewed goes by the clock that the server has by then', async () => {
+  let skewMs = 0
+  const mongoClient = alterClient(server.client, {
+    command: ({ hello }) => hello && Promise.resolve({ localTime: new Date(Date.now() + skewMs) }),
+  })
+  const names = server.place()
+  const store = await openStore({ mongoClient, ...names })
+  const { fencingToken } = await store.claim('s', { exclusive: true })
+  const realNow = performance.now.bind(performance)
+  performance.now = () => realNow() + 61_000
+  onTestFinished(() => {
+    performance.now = realNow
+  })
+  skewMs = 3_600_000
+  await store.renewLease('s', fencingToken)
+  const head = await server.documents(names.collection).findOne({ _id: 's/' })
+  const leaseUntil: Date = head?.leaseUntil
+  expect(leaseUntil.getTime()).toBeGreaterThan(Date.now() + 3_000_000)
 })
 
 test('the clock of the server counts, not that of the process', async () => {
