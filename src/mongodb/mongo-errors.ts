@@ -1,4 +1,5 @@
 import {
+  CorruptValueError,
   InvalidOptionError,
   StoreError,
   type StoreErrorContext,
@@ -42,6 +43,11 @@ export function toStoreError(error: unknown): StoreError {
   const met = isDuplicate(error) ? indexOf(error) : undefined
   if (met !== undefined && met !== '_id_') return new ForeignIndexError(met, { cause: redact(error) })
   const { name = 'Error', code, codeName } = error as DriverError
+  if (name === 'BSONError') {
+    return new CorruptValueError('A document in MongoDB cannot be read: it is no valid BSON.', {
+      cause: redact(error),
+    })
+  }
   const known = typeof code === 'number' ? REASONS[code] : undefined
   const reason = known ?? [name, code, codeName].filter(part => part !== undefined).join(' ')
   return new StoreUnavailableError('MongoDB', `${reason}.`, { cause: redact(error) })

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { type Document, MongoClient } from 'mongodb'
+import { BSON, type Document, MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { DocumentNames } from '../../src/mongodb/document-names.js'
 import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
@@ -105,6 +105,11 @@ describe('a value', () => {
       await expect(call()).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
     }
     expect(await documents.countDocuments()).toBe(0)
+  })
+
+  test('that the driver cannot read is damage, and no outage', () => {
+    const wrapped = toStoreError(new BSON.BSONError('Invalid UTF-8 string in BSON document'))
+    expect(wrapped).toMatchObject({ code: 'CORRUPT_VALUE' })
   })
 
   test('never gets into an error, nor does its name', async () => {
