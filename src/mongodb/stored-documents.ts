@@ -42,10 +42,13 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
   ['intent', optional(isIntent)],
 ]
 
-/** Throws `CORRUPT_VALUE` for a head that this library cannot have written. */
+/**
+ * Throws `CORRUPT_VALUE` for a head that this library cannot have written. A member that is `null`, as some settings of
+ * a client store what is `undefined`, is left out.
+ */
 export function toHead(document: object, sessionId: string): HeadDocument {
   const damaged = findDamage(document, sessionId)
-  if (damaged === undefined) return document as HeadDocument
+  if (damaged === undefined) return withoutNulls(document) as HeadDocument
   throw new CorruptValueError(`The member "${damaged}" of the session's head in MongoDB is damaged.`, {
     sessionId,
   })
@@ -60,6 +63,10 @@ function findDamage(head: object, sessionId: string): string | undefined {
   const stored = head as Stored
   if (stored.session !== undefined && stored.session !== sessionId) return 'session'
   return HEAD.find(([name, check]) => !check(stored[name]))?.[0]
+}
+
+function withoutNulls(document: object): object {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
 }
 
 /** `hasData`: whether its data were read, too. */
@@ -102,5 +109,10 @@ function isWrites(writes: unknown): boolean {
 function isWrite(write: unknown): boolean {
   if (typeof write !== 'object' || write === null) return false
   const { at, data, v } = write as Stored
-  return typeof at === 'string' && at.includes('/') && optional(isBytes)(data) && optional(isWhole)(v)
+  return (
+    typeof at === 'string' &&
+    at.includes('/') &&
+    (data === undefined || isBytes(data)) &&
+    (v === undefined || isWhole(v))
+  )
 }
