@@ -64,6 +64,10 @@ describe('a head', () => {
     ['with an intent of a billion parts', { $set: { intent: { v: 1, chain: 'ab', parts: 1e9 } } }],
     ['with an intent whose part is lost', { $set: { intent: { v: 1, chain: 'ab', parts: 1 } } }],
     ['with writes that are none', { $set: { intent: { v: 1, writes: [{ at: 5 }] } } }],
+    [
+      'with a write whose data are null',
+      { $set: { intent: { v: 1, writes: [{ at: 'session/a', data: null }] } } },
+    ],
     ['of another session', { $set: { session: 'other' } }],
   ])('%s is damage of that session alone, and can be deleted', async (_, damage) => {
     const { open, client, documents, place } = await setUp()
@@ -86,6 +90,28 @@ describe('a head', () => {
     await store.set('s', { creds: CREDS })
     expect((await store.get('s'))?.data.keys).toEqual({})
   })
+})
+
+test.each([
+  'late',
+  'isPart',
+  'incarnation',
+  'forks',
+  'endsAt',
+  'keptUntil',
+  'expiresAt',
+  'leaseUntil',
+  'barredBelow',
+  'intent',
+])('a head whose "%s" is null is one without it', async member => {
+  const { open, client, documents } = await setUp()
+  await (await open()).set('s', { creds: CREDS, keys: KEYS })
+  await documents.updateOne({ _id: 's/' }, { $set: { [member]: null } })
+  const store = await client()
+  expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+  const { fencingToken } = await store.claim('s')
+  await store.set('s', { keys: { session: { a: 3 } } }, undefined, fencingToken)
+  expect(await store.get('s')).toMatchObject({ data: { creds: CREDS, keys: { session: { a: 3, b: 2 } } } })
 })
 
 test.each<[string, object]>([
