@@ -44,6 +44,8 @@ const PAGE_SIZE = 1000
 const MAX_SPOILT = 3
 /** Keys that one HMGET may ask for; more are asked for by a script, which takes them as one argument. */
 const MAX_FIELDS = MAX_ARGUMENTS - 5
+/** Of the copy of the head: the incarnation, and the operation where it is told. */
+const HISTORY = /^([!-~]{0,256})(?: ([!-~]*))?$/
 const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@history'] as const
 
 export interface RedisBackendOptions {
@@ -206,8 +208,9 @@ export class RedisBackend implements Backend {
     const [version, fence, updatedAtMs, expiresAt] = stored.slice(0, 4).map(toWhole)
     const isComplete = version !== undefined && fence !== undefined && updatedAtMs !== undefined
     const mayHaveEnded = stored[3] !== undefined && (expiresAt === undefined || this.#isPast(expiresAt))
-    if (!isComplete || mayHaveEnded) return undefined
-    const [incarnation = '', operation = ''] = String(stored[4] ?? '').split(' ')
+    const history = HISTORY.exec(String(stored[4] ?? ''))
+    if (!isComplete || mayHaveEnded || history === null) return undefined
+    const [, incarnation = '', operation = ''] = history
     const head = { exists: true, version, fence, updatedAtMs, incarnation, operation }
     return { head, values: stored.slice(HEAD_FIELDS.length) }
   }

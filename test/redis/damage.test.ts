@@ -103,6 +103,7 @@ describe('a head whose', () => {
   test.each([
     ['incarnation', 'x'.repeat(257)],
     ['incarnation', 'two words'],
+    ['incarnation', Buffer.of(0xb1, 0, 0x5b, 0x5d)],
     ['journalUntil', 'nan'],
     ['journalUntil', '1e20'],
   ])('%s is damaged is damage as well', async (member, value) => {

@@ -49,7 +49,7 @@ local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) --
 -- All at once, since each look at a text takes time.
 local texts = (stored[1] or 0) .. ' ' .. (stored[2] or '') .. ' ' .. (stored[3] or 0) .. ' ' .. (stored[4] or 0) .. ' '
   .. (stored[8] or 0) .. ' ' .. incarnation
-if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ %S*$') or version >= MOST or fence >= MOST or updatedAt >= MOST
+if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ [!-~]*$') or version >= MOST or fence >= MOST or updatedAt >= MOST
   or (expiresAt and expiresAt >= MOST) or (journalUntil and journalUntil >= MOST) or #incarnation > 256 then
   local names = {'version', 'fence', 'updatedAt', 'expiresAt', [8] = 'journalUntil'}
   for i, name in pairs(names) do
@@ -59,7 +59,7 @@ if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ %S*$') or version >= MOST or fen
   version, fence = toWhole(stored[1] or '') or 0, toWhole(stored[2] or '') or 0
   updatedAt, expiresAt = toWhole(stored[3] or '') or 0, toWhole(stored[4] or '')
   journalUntil = toWhole(stored[8] or '')
-  if #incarnation > 256 or string.find(incarnation, '%s') then damaged, incarnation = damaged or 'incarnation', '' end
+  if #incarnation > 256 or string.find(incarnation, '[^!-~]') then damaged, incarnation = damaged or 'incarnation', '' end
 end
 if isVacant and stored[5] ~= '1' then damaged = damaged or 'vacant' end
 local areOps = ops == '' or (#ops <= MOST_OPS_BYTES and string.byte(ops, -1) == 10
