@@ -56,4 +56,4 @@ async function create(): Promise<FuzzPlace> {
     remove: async () => void (await documents.drop()),
   }
 }
-describeStoredBytes('hybrid', create, 30)
+describeStoredBytes('hybrid', create, 20)

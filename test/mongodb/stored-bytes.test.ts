@@ -15,4 +15,4 @@ const create = async () => {
   const database = createMongoDatabase(server.url)
   return toPlace(database, mongodbMembers(database.documents))
 }
-describeStoredBytes('MongoDB', create, 30)
+describeStoredBytes('MongoDB', create, 20)

@@ -22,4 +22,4 @@ const create = async () => {
   const database = createRedisDatabase({ url: server.url })
   return toPlace(database, redisMembers(client, new KeyNames(database.prefix)))
 }
-describeStoredBytes('Redis', create, 100)
+describeStoredBytes('Redis', create, 40)

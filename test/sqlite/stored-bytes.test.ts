@@ -7,4 +7,4 @@ const create = async () => {
   const file = await createSqliteFile()
   return toPlace(file, sqliteMembers(file.path))
 }
-describeStoredBytes('SQLite', create, 60)
+describeStoredBytes('SQLite', create, 30)
