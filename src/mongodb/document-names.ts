@@ -68,6 +68,11 @@ export class DocumentNames {
   }
 }
 
+/** Of a `session` that anybody may have stored. */
+export function isHeadOf(id: unknown, session: string): boolean {
+  return id === `${escapeName(session)}/` && !isLonger(session, MAX_SESSION_BYTES)
+}
+
 /** What a field is called within its session. */
 export function toSuffix({ type, id }: Field): string {
   return `${type}/${escapeName(id)}`

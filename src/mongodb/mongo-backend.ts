@@ -32,7 +32,7 @@ import {
   decideDeletion,
   decideFence,
 } from './changes.js'
-import { DocumentNames, parseSuffix } from './document-names.js'
+import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, toFound, toOwned } from './documents.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
@@ -250,7 +250,7 @@ export class MongoBackend implements Backend {
           )
           .toArray(),
       )) as { _id: unknown; session: string }[]
-      const isHead = ({ _id, session }: (typeof found)[number]) => _id === new DocumentNames(session).head
+      const isHead = ({ _id, session }: (typeof found)[number]) => isHeadOf(_id, session)
       const heads = found.filter(isHead)
       if (heads.length < found.length) this.#reportForeign(found.length - heads.length)
       const last = found.length < limit ? undefined : found.at(-1)

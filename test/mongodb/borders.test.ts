@@ -136,7 +136,10 @@ test('a document of somebody else is left out of lists, and said once', async ()
   const { open, documents } = await setUp({ ...nullLogger, warn: (_, text) => warnings.push(text) })
   const store = await open()
   await store.set('s', { creds: CREDS })
-  await documents.insertOne({ _id: 'theirs', session: 'a' })
+  await documents.insertMany([
+    { _id: 'theirs', session: 'a' },
+    { _id: 'huge', session: 'b'.repeat(65_536) },
+  ])
   expect((await store.list()).sessionIds).toEqual(['s'])
   expect((await store.list()).sessionIds).toEqual(['s'])
   expect(warnings).toHaveLength(1)
