@@ -5,7 +5,7 @@ import type { FieldWrite } from '../core/store.js'
 import type { UpdateOne } from './client.js'
 import { type DocumentNames, toSuffix } from './document-names.js'
 import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
-import { duplicatesOf, ForeignIndexError, indexOf } from './mongo-errors.js'
+import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
 import type { Send } from './session-reader.js'
 import { MAX_WHOLE, toChain } from './stored-documents.js'
 
@@ -151,6 +151,10 @@ async function applyAmongOthers(
     } catch (error) {
       const met = duplicatesOf(error)
       if (met === undefined) throw error
+      const { sessionId } = names
+      const indexes = indexesOf(error)
+      const foreign = indexes.find(index => index !== undefined && index !== '_id_')
+      if (foreign !== undefined) throw new ForeignIndexError(foreign, { sessionId })
       const again = met.map(index => (bulk[index] as { updateOne: UpdateOne }).updateOne)
       await send(documents =>
         documents.bulkWrite(
@@ -158,9 +162,9 @@ async function applyAmongOthers(
           { ordered: false },
         ),
       )
-      if (!(await areThere(send, again))) {
-        throw new ForeignIndexError(indexOf(error), { sessionId: names.sessionId })
-      }
+      // By the index of `_id`, the document was there and newer, even if a deletion has removed it since.
+      const isTold = indexes.every(index => index !== undefined)
+      if (!isTold && !(await areThere(send, again))) throw new ForeignIndexError(undefined, { sessionId })
     }
   }
 }

@@ -68,10 +68,15 @@ export class ForeignIndexError extends InvalidOptionError {
 
 /** The name of the index that a document has met. The rest of the server's text quotes the document. */
 export function indexOf(error: unknown): string | undefined {
+  return indexesOf(error)[0]
+}
+
+/** The same of each operation of a bulk that has met one. */
+export function indexesOf(error: unknown): (string | undefined)[] {
   const { message = '', writeErrors } = error as { message?: string; writeErrors?: unknown }
-  const first = [writeErrors ?? []].flat()[0] as { errmsg?: string } | undefined
-  const text = first?.errmsg ?? message
-  return (/index: ([^\s{}]{1,128})/.exec(text) ?? /Index '([^']{1,128})'/.exec(text))?.[1]
+  const errors = [writeErrors ?? []].flat() as { errmsg?: string }[]
+  const texts = errors.length === 0 ? [message] : errors.map(({ errmsg = '' }) => errmsg)
+  return texts.map(text => (/index: ([^\s{}]{1,128})/.exec(text) ?? /Index '([^']{1,128})'/.exec(text))?.[1])
 }
 
 export function isDuplicate(error: unknown): boolean {
