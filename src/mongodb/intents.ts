@@ -112,7 +112,7 @@ export async function applyIntent(
     }
   } catch (error) {
     if (duplicatesOf(error) === undefined) throw error
-    await applyAmongOthers(send, names, updates)
+    await applyAmongOthers(send, head, names.sessionId, updates)
     await clear(send, head)
   }
   await dropChain(send, names, intent)
@@ -142,7 +142,8 @@ export async function dropOrphans(
  */
 async function applyAmongOthers(
   send: Send,
-  names: DocumentNames,
+  head: HeadDocument,
+  sessionId: string,
   updates: readonly UpdateOne[],
 ): Promise<void> {
   for (const bulk of toBulks(updates)) {
@@ -151,7 +152,6 @@ async function applyAmongOthers(
     } catch (error) {
       const met = duplicatesOf(error)
       if (met === undefined) throw error
-      const { sessionId } = names
       const indexes = indexesOf(error)
       const foreign = indexes.find(index => index !== undefined && index !== '_id_')
       if (foreign !== undefined) throw new ForeignIndexError(foreign, { sessionId })
@@ -164,9 +164,16 @@ async function applyAmongOthers(
       )
       // By the index of `_id`, the document was there and newer, even if a deletion has removed it since.
       const isTold = indexes.every(index => index !== undefined)
-      if (!isTold && !(await areThere(send, again))) throw new ForeignIndexError(undefined, { sessionId })
+      if (isTold || (await areThere(send, again)) || (await isPast(send, head))) continue
+      throw new ForeignIndexError(undefined, { sessionId })
     }
   }
+}
+
+/** Whether the head has changed since: others have completed this intent, and a deletion may have removed its fields. */
+async function isPast(send: Send, { _id, v, ops }: HeadDocument): Promise<boolean> {
+  const [found] = (await send(documents => documents.find({ _id }).toArray())) as HeadDocument[]
+  return found?.v !== v || found.ops !== ops || found.intent === undefined
 }
 
 /** Whether each document is of the version of its update, or of a later one. */
