@@ -9,6 +9,7 @@ import {
   processOutboxJob,
   useHybridAuthState,
 } from '../../src/hybrid/index.js'
+import { identityOf as identityOfCreds } from '../conformance/auth-state/harness.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { parseMetrics } from '../support/parse-metrics.js'
@@ -38,7 +39,7 @@ async function setUp(options: HybridOptions = {}) {
   return { redis, mongo, open, flush }
 }
 
-const identityOf = ({ state }: Awaited<ReturnType<typeof useHybridAuthState>>) => state.creds.registrationId
+const identityOf = ({ state }: Awaited<ReturnType<typeof useHybridAuthState>>) => identityOfCreds(state.creds)
 const KEEPS_NOTHING = ['--save', '', '--appendonly', 'no']
 function collectWarnings() {
   const warnings: string[] = []

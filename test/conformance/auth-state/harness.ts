@@ -81,6 +81,7 @@ export async function readRaw(raw: Backend): Promise<unknown> {
   }
 }
 
+/** Baileys draws a registration id from 256 numbers only, so that it alone does not tell identities apart. */
 export function identityOf({ noiseKey, registrationId }: AuthenticationCreds): string {
   return `${registrationId} ${Buffer.from(noiseKey.public).toString('hex')}`
 }
