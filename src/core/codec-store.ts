@@ -100,6 +100,7 @@ export class CodecStore implements AuthStore {
     this.#ttlMs = ttlMs
     this.logger = logger
     this.#memory = memory
+    if (ttlMs !== null) memory.expectExpiry()
     if (cacheBytes !== null) memory.keepCache(cacheBytes)
     this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
     this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
@@ -168,18 +169,18 @@ export class CodecStore implements AuthStore {
     checkConditions(sessionId, expectedVersion, fencingToken)
     const operationId = this.#memory.operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
-    const { durability } = await this.#rewinds.write('delete', sessionId, (seen, call) =>
+    const deleted = await this.#rewinds.write('delete', sessionId, (seen, call) =>
       this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
     )
-    this.#memory.forgetWrites(sessionId)
-    this.#memory.cache?.forget(sessionId)
-    return { durability }
+    this.#memory.noteDeletion(sessionId, deleted)
+    return { durability: deleted.durability }
   }
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
     checkSessionId(sessionId)
     if (ttlSeconds !== undefined) checkTtl(ttlSeconds)
     const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toLifeMs(ttlSeconds)
+    if (ttlMs !== null) this.#memory.expectExpiry()
     await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
   }
 

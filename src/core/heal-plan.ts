@@ -2,20 +2,36 @@ import { compareHistories, type KnownHistory, type Verdict } from './histories.j
 import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 import type { Commit, FieldWrite, HistoryResult } from './store.js'
 
-/** A write that this process still holds, and the version that it had. */
-export interface HeldWrite {
+/** A change that this process has made. */
+interface HeldChange {
+  /** That it had. */
   readonly version: number
   /** As of `CommitResult`. */
   readonly operation: string
+}
+
+export interface HeldWrite extends HeldChange {
   readonly write: FieldWrite
+}
+
+export interface HeldDeletion extends HeldChange {
+  /** Of the tombstone: who has a higher token has opened the session since. */
+  readonly fence: number
 }
 
 /** What a process does about a history that does not go on from the one it knew. */
 export interface HealPlan {
   /** The last version that both share; `undefined`: nothing that was seen is missing. */
   readonly at: number | undefined
-  /** What is to be written, so that the found history has all of this process's own writes; `undefined`: nothing. */
-  readonly heal: { readonly writes: readonly FieldWrite[]; readonly fork: Commit['fork'] } | undefined
+  /** What brings the found history to what this process has done; `undefined`: nothing is to be done. */
+  readonly heal: Heal | undefined
+}
+
+export interface Heal {
+  /** It is carried out again before the writes. */
+  readonly deletion: HeldDeletion | undefined
+  readonly writes: readonly FieldWrite[]
+  readonly fork: Commit['fork']
 }
 
 export interface HealSituation {
@@ -23,8 +39,9 @@ export interface HealSituation {
   readonly found: HistoryResult
   /** The version of the answer that told of the other history: the session may have been loaded anew since. */
   readonly foundVersion: number
-  /** In the order of `found.versions`. */
+  /** In the order of `found.versions`, the last of which is that of the creds. */
   readonly held: readonly HeldWrite[]
+  readonly deletion: HeldDeletion | undefined
   /** The highest fencing token that is known. */
   readonly fence: number
 }
@@ -34,6 +51,7 @@ const NOTHING_MISSING: HealPlan = { at: undefined, heal: undefined }
 export function planHeal(situation: HealSituation): HealPlan {
   const { known, found } = situation
   const verdict = toVerdict(situation)
+  if (!known.exists && !found.head.exists) return NOTHING_MISSING
   switch (verdict.kind) {
     case 'continues':
       return NOTHING_MISSING
@@ -43,16 +61,31 @@ export function planHeal(situation: HealSituation): HealPlan {
       const { at } = verdict
       const lost = firstLost(situation)
       if (lost !== undefined && lost <= at) return planJoin(situation, lost - 1, lost)
-      const fork = known.incarnation === '' ? undefined : { from: known.incarnation, at }
-      return { at, heal: { writes: chooseReplays(situation, at), fork } }
+      return planRewrite(situation, at)
     }
     case 'diverged': {
       const lost = firstLost(situation) ?? known.version
-      return planJoin(situation, lost - 1, lost)
+      // In the same incarnation it is still the session that was deleted.
+      return isDeletedAfter(situation, lost - 1)
+        ? planDeletion(situation, lost - 1)
+        : planJoin(situation, lost - 1, lost)
     }
-    case 'forked':
-      return planJoin(situation, verdict.at, verdict.to)
+    case 'forked': {
+      const { at, to } = verdict
+      const isSameIdentity = (found.versions.at(-1) ?? to) < to
+      return isSameIdentity && isDeletedAfter(situation, at)
+        ? planDeletion(situation, at)
+        : planJoin(situation, at, to)
+    }
   }
+}
+
+/** Nobody has gone on from version `at`. */
+function planRewrite(situation: HealSituation, at: number): HealPlan {
+  if (isDeletedAfter(situation, at)) return planDeletion(situation, at)
+  const { incarnation } = situation.known
+  const fork = incarnation === '' ? undefined : { from: incarnation, at }
+  return { at, heal: { deletion: undefined, writes: chooseReplays(situation, at), fork } }
 }
 
 /** Another process has gone on from version `at` with version `to`: what is missing is written to its history. */
@@ -62,20 +95,31 @@ function planJoin(situation: HealSituation, at: number, to: number): HealPlan {
   const isBehind = found.head.version < known.version
   // What another process has deleted since gets nothing of what was written before.
   const heals = found.head.exists && (writes.length > 0 || isBehind)
-  return { at, heal: heals ? { writes, fork: undefined } : undefined }
+  return { at, heal: heals ? { deletion: undefined, writes, fork: undefined } : undefined }
 }
 
-/** The first own write that the found history does not know, though it remembers back to it. */
-function firstLost({ held, found }: HealSituation): number | undefined {
+/** A session that this process has deleted is there again. */
+function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
+  const since = held.filter(({ version }) => version > (deletion?.version ?? 0))
+  return { at, heal: { deletion, writes: since.map(({ write }) => write), fork: undefined } }
+}
+
+function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean {
+  return found.head.exists && deletion !== undefined && deletion.version > at
+}
+
+/** The first own change that the found history does not know, though it remembers back to it. */
+function firstLost({ held, deletion, found }: HealSituation): number | undefined {
   const { ops = '', version } = found.head
   if (ops === '') return undefined
-  const lost = held.filter(
-    write =>
-      write.operation !== '' &&
-      write.version > version - MAX_REMEMBERED &&
-      !findOperation(ops, write.operation),
+  const changes = deletion ? [...held, deletion] : held
+  const lost = changes.filter(
+    change =>
+      change.operation !== '' &&
+      change.version > version - MAX_REMEMBERED &&
+      !findOperation(ops, change.operation),
   )
-  return lost.length === 0 ? undefined : Math.min(...lost.map(write => write.version))
+  return lost.length === 0 ? undefined : Math.min(...lost.map(change => change.version))
 }
 
 function toVerdict({ known, found, foundVersion }: HealSituation): Verdict {

@@ -61,6 +61,8 @@ export interface KnownHistory {
   readonly version: number
   /** That wrote the version; empty where it is not known. */
   readonly operation: string
+  /** Whether there was a session when it was last looked at; `false`: it had been deleted, or had expired. */
+  readonly exists: boolean
   /** As far as it had to look at them. */
   readonly forks: readonly Fork[]
 }
@@ -83,7 +85,7 @@ export type Verdict =
   | { readonly kind: 'forked'; readonly at: number; readonly to: number }
 
 /** Decides by the head alone. `false`: it does not, or not for sure; `compareHistories` tells, with the forks. */
-export function continuesFrom(known: SeenHistory, found: Head): boolean {
+export function continuesFrom(known: Omit<SeenHistory, 'exists'>, found: Head): boolean {
   return (
     isSame(known.incarnation, found.incarnation) && found.version >= known.version && isInOrder(known, found)
   )
@@ -112,7 +114,10 @@ function isSame(one: string, other: string): boolean {
 }
 
 /** Whether the operation that wrote the version seen comes before the one found, as far as that is remembered. */
-function isInOrder(known: SeenHistory, { version, operation, ops }: Head): boolean {
+function isInOrder(
+  known: Pick<SeenHistory, 'version' | 'operation'>,
+  { version, operation, ops }: Head,
+): boolean {
   if (known.operation === '' || operation === '') return true
   if (version === known.version) return operation === known.operation
   if (ops === undefined) return false

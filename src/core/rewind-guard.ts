@@ -1,11 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, maskSessionId, RewoundError } from './errors.js'
-import { type HealPlan, planHeal } from './heal-plan.js'
+import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
 import type { Logger } from './logger.js'
 import type { Call } from './retry.js'
 import type { SessionMemory } from './session-memory.js'
-import type { Backend, CommitResult, FieldWrite, Guard, Head, HistoryResult, Rewind } from './store.js'
+import {
+  type Backend,
+  type CommitResult,
+  CREDS_FIELD,
+  type FieldWrite,
+  type Guard,
+  type Head,
+  type HistoryResult,
+  type Rewind,
+} from './store.js'
 
 /** Heals within one call: a store that goes back more often than that meanwhile is given up on. */
 const MAX_HEALS = 8
@@ -79,7 +88,7 @@ export class RewindGuard {
   }
 
   noteCommit(sessionId: string, result: CommitResult, writes: readonly FieldWrite[]): void {
-    this.memory.noteHistory(sessionId, result)
+    this.memory.noteHistory(sessionId, { ...result, exists: true })
     this.memory.noteWrites(sessionId, result.version, writes, result.operation)
   }
 
@@ -111,14 +120,16 @@ export class RewindGuard {
   /** `false`: another process has written to the session meanwhile. */
   async #follow(sessionId: string, known: KnownHistory, foundVersion: number): Promise<boolean> {
     const held = this.memory.writesAfter(sessionId, 0)
-    const fields = held.map(({ write }) => write)
+    const deletion = this.memory.deletion(sessionId)
+    const fields = [...held.map(({ write }) => write), CREDS_FIELD]
     const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
     const fence = this.memory.fence(sessionId)
-    const { at, heal } = planHeal({ known, found, foundVersion, held, fence })
+    const { at, heal } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const healed = heal && (await this.#heal(sessionId, known, found, heal))
     if (healed === 'overtaken') return false
-    const { incarnation, version, operation } = healed ?? found.head
-    this.memory.adopt(sessionId, { incarnation, version, operation, forks: healed?.forks ?? found.forks })
+    const { incarnation, version, operation, exists } = healed ?? found.head
+    const forks = healed?.forks ?? found.forks
+    this.memory.adopt(sessionId, { incarnation, version, operation, exists, forks })
     if (at === undefined) return true
     this.memory.dropWrites(
       sessionId,
@@ -142,9 +153,27 @@ export class RewindGuard {
   async #heal(
     sessionId: string,
     known: KnownHistory,
-    { head, forks }: HistoryResult,
-    { writes, fork }: NonNullable<HealPlan['heal']>,
+    found: HistoryResult,
+    heal: Heal,
   ): Promise<KnownHistory | 'overtaken' | undefined> {
+    try {
+      if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
+      const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
+      if (heal.writes.length === 0) return deleted
+      return await this.#rewrite(sessionId, known, { ...found, head: { ...found.head, ...deleted } }, heal)
+    } catch (error) {
+      if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
+      if (hasCode(error, 'FENCED')) return undefined
+      throw error
+    }
+  }
+
+  async #rewrite(
+    sessionId: string,
+    known: KnownHistory,
+    { head, forks }: HistoryResult,
+    { writes, fork }: Heal,
+  ): Promise<KnownHistory> {
     const token = this.memory.fence(sessionId)
     const commit = {
       writes,
@@ -154,16 +183,31 @@ export class RewindGuard {
       expectedVersion: head.exists ? head.version : 0,
       above: known.version,
     }
-    try {
-      const { version, incarnation, operation } = await this.#run('heal', sessionId, call =>
-        this.#backend.commit(sessionId, { ...commit, call }),
-      )
-      return { version, incarnation, operation, forks: fork ? [{ ...fork, to: version }, ...forks] : forks }
-    } catch (error) {
-      if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
-      if (hasCode(error, 'FENCED')) return undefined
-      throw error
+    const { version, incarnation, operation } = await this.#run('heal', sessionId, call =>
+      this.#backend.commit(sessionId, { ...commit, call }),
+    )
+    const allForks = fork ? [{ ...fork, to: version }, ...forks] : forks
+    return { version, incarnation, operation, exists: true, forks: allForks }
+  }
+
+  async #deleteAgain(
+    sessionId: string,
+    known: KnownHistory,
+    { head, forks }: HistoryResult,
+    { fence }: HeldDeletion,
+  ): Promise<KnownHistory> {
+    const deletion = {
+      fencingToken: fence,
+      expectedVersion: head.version,
+      operationId: this.memory.operationIds.next(),
+      above: known.version,
     }
+    const deleted = await this.#run('heal', sessionId, call =>
+      this.#backend.delete(sessionId, { ...deletion, call }),
+    )
+    this.memory.noteDeletion(sessionId, deleted)
+    const { version, operation } = deleted
+    return { version, operation, incarnation: head.incarnation, exists: false, forks }
   }
 
   /** A later version that a write of this process has taken: its guard has looked at what was there before. */

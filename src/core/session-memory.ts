@@ -1,22 +1,30 @@
 import { LRUCache } from 'lru-cache'
 import { toOwnBytes } from './bytes.js'
 import { counted } from './counted.js'
-import type { HeldWrite } from './heal-plan.js'
+import type { HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
 import type { KnownHistory, SeenHistory } from './histories.js'
 import { OperationIds } from './operation-ids.js'
 import { OwnerCache } from './owner-cache.js'
-import type { Field, FieldWrite, Head } from './store.js'
+import type { BackendDeletion, Field, FieldWrite, Head } from './store.js'
 
 /** Sessions whose token is remembered. */
 const MAX_SESSIONS = 50_000
 /** Bytes of recent writes held, over all sessions. */
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
+/** As long as a store keeps a session, or what it knew of it, at the least after it has ended. */
+const UNSEEN_MS = 24 * 60 * 60 * 1000
 /** What an entry takes beside its value, as measured: name, objects, places in the maps. */
 const ENTRY_OVERHEAD_BYTES = 650
 
 const NO_FORKS: KnownHistory['forks'] = []
-const NOTHING: KnownHistory = { incarnation: '', version: 0, operation: '', forks: NO_FORKS }
+const NOTHING: KnownHistory = {
+  incarnation: '',
+  version: 0,
+  operation: '',
+  exists: false,
+  forks: NO_FORKS,
+}
 
 interface RecentWrite extends HeldWrite {
   readonly sessionId: string
@@ -30,9 +38,12 @@ interface RecentWrite extends HeldWrite {
 export class SessionMemory {
   /** Of all stores that share this memory. */
   readonly operationIds = new OperationIds()
-  readonly #histories = new LRUCache<string, KnownHistory>(counted(MAX_SESSIONS))
+  readonly #histories: LRUCache<string, KnownHistory>
   readonly #fences = new HighestVersions()
   readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  /** 0 is for ever. */
+  #unseenMs = 0
+  readonly #deletions = new LRUCache<string, HeldDeletion>(counted(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
@@ -42,9 +53,29 @@ export class SessionMemory {
   /** `undefined` as long as no store has asked for it. */
   cache: OwnerCache | undefined
 
+  constructor(clock: { now(): number } = performance) {
+    this.#histories = new LRUCache({
+      ...counted(MAX_SESSIONS),
+      perf: clock,
+      ttlResolution: 0, // else it sets a timer at each reading
+      updateAgeOnGet: true,
+      dispose: (_, sessionId, reason) => {
+        if (reason === 'expire') this.#forgetChanges(sessionId)
+      },
+    })
+  }
+
   /** The first store that asks decides how large it is. */
   keepCache(maxBytes: number): void {
     this.cache ??= new OwnerCache(maxBytes)
+  }
+
+  /**
+   * Sessions may end by themselves: of one that this process has not asked for as long as UNSEEN_MS, nothing is known.
+   * What is gone then has not been lost.
+   */
+  expectExpiry(): void {
+    this.#unseenMs = UNSEEN_MS
   }
 
   /** The same object as long as nothing newer is known. */
@@ -57,21 +88,24 @@ export class SessionMemory {
   }
 
   noteVersion(sessionId: string, version: number): void {
-    this.noteHistory(sessionId, { version, incarnation: '', operation: '' })
+    const { exists } = this.history(sessionId)
+    this.noteHistory(sessionId, { version, incarnation: '', operation: '', exists })
   }
 
   /** Of the history that is known: what was seen of another one is left to `adopt`. */
-  noteHistory(sessionId: string, { version, incarnation, operation }: SeenHistory): void {
+  noteHistory(sessionId: string, { version, incarnation, operation, exists }: SeenHistory): void {
     const known = this.history(sessionId)
     if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
-    const isMore = known.incarnation === '' ? incarnation !== '' : known.operation === '' && operation !== ''
-    if (version > known.version || (version === known.version && isMore)) {
-      const { forks } = known
-      this.#histories.set(sessionId, {
+    const tellsMore =
+      known.incarnation === '' ? incarnation !== '' : known.operation === '' && operation !== ''
+    const isNews = tellsMore || exists !== known.exists
+    if (version > known.version || (version === known.version && isNews)) {
+      this.#remember(sessionId, {
         version,
         incarnation: incarnation || known.incarnation,
-        operation,
-        forks,
+        operation: version > known.version ? operation : operation || known.operation,
+        exists,
+        forks: known.forks,
       })
     }
     this.cache?.of(sessionId)?.notice(version)
@@ -84,7 +118,7 @@ export class SessionMemory {
 
   /** From now on the session has this history, whatever was seen before. */
   adopt(sessionId: string, history: KnownHistory): void {
-    this.#histories.set(sessionId, history)
+    this.#remember(sessionId, history)
     this.cache?.of(sessionId)?.reset(history.version)
   }
 
@@ -104,7 +138,26 @@ export class SessionMemory {
     return held.filter(recent => recent.sessionId === sessionId && recent.version > version)
   }
 
-  forgetWrites(sessionId: string): void {
+  /** Nothing that was written before is to be written again. */
+  noteDeletion(sessionId: string, { version, fence, operation }: BackendDeletion): void {
+    this.noteHistory(sessionId, { version, operation, incarnation: '', exists: false })
+    this.#fences.note(sessionId, fence)
+    this.#forgetChanges(sessionId)
+    this.#deletions.set(sessionId, { version, fence, operation })
+    this.cache?.forget(sessionId)
+  }
+
+  /** The last one by this process. */
+  deletion(sessionId: string): HeldDeletion | undefined {
+    return this.#deletions.get(sessionId)
+  }
+
+  #remember(sessionId: string, history: KnownHistory): void {
+    this.#histories.set(sessionId, history, { ttl: this.#unseenMs })
+  }
+
+  #forgetChanges(sessionId: string): void {
+    this.#deletions.delete(sessionId)
     for (const [name, recent] of this.#writes.entries()) {
       if (recent.sessionId === sessionId) this.#writes.delete(name)
     }

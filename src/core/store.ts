@@ -271,6 +271,8 @@ export interface Commit extends Guard, Abandonable {
 /** The same id twice is one deletion. */
 export interface Deletion extends Guard, Abandonable {
   readonly operationId: string
+  /** As of `Commit`: the tombstone's version is above this one. */
+  readonly above?: number | undefined
   /** As of `Commit`. */
   readonly step?: number | undefined
 }
@@ -281,6 +283,16 @@ export interface CommitResult {
   /** That of the session after it. */
   readonly incarnation: string
   /** That of the commit, where it wrote `version`; else empty. */
+  readonly operation: string
+  readonly durability: Durability
+}
+
+/** What a deletion has left. */
+export interface BackendDeletion {
+  /** Those of the tombstone. */
+  readonly version: number
+  readonly fence: number
+  /** That of the deletion, where it wrote `version` and the store tells of each version which one has; else empty. */
   readonly operation: string
   readonly durability: Durability
 }
@@ -308,7 +320,7 @@ export interface Backend {
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
   /** Leaves a tombstone, so that no earlier owner's late write brings the session back. */
-  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult>
+  delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion>
   /**
    * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that long.
    * Refused with `SessionLockedError` while another claim's lease has not ended. `call`: what waits for it; a claim

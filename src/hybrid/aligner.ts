@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/histories.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import type { Deletion, Guard, Head } from '../core/store.js'
+import type { BackendDeletion, Deletion, Guard, Head } from '../core/store.js'
 import { Contention, toOvertaken } from './contention.js'
 import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
@@ -76,17 +76,17 @@ export class Aligner {
   }
 
   /** For who deletes a session that neither of the two has whole. */
-  async discardParts(sessionId: string, deletion: Deletion): Promise<void> {
+  async discardParts(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { fencingToken } = deletion
-    await this.#states.use(sessionId, async state => {
+    return await this.#states.use(sessionId, async state => {
       const peek = await this.#redis.peek(sessionId)
       if (fencingToken !== undefined && fencingToken < peek.fence) {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
       }
-      await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
-      if (peek.state !== 'cold') return
+      const deleted = await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
+      if (peek.state !== 'cold') return deleted
       // What is left of it in Redis would be taken for half a session.
-      if (await this.#bringToRedis(sessionId, peek, state)) return
+      if (await this.#bringToRedis(sessionId, peek, state)) return deleted
       throw toOvertaken(sessionId)
     })
   }

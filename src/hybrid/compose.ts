@@ -49,7 +49,7 @@ export function composeHybrid(settings: HybridSettings) {
     timeoutMs: REDIS_SHARE * timeoutMs,
     windowMs: 2000,
     resetMs: 500, // every call goes on by MongoDB meanwhile, and slower
-    isConnecting: () => CONNECTING.has(settings.redis.connection.client.status),
+    isConnecting: () => CONNECTING.has(settings.redis.connection.status),
   })
   const breaker = new Breaker({
     store: 'MongoDB',

@@ -3,10 +3,10 @@ import { type Call, onceWithin, withRetry } from '../core/retry.js'
 import type {
   Backend,
   BackendClaim,
+  BackendDeletion,
   Commit,
   CommitResult,
   Deletion,
-  DeletionResult,
   Field,
   HistoryResult,
   ReadResult,
@@ -84,7 +84,7 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#writer.commit(sessionId, commit))
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     return this.#calls.run(() => this.#writer.delete(sessionId, deletion))
   }
 

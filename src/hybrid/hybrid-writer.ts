@@ -9,7 +9,7 @@ import type { Metrics } from '../core/metrics.js'
 import { MAX_REMEMBERED } from '../core/operation-ids.js'
 import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
-import type { Commit, CommitResult, Deletion, DeletionResult, Guard } from '../core/store.js'
+import type { BackendDeletion, Commit, CommitResult, Deletion, Guard } from '../core/store.js'
 import type { Applied } from '../mongodb/changes.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
@@ -69,7 +69,7 @@ export class HybridWriter {
     )
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     try {
       return await this.#write(
         sessionId,
@@ -79,8 +79,7 @@ export class HybridWriter {
       )
     } catch (error) {
       if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
-      await this.#aligner.discardParts(sessionId, deletion)
-      return { durability: 'durable' }
+      return await this.#aligner.discardParts(sessionId, deletion)
     }
   }
 
@@ -207,7 +206,7 @@ export class HybridWriter {
     return settle()
   }
 
-  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
@@ -229,7 +228,8 @@ export class HybridWriter {
     try {
       const applied = await this.#passOn(sessionId, write, { entries, removals })
       const isForked = applied && (await this.#isForked(sessionId, applied))
-      if (!isForked) return { durability: applied ? 'durable' : 'outbox' }
+      const durability = applied ? 'durable' : 'outbox'
+      if (!isForked) return { version, fence: fencingToken, operation: '', durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also one that only MongoDB knows of.
       if (hasToken || !hasCode(error, 'FENCED')) throw error
@@ -240,7 +240,7 @@ export class HybridWriter {
   }
 
   /** Remembers the tombstone's version: a Redis that has the session again comes from before. */
-  async #deletePastRedis(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  async #deletePastRedis(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const result = await this.#mongo.delete(sessionId, deletion)
     const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
     if (head) this.#memory.noteVersion(sessionId, head.version)

@@ -1,9 +1,9 @@
 import type {
   BackendClaim,
+  BackendDeletion,
   Commit,
   CommitResult,
   Deletion,
-  DeletionResult,
   Field,
   FieldWrite,
   Head,
@@ -66,8 +66,9 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.apply(sessionId, application, writes), timeFor(writes))
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
-    return this.breaker.run(() => this.#backend.delete(sessionId, deletion))
+  async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
+    const deleted = await this.breaker.run(() => this.#backend.delete(sessionId, deletion))
+    return { ...deleted, operation: '' } // as in `untold`
   }
 
   /** `after`: a token that Redis has handed out. */

@@ -264,7 +264,13 @@ export class RedisSide {
     this.breaker.close()
   }
 
-  #run(script: RunScript, sessionId: string, input: readonly Argument[], guard?: Guard): Promise<Reply> {
+  async #run(
+    script: RunScript,
+    sessionId: string,
+    input: readonly Argument[],
+    guard?: Guard,
+  ): Promise<Reply> {
+    this.#connection.assertUsable()
     return this.breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
   }
 

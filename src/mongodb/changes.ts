@@ -9,7 +9,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/operation-ids.js'
-import type { Commit, CommitResult, Deletion } from '../core/store.js'
+import type { BackendDeletion, Commit, CommitResult, Deletion } from '../core/store.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
@@ -94,15 +94,18 @@ export function decideCommit(
 
 export function decideDeletion(
   { document, head }: Found,
-  { operationId, step = 1, ...guard }: Deletion,
+  { operationId, above = 0, step = 1, ...guard }: Deletion,
   { sessionId, nowMs }: Circumstances,
-): Change<void> {
-  if (findOperation(document?.ops, operationId)) return { result: undefined }
+): Change<BackendDeletion> {
+  const { version, fence, operation } = head
+  const found = { version, fence, operation, durability: 'durable' } as const
+  if (findOperation(document?.ops, operationId)) return { result: found }
   checkGuard(sessionId, head, guard)
-  if (document?.session === undefined) return { result: undefined }
-  const v = document.v + step
+  if (document?.session === undefined) return { result: found }
+  const v = Math.max(document.v, above) + step
   const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
-  return { result: undefined, head: { ...vacate(document, nowMs, v), ops } }
+  const tombstone = { ...vacate(document, nowMs, v), ops }
+  return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
 }
 
 /** `after`: a token to go on from. */

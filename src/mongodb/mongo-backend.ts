@@ -7,11 +7,11 @@ import { onceWithin, withRetry } from '../core/retry.js'
 import {
   type Backend,
   type BackendClaim,
+  type BackendDeletion,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type DeletionResult,
   type Field,
   type FieldWrite,
   type HistoryResult,
@@ -131,18 +131,17 @@ export class MongoBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = () =>
         this.#writer.change(names, found => decideDeletion(found, deletion, this.#of(sessionId)))
-      await remove().catch(async error => {
+      return await remove().catch(async error => {
         if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.giveHead(names)
         else if (!hasCode(error, 'CORRUPT_VALUE') || !(await this.#writer.mendHead(names, deletion)))
           throw error
-        await remove()
+        return remove()
       })
-      return { durability: 'durable' }
     })
   }
 

@@ -26,6 +26,9 @@ export interface RedisClient {
   defineCommand(name: string, definition: { lua: string }): void
   get(key: string): Promise<string | null>
   set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
+  select(database: number): Promise<unknown>
+  once(event: 'ready', listener: () => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
   quit(): Promise<unknown>
   disconnect(): void
 }

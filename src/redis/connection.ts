@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { InvalidOptionError } from '../core/errors.js'
 import { SessionMemory } from '../core/session-memory.js'
 import type { RedisClient } from './client.js'
 import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
@@ -9,14 +10,41 @@ const QUIT_MS = 1000
 
 /** One client with its scripts, and what the process knows of the sessions that it has reached through it. */
 export class RedisConnection {
-  readonly client: RedisClient
-  readonly scripts: Scripts
+  readonly #client: RedisClient
+  readonly #scripts: Scripts
+  /** Why nothing is sent to it any more. */
+  #refusal: InvalidOptionError | undefined
   readonly #memories = new Map<string, SessionMemory>()
   #risks: Promise<Risk[]> | undefined
 
   constructor(client: RedisClient) {
-    this.client = client
-    this.scripts = loadScripts(client)
+    this.#client = client
+    this.#scripts = loadScripts(client)
+  }
+
+  /** From now on every call throws this. */
+  refuse(refusal: InvalidOptionError): void {
+    this.#refusal = refusal
+  }
+
+  /** Throws what it is refused for. */
+  get client(): RedisClient {
+    this.assertUsable()
+    return this.#client
+  }
+
+  /** Throw like `client`. */
+  get scripts(): Scripts {
+    this.assertUsable()
+    return this.#scripts
+  }
+
+  get status(): string {
+    return this.#client.status
+  }
+
+  assertUsable(): void {
+    if (this.#refusal) throw this.#refusal
   }
 
   /** Shared by all stores that put this before their keys: the same name is another session under another prefix. */
@@ -28,7 +56,7 @@ export class RedisConnection {
 
   /** Asked for once, however many stores share the connection; again when the server was out of reach. */
   risks(): Promise<Risk[]> {
-    this.#risks ??= findRisks(this.client).catch(error => {
+    this.#risks ??= findRisks(this.#client).catch(error => {
       this.#risks = undefined
       throw error
     })
@@ -40,12 +68,13 @@ export class RedisConnection {
    * not let itself be asked, is taken for one that does not.
    */
   async assertOneWriter(): Promise<void> {
+    this.assertUsable()
     if (this.#risks !== undefined) assertOneWriter(await this.#risks.catch(() => []))
   }
 
   /** Waits for the answers under way, where the server still gives any. */
   async close(): Promise<void> {
-    const { client } = this
+    const client = this.#client
     if (client.status === 'ready') {
       await Promise.race([client.quit(), sleep(QUIT_MS, undefined, { ref: false })]).catch(() => {
         // It closes below all the same.

@@ -5,6 +5,7 @@ import { MissingDependencyError } from '../core/errors.js'
 import { isPlain } from '../core/is-plain.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
+import { checkDatabase, isWrongDatabase, toDatabaseRefusal } from './database-check.js'
 import { wordOf } from './redis-errors.js'
 import type { RedisOptions } from './redis-options.js'
 
@@ -21,9 +22,7 @@ export async function openConnection(
   timeoutMs: number,
 ): Promise<Lease<RedisConnection>> {
   if (options.redis !== undefined) {
-    const connection = given.get(options.redis) ?? new RedisConnection(options.redis as RedisClient)
-    given.set(options.redis, connection)
-    return { connection, release: async () => {} }
+    return { connection: given.get(options.redis) ?? useGiven(options.redis), release: async () => {} }
   }
   const { redisUrl, host, port, username, password, db, tls, redisOptions } = options
   const target = { host, port, username, password, db, tls: tls === true ? {} : tls || undefined }
@@ -34,10 +33,7 @@ export async function openConnection(
   }
   const isShared = isPlain(redisOptions) && isPlain(tls)
   const name = isShared ? JSON.stringify([redisUrl, clientOptions]) : randomUUID()
-  return connections.acquire(
-    name,
-    async () => new RedisConnection(await createClient(redisUrl, clientOptions)),
-  )
+  return connections.acquire(name, () => connect(redisUrl, clientOptions))
 }
 
 /**
@@ -57,11 +53,24 @@ function defaults(timeoutMs: number): IoredisOptions {
   }
 }
 
-async function createClient(url: string | undefined, options: IoredisOptions): Promise<RedisClient> {
+async function connect(url: string | undefined, options: IoredisOptions): Promise<RedisConnection> {
   const Client = await loadIoredis()
-  const client = url === undefined ? new Client(options) : new Client(url, options)
-  client.on('error', () => {}) // each call reports its own failure
-  return client as unknown as RedisClient
+  const made = url === undefined ? new Client(options) : new Client(url, options)
+  const client = made as unknown as RedisClient
+  const connection = new RedisConnection(client)
+  client.on('error', error => {
+    if (!isWrongDatabase(error)) return // each call reports its own failure
+    connection.refuse(toDatabaseRefusal(client))
+    client.disconnect() // it would go on in database 0
+  })
+  return connection
+}
+
+function useGiven(client: GivenRedis): RedisConnection {
+  const connection = new RedisConnection(client as RedisClient)
+  checkDatabase(client as RedisClient, refusal => connection.refuse(refusal))
+  given.set(client, connection)
+  return connection
 }
 
 type ConstructRedis = new (...input: [IoredisOptions] | [url: string, IoredisOptions]) => Redis

@@ -4,11 +4,11 @@ import { type Logger, nullLogger } from '../core/logger.js'
 import {
   type Backend,
   type BackendClaim,
+  type BackendDeletion,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type DeletionResult,
   type Field,
   type Guard,
   type Head,
@@ -24,6 +24,7 @@ import { about, toStoreError } from './redis-errors.js'
 import {
   toClaim,
   toCommitted,
+  toDeleted,
   toHashPage,
   toHashValues,
   toHistory,
@@ -120,9 +121,10 @@ export class RedisBackend implements Backend {
     return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
-    await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
-    return { durability: 'durable' }
+  async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
+    const reply = await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
+    const { version, fence, effect } = toDeleted(reply)
+    return { version, fence, operation: effect > 0 ? deletion.operationId : '', durability: 'durable' }
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {

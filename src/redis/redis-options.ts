@@ -38,7 +38,9 @@ const whole = (what: string, least: number, most: number) =>
 const schema = v.strictObject(
   {
     ...commonOptions,
-    redisUrl: v.optional(v.custom<string>(isRedisUrl, 'a redis:// or rediss:// URL')),
+    redisUrl: v.optional(
+      v.custom<string>(isRedisUrl, 'a redis:// or rediss:// URL, with no path but a number'),
+    ),
     host: text('the name of a host'),
     port: whole('a port, 1 to 65535', 1, 65535),
     username: text('the name of a user'),
@@ -84,7 +86,9 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
 }
 
 function isRedisUrl(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)
+  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  const { protocol, pathname } = new URL(value)
+  return /^rediss?:$/.test(protocol) && /^(\/\d{0,9})?$/.test(pathname)
 }
 
 function isTls(value: unknown): boolean {

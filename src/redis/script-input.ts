@@ -42,7 +42,8 @@ export function toCommitInput(
 
 /** The arguments of lua/delete.lua. */
 export function toDeletionInput(deletion: Deletion, [, ...entry]: EntryInput = NO_ENTRY): Argument[] {
-  return [deletion.operationId, ...toConditions(deletion), TOMBSTONE_MS, ...entry]
+  const { operationId, above = 0 } = deletion
+  return [operationId, ...toConditions(deletion), TOMBSTONE_MS, above, ...entry]
 }
 
 /** The arguments of lua/claim.lua. `token`: the one to take, instead of the next. */

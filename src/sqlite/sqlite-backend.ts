@@ -5,11 +5,11 @@ import { findOperation, lastOperation, noteOperation } from '../core/operation-i
 import {
   type Backend,
   type BackendClaim,
+  type BackendDeletion,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type DeletionResult,
   type Field,
   type Head,
   type HistoryResult,
@@ -99,10 +99,11 @@ export class SqliteBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<DeletionResult> {
+  delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     return this.#write(statements => {
       this.#delete(statements, sessionId, deletion)
-      return { durability: 'durable' }
+      const { version, fence, operation } = this.#find(statements, sessionId).head
+      return { version, fence, operation, durability: 'durable' }
     })
   }
 
@@ -115,7 +116,7 @@ export class SqliteBackend implements Backend {
     const { row, head } = found
     if (findOperation(row?.operation, deletion.operationId)) return
     checkGuard(sessionId, head, deletion)
-    if (row?.vacant_since === null) this.#vacate(statements, row, deletion.operationId)
+    if (row?.vacant_since === null) this.#vacate(statements, row, deletion)
   }
 
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
@@ -125,7 +126,8 @@ export class SqliteBackend implements Backend {
       this.#assertNoLease(sessionId, expired)
       if (expired && isExpired) this.#vacate(statements, expired)
       const { row, head } = this.#find(statements, sessionId)
-      const fence = head.fence + 1
+      // At least the time, so that it outranks the tokens from before a backup was restored.
+      const fence = Math.max(head.fence + 1, this.#now())
       const next = {
         id: sessionId,
         version: head.version,
@@ -250,8 +252,8 @@ export class SqliteBackend implements Backend {
   }
 
   /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
-  #vacate(statements: Statements, row: SessionRow, operationId?: string): void {
-    const version = row.version + 1
+  #vacate(statements: Statements, row: SessionRow, { operationId, above = 0 }: Partial<Deletion> = {}): void {
+    const version = Math.max(row.version, above) + 1
     const vacantSinceMs = this.#now()
     const applied =
       operationId && noteOperation(null, { id: operationId, version, updatedAtMs: vacantSinceMs })
@@ -274,7 +276,7 @@ export class SqliteBackend implements Backend {
     statements.putSession({
       id: sessionId,
       version: Math.max(version, seenVersion) + FORGOTTEN,
-      fence: fence + FORGOTTEN,
+      fence: Math.max(fence, this.#now()) + FORGOTTEN,
       updated_at: this.#now(),
       expires_at: null,
       vacant_since: this.#now(),

@@ -19,7 +19,7 @@ const found = (head: Partial<Head>): Head => ({
   operation: '',
   ...head,
 })
-const known = { incarnation: 'one', version: 10, operation: 'op10', forks: [] }
+const known = { incarnation: 'one', version: 10, operation: 'op10', exists: true, forks: [] }
 
 describe('a history that is found', () => {
   test.each<[string, Partial<Head>, string, object]>([
@@ -89,7 +89,9 @@ describe('a history that is found', () => {
       fc.property(fc.record({ incarnation: name, version, operation }), head, (seen, one) => {
         const answer = found(one)
         if (!continuesFrom(seen, answer)) return
-        expect(compareHistories({ ...seen, forks: [] }, answer, [])).toEqual({ kind: 'continues' })
+        expect(compareHistories({ ...seen, exists: true, forks: [] }, answer, [])).toEqual({
+          kind: 'continues',
+        })
       }),
     )
   })

@@ -45,16 +45,53 @@ describe('SessionMemory', () => {
     expect(heldAfter(memory, 'a:x', 0)).toHaveLength(1)
   })
 
-  it('forgets the writes of one session, not its version and not its siblings', () => {
+  it('forgets the writes of a session that is deleted, and nothing of its siblings', () => {
     const memory = new SessionMemory()
     for (const sessionId of ['a', 'a:b']) {
       memory.noteWrites(sessionId, 1, [write('x')])
       memory.noteVersion(sessionId, 1)
     }
-    memory.forgetWrites('a')
+    memory.noteDeletion('a', { version: 2, fence: 7, operation: 'op', durability: 'durable' })
     expect(heldAfter(memory, 'a', 0)).toEqual([])
     expect(heldAfter(memory, 'a:b', 0)).toHaveLength(1)
-    expect(memory.seenVersion('a')).toBe(1)
+    expect(memory.history('a')).toMatchObject({ version: 2, operation: 'op', exists: false })
+    expect(memory.deletion('a')).toEqual({ version: 2, fence: 7, operation: 'op' })
+    expect(memory.fence('a')).toBe(7)
+    expect(memory.seenVersion('a:b')).toBe(1)
+  })
+
+  describe('of a session that nobody has asked for longer than a store keeps what has ended', () => {
+    const HOUR_MS = 60 * 60 * 1000
+
+    function setUp() {
+      let nowMs = 1
+      const memory = new SessionMemory({ now: () => nowMs })
+      const remember = () => {
+        memory.noteVersion('a', 3)
+        memory.noteWrites('a', 3, [write('x')])
+        for (const hours of [23, 23]) {
+          nowMs += hours * HOUR_MS
+          expect(memory.seenVersion('a')).toBe(3)
+        }
+        nowMs += 25 * HOUR_MS
+      }
+      return { memory, remember }
+    }
+
+    it('knows nothing, where it may have ended by itself', () => {
+      const { memory, remember } = setUp()
+      memory.expectExpiry()
+      remember()
+      expect(memory.seenVersion('a')).toBe(0)
+      expect(heldAfter(memory, 'a', 0)).toEqual([])
+    })
+
+    it('knows all, where sessions live for ever', () => {
+      const { memory, remember } = setUp()
+      remember()
+      expect(memory.seenVersion('a')).toBe(3)
+      expect(heldAfter(memory, 'a', 0)).toHaveLength(1)
+    })
   })
 
   it('remembers the last token', () => {

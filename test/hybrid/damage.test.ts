@@ -34,7 +34,7 @@ async function setUp() {
       baileys_store_redis_breakers_open: 0,
     })
   }
-  return { store, hot, documents, name, expectNoHarm }
+  return { store, writer, hot, documents, name, expectNoHarm }
 }
 
 /** Damage is no outage: it is the session's alone. */
@@ -49,6 +49,34 @@ describe('a session whose head is damaged', () => {
     ]
     for (let n = 0; n < CALLS; n++) {
       for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    }
+    await expectNoHarm()
+  })
+
+  test.each<[string, (hot: Redis, session: string) => Promise<unknown>]>([
+    ['a version', (hot, session) => hot.hset(`${session}:creds`, 'version', '-5')],
+    ['a fence', (hot, session) => hot.hset(`${session}:creds`, 'fence', 'x')],
+    ['the operations', (hot, session) => hot.hset(`${session}:creds`, 'ops', 'x')],
+    ['no version', (hot, session) => hot.hdel(`${session}:creds`, 'version')],
+    ['another incarnation', (hot, session) => hot.hset(`${session}:keys`, '@history', 'another')],
+    ['another version of its keys', (hot, session) => hot.hset(`${session}:keys`, '@version', '7')],
+    ['creds of another type', (hot, session) => hot.set(`${session}:creds`, 'x')],
+    ['keys of another type', (hot, session) => hot.set(`${session}:keys`, 'x')],
+  ])('in Redis, with %s, is deleted by whoever has seen it or not', async (_, damage) => {
+    const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
+    for (const [one, other] of [
+      [store, writer],
+      [writer, store],
+    ] as const) {
+      await damage(hot, `${name}:{bad}`)
+      await one.get('bad').catch(() => {})
+      expect(await one.delete('bad')).toEqual({ durability: 'durable' })
+      for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
+      expect(await documents.countDocuments({ session: 'bad' })).toBe(0)
+      await writer.set('bad', { creds: CREDS, keys: { session: { c: 3 } } })
+      for (const each of [one, other]) {
+        expect((await each.get('bad'))?.data).toMatchObject({ creds: CREDS, keys: { session: { c: 3 } } })
+      }
     }
     await expectNoHarm()
   })

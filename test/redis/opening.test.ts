@@ -96,10 +96,49 @@ describe('connections', () => {
   })
 })
 
+describe('a database that the server does not have', () => {
+  const number = 4711
+  const lazy = () => {
+    const client = new Redis(server.url, { db: number, lazyConnect: true })
+    client.on('error', () => {}) // ioredis goes on in database 0
+    return client
+  }
+  const connected = async () => {
+    const client = lazy()
+    await client.connect()
+    return client
+  }
+
+  test.each<[string, () => RedisOptions | Promise<RedisOptions>]>([
+    ['as "db"', () => ({ host: '127.0.0.1', port: server.port, db: number })],
+    ['in the URL', () => ({ redisUrl: `${server.url}/${number}` })],
+    ['in "redisOptions"', () => ({ redisUrl: server.url, redisOptions: { db: number } })],
+    ['of a given client', async () => given(await connected())],
+    ['of a given client that connects later', () => given(lazy())],
+  ])('%s is refused, and nothing is written to database 0', async (_, options) => {
+    const watcher = new Redis(server.url)
+    await watcher.flushall()
+    const redis = await options()
+    const refused = { code: 'INVALID_OPTION', message: expect.stringContaining(`no database ${number}`) }
+    await expect(useRedisAuthState({ sessionId: 's', redis })).rejects.toMatchObject(refused)
+    const store = await createRedisStore(redis)
+    await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(refused)
+    await expect(store.list()).rejects.toMatchObject(refused)
+    expect(await store.isHealthy()).toBe(false)
+    expect(await watcher.dbsize()).toBe(0)
+    await store.close()
+    ;(redis.redis ?? watcher).disconnect()
+    watcher.disconnect()
+  })
+})
+
 describe('options', () => {
   test.each<[object, string]>([
     [{}, 'must say where Redis is'],
     [{ redisUrl: 'http://localhost' }, '"redis.redisUrl" must be a redis:// or rediss:// URL'],
+    [{ redisUrl: 'redis://localhost/bots' }, 'no path but a number'],
+    [{ redisUrl: 'redis://localhost/-1' }, 'no path but a number'],
+    [{ redisUrl: 'redis://localhost/0/1' }, 'no path but a number'],
     [{ redisUrl: 'redis://localhost', host: 'localhost' }, 'not both'],
     [{ host: 'localhost', port: 70_000 }, '"redis.port" must be a port'],
     [{ redisUri: 'redis://localhost' }, 'did you mean "redisUrl"'],

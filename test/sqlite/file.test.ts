@@ -69,7 +69,7 @@ test.each(RELEASED_SCHEMAS)('a file of schema %i is migrated, with what is in it
   })
   expect(await store.getKeys('t', 'session', ['a'])).toEqual({ a: 'of t' })
   for (const sessionId of ['3', 'u']) expect(await store.get(sessionId)).toBeNull()
-  expect((await store.claim('s', { exclusive: true })).fencingToken).toBe(4)
+  expect((await store.claim('s', { exclusive: true })).fencingToken).toBeGreaterThan(3)
   await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
   await store.close()
   // An earlier version that still has the file open must not write by the old numbers.

@@ -2,13 +2,14 @@
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
--- ARGV[7]  life of the tombstone in ms
--- ARGV[8], ARGV[9]  what enqueue() makes an entry of
+-- ARGV[7]  life of the tombstone in ms                               ARGV[8]  its version is above this one
+-- ARGV[9], ARGV[10]  what enqueue() makes an entry of
 --
 -- Returns {1, version, fence, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 where there was no
 -- session to remove, 1 for a deletion, 3 for one that was applied before.
 -- A damaged session is removed whatever is left of its head: the tombstone takes over what the fields say of it and what
 -- the caller has seen.
+if not damaged and isTorn() then damaged = '@history' end
 if damaged and hasKeys and damaged ~= 'type of ":keys"' then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = math.max(version, copy[1] and toWhole(copy[1]) or 0), math.max(fence, copy[2] and toWhole(copy[2]) or 0)
@@ -16,14 +17,14 @@ end
 if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
 if appliedVersion then return {1, appliedVersion, fence, 3, waiting()} end
-if damaged then ops = '' end -- nothing of it tells what came before
+if damaged then ops, isCold = '', false end -- nothing of it tells what came before, and nothing is to be loaded over it
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)
 if isThere then
-  version, fence = math.min(version + 1, MOST - 2), math.min(fence + 1, MOST - 2)
+  version, fence = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST - 2), math.min(fence + 1, MOST - 2)
   if damaged then fence = math.max(fence, now) end
-  if outboxKey then enqueue(ARGV[8], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[9]) end
+  if outboxKey then enqueue(ARGV[9], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[10]) end
   vacate(ARGV[7])
   redis.call('HSET', credsKey, 'ops', withOperation(ARGV[2]))
 end

@@ -180,6 +180,17 @@ local function leaseLeft()
   return math.max((toWhole(leaseUntil) or 0) - now, 0)
 end
 
+-- Whether the copy of the head beside the keys tells of another history than the head. No script leaves them so.
+local function isTorn()
+  if not hasKeys or not hasHead or isVacant then return false end
+  local copy = redis.call('HMGET', keysKey, '@version', '@history')
+  local copied, copiedOperation = string.match(copy[2] or '', '^(%S*) ?(%S*)$')
+  local operation, atVersion = string.match(ops, '^(%S*) (%d+) ')
+  local tellsOperations = not outboxKey and copied and copiedOperation ~= '' and tonumber(atVersion) == version
+  return tonumber(copy[1]) ~= version or not copied or (copied ~= '' and incarnation ~= '' and copied ~= incarnation)
+    or (tellsOperations and copiedOperation ~= operation)
+end
+
 -- How many entries wait in the outbox.
 local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0

@@ -139,6 +139,85 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
   })
 
+  describe('a database that goes back over a deletion', () => {
+    test('has the session deleted again by the next read of who has deleted it', async () => {
+      const { one, third, rewinds, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await one.delete('s')
+      await restore()
+      expect(await one.get('s')).toBeNull()
+      expect(await read(third, ['k', 'a'])).toEqual({})
+      expect(await third.exists('s')).toBe(false)
+      expect(rewinds[0]).toMatchObject([{ foundVersion: 1, rewrittenFields: 0 }])
+    })
+
+    test('has it deleted again also where the deletion was the only change', async () => {
+      const { one, third, restore } = await setUpSession()
+      await one.delete('s')
+      await restore()
+      expect(await read(one, ['k'])).toEqual({})
+      expect((await one.claim('s')).creds).toBeNull()
+      expect(await third.get('s')).toBeNull()
+    })
+
+    test('has it deleted again also where another process has healed it meanwhile', async () => {
+      const { one, another, third, restore } = await setUpSession()
+      await write(another, { b: 2 })
+      await one.delete('s')
+      await restore()
+      expect(await read(another, ['b'])).toEqual({ b: 2 })
+      expect(await one.get('s')).toBeNull()
+      for (const store of [another, third]) expect(await store.get('s')).toBeNull()
+    })
+
+    test('has it deleted again also where another process has written without noticing', async ({ skip }) => {
+      const { database, one, another, restore } = await setUpSession()
+      skip(database.tellsOperations === false, UNTOLD)
+      await one.delete('s')
+      await restore()
+      await write(another, { b: 2 })
+      expect(await one.get('s')).toBeNull()
+      expect(await another.get('s')).toBeNull()
+    })
+
+    test('keeps the session that came after it, with nothing of the deleted one', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await one.delete('s')
+      const { fencingToken } = await one.claim('s')
+      const creds = { ...CREDS, registrationId: 77 }
+      await one.set('s', { creds, keys: { session: { c: 3 } } }, undefined, fencingToken)
+      await restore()
+      expect(await read(one, ['a', 'c', 'k'], fencingToken)).toEqual({ c: 3 })
+      expect((await another.get('s'))?.data).toMatchObject({ creds, keys: { session: { c: 3 } } })
+      await write(one, { d: 4 }, fencingToken)
+      expect(await read(another, ['a', 'c', 'd', 'k'])).toEqual({ c: 3, d: 4 })
+    })
+
+    test('leaves the session to an owner that has opened it since', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await one.delete('s')
+      await restore()
+      const { fencingToken } = await another.claim('s')
+      await write(another, { b: 2 }, fencingToken)
+      expect(await read(one, ['b', 'k'])).toEqual({ b: 2, k: 'first' })
+      await write(another, { d: 4 }, fencingToken)
+    })
+
+    test('leaves the session that another process has begun anew since', async () => {
+      const { one, another, restore } = await setUpSession()
+      await write(one, { a: 1 })
+      await write(one, { a: 2 })
+      await one.delete('s')
+      await restore()
+      await another.delete('s')
+      const creds = { ...CREDS, registrationId: 77 }
+      await another.set('s', { creds })
+      expect((await one.get('s'))?.data.creds).toMatchObject(creds)
+    })
+  })
+
   test('a session that another process has deleted and begun anew is no rewind', async () => {
     const { one, another, rewinds } = await setUpSession()
     await write(another, { b: 2 })
@@ -184,6 +263,18 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'of the owner' })
       const late = write(one, { k: 'late' }, former.fencingToken)
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+    })
+
+    test('hands out no token for a second time', async () => {
+      const { database, one, another, third } = await setUpSession()
+      const restore = await database.remember()
+      const lost = await one.claim('s')
+      await restore()
+      const owner = await another.claim('s')
+      expect(owner.fencingToken).toBeGreaterThan(lost.fencingToken)
+      const late = write(third, { k: 'late' }, lost.fencingToken)
+      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
+      await write(another, { b: 2 }, owner.fencingToken)
     })
 
     test('has it again once a process heals it that knows of it', async () => {

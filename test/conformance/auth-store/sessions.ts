@@ -85,7 +85,11 @@ export function describeSessions(create: CreateStoreDatabase): void {
   test('lists go over all sessions, page by page', async () => {
     const store = await (await setUp(create)).open()
     const names = Array.from({ length: 250 }, (_, n) => `bot-${n}`)
-    await store.batchSet(names.map(sessionId => ({ sessionId, patch: { creds: CREDS } })))
+    const updates = names.map(sessionId => ({ sessionId, patch: { creds: CREDS } }))
+    for (let from = 0; from < updates.length; from += 50) {
+      const written = await store.batchSet(updates.slice(from, from + 50))
+      expect(written.filter(result => 'error' in result)).toEqual([])
+    }
     const found: string[] = []
     for await (const sessionId of store.sessions()) found.push(sessionId)
     expect(found.sort()).toEqual([...names].sort())

@@ -26,7 +26,6 @@ const CODES: readonly StoreErrorCode[] = [
   'IDENTITY_CONFLICT',
   'FENCED',
   'SESSION_LOCKED',
-  'REWOUND', // a head and the copy beside its keys tell of different histories, until the next write
 ]
 
 interface Scene {

@@ -39,6 +39,9 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
         return deliver(what, () => toBuffers(script(keys, argv, (...call) => memory.run(...call))))
       }
     },
+    select: () => deliver('SELECT', () => 'OK'),
+    once() {},
+    on() {},
     quit: async () => 'OK',
     disconnect() {},
   }
