@@ -147,7 +147,8 @@ export class CodecStore implements AuthStore {
     checkConditions(sessionId, expectedVersion, fencingToken)
     const { writes, values } = encodePatch(this.#codec, sessionId, patch)
     const operationId = this.#memory.operationIds.next()
-    const commit = { writes, operationId, expectedVersion, fencingToken }
+    const needsSession = patch.creds === undefined
+    const commit = { writes, operationId, expectedVersion, fencingToken, needsSession }
     const cached = this.#memory.cache?.of(sessionId)
     const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
     const writing = this.#rewinds.write('set', sessionId, (seen, call) =>

@@ -82,11 +82,13 @@ export class FencedError extends StoreError {
     readonly current: number | undefined,
     context: StoreErrorContext,
   ) {
-    const found = current === undefined ? 'the session has been deleted' : `the current token is ${current}`
+    const found =
+      current === undefined
+        ? 'the session has been deleted, or has expired.'
+        : `another owner has opened the session, with token ${current}.`
     super(
       'FENCED',
-      `Fencing token ${token} is no longer valid: ${found}; nothing was written. ` +
-        'Another owner has the session now: end this socket.',
+      `Fencing token ${token} is no longer valid: ${found} Nothing was written. End this socket.`,
       context,
     )
   }
@@ -153,7 +155,8 @@ export class StoreUnavailableError extends StoreError {
   /** The same, with what its finder did not know. */
   with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
     const { store, since, cause } = this
-    return new StoreUnavailableError(store, this.#reason, {
+    const OwnClass = this.constructor as typeof StoreUnavailableError // its own name here would be another in the build
+    return new OwnClass(store, this.#reason, {
       sessionId: this.sessionId,
       since,
       cause,
@@ -203,13 +206,18 @@ export class UnsupportedFormatError extends StoreError {
   }
 }
 
+const HALF =
+  'Half of the session is missing, its creds or its keys, so it is no new one. Restore it, or delete it to pair anew.'
+
 export class SessionIncompleteError extends StoreError {
-  constructor(context: StoreErrorContext) {
-    super(
-      'SESSION_INCOMPLETE',
-      'Half of the session is missing, its creds or its keys, so it is no new one. Restore it, or delete it to pair anew.',
-      context,
-    )
+  constructor(context: StoreErrorContext, message = HALF) {
+    super('SESSION_INCOMPLETE', message, context)
+  }
+
+  static ofWriteToNothing(context: StoreErrorContext): StoreError {
+    const message =
+      'There is no such session, and a write without creds cannot begin one; nothing was written.'
+    return new this(context, `${message} Write the creds first, or with it.`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { FencedError, RewoundError, VersionMismatchError } from './errors.js'
+import { FencedError, RewoundError, SessionIncompleteError, VersionMismatchError } from './errors.js'
 import { continuesFrom } from './histories.js'
 import type { Commit, Guard, Head } from './store.js'
 
@@ -20,6 +20,11 @@ export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
   if (expectedVersion !== undefined && expectedVersion !== actual) {
     throw new VersionMismatchError(expectedVersion, actual, { sessionId })
   }
+}
+
+/** `begins`: a session would begin with the commit. */
+export function checkBeginning(sessionId: string, begins: boolean, { needsSession }: Commit): void {
+  if (begins && needsSession) throw SessionIncompleteError.ofWriteToNothing({ sessionId })
 }
 
 /** A commit that would only bring an empty session into being, or none at all. */

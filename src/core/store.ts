@@ -117,7 +117,8 @@ export interface AuthStore {
     fencingToken?: number,
   ): Promise<Record<string, unknown>>
   /**
-   * Writes all of the patch or nothing.
+   * Writes all of the patch or nothing. A session begins with its creds: a patch without them is refused with
+   * `SESSION_INCOMPLETE` where there is no session.
    * `expectedVersion`: refused with `VERSION_MISMATCH` unless the session is at it (0: absent).
    * `fencingToken`: refused with `FENCED` when a later owner has opened or deleted the session.
    */
@@ -264,6 +265,8 @@ export interface Commit extends Guard, Abandonable {
   readonly above?: number | undefined
   /** Of such a heal: the session becomes a new incarnation, which goes on from version `at` of this one. */
   readonly fork?: Omit<Fork, 'to'> | undefined
+  /** Refuse with `SessionIncompleteError` where there is no session: one begins with its creds. */
+  readonly needsSession?: boolean | undefined
   /** How far above; default 1. What is far enough outranks versions that cannot be asked for. */
   readonly step?: number | undefined
 }

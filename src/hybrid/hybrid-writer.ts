@@ -281,7 +281,8 @@ export class HybridWriter {
     assertAwaited(write.call)
     // Another operation: what was done in vain is not to be known for done.
     const operationId = `${write.operationId}+`
-    const settled = { ...write, operationId, seenVersion: undefined, step: BYPASS_STEP }
+    const forced = { seenVersion: undefined, needsSession: undefined, step: BYPASS_STEP }
+    const settled = { ...write, ...forced, operationId }
     const result = await this.#pastRedis(sessionId, write, () => toMongo(settled))
     await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
     return result

@@ -1,5 +1,5 @@
 import { SessionLockedError } from '../core/errors.js'
-import { checkGuard, isNothing } from '../core/guard.js'
+import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, type StoredHistory } from '../core/histories.js'
 import {
   type AppliedOperation,
@@ -67,6 +67,7 @@ export function decideCommit(
   const version = Math.max(head.version, above) + step
   // Who still owns an expired session brings it back whole; for anyone else it begins anew.
   const goesOn = head.exists || (isExpired && fencingToken !== undefined)
+  checkBeginning(sessionId, !goesOn, commit)
   const history = nextHistory(
     { incarnation: head.incarnation, forks: document?.forks ?? '' },
     { operationId, begins: !goesOn, fork, before: head.version, version },

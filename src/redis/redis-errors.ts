@@ -109,6 +109,8 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
       return new RewoundError(guard.seenVersion ?? 0, found, { sessionId })
     case 'VERSION':
       return new VersionMismatchError(guard.expectedVersion ?? 0, found, { sessionId })
+    case 'NOTHING':
+      return SessionIncompleteError.ofWriteToNothing({ sessionId })
     default:
       return new SessionIncompleteError({ sessionId })
   }

@@ -19,7 +19,7 @@ export function toCommitInput(
   ttlMs: number | null,
   entry: EntryInput = NO_ENTRY,
 ): Argument[] {
-  const { writes, operationId } = commit
+  const { writes, operationId, needsSession } = commit
   const creds = writes.find(write => write.type === CREDS_FIELD.type)
   const ofKeys = writes.filter(write => write !== creds)
   const deletes = ofKeys.filter(write => write.bytes === null)
@@ -31,7 +31,7 @@ export function toCommitInput(
     toHeal(commit),
     orNone(ttlMs),
     GRACE_MS,
-    creds === undefined ? 'keep' : creds.bytes === null ? 'drop' : 'set',
+    creds === undefined ? (needsSession ? 'need' : 'keep') : creds.bytes === null ? 'drop' : 'set',
     creds?.bytes ? toBuffer(creds.bytes) : '',
     ...entry,
     deletes.length,

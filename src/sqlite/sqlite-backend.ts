@@ -1,5 +1,5 @@
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
-import { checkGuard, isNothing } from '../core/guard.js'
+import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, parseForks } from '../core/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/operation-ids.js'
 import {
@@ -225,6 +225,7 @@ export class SqliteBackend implements Backend {
     const { row, head, isExpired } = found
     // Who still owns an expired session brings it back whole; for anyone else it begins anew.
     const begins = !head.exists && !(isExpired && commit.fencingToken !== undefined)
+    checkBeginning(sessionId, begins, commit)
     if (row && isExpired && begins) statements.deleteFields(sessionId)
     const updatedAtMs = this.#now()
     const version = Math.max(head.version, commit.above ?? 0) + 1

@@ -106,7 +106,7 @@ test('an empty file is set up by four processes at once, and all of them write',
   const program = fileURLToPath(new URL('../support/store-process.ts', import.meta.url))
   const module = new URL('../support/sqlite-store-module.ts', import.meta.url).href
   const children = ['a', 'b', 'c', 'd'].map(prefix => {
-    const task = { kind: 'keys', sessionId: 's', prefix, count: 5 }
+    const task = { kind: 'keys', sessionId: 's', prefix, count: 5, creds: CREDS }
     return fork(program, [JSON.stringify({ module, options: { path }, task })], {
       execArgv: ['--import', 'tsx'],
     })

@@ -13,7 +13,7 @@ export interface StoreSource {
 
 export type WriterTask =
   /** Writes so many keys, each by a `set` of its own, all at once. */
-  | { kind: 'keys'; sessionId: string; prefix: string; count: number }
+  | { kind: 'keys'; sessionId: string; prefix: string; count: number; creds?: { registrationId: number } }
   /** Writes one growing number to all of so many keys, again and again, until it is killed. */
   | { kind: 'burst'; sessionId: string; width: number }
 

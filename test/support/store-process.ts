@@ -10,7 +10,7 @@ const report = (said: WriterReport): void => void process.send?.(said)
 if (task.kind === 'keys') {
   const ids = Array.from({ length: task.count }, (_, n) => `${task.prefix}${n}`)
   const written = await Promise.all(
-    ids.map(id => store.set(task.sessionId, { keys: { session: { [id]: { id } } } })),
+    ids.map(id => store.set(task.sessionId, { creds: task.creds, keys: { session: { [id]: { id } } } })),
   )
   report({ versions: written.map(({ version }) => version) })
   await store.close()

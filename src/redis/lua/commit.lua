@@ -9,7 +9,8 @@
 --          session becomes a new incarnation, which goes on from version `at` of that one. Journal: the fields below
 --          that the heal writes, with the versions that they had.
 -- ARGV[8]  life in ms, or '' for ever                              ARGV[9]  grace in ms
--- ARGV[10]  creds: 'keep', 'set' or 'drop'                          ARGV[11] the creds' envelope, or ''
+-- ARGV[10]  creds: 'keep', 'need' (a session to write to), 'set' or 'drop'
+-- ARGV[11]  the creds' envelope, or ''
 -- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  what enqueue() makes an entry of
 -- ARGV[15] number of fields to delete: their names follow, then names and envelopes of those to write
 --
@@ -21,6 +22,8 @@
 -- a write, 2 for one that a session begins with, 3 for one that was applied before.
 local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
+local needsSession = credsAction == 'need'
+if needsSession then credsAction = 'keep' end
 local firstDelete, firstWrite = 16, 16 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 local JOURNAL_MS, MAX_JOURNAL_BYTES, MAX_FORKS = 60 * 60 * 1000, 64 * 1024, 8
@@ -70,6 +73,7 @@ if outboxKey and waiting() >= tonumber(ARGV[12]) then return {0, 'FULL', waiting
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
 local begins = not exists and not (isExpired and token ~= '')
+if begins and needsSession then return {0, 'NOTHING', version} end
 local isHeal = forkFrom ~= nil and forkFrom ~= ''
 if begins and not isHeal then forkFrom, forkAt = incarnation, digits(version) end
 local storedForks = (begins or isHeal) and redis.call('HGET', credsKey, 'forks') or ''

@@ -22,12 +22,26 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect(await store.delete('never-written')).toEqual({ durability: 'durable' })
     })
 
-    test('with keys and no creds is an error, not a session and not an absence', async () => {
-      const store = await (await setUp(create)).open()
-      await store.set('s', { keys: { session: { a: 1 } } })
-      await expect(store.get('s')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
-      await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
-      expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+    test('begins with its creds: a write without them is refused where there is none, and writes nothing', async () => {
+      const { open, openElsewhere } = await setUp(create)
+      for (const store of [await open(), await openElsewhere()]) {
+        for (const patch of [{ keys: { session: { a: 1 } } }, { appState: { greeted: true } }]) {
+          for (const expectedVersion of [undefined, 0]) {
+            const writing = store.set('s', patch, expectedVersion)
+            await expect(writing).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+            await expect(writing).rejects.toThrow('no such session')
+          }
+        }
+        expect(await store.get('s')).toBeNull()
+        expect((await store.claim('s')).creds).toBeNull()
+        await store.set('s', { creds: CREDS })
+        await store.set('s', { keys: { session: { a: 1 } }, appState: { greeted: true } })
+        expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+        await store.delete('s')
+        const late = store.set('s', { keys: { session: { a: 2 } } })
+        await expect(late).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+        expect(await store.get('s')).toBeNull()
+      }
     })
 
     test('lists its keys by type or all, without creds and app state', async () => {

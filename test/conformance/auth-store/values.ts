@@ -60,7 +60,7 @@ export function describeInput(create: CreateStoreDatabase): void {
     test('leaves out what is absent, and asks nothing of an empty list', async () => {
       const store = await (await setUp(create)).open()
       expect(await store.getKeys('none', 'session', ['a'])).toEqual({})
-      await store.set('s', { keys: { session: { a: 1 } } })
+      await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
       expect(await store.getKeys('s', 'session', ['b', 'a', 'b'])).toEqual({ a: 1 })
       expect(await store.getKeys('s', 'session', [])).toEqual({})
     })
@@ -68,7 +68,7 @@ export function describeInput(create: CreateStoreDatabase): void {
     test('finds keys under any well-formed id', async () => {
       const store = await (await setUp(create)).open()
       const values = Object.fromEntries(HOSTILE_NAMES.map((id, n) => [id, n]))
-      await store.set('s', { keys: { session: values } })
+      await store.set('s', { creds: CREDS, keys: { session: values } })
       expect(await store.getKeys('s', 'session', HOSTILE_NAMES)).toEqual(values)
       const hidden = await store.getKeys('s', 'session', ['__proto__'])
       expect(Object.keys(hidden)).toEqual(['__proto__'])
