@@ -9,7 +9,7 @@ import type { Fork, Head } from './store.js'
  *
  *   <incarnation> <last version that was kept> <version that the next one began with>\n     the last one first
  */
-const MAX_FORKS = 8
+export const MAX_FORKS = 8
 
 /** What a head knows of its history. Both are empty where nothing is known: in sessions of earlier releases. */
 export interface StoredHistory {

@@ -88,7 +88,7 @@ export class RewindGuard {
   }
 
   noteCommit(sessionId: string, result: CommitResult, writes: readonly FieldWrite[]): void {
-    this.memory.noteHistory(sessionId, { ...result, exists: true })
+    this.memory.noteOwn(sessionId, { ...result, exists: true })
     this.memory.noteWrites(sessionId, result.version, writes, result.operation)
   }
 

@@ -3,7 +3,7 @@ import { toOwnBytes } from './bytes.js'
 import { counted } from './counted.js'
 import type { HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
-import type { KnownHistory, SeenHistory } from './histories.js'
+import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
 import { OperationIds } from './operation-ids.js'
 import { OwnerCache } from './owner-cache.js'
 import type { BackendDeletion, Field, FieldWrite, Head } from './store.js'
@@ -114,6 +114,19 @@ export class SessionMemory {
   noteHead(sessionId: string, head: Head): void {
     this.noteHistory(sessionId, head)
     this.#fences.note(sessionId, head.fence)
+  }
+
+  /** What a write of this process has led to. Where another incarnation began with it, it goes on from what was known. */
+  noteOwn(sessionId: string, seen: SeenHistory): void {
+    const known = this.history(sessionId)
+    const { version, incarnation } = seen
+    const begins = known.incarnation !== '' && incarnation !== '' && incarnation !== known.incarnation
+    if (!begins || version <= known.version) {
+      this.noteHistory(sessionId, seen)
+      return
+    }
+    const fork = { from: known.incarnation, at: version - 1, to: version }
+    this.adopt(sessionId, { ...seen, forks: [fork, ...known.forks].slice(0, MAX_FORKS) })
   }
 
   /** From now on the session has this history, whatever was seen before. */

@@ -93,8 +93,10 @@ export interface Peek {
 
 const SOURCES = { peek, install }
 type FiveNumbers = [number, number, number, number, number]
-/** The effect of what a script had done before. */
+/** Effects, as lua/commit.lua and lua/delete.lua tell them. */
+const BEGINNING = 2
 const REPEATED = 3
+const REPEATED_BEGINNING = 4
 
 /**
  * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
@@ -178,8 +180,8 @@ export class RedisSide {
       updatedAtMs,
       incarnation,
       isEntered: effect > 0,
-      begins: effect === 2,
-      isRepeated: effect === REPEATED,
+      begins: effect === BEGINNING || effect === REPEATED_BEGINNING,
+      isRepeated: effect === REPEATED || effect === REPEATED_BEGINNING,
       waiting,
     }
   }

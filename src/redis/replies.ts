@@ -67,7 +67,7 @@ export function toHashPage(reply: unknown): { cursor: string; fields: Map<string
   return { cursor: String(cursor), fields: toFields(toValueList(elements)) }
 }
 
-/** Of lua/commit.lua. The effect: 0 for none, 1 for a write, 2 for one that begins a session, 3 for a repeated one. */
+/** Of lua/commit.lua. The effect: 0 for none, 1 for a write, 2 for one that begins a session; 3 and 4 for repeated ones. */
 export function toCommitted([, version, updatedAtMs, effect, waiting, incarnation]: Reply) {
   return {
     version: toInteger(version),

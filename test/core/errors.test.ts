@@ -126,8 +126,8 @@ describe('StoreError', () => {
 
   it('says what was found and what to do', () => {
     expect(error.message).toBe(
-      'Fencing token 3 is no longer valid: the current token is 5; nothing was written. ' +
-        'Another owner has the session now: end this socket. (session "tenant-…34")',
+      'Fencing token 3 is no longer valid: another owner has opened the session, with token 5. Nothing was written. ' +
+        'End this socket. (session "tenant-…34")',
     )
     expect(new FencedError(3, undefined, {}).message).toContain('the session has been deleted')
   })

@@ -52,6 +52,26 @@ test.each([true, false])(
   },
 )
 
+test.each([true, false])(
+  'a session that begins after a deletion gets to MongoDB also where the first answer was lost (write-behind: %s)',
+  async isWriteBehind => {
+    const { world, settled, start, begin } = setUpStage()
+    const [one, two] = [start('one', { isWriteBehind }), start('two')]
+    await begin(one, { a: 'old' })
+    await settled(one.store.delete(SESSION))
+    await settled(one.reconciler.reconcileAll())
+    world.losesAnswerOf = 'redis'
+    const creds = { registrationId: 8 }
+    await settled(one.store.set(SESSION, { creds, keys: { session: { b: 'new' } } }))
+    await settled(one.reconciler.reconcileAll())
+    world.redis.restore(new Map())
+    expect((await settled(two.store.get(SESSION)))?.data).toMatchObject({
+      creds,
+      keys: { session: { b: 'new' } },
+    })
+  },
+)
+
 test('a deletion without a token ends a session whose last opening only MongoDB knows of', async () => {
   const { settled, start, begin, until, untilTriedAgain } = setUpStage()
   const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]

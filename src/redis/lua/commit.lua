@@ -19,7 +19,7 @@
 -- "*" where it is not whole.
 --
 -- Returns {1, version, updatedAt, effect, entries in the outbox, incarnation} or {0, reason, actual}. The effect is 0 for none, 1 for
--- a write, 2 for one that a session begins with, 3 for one that was applied before.
+-- a write, 2 for one that a session begins with; 3 and 4 for such that were applied before.
 local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local needsSession = credsAction == 'need'
@@ -61,7 +61,10 @@ end
 
 if damaged then return {0, 'DAMAGED', damaged} end
 local appliedVersion, appliedAt = findOperation(operation)
-if appliedVersion then return {1, appliedVersion, appliedAt, 3, waiting(), incarnation} end
+if appliedVersion then
+  local hasBegun = incarnation == operation and not above -- and goes on: else it has another one
+  return {1, appliedVersion, appliedAt, hasBegun and 4 or 3, waiting(), incarnation}
+end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 if isHalf then return {0, 'INCOMPLETE', version} end

@@ -194,6 +194,22 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['a', 'c', 'd', 'k'])).toEqual({ c: 3, d: 4 })
     })
 
+    test.each(['read', 'write'])(
+      'is noticed by the next %s where it has lost the session that came after',
+      async kind => {
+        const { database, one, another } = await setUpSession()
+        await one.delete('s')
+        const { fencingToken } = await one.claim('s')
+        const restore = await database.remember()
+        const creds = { ...CREDS, registrationId: 77 }
+        await one.set('s', { creds, keys: { session: { c: 3 } } }, undefined, fencingToken)
+        await restore()
+        if (kind === 'write') await write(one, { d: 4 }, fencingToken)
+        expect(await read(one, ['c', 'k'], fencingToken)).toEqual({ c: 3 })
+        expect((await another.get('s'))?.data).toMatchObject({ creds, keys: { session: { c: 3 } } })
+      },
+    )
+
     test('leaves the session to an owner that has opened it since', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
