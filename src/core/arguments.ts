@@ -54,8 +54,8 @@ export function checkList(name: string, list: unknown): void {
   if (!Array.isArray(list)) fail(name, 'a list', list)
 }
 
-export function checkListener(listener: unknown): void {
-  if (typeof listener !== 'function') fail('listener', 'a function', listener)
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') fail(name, 'a function', value)
 }
 
 function checkCount(name: string, value: unknown, sessionId: string): void {

@@ -3,17 +3,15 @@ import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
 import { checkUsable } from './creds-shape.js'
 import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './errors.js'
+import { keepAlive } from './keep-alive.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
 import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
 import { quietly } from './quietly.js'
+import { toRemoval } from './removal.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 import { isPlainObject } from './value-tree.js'
-
-/** A tenth of the session's life, and no longer than setInterval can wait. */
-const KEEP_ALIVE_PART = 10
-const MAX_INTERVAL_MS = 24 * 60 * 60 * 1000
 
 /** What every hook takes beside its store's options. */
 export interface AuthStateOptions {
@@ -67,7 +65,7 @@ export async function openAuthState<S extends AuthStore>(
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
 
   const session = new OwnedSession(store, sessionId, claim.fencingToken, error => {
-    clearInterval(keepAlive)
+    stopKeepingAlive()
     stopRenewing()
     logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
     callBack(() => onOwnershipLost?.(error))
@@ -92,7 +90,7 @@ export async function openAuthState<S extends AuthStore>(
     },
   })
   const state: AuthenticationState = { creds, keys }
-  const keepAlive = startKeepAlive()
+  const stopKeepingAlive = startKeepAlive()
   const stopRenewing = ownership === 'exclusive' ? startRenewing() : () => {}
   const stopListening = store.onRewind(rewind => {
     if (rewind.sessionId !== sessionId) return
@@ -134,18 +132,7 @@ export async function openAuthState<S extends AuthStore>(
    */
   async function withoutOthers(keys: KeysByType): Promise<KeysByType> {
     await session.settleWrites()
-    const all: Record<string, { [id: string]: unknown }> = {}
-    for (const { type, id } of await session.listKeys()) {
-      all[type] ??= {}
-      Object.defineProperty(all[type], id, {
-        value: null,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      })
-    }
-    for (const [type, values] of Object.entries(keys)) all[type] = { ...all[type], ...values }
-    return all
+    return toRemoval(await session.listKeys(), keys)
   }
 
   function saveCreds(): Promise<void> {
@@ -157,12 +144,16 @@ export async function openAuthState<S extends AuthStore>(
     return saved
   }
 
-  function startKeepAlive(): NodeJS.Timeout | undefined {
-    if (store.ttlSeconds === null) return undefined
-    const intervalMs = Math.min((store.ttlSeconds * 1000) / KEEP_ALIVE_PART, MAX_INTERVAL_MS)
-    const touch = () =>
-      store.touch(sessionId).catch(error => warn(error, 'the session could not be kept alive'))
-    return setInterval(touch, intervalMs).unref()
+  function startKeepAlive(): () => void {
+    const { ttlSeconds } = store
+    if (ttlSeconds === null) return () => {}
+    const revive = () => {
+      saver.markUnsaved()
+      return saveCreds()
+    }
+    const touch = () => store.touch(sessionId)
+    const onError = (error: Error) => warn(error, 'the session could not be kept alive')
+    return keepAlive({ ttlSeconds, touch, revive, onError })
   }
 
   function startRenewing(): () => void {
@@ -189,7 +180,7 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   async function close(): Promise<void> {
-    clearInterval(keepAlive)
+    stopKeepingAlive()
     if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
     await session.close()
     await releaseLease()

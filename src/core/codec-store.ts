@@ -3,10 +3,10 @@ import {
   checkConditions,
   checkCursor,
   checkFlag,
+  checkFunction,
   checkIds,
   checkLimit,
   checkList,
-  checkListener,
   checkOptions,
   checkToken,
   checkTtl,
@@ -24,7 +24,7 @@ import { KeyReader } from './key-reader.js'
 import { toLifeMs } from './life.js'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
-import { checkKeyType, checkSessionId } from './names.js'
+import { checkKeyType, checkSessionId, isKeyName } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { quietly } from './quietly.js'
@@ -33,7 +33,6 @@ import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
 import { settleEach } from './settle-each.js'
 import {
-  APP_STATE_TYPE,
   type AuthPatch,
   type AuthSnapshot,
   type AuthStore,
@@ -215,7 +214,7 @@ export class CodecStore implements AuthStore {
     const fields = await this.#run('listKeys', sessionId, () =>
       this.#backend.listFields(sessionId, type, fencingToken),
     )
-    return fields.filter(field => field.type !== CREDS_FIELD.type && field.type !== APP_STATE_TYPE)
+    return fields.filter(isKeyName)
   }
 
   async batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
@@ -254,6 +253,7 @@ export class CodecStore implements AuthStore {
     checkOptions('options', options)
     const { exclusive = false, checkCreds } = options
     checkFlag('exclusive', exclusive)
+    if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('readCreds', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
@@ -288,7 +288,7 @@ export class CodecStore implements AuthStore {
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {
-    checkListener(listener)
+    checkFunction('listener', listener)
     const onError = ({ message }: Error) => this.logger.warn({ error: message }, 'a listener has thrown')
     return this.#rewinds.onRewind(rewind => quietly(() => listener(rewind), onError))
   }

@@ -43,11 +43,19 @@ export async function openHook<O, S extends AuthStore>(
   }
 }
 
+function isStore(value: unknown): boolean {
+  const store = value as Partial<AuthStore> | null
+  const calls = [store?.claim, store?.get, store?.getKeys, store?.set, store?.touch, store?.onRewind]
+  return calls.every(call => typeof call === 'function')
+}
+
 function checkOptions(options: object, name: string): void {
   const schema = v.strictObject(
     {
       sessionId: v.unknown(),
-      store: v.optional(v.custom<AuthStore>(value => typeof value === 'object' && value !== null, 'a store')),
+      store: v.optional(
+        v.custom<AuthStore>(isStore, 'a store, as a "create…Store" of this library opens it'),
+      ),
       [name]: v.optional(v.unknown()),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
       resetIdentity: flag,

@@ -1,5 +1,6 @@
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
 import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError } from './errors.js'
+import { toRemoval } from './removal.js'
 import type { Field, KeysByType } from './store.js'
 
 /** Keys read at a time while iterating. */
@@ -92,11 +93,7 @@ export function createKeyStore({
   async function clear(): Promise<void> {
     assertOpen()
     const fields = await listFields()
-    const types = new Set(fields.map(field => field.type))
-    const idsOf = (type: string) =>
-      fields.filter(field => field.type === type).map(({ id }) => [id, null] as const)
-    if (fields.length > 0)
-      await write(Object.fromEntries([...types].map(type => [type, Object.fromEntries(idsOf(type))])))
+    if (fields.length > 0) await write(toRemoval(fields))
     unread.clear()
   }
 

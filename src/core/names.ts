@@ -20,6 +20,11 @@ export function checkKeyType(type: unknown, sessionId: string): asserts type is 
   )
 }
 
+/** Whether a name that was found in a database can be that of a key. */
+export function isKeyName({ type, id }: { type: string; id: string }): boolean {
+  return KEY_TYPE.test(type) && type !== 'creds' && findFault(id) === undefined
+}
+
 export function checkKeyId(id: unknown, type: string, sessionId: string): asserts id is string {
   const fault = findFault(id)
   if (fault === undefined) return

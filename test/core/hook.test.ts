@@ -48,7 +48,8 @@ describe('a hook', () => {
     [{ repairSenderKeys: 1 }, '"repairSenderKeys" must be true or false, got 1'],
     [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],
     [{ onRewind: {} }, '"onRewind" must be a function, got Object'],
-    [{ store: 'a.db' }, '"store" must be a store, got "a.db"'],
+    [{ store: 'a.db' }, '"store" must be a store, as a "create…Store" of this library opens it, got "a.db"'],
+    [{ store: {} }, '"store" must be a store, as a "create…Store" of this library opens it, got Object'],
   ])('refuses %j before it opens anything', async (faulty, message) => {
     const { open, opened } = makeHook()
     const options = { sessionId: 'bot', sqlite: {}, ...faulty }

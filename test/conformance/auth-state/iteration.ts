@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { makePairedCreds } from '../../support/baileys-values.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { readRaw, record, setStage } from './harness.js'
 
@@ -68,6 +69,30 @@ export function describeIteration(create: CreateStoreDatabase): void {
   })
 
   describe('clear', () => {
+    test('reaches no prototype by a stored name, and is not held up by one that no key has', async () => {
+      const { open, raw } = await setStage(create)
+      const { state, saveCreds, store } = await open({ resetIdentity: true })
+      const bytes = Buffer.from('x')
+      const names = [
+        ['__proto__', 'polluted'],
+        ['constructor', 'polluted'],
+        ['toString', 'polluted'],
+        ['session', '__proto__'],
+        ['a/b', 'c'],
+      ] as const
+      const plant = (operationId: string) =>
+        raw.commit('s', { operationId, writes: names.map(([type, id]) => ({ type, id, bytes })) })
+      await plant('one')
+      await state.keys.clear?.()
+      await plant('another')
+      state.creds.me = { id: 'me' }
+      await saveCreds()
+      state.creds = { ...makePairedCreds(), me: { id: 'other' } } as never
+      await saveCreds()
+      expect(await store.listKeys('s')).toEqual([])
+      for (const polluted of [{}, Object, () => {}]) expect(Object(polluted).polluted).toBeUndefined()
+    })
+
     test('is one write, and none where there is nothing', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()

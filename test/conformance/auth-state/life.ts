@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
-import { record, setStage } from './harness.js'
+import { identityOf, record, setStage } from './harness.js'
 
 export function describeLife(create: CreateStoreDatabase): void {
   test('an open hook keeps its session alive, ten times in each of its lives', async () => {
@@ -15,6 +15,22 @@ export function describeLife(create: CreateStoreDatabase): void {
     await close()
     vi.advanceTimersByTime(100_000)
     expect(backend.count('touch')).toBe(9)
+  })
+
+  test('a session that has expired while its owner was cut off is brought back whole once it can be', async () => {
+    const { open, openStore } = await setStage(create)
+    const { store, backend } = await openStore({ ttlMs: 1000 })
+    const { store: others } = await openStore({ ttlMs: 1000 })
+    const { state, saveCreds } = await open({ store })
+    await saveCreds()
+    await state.keys.set({ session: { a: record('a') } })
+    backend.fail('touch')
+    await expect.poll(() => others.get('s'), { timeout: 20_000 }).toBeNull()
+    backend.heal()
+    await expect.poll(() => others.exists('s'), { timeout: 20_000 }).toBe(true)
+    const { creds, keys } = (await others.get('s'))?.data ?? {}
+    expect(identityOf(creds as never)).toBe(identityOf(state.creds))
+    expect(keys?.session).toEqual({ a: record('a') })
   })
 
   test('a hook saves its creds again when the database has gone back, and says so', async () => {
