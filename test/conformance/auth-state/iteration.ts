@@ -78,7 +78,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
         ['constructor', 'polluted'],
         ['toString', 'polluted'],
         ['session', '__proto__'],
-        ['a/b', 'c'],
+        ['a type', 'c'],
       ] as const
       const plant = (operationId: string) =>
         raw.commit('s', { operationId, writes: names.map(([type, id]) => ({ type, id, bytes })) })

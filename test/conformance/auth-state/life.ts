@@ -25,6 +25,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     await saveCreds()
     await state.keys.set({ session: { a: record('a') } })
     backend.fail('touch')
+    backend.fail('commit')
     await expect.poll(() => others.get('s'), { timeout: 20_000 }).toBeNull()
     backend.heal()
     await expect.poll(() => others.exists('s'), { timeout: 20_000 }).toBe(true)
