@@ -29,7 +29,10 @@ export interface AuthStateOptions {
   resetIdentity?: boolean | undefined
   /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
   repairSenderKeys?: boolean | undefined
-  /** Called once, when a later owner has opened the session: end the socket, its writes are refused from now on. */
+  /**
+   * Called once, when a write is refused because a later owner has opened the session: end the socket. With `exclusive`
+   * also when the lease cannot be renewed for that reason.
+   */
   onOwnershipLost?: ((error: FencedError) => void) | undefined
   /** Called when the store was found to have gone back in time. */
   onRewind?: ((rewind: Rewind) => void) | undefined
