@@ -60,7 +60,8 @@ export function planHeal(situation: HealSituation): HealPlan {
     case 'rewound': {
       const { at } = verdict
       const lost = firstLost(situation)
-      if (lost !== undefined && lost <= at) return planJoin(situation, lost - 1, lost)
+      const goesOn = lost !== undefined && lost <= at && !endsByOwnDeletion(situation)
+      if (goesOn) return planJoin(situation, lost - 1, lost)
       return planRewrite(situation, at)
     }
     case 'diverged': {
@@ -102,6 +103,12 @@ function planJoin(situation: HealSituation, at: number, to: number): HealPlan {
 function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
   const since = held.filter(({ version }) => version > (deletion?.version ?? 0))
   return { at, heal: { deletion, writes: since.map(({ write }) => write), fork: undefined } }
+}
+
+/** A heal that was to write what came after the deletion has got no further. */
+function endsByOwnDeletion({ found, deletion }: HealSituation): boolean {
+  const { exists, operation } = found.head
+  return !exists && operation !== '' && operation === deletion?.operation
 }
 
 function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean {

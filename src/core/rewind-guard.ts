@@ -7,6 +7,7 @@ import type { Call } from './retry.js'
 import type { SessionMemory } from './session-memory.js'
 import {
   type Backend,
+  type BackendDeletion,
   type CommitResult,
   CREDS_FIELD,
   type FieldWrite,
@@ -159,8 +160,15 @@ export class RewindGuard {
     try {
       if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
       const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
-      if (heal.writes.length === 0) return deleted
-      return await this.#rewrite(sessionId, known, { ...found, head: { ...found.head, ...deleted } }, heal)
+      const { version, operation } = deleted
+      const head = { ...found.head, version, operation, exists: false }
+      if (heal.writes.length > 0) {
+        // Until it is written, what this process holds of the session that came after it is not to be forgotten.
+        this.memory.holdDeletion(sessionId, deleted)
+        return await this.#rewrite(sessionId, known, { ...found, head }, heal)
+      }
+      this.memory.noteDeletion(sessionId, deleted)
+      return { ...head, forks: found.forks }
     } catch (error) {
       if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
       if (hasCode(error, 'FENCED')) return undefined
@@ -190,24 +198,19 @@ export class RewindGuard {
     return { version, incarnation, operation, exists: true, forks: allForks }
   }
 
-  async #deleteAgain(
+  #deleteAgain(
     sessionId: string,
     known: KnownHistory,
-    { head, forks }: HistoryResult,
+    { head }: HistoryResult,
     { fence }: HeldDeletion,
-  ): Promise<KnownHistory> {
+  ): Promise<BackendDeletion> {
     const deletion = {
       fencingToken: fence,
       expectedVersion: head.version,
       operationId: this.memory.operationIds.next(),
       above: known.version,
     }
-    const deleted = await this.#run('heal', sessionId, call =>
-      this.#backend.delete(sessionId, { ...deletion, call }),
-    )
-    this.memory.noteDeletion(sessionId, deleted)
-    const { version, operation } = deleted
-    return { version, operation, incarnation: head.incarnation, exists: false, forks }
+    return this.#run('heal', sessionId, call => this.#backend.delete(sessionId, { ...deletion, call }))
   }
 
   /** A later version that a write of this process has taken: its guard has looked at what was there before. */

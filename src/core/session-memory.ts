@@ -152,12 +152,18 @@ export class SessionMemory {
   }
 
   /** Nothing that was written before is to be written again. */
-  noteDeletion(sessionId: string, { version, fence, operation }: BackendDeletion): void {
+  noteDeletion(sessionId: string, deleted: BackendDeletion): void {
+    const { version, fence, operation } = deleted
     this.noteHistory(sessionId, { version, operation, incarnation: '', exists: false })
     this.#fences.note(sessionId, fence)
     this.#forgetChanges(sessionId)
-    this.#deletions.set(sessionId, { version, fence, operation })
+    this.holdDeletion(sessionId, deleted)
     this.cache?.forget(sessionId)
+  }
+
+  /** As the last one by this process. */
+  holdDeletion(sessionId: string, { version, fence, operation }: HeldDeletion): void {
+    this.#deletions.set(sessionId, { version, fence, operation })
   }
 
   /** The last one by this process. */

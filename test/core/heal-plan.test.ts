@@ -107,6 +107,28 @@ describe('the plan of who has deleted the session', () => {
       deletes(6, ['d new']),
     ],
     [
+      'was deleted again, and what came after was not yet written: it is written',
+      {
+        known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
+        head: { exists: false, version: 12, operation: 'again', ops: 'again 12 1' },
+        held: [write('d', 11)],
+        deletion: { version: 12, operation: 'again', fence: 4 },
+        versions: [0, 0],
+      },
+      { at: 10, heal: { writes: ['d 11'], fork: { from: 'two', at: 10 }, deletes: false } },
+    ],
+    [
+      'was deleted by another process, and is another session for this one: nothing',
+      {
+        known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
+        head: { exists: false, version: 12, operation: 'other', ops: 'other 12 1' },
+        held: [write('d', 11)],
+        deletion: DELETION,
+        versions: [0, 0],
+      },
+      { at: 9, heal: undefined },
+    ],
+    [
       'no longer has the tombstone: nothing',
       { ...DELETED, head: { exists: false, version: 0, incarnation: '' } },
       NOTHING,

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
+import { makePairedCreds } from '../../support/baileys-values.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { identityOf, record, setStage } from './harness.js'
 
@@ -32,6 +33,31 @@ export function describeLife(create: CreateStoreDatabase): void {
     const { creds, keys } = (await others.get('s'))?.data ?? {}
     expect(identityOf(creds as never)).toBe(identityOf(state.creds))
     expect(keys?.session).toEqual({ a: record('a') })
+  })
+
+  test('a session that came after a deletion is not lost where healing the database fails half-way', async () => {
+    const { openStore } = await setStage(async () => {
+      const database = await create()
+      restoreLater = database.remember
+      return database
+    })
+    const { store, backend } = await openStore()
+    const { store: others } = await openStore()
+    await store.set('s', { creds: makePairedCreds(), keys: { session: { a: record('old') } } })
+    const restore = await restoreLater()
+    await store.delete('s')
+    const { fencingToken } = await store.claim('s')
+    const creds = makePairedCreds()
+    await store.set('s', { creds, keys: { session: { b: record('new') } } }, undefined, fencingToken)
+    await restore()
+    backend.fail('commit')
+    await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    backend.heal()
+    for (const each of [store, others]) {
+      const data = (await each.get('s'))?.data
+      expect(identityOf(data?.creds as never)).toBe(identityOf(creds as never))
+      expect(data?.keys).toEqual({ session: { b: record('new') } })
+    }
   })
 
   test('a hook saves its creds again when the database has gone back, and says so', async () => {
