@@ -60,7 +60,7 @@ export interface TtlOptions {
   defaultTtl?: number | undefined
   credsTtl?: number | undefined
   keysTtl?: number | undefined
-  /** Seconds that the lease of `ownership: 'exclusive'` lasts without being renewed; default 5, at least 1. */
+  /** Seconds that the lease of `ownership: 'exclusive'` lasts without being renewed; default 5, from 1 to 86,400. */
   lockTtl?: number | undefined
 }
 
@@ -99,11 +99,14 @@ export const flag = v.optional(v.boolean('true or false'))
 const seconds = v.optional(
   v.pipe(v.number('a number of seconds'), v.minValue(0, 'a number of seconds, 0 or more')),
 )
+/** A stored lease that ends later is damage. */
+export const MAX_LEASE_MS = 24 * 60 * 60 * 1000
 const leaseSeconds = v.optional(
   v.pipe(
     v.number('a number of seconds'),
     v.finite('finite'),
     v.minValue(1, 'a number of seconds, 1 or more'),
+    v.maxValue(MAX_LEASE_MS / 1000, 'a number of seconds, a day at most'),
   ),
 )
 const milliseconds = v.optional(

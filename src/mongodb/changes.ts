@@ -1,4 +1,4 @@
-import { SessionLockedError } from '../core/errors.js'
+import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, type StoredHistory } from '../core/histories.js'
 import {
@@ -9,6 +9,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/operation-ids.js'
+import { MAX_LEASE_MS } from '../core/options.js'
 import type { BackendDeletion, Commit, CommitResult, Deletion } from '../core/store.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
@@ -117,6 +118,13 @@ export function decideClaim(
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<number> {
   const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
+  // Twice, for a clock of the server that has gone back.
+  if (remainingMs > 2 * MAX_LEASE_MS) {
+    throw new CorruptValueError(
+      'The member "leaseUntil" of the session\'s head in MongoDB is damaged: no lease ends as late.',
+      { sessionId },
+    )
+  }
   if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
   // At least the time, so that it outranks the tokens from before a loss of the head.

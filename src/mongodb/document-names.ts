@@ -58,6 +58,11 @@ export class DocumentNames {
     return { $gte: this.head, $lt: `${this.#prefix}0` }
   }
 
+  /** The chains and the fields, and whatever else has got there. */
+  get belowHead(): { $gt: string; $lt: string } {
+    return { $gt: this.head, $lt: `${this.#prefix}0` }
+  }
+
   /** No type of key begins with a character before `0`. */
   get fields(): { $gte: string; $lt: string } {
     return { $gte: `${this.head}0`, $lt: `${this.#prefix}0` }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { MAX_COUNT } from '../core/arguments.js'
 import { toBuffer } from '../core/bytes.js'
 import { ValueTooLargeError } from '../core/errors.js'
 import type { FieldWrite } from '../core/store.js'
@@ -7,7 +8,7 @@ import { type DocumentNames, toSuffix } from './document-names.js'
 import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
 import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
 import type { Send } from './session-reader.js'
-import { MAX_WHOLE, toChain } from './stored-documents.js'
+import { toChain } from './stored-documents.js'
 
 /** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
@@ -82,8 +83,9 @@ export async function completeIntent(
 ): Promise<boolean> {
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
-    const later = { v: { $gt: intent.v, $lte: MAX_WHOLE } }
-    await send(documents => documents.deleteMany({ _id: names.fields, $nor: [later] })) // damage goes along
+    const later = { v: { $gt: intent.v, $lt: MAX_COUNT } }
+    const kept = [later, { _id: names.chains }] // a chain may be that of a write that has yet to get into the head
+    await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept })) // damage goes along
     await clear(send, head)
     return true
   }

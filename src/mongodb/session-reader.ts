@@ -45,7 +45,8 @@ export async function readSession(
   for (let readings = 0; readings < MAX_READINGS; readings++) {
     const first = isSharded ? await readHead(send, names) : undefined
     // Without a version, so that damage is not passed over; parts of chains are no fields.
-    const filter = since === undefined ? { _id: ids, writes: null } : { _id: ids, v: { $gte: since } }
+    const filter =
+      since === undefined ? { _id: ids, $nor: [{ _id: names.chains }] } : { _id: ids, v: { $gte: since } }
     const found = (await send(documents =>
       documents.find(filter, { projection, sort: { _id: 1 }, batchSize: ONE_BATCH }).toArray(),
     )) as { _id: string }[]

@@ -7,8 +7,8 @@ import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
 import { indexOf, isDuplicate } from './mongo-errors.js'
 import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
-import { readHead, readRawHead, readSession, type Send } from './session-reader.js'
-import { hasShape, salvage } from './stored-documents.js'
+import { readHead, readRawHead, type Send } from './session-reader.js'
+import { hasShape, highestVersion, salvage } from './stored-documents.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
 const FIRST_PAUSE_MS = 4
@@ -224,13 +224,7 @@ export class SessionWriter {
 
   /** A head for what has lost its own, so that it can be deleted like any other. */
   async giveHead(names: DocumentNames): Promise<void> {
-    const { head, fields } = await readSession(this.#send, names, {
-      ids: names.all,
-      projection: { data: 0 },
-      isSharded: this.#collection.isSharded,
-    })
-    if (head !== undefined || fields.size === 0) return
-    const v = [...fields.values()].reduce((most, field) => Math.max(most, field.v), 0)
+    const v = await this.#highestVersion(names)
     await this.#exchange(names, undefined, {
       ...VACANT,
       _id: names.head,
@@ -238,6 +232,12 @@ export class SessionWriter {
       v,
       fence: 0,
     })
+  }
+
+  async #highestVersion(names: DocumentNames): Promise<number> {
+    const versions = { projection: { v: 1 } } as const
+    const fields = await this.#send(documents => documents.find({ _id: names.fields }, versions).toArray())
+    return highestVersion(fields as object[])
   }
 
   /**
@@ -259,7 +259,8 @@ export class SessionWriter {
     const mended = {
       ...VACANT,
       session: sessionId,
-      v: Math.max(sound.v, seenVersion),
+      // At least that of every field: what the deletion does not outrank, the next session would read as its own.
+      v: Math.max(sound.v, seenVersion, await this.#highestVersion(names)),
       fence: isSound ? sound.fence : Math.max(sound.fence, this.#now()),
     }
     const rest = Object.keys(found).filter(name => name !== '_id' && !(name in mended))

@@ -1,8 +1,9 @@
+import { MAX_COUNT } from '../core/arguments.js'
 import { CorruptValueError } from '../core/errors.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
-/** The last instant that JavaScript knows. No version or token is above it. */
-export const MAX_WHOLE = 8.64e15
+/** The last instant that JavaScript knows. */
+const MAX_INSTANT = 8.64e15
 /** Ten times what is ever written. */
 const MAX_TEXT_LENGTH = 16 * 1024
 /** Of 12 MiB each. */
@@ -18,8 +19,10 @@ const optional =
   value =>
     value === undefined || value === null || check(value)
 const isWhole: Check = value =>
-  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_WHOLE
-const isInstant: Check = value => value instanceof Date && isWhole(value.getTime())
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_COUNT
+const isVersion: Check = value => isWhole(value) && value !== 0
+const isInstant: Check = value =>
+  value instanceof Date && value.getTime() >= 0 && value.getTime() < MAX_INSTANT
 const isText: Check = value => typeof value === 'string' && value.length <= MAX_TEXT_LENGTH
 const isTrue: Check = value => value === true
 const isBytes: Check = value => Buffer.isBuffer(value)
@@ -62,7 +65,10 @@ export function hasShape(head: object, sessionId: string): boolean {
 function findDamage(head: object, sessionId: string): string | undefined {
   const stored = head as Stored
   if (stored.session !== undefined && stored.session !== sessionId) return 'session'
-  return HEAD.find(([name, check]) => !check(stored[name]))?.[0]
+  const damaged = HEAD.find(([name, check]) => !check(stored[name]))?.[0]
+  // No session begins after its last version: all of its fields would count as left-overs.
+  const isAhead = stored.session !== undefined && (stored.since as number) > (stored.v as number)
+  return damaged ?? (isAhead ? 'since' : undefined)
 }
 
 function withoutNulls(document: object): object {
@@ -71,9 +77,11 @@ function withoutNulls(document: object): object {
 
 /** `hasData`: whether its data were read, too. */
 export function toField(document: object, sessionId: string, hasData: boolean): FieldDocument {
-  const { v, gone, data } = document as Stored
+  const { v, gone, data, writes } = document as Stored
   const isGone = gone === true
-  const isSound = isWhole(v) && (isGone || gone == null) && (isGone || !hasData || isBytes(data))
+  const isEmpty = data === undefined || data === null
+  const isFilled = isGone ? isEmpty : !hasData || isBytes(data)
+  const isSound = isVersion(v) && (isGone || gone == null) && isFilled && writes == null
   if (isSound) return document as FieldDocument
   throw new CorruptValueError('A document of the session in MongoDB is damaged.', { sessionId })
 }
@@ -85,6 +93,11 @@ export function toChain(documents: readonly object[], sessionId: string): ChainD
     if (isWrites(writes)) return writes as ChainDocument['writes']
     throw new CorruptValueError('A part of a write of the session in MongoDB is damaged.', { sessionId })
   })
+}
+
+/** The highest version among documents of which any may be damaged. */
+export function highestVersion(documents: readonly object[]): number {
+  return documents.reduce((most, document) => Math.max(most, salvage(document).v), 0)
 }
 
 /** What of a damaged head still counts, so that no later version or token is below it. */

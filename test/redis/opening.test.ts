@@ -145,6 +145,7 @@ describe('options', () => {
     [{ redisUrl: 'redis://localhost', prefix: 'a{b' }, '"redis.prefix" must be'],
     [{ redis: {} }, '"redis.redis" must be a Redis or Cluster'],
     [{ redisUrl: 'redis://localhost', ttl: { lockTtl: 0.5 } }, '"redis.ttl.lockTtl" must be'],
+    [{ redisUrl: 'redis://localhost', ttl: { lockTtl: 86_401 } }, '"redis.ttl.lockTtl" must be'],
   ])('%j is refused: %s', async (options, message) => {
     const opening = createRedisStore(options)
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })

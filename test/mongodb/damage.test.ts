@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest'
+import { useMongoAuthState } from '../../src/mongodb/index.js'
+import { openStore, useServer } from '../support/mongodb/own-collection.js'
+
+const CREDS = { registrationId: 7 }
+const server = useServer('damage')
+const corrupt = { code: 'CORRUPT_VALUE' }
+
+/** A session of several writes, damaged by `damage`, and a store that remembers nothing of it. */
+async function setUp(damage: (documents: ReturnType<typeof server.documents>) => Promise<unknown>) {
+  const place = server.place()
+  const documents = server.documents(place.collection)
+  const writer = await openStore({ mongoUrl: server.url, ...place })
+  await writer.set('s', { creds: CREDS })
+  for (let n = 0; n < 5; n++) await writer.set('s', { keys: { session: { [`a${n}`]: { n } } } })
+  await writer.set('s2', { creds: CREDS, keys: { session: { a: 1 } } })
+  await damage(documents)
+  const store = await openStore({ mongoClient: server.client, ...place })
+  return { store, documents }
+}
+
+const HEAD = 's/'
+const CREDS_ID = 's/creds/'
+const KEY = 's/session/a3'
+const set =
+  (_id: string, $set: Record<string, unknown>) => (documents: ReturnType<typeof server.documents>) =>
+    documents.updateOne({ _id }, { $set })
+const unset = (_id: string, name: string) => (documents: ReturnType<typeof server.documents>) =>
+  documents.updateOne({ _id }, { $unset: { [name]: '' } })
+
+describe('a deletion leaves nothing of a session', () => {
+  const headless =
+    (_id: string, update: object) =>
+    async (documents: ReturnType<typeof server.documents>): Promise<void> => {
+      await documents.deleteOne({ _id: HEAD })
+      await documents.updateOne({ _id }, update)
+    }
+  test.each<[string, Parameters<typeof setUp>[0]]>([
+    ['whose head has no version', unset(HEAD, 'v')],
+    ['whose head has null for a version', set(HEAD, { v: null })],
+    ['whose head has a text for a version', set(HEAD, { v: 'x' })],
+    ['whose head has a version that cannot be counted on', set(HEAD, { v: 2 ** 52 })],
+    ['whose head has a version beyond', set(HEAD, { v: 8.64e15 })],
+    ['whose head has version 0', set(HEAD, { v: 0 })],
+    ['whose head begins after its end', set(HEAD, { since: 9 })],
+    ['whose head has a damaged intent', set(HEAD, { intent: 5 })],
+    ['whose head has lost a part of a write', set(HEAD, { intent: { v: 6, chain: 'lost', parts: 1 } })],
+    ['whose head has a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
+    ['whose creds have a version that cannot be counted on', set(CREDS_ID, { v: 2 ** 52 })],
+    ['whose creds have no version', unset(CREDS_ID, 'v')],
+    ['whose key has a version beyond', set(KEY, { v: 8.64e15 })],
+    ['without a head', headless(KEY, { $set: { n: 1 } })],
+    ['without a head, and a key without a version', headless(KEY, { $unset: { v: '' } })],
+    ['without a head, and a key with a version beyond', headless(KEY, { $set: { v: 2 ** 52 } })],
+    ['with a document between its head and its fields', d => d.insertOne({ _id: 's/!x' } as never)],
+  ])('%s', async (_, damage) => {
+    const { store, documents } = await setUp(damage)
+    await store.delete('s')
+    expect(await store.get('s')).toBeNull()
+    const left = await documents.find({ _id: { $gt: HEAD, $lt: 's0' } as never }).toArray()
+    expect(left.map(({ _id }) => _id)).toEqual([])
+    const next = await useMongoAuthState({ sessionId: 's', store })
+    await next.state.keys.set({ session: { a3: { n: 'new' } as never } })
+    for (let n = 0; n < 8; n++) await next.state.keys.set({ session: { b: { n } as never } })
+    expect(await next.state.keys.get('session', ['a1', 'a3', 'a4'])).toEqual({ a3: { n: 'new' } })
+    expect((await store.get('s'))?.data.keys).toEqual({ session: { a3: { n: 'new' }, b: { n: 7 } } })
+    expect((await store.get('s2'))?.data.keys).toEqual({ session: { a: 1 } })
+  })
+})
+
+describe('damage is not read as absence', () => {
+  test.each<[string, Parameters<typeof setUp>[0]]>([
+    ['of a field that has the member of a part', set(KEY, { writes: [] })],
+    ['of a field with version 0', set(KEY, { v: 0 })],
+    ['of a deleted field that has a value', set(KEY, { gone: true })],
+    ['of a session that begins after its last version', set(HEAD, { since: 9 })],
+    ['of a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
+  ])('%s', async (_, damage) => {
+    const { store } = await setUp(damage)
+    await expect(store.getKeys('s', 'session', ['a3'])).rejects.toMatchObject(corrupt)
+    await expect(store.get('s')).rejects.toMatchObject(corrupt)
+  })
+})
+
+test('a lease that ends later than any lease can is damage, and can be deleted', async () => {
+  const { store } = await setUp(set(HEAD, { leaseUntil: new Date(Date.now() + 7 * 86_400_000) }))
+  await expect(store.claim('s')).rejects.toMatchObject(corrupt)
+  await store.delete('s')
+  expect(await store.claim('s')).toMatchObject({ fencingToken: expect.any(Number) })
+})
