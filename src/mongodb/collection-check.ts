@@ -20,7 +20,20 @@ const PROPERTIES: Readonly<Record<string, string>> = {
 
 /** Dates in our documents that a TTL index must not go by: it would remove documents in use. */
 const DATES = ['updatedAt', 'createdAt', 'endsAt', 'keptUntil', 'leaseUntil']
-const FIELDS = new Set([...DATES, 'session', 'v', 'fence', 'since', 'ops', 'expiresAt', 'data', 'gone'])
+const NUMBERS = ['v', 'late', 'fence', 'since', 'barredBelow']
+const OTHERS = [
+  'session',
+  'isPart',
+  'ops',
+  'incarnation',
+  'forks',
+  'expiresAt',
+  'intent',
+  'writes',
+  'data',
+  'gone',
+]
+const FIELDS = new Set([...DATES, ...NUMBERS, ...OTHERS])
 /** Indexes of these refuse a document whose field is no place on a map. */
 const GEOMETRIC = new Set<unknown>(['2d', '2dsphere', 'geoHaystack'])
 
@@ -75,6 +88,7 @@ function harmOf(index: IndexDescription): string | undefined {
   if (expireAfterSeconds !== undefined && fields.some(field => DATES.includes(field))) {
     return 'is a TTL index: the server would remove documents that are in use'
   }
-  const geometric = fields.find(field => FIELDS.has(field) && GEOMETRIC.has(key[field]))
+  const isOurs = (path: string) => FIELDS.has(path.split('.', 1)[0] as string)
+  const geometric = fields.find(field => isOurs(field) && GEOMETRIC.has(key[field]))
   return geometric && `refuses documents whose "${geometric}" is no place on a map`
 }

@@ -34,6 +34,10 @@ describe('an index that another store has left', () => {
     ['a TTL index on keptUntil', { keptUntil: 1 }, ends],
     ['a TTL index on leaseUntil', { leaseUntil: 1 }, ends],
     ['of places on a map', { session: '2dsphere' }, {}],
+    ['of places in an intent', { intent: '2dsphere' }, {}],
+    ['of places within an intent', { 'intent.writes': '2dsphere' }, {}],
+    ['of places in the parts of a write', { writes: '2dsphere' }, {}],
+    ['of places in a history', { forks: '2dsphere' }, {}],
   ])('is refused by name when it is %s', async (_, key, options) => {
     const place = server.place()
     const documents = server.documents(place.collection)
