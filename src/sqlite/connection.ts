@@ -11,6 +11,16 @@ const MAX_BATCH = 256
 /** Longest wait before the lock of another process is tried for again; the wait has full jitter. */
 const MAX_BUSY_DELAY_MS = 15
 
+/** Databases whose files are no longer at their path. Kept, since a collected one is closed. */
+const abandoned = new Set<object>()
+/** Of those that had lost a file beside them: within a process SQLite would use what they have of it once more. */
+const cutOff = new Set<string | undefined>()
+
+/** Throws for a file that this process cannot open a second time. */
+export function assertWhole({ identity }: Place): void {
+  if (identity !== undefined && cutOff.has(identity)) throw toLoss('cut off')
+}
+
 interface Job {
   readonly run: (statements: Statements) => unknown
   readonly deadlineMs: number
@@ -87,11 +97,17 @@ export class SqliteConnection {
   /** The same, and closes the database. */
   async close(): Promise<void> {
     await this.release()
+    const { database, place } = this.#open
+    if (this.#look() !== 'there') {
+      if (place?.mayCheckpoint) checkpoint(database)
+      this.#abandon()
+      return
+    }
     try {
       // libsql closes a file only when the statements on it are collected: until then all is to be in the file itself.
-      if (this.#open.place?.mayCheckpoint !== false) checkpoint(this.#open.database)
+      checkpoint(database)
     } finally {
-      this.#open.database.close()
+      database.close()
     }
   }
 
@@ -125,6 +141,7 @@ export class SqliteConnection {
     try {
       const acknowledgements = batch.map(job => runJob(job, this.#statements))
       this.#open.database.exec('COMMIT')
+      this.#open.place?.noteLog()
       this.#assertThere()
       for (const acknowledge of acknowledgements) acknowledge()
     } catch (error) {
@@ -150,12 +167,22 @@ export class SqliteConnection {
     const fate = this.#look()
     if (fate === 'there') return
     // What is in the log alone is saved, and would be played into the other file, whose log it is by its name.
-    if (fate !== 'gone' && this.#open.place?.mayCheckpoint) checkpoint(this.#open.database)
-    if (fate !== 'replaced' || this.#reopen === undefined) throw toLoss(fate)
+    const isSaved = fate !== 'gone' && this.#open.place?.mayCheckpoint === true
+    if (isSaved) {
+      checkpoint(this.#open.database)
+      this.#open.place?.noteLog()
+    }
+    if (fate !== 'replaced' || this.#reopen === undefined || !isSaved) throw toLoss(fate)
     const next = this.#reopen()
-    this.#open.database.close()
+    this.#abandon()
     this.#open = next
     this.#statements = prepareStatements(next.database)
+  }
+
+  /** To close it would bring its log, which is another file's by now, into it, and delete that. */
+  #abandon(): void {
+    abandoned.add({ ...this.#open, statements: this.#statements })
+    if (this.#look() === 'cut off') cutOff.add(this.#open.place?.identity)
   }
 
   #tryAlone(batch: readonly Job[]): void {

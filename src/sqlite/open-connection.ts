@@ -2,7 +2,7 @@ import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
 import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
-import { type OpenDatabase, SqliteConnection } from './connection.js'
+import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { migrate } from './migrations.js'
 import { Place } from './place.js'
@@ -50,6 +50,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
 
 function openFile(Database: Driver, file: string, synchronous: string): OpenDatabase {
   const before = new Place(file)
+  assertWhole(before)
   const database = openWith(Database, file, synchronous)
   if (before.isThere) return { database, place: new Place(file) }
   database.close()

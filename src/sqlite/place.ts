@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { StoreUnavailableError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
 
@@ -17,12 +17,20 @@ export type Fate = 'there' | 'replaced' | 'gone' | 'cut off'
 export class Place {
   readonly #path: string
   readonly #opened: ReadonlyMap<Suffix, string>
+  /** What the log looked like when this process had last written to it. */
+  #log: string | undefined
 
   /** To be made when the database is open, and has been read. */
   constructor(path: string) {
-    this.#path = path
-    const found = SUFFIXES.map(suffix => [suffix, identify(path + suffix)] as const)
+    this.#path = realpathSync(path) // what SQLite keeps beside it lies beside the file that a link leads to
+    const found = SUFFIXES.map(suffix => [suffix, identify(this.#path + suffix)] as const)
     this.#opened = new Map(found.filter((entry): entry is [Suffix, string] => entry[1] !== undefined))
+    this.noteLog()
+  }
+
+  /** At once after a transaction: as long as it lasts, nobody else writes to the log. */
+  noteLog(): void {
+    this.#log = describeLog(this.#path)
   }
 
   /** Of a database that is given: `undefined` where it is in memory, or SQLite does not say. */
@@ -43,10 +51,18 @@ export class Place {
     return this.#has('-wal') && this.#has('-shm') ? 'there' : 'cut off'
   }
 
-  /** Whether what SQLite has not brought into the database yet may be: nobody else has begun another log. */
+  /**
+   * Of a file that is no longer there: whether what is in the log alone may be brought into it. Not where another process
+   * has written to the log since: that one has opened the file which is at the path now, whose log it is by its name.
+   */
   get mayCheckpoint(): boolean {
-    const log = identify(`${this.#path}-wal`)
-    return log === undefined || log === this.#opened.get('-wal')
+    const log = describeLog(this.#path)
+    return log === undefined || log === this.#log
+  }
+
+  /** Tells files apart, also under another name. */
+  get identity(): string | undefined {
+    return this.#opened.get('')
   }
 
   #has(suffix: Suffix): boolean {
@@ -65,11 +81,16 @@ const LOSSES = {
     'the file was deleted or moved away while it was open, and what is written to it would be lost. ' +
     'Put it back, or close the store and open another file.',
   replaced:
-    'another file was put in the place of the one that is open. Close the database and open it again.',
+    'another file was put in the place of the one that is open. Restart this process, and all others that had it open.',
   'cut off':
     'its "-wal" or "-shm" file was deleted or replaced while it was open, and what is written would be lost. ' +
-    'Close the stores on it in all processes, and open them again.',
+    'Restart all processes that have it open.',
 } as const
+
+function describeLog(path: string): string | undefined {
+  const found = statSync(`${path}-wal`, { throwIfNoEntry: false })
+  return found && `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`
+}
 
 /** `undefined` where there is no such file. */
 function identify(path: string): string | undefined {

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -9,6 +9,7 @@ import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, type SqliteOptions, useSqliteAuthState } from '../../src/sqlite/index.js'
 import { CREDS } from '../conformance/auth-store/harness.js'
 import { withDatabase } from '../support/sqlite-database.js'
+import { killBurst } from '../support/store-child.js'
 
 const FILES = ['', '-wal', '-shm']
 const GONE = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('deleted or moved away') }
@@ -134,6 +135,68 @@ describe('a backup that is moved into the place of the file', () => {
     })
     await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
+})
+
+describe('what another process writes to the files at the path', () => {
+  const source = (path: string) => ({
+    module: new URL('../support/sqlite-store-module.ts', import.meta.url).href,
+    options: { path },
+  })
+  const burst = { kind: 'burst', sessionId: 's', width: 3 } as const
+  /** Until the other process has written for a while after this. */
+  const untilWritten = async (path: string) => {
+    const sinceMs = Date.now() + 300
+    const writtenAtMs = () =>
+      stat(`${path}-wal`).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      )
+    await expect.poll(writtenAtMs, { timeout: 30_000 }).toBeGreaterThan(sinceMs)
+  }
+
+  test.each([
+    ['a backup is moved into its place', 'backup'],
+    ['the memory that processes share is deleted', '-shm'],
+  ])(
+    'is left alone by one that had them open before %s',
+    async (_, loss) => {
+      const { store, path, backUp } = await setUp()
+      const restore = loss === 'backup' ? await backUp() : () => rm(`${path}-shm`)
+      const lost = { code: 'STORE_UNAVAILABLE' }
+      let isLost = false
+      if (loss === '-shm') await restore()
+      const acknowledged = await killBurst(source(path), burst, 20, async () => {
+        if (loss === 'backup') await restore()
+        await untilWritten(path)
+        isLost = true
+        await expect(store.set('s', { keys: { session: { a: 'lost' } } })).rejects.toMatchObject(lost)
+        await store.close()
+        await untilWritten(path)
+      })
+      expect(isLost).toBe(true)
+      if (loss === '-shm') await expect(createSqliteStore({ path })).rejects.toMatchObject(lost)
+      for (const suffix of ['', '-wal']) await copyFile(path + suffix, `${path}.after${suffix}`)
+      const after = await createSqliteStore({ path: `${path}.after` })
+      const { k0, k1, k2 } = await after.getKeys('s', 'burst', ['k0', 'k1', 'k2'])
+      await after.close()
+      expect([k1, k2]).toEqual([k0, k0])
+      expect(k0).toBeGreaterThanOrEqual(acknowledged)
+    },
+    60_000,
+  )
+})
+
+test('a file whose path is a link is looked for where the link leads to', async () => {
+  const { folder } = await setUp()
+  const [real, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
+  await writeFile(real, '')
+  await symlink(real, link)
+  const store = await createSqliteStore({ path: link, ...QUICK })
+  onTestFinished(() => store.close())
+  await store.set('s', { creds: CREDS })
+  await rm(`${real}-wal`)
+  const cutOff = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('"-wal"') }
+  await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(cutOff)
 })
 
 test('a second opening of a file leaves the locks of the first alone', async () => {
