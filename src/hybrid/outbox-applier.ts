@@ -188,7 +188,8 @@ export class OutboxApplier {
   ): Promise<Page> {
     const { highestAdded } = state
     const options = { leftOut: state.parked, isLastResort }
-    const { entries, strangeNames, isAll } = await this.#outbox.entries(sessionId, options)
+    const { entries, strangeNames, names, isAll } = await this.#outbox.entries(sessionId, options)
+    for (const name of [...state.parked.keys()]) if (!names.has(name)) state.parked.delete(name)
     this.#parking.passOverStrange(sessionId, state, strangeNames)
     const lastEntry = entries.at(-1)?.version ?? 0
     const lastVersion = isAll ? Math.max(highestAdded, lastEntry) : lastEntry

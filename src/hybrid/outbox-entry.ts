@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import * as v from 'valibot'
+import { checkKeyId, checkKeyType } from '../core/names.js'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/store.js'
 
 export const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const
@@ -39,6 +41,10 @@ export interface OutboxEntry {
 
 /** Above any that can come about: writes past Redis take 2^20 each, and what is added to it stays a safe integer. */
 const MAX_VERSION = 2 ** 52
+/** Of an entry's text: more than a write of this library has. */
+export const MAX_ENTRY_BYTES = 128 * 1024 * 1024
+/** Values of one write: to take more from an entry, twice as many with its types, would hold up the process. */
+export const MAX_ENTRY_FIELDS = 50_000
 const MAX_INSTANT_MS = 8.64e15
 /** As core/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
 const OPERATION_ID = /^[\w.+-]{1,128}$/
@@ -50,17 +56,23 @@ const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
 const leaves = v.custom<Record<string, string | null>>(isLeaves)
 const leavesByType = v.custom<Record<string, Record<string, string | null>>>(
-  value => isObject(value) && Object.values(value).every(isLeaves),
+  value =>
+    isMap(value) &&
+    Object.entries(value).every(([type, ofType]) => passes(() => checkKeyType(type, '')) && isLeaves(ofType)),
 )
+
 const schema = v.object({
   id: v.string(),
   sessionId: v.string(),
   patch: v.optional(
-    v.object({
-      creds: v.optional(v.custom<string | null>(isLeaf)),
-      keys: v.optional(leavesByType),
-      appState: v.optional(leaves),
-    }),
+    v.pipe(
+      v.custom<SealedPatch>(hasFewFields),
+      v.object({
+        creds: v.optional(v.custom<string | null>(isLeaf)),
+        keys: v.optional(leavesByType),
+        appState: v.optional(leaves),
+      }),
+    ),
   ),
   version: v.pipe(count, v.minValue(1), v.maxValue(MAX_VERSION)),
   fencingToken: v.optional(count),
@@ -79,8 +91,39 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
+/** Not a list, of which the places would be taken for names. */
+function isMap(value: unknown): value is object {
+  return isObject(value) && !Array.isArray(value)
+}
+
+/** Counted before each is looked at. */
+function hasFewFields(patch: unknown): boolean {
+  if (!isObject(patch)) return false
+  const { keys = {}, appState = {} } = patch as SealedPatch
+  if (!isObject(keys) || !isObject(appState)) return false
+  const types = Object.values(keys)
+  const count = types.reduce(
+    (sum, ofType) => sum + 1 + (isObject(ofType) ? Object.keys(ofType).length : 0),
+    0,
+  )
+  return count + Object.keys(appState).length <= 2 * MAX_ENTRY_FIELDS
+}
+
+/** Named as core/names.ts lets names through: MongoDB's names are made of them. */
 function isLeaves(value: unknown): boolean {
-  return isObject(value) && Object.values(value).every(isLeaf)
+  return (
+    isMap(value) &&
+    Object.entries(value).every(([id, leaf]) => isLeaf(leaf) && passes(() => checkKeyId(id, '', '')))
+  )
+}
+
+function passes(check: () => void): boolean {
+  try {
+    check()
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isLeaf(value: unknown): boolean {
@@ -95,6 +138,11 @@ export function isVersion(name: string): boolean {
 /** What is found in the entry of this operation, and in no other. */
 export function toMark(operationId: string): string {
   return `"operationId":${JSON.stringify(operationId)}`
+}
+
+/** Of an entry's text, as Redis' own `sha1hex` makes it: lua/look.lua and lua/install.lua compare it. */
+export function toDigest(text: string | Buffer): string {
+  return createHash('sha1').update(text).digest('hex')
 }
 
 /** `undefined` for what is none of this session and version, or could not be removed by its operation. */

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Calls } from '../core/calls.js'
+import { CorruptValueError, hasCode, maskSessionId } from '../core/errors.js'
 import { keyPrefixOf, mastersOf } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import type { KeyNames } from '../redis/key-names.js'
+import { toList } from '../redis/replies.js'
 import { type Argument, defineScripts, type RunScript, withSession } from '../redis/scripts.js'
 import type { SessionScripts } from '../redis/session-scripts.js'
 import type { Breaker } from './breaker.js'
 import ack from './lua/ack.lua'
 import extend from './lua/extend.lua'
+import look from './lua/look.lua'
 import mark from './lua/mark.lua'
 import unlock from './lua/unlock.lua'
-import { isVersion, type OutboxEntry, parseEntry, toMark } from './outbox-entry.js'
+import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry, parseEntry, toDigest, toMark } from './outbox-entry.js'
 
 /** Entries that are taken at once. */
 const PAGE = 128
@@ -22,11 +25,15 @@ export interface StoredEntry {
   version: number
   /** `undefined`: what lies there is no entry. */
   entry: OutboxEntry | undefined
+  /** Tells what lies there from another write that takes the same version later. */
+  digest: string
 }
 
+/** Names that are passed over, each as long as what lies there has this digest; '' for names that are no versions. */
+export type PassedOver = ReadonlyMap<string, string>
+
 export interface EntriesOptions {
-  /** Names to pass over: versions, and what is none. */
-  leftOut?: ReadonlySet<string> | undefined
+  leftOut?: PassedOver | undefined
   most?: number | undefined
   /** Nothing can go on without them: Redis is asked although its breaker is open. */
   isLastResort?: boolean | undefined
@@ -38,11 +45,13 @@ export interface OutboxPage {
   strangeNames: string[]
   /** Of all names but those that were left out. */
   count: number
+  /** Of all names that were there. */
+  names: ReadonlySet<string>
   /** Whether there are no other entries. */
   isAll: boolean
 }
 
-const SOURCES = { ack, mark }
+const SOURCES = { ack, mark, look }
 
 export interface OutboxParts {
   connection: RedisConnection
@@ -73,23 +82,24 @@ export class Outbox {
 
   /** The first entries of a session by version. */
   async entries(sessionId: string, options: EntriesOptions = {}): Promise<OutboxPage> {
-    const { leftOut, most = PAGE, isLastResort = false } = options
+    const { leftOut = new Map<string, string>(), most = PAGE, isLastResort = false } = options
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
-    const names = await this.#send(() => client.hkeys(key), isLastResort)
-    const left = names.filter(name => !leftOut?.has(name))
-    const strangeNames = left.filter(name => !isVersion(name))
-    const versions = left.filter(isVersion).map(Number)
-    const first = versions.sort((a, b) => a - b).slice(0, most)
-    const count = left.length
-    const isAll = first.length === versions.length
-    if (first.length === 0) return { entries: [], strangeNames, count, isAll }
-    const values = await this.#send(() => client.hmget(key, ...first.map(String)), isLastResort)
-    const entries = first.flatMap((version, i) => {
-      const json = values[i]
-      return json == null ? [] : [{ version, entry: parseEntry(json, sessionId, version) }]
+    const all = await this.#send(() => client.hkeys(key), isLastResort).catch(error => {
+      throw hasCode(error, 'CORRUPT_VALUE') ? toForeign(sessionId, key) : error
     })
-    return { entries, strangeNames, count, isAll }
+    const strangeNames = all.filter(name => !isVersion(name) && !leftOut.has(name))
+    const versions = all.filter(isVersion)
+    const fresh = versions.filter(version => !leftOut.has(version)).sort(byNumber)
+    const passedOver = versions.filter(version => leftOut.has(version))
+    const known = passedOver.map((version): [string, string] => [version, leftOut.get(version) as string])
+    const first = fresh.slice(0, most).map((version): [string, string] => [version, ''])
+    const found = await this.#look(sessionId, [...known, ...first], isLastResort)
+    const changed = found.filter(({ version }) => leftOut.has(`${version}`))
+    const entries = found.sort((a, b) => a.version - b.version).slice(0, most)
+    const isAll = first.length === fresh.length && entries.length === found.length
+    const count = strangeNames.length + fresh.length + changed.length
+    return { entries, strangeNames, count, names: new Set(all), isAll }
   }
 
   /** Removes entries that MongoDB has. */
@@ -98,10 +108,11 @@ export class Outbox {
     await this.#run(this.#scripts.ack, sessionId, input)
   }
 
-  /** Replaces the entry that it was made from. */
-  async mark(sessionId: string, entry: OutboxEntry): Promise<void> {
-    const input = [entry.version, toMark(entry.operationId), JSON.stringify(entry)]
-    await this.#run(this.#scripts.mark, sessionId, input)
+  /** Replaces the entry that it was made from; the digest of the new one. */
+  async mark(sessionId: string, entry: OutboxEntry): Promise<string> {
+    const text = JSON.stringify(entry)
+    await this.#run(this.#scripts.mark, sessionId, [entry.version, toMark(entry.operationId), text])
+    return toDigest(text)
   }
 
   /** Those that have entries. `rests`: so many times as long as a page of `SCAN` has taken, it pauses before the next. */
@@ -155,6 +166,23 @@ export class Outbox {
     return true
   }
 
+  /** What lies at each of these versions, unless it has the digest that stands beside it. */
+  async #look(
+    sessionId: string,
+    asked: readonly [version: string, passedOver: string][],
+    isLastResort: boolean,
+  ): Promise<StoredEntry[]> {
+    if (asked.length === 0) return []
+    const send = () => this.#sessions.run(this.#scripts.look, sessionId, [MAX_ENTRY_BYTES, ...asked.flat()])
+    const [, found] = isLastResort ? await this.#breaker.insist(send) : await this.#breaker.run(send)
+    return toList(found).flatMap((text, i) => {
+      const version = Number(asked[i]?.[0])
+      if (Array.isArray(text)) return [{ version, entry: undefined, digest: String(text[0]) }]
+      if (!Buffer.isBuffer(text)) return []
+      return [{ version, entry: parseEntry(String(text), sessionId, version), digest: toDigest(text) }]
+    })
+  }
+
   async #run(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<void> {
     await this.#breaker.run(() => this.#sessions.run(script, sessionId, input))
   }
@@ -163,4 +191,11 @@ export class Outbox {
     const send = () => this.#calls.run(call)
     return isLastResort ? this.#breaker.insist(send) : this.#breaker.run(send)
   }
+}
+
+const byNumber = (a: string, b: string): number => Number(a) - Number(b)
+
+function toForeign(sessionId: string, key: string): CorruptValueError {
+  const reason = `The key of its outbox in Redis, "${key.replace(sessionId, maskSessionId(sessionId))}", is of another type`
+  return new CorruptValueError(`${reason}; delete the session, or the key.`, { sessionId })
 }

@@ -33,22 +33,21 @@ export class Parking {
     if (entry) {
       const attempts = entry.attempts + 1
       const failed = { status: 'failed', attempts, lastError: error.code, updatedAt: Date.now() } as const
-      await this.#outbox.mark(sessionId, { ...entry, ...failed })
-      state.parked.add(`${version}`)
+      state.parked.set(`${version}`, await this.#outbox.mark(sessionId, { ...entry, ...failed }))
     }
     this.#report(sessionId, { version, code: error.code })
   }
 
   /** Passes over what has been parked before, by whomever; without an entry, since what is there cannot be read. */
-  passOver(sessionId: string, state: SessionState, { version, entry }: StoredEntry): void {
-    state.parked.add(`${version}`)
+  passOver(sessionId: string, state: SessionState, { version, entry, digest }: StoredEntry): void {
+    state.parked.set(`${version}`, digest)
     if (entry === undefined) this.#report(sessionId, { version, code: 'CORRUPT_VALUE' })
   }
 
   /** Passes over names that are no versions. Their own text is told to nobody: it may be anything. */
   passOverStrange(sessionId: string, state: SessionState, names: readonly string[]): void {
     if (names.length === 0) return
-    for (const name of names) state.parked.add(name)
+    for (const name of names) state.parked.set(name, '')
     this.#report(sessionId, { strangeNames: names.length, code: 'CORRUPT_VALUE' }, names.length)
   }
 

@@ -231,12 +231,12 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const leftOut = new Set<string>()
+    const leftOut = new Map<string, string>()
     for (;;) {
       const { entries, isAll } = await this.#outbox.entries(sessionId, { leftOut })
       const first = entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
       if (first || isAll) return first
-      for (const { version } of entries) leftOut.add(`${version}`)
+      for (const { version, digest } of entries) leftOut.set(`${version}`, digest)
     }
   }
 
@@ -246,8 +246,8 @@ export class Reconciler {
     return this.#now() - updatedAt >= Math.max(GRACE_MS, attempts === 0 ? 0 : backoffMs)
   }
 
-  #mark(entry: OutboxEntry): Promise<void> {
-    return this.#outbox.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
+  async #mark(entry: OutboxEntry): Promise<void> {
+    await this.#outbox.mark(entry.sessionId, { ...entry, updatedAt: this.#now() })
   }
 
   async #drain(sessionId: string, evenParked = false): Promise<void> {

@@ -1,5 +1,6 @@
 import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
+import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import type { HighestVersions } from '../core/highest-versions.js'
 import type { Logger } from '../core/logger.js'
 import {
@@ -8,6 +9,7 @@ import {
   CREDS_FIELD,
   type Deletion,
   type Field,
+  type FieldWrite,
   type Guard,
   type HistoryResult,
   type ReadResult,
@@ -34,8 +36,8 @@ import { SessionScripts } from '../redis/session-scripts.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
-import { Outbox } from './outbox.js'
-import { isVersion, type OutboxEntry, seal } from './outbox-entry.js'
+import { Outbox, type PassedOver } from './outbox.js'
+import { isVersion, MAX_ENTRY_BYTES, MAX_ENTRY_FIELDS, type OutboxEntry, seal } from './outbox-entry.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection
@@ -91,6 +93,8 @@ export interface Peek {
   leaseMs: number
 }
 
+/** Of an entry, before what comes from the writer and after it is marked. */
+const MAX_HEAD_BYTES = 64 * 1024
 const SOURCES = { peek, install }
 type FiveNumbers = [number, number, number, number, number]
 /** Effects, as lua/commit.lua and lua/delete.lua tell them. */
@@ -170,6 +174,7 @@ export class RedisSide {
 
   async commit(sessionId: string, commit: Commit): Promise<RedisCommit> {
     const { fencingToken, operationId, writes, fork } = commit
+    assertFew(sessionId, writes)
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
@@ -227,12 +232,7 @@ export class RedisSide {
   }
 
   /** `false`: Redis has changed since `found`, or a write waits in the outbox that is not `parked`. */
-  async install(
-    sessionId: string,
-    found: Peek,
-    session: WholeSession,
-    parked: ReadonlySet<string>,
-  ): Promise<boolean> {
+  async install(sessionId: string, found: Peek, session: WholeSession, parked: PassedOver): Promise<boolean> {
     const { head, fields, ops, forks, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
     const ofKeys = fields.filter(field => field !== creds)
@@ -247,7 +247,7 @@ export class RedisSide {
       TOMBSTONE_MS,
       isVacant ? 'vacant' : 'session',
       creds === undefined ? '' : toBuffer(creds.bytes),
-      `,${[...parked].filter(isVersion).join()},`,
+      [...parked].flatMap(([name, digest]) => (isVersion(name) ? [`${name} ${digest}`] : [])).join(),
       head.incarnation,
       forks,
       ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
@@ -278,6 +278,16 @@ export class RedisSide {
 
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {
     const rest = JSON.stringify({ sessionId, ...members, status: 'pending', attempts: 0 })
+    const bytes = Buffer.byteLength(rest)
+    const most = MAX_ENTRY_BYTES - MAX_HEAD_BYTES
+    if (bytes > most) throw new ValueTooLargeError(bytes, most, { sessionId })
     return [this.#maxEntries, JSON.stringify(sessionId).slice(0, -1), rest.slice(1)]
   }
+}
+
+/** What could not be taken from the outbox is not written. */
+function assertFew(sessionId: string, { length }: readonly FieldWrite[]): void {
+  if (length <= MAX_ENTRY_FIELDS) return
+  const reason = `A write of ${length} values is above the limit of ${MAX_ENTRY_FIELDS}; nothing was written. Divide it.`
+  throw new InvalidValueError(reason, { sessionId })
 }

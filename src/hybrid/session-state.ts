@@ -79,8 +79,8 @@ export class SessionState {
   readonly unacked = new Map<string, number | undefined>()
   /** Removals of entries that have been sent. */
   removals = 0
-  /** Names of entries that cannot be applied: their versions, or what is none. */
-  readonly parked = new Set<string>()
+  /** Names of entries that cannot be applied, versions and what is none, each with the digest of what was found there. */
+  readonly parked = new Map<string, string>()
 
   /** Redis may be behind MongoDB: a write went past it, or two histories have met. */
   get isBehind(): boolean {

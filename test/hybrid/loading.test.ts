@@ -4,6 +4,7 @@ import { HighestVersions } from '../../src/core/highest-versions.js'
 import { NO_METRICS } from '../../src/core/metrics.js'
 import { CREDS_FIELD } from '../../src/core/store.js'
 import { Breaker } from '../../src/hybrid/breaker.js'
+import { toDigest } from '../../src/hybrid/outbox-entry.js'
 import { RedisSide } from '../../src/hybrid/redis-side.js'
 import { KeyNames } from '../../src/redis/key-names.js'
 import { openConnection } from '../../src/redis/open-connection.js'
@@ -54,12 +55,21 @@ test('a session that is loaded late replaces neither a later one nor what an evi
   })
   const found = await redis.peek('s')
   expect(found).toMatchObject({ state: 'cold', version: 0 })
-  expect(await redis.install('s', found, toSession(5), new Set())).toBe(true)
-  expect(await redis.install('s', found, toSession(3), new Set())).toBe(false)
+  expect(await redis.install('s', found, toSession(5), new Map())).toBe(true)
+  expect(await redis.install('s', found, toSession(3), new Map())).toBe(false)
   await client.del(names.of('s')[1] as string)
   expect(await redis.peek('s')).toMatchObject({ state: 'cold', version: 5 })
-  expect(await redis.install('s', found, toSession(3), new Set())).toBe(false)
-  expect(await redis.install('s', await redis.peek('s'), toSession(5), new Set())).toBe(true)
+  expect(await redis.install('s', found, toSession(3), new Map())).toBe(false)
+  expect(await redis.install('s', await redis.peek('s'), toSession(5), new Map())).toBe(true)
   const { values } = await redis.read('s', [{ type: 'session', id: 'a' }])
   expect(String(values[0])).toBe('at 5')
+  const outbox = names.of('s')[2] as string
+  const now = await redis.peek('s')
+  await client.hset(outbox, '6', 'what was set aside')
+  expect(await redis.install('s', now, toSession(6), new Map([['6', toDigest('what was set aside')]]))).toBe(
+    true,
+  )
+  await client.hset(outbox, '6', 'another write, which has taken that version since')
+  const parked = new Map([['6', toDigest('what was set aside')]])
+  expect(await redis.install('s', await redis.peek('s'), toSession(6), parked)).toBe(false)
 })

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest'
+import { type HybridAuthStore, processOutboxJob } from '../../src/hybrid/index.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
 import { parseMetrics } from '../support/parse-metrics.js'
 
 const { setUp } = useOutbox()
 const CREDS = { registrationId: 7 }
 const session = (values: Record<string, unknown>) => ({ keys: { session: values } })
+
+const keysOf = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 'sQA=']))
 
 function listen() {
   const lines: { context: Record<string, unknown>; text: string }[] = []
@@ -69,6 +73,101 @@ describe('an outbox', () => {
     expect(await client.hkeys(key)).toEqual(['2'])
     expect(await documents.findOne({ _id: 's/' })).toMatchObject({ v: 3 })
     expect((await inMongo())?.data.keys.session).toEqual({ b: 2 })
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a key without a type', { '': { a: 'sQA=' } }],
+    ['a type that is a path', { 'a/b': { a: 'sQA=' } }],
+    ['creds among the keys', { creds: { '': 'sQA=' } }],
+    ['a key without an id', { session: { '': 'sQA=' } }],
+    ['an id with a NUL', { session: { 'a\0': 'sQA=' } }],
+    ['keys that are a list of places', { session: ['sQA='] }],
+    ['more keys than a write may have', { session: keysOf(200_000) }],
+    [
+      'more types than a write may have',
+      Object.fromEntries(Object.keys(keysOf(200_000)).map(id => [id, {}])),
+    ],
+  ])('keeps an entry with %s: no store names so what it writes', async (_what, keys) => {
+    const { open, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const writer = await open()
+    await writer.set('s', { creds: CREDS })
+    await writer.set('s', session({ a: 1 }))
+    await writer.set('s', session({ b: 2 }))
+    await change(2, { patch: { keys } as never })
+    const store = await open()
+    await store.reconcileOutbox()
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 2 })
+    expect(await documents.countDocuments()).toBe(3) // the head, the creds and the one key
+    expect((await inMongo())?.data.keys.session).toEqual({ b: 2 })
+  })
+
+  test('keeps an entry with a type "__proto__"', async () => {
+    const { client, open, key, documents } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const writer = await open()
+    await writer.set('s', { creds: CREDS })
+    await writer.set('s', session({ a: 1 }))
+    const text = (await client.hget(key, '2')) as string
+    await client.hset(key, '2', text.replace('"session"', '"__proto__"'))
+    const store = await open()
+    await store.reconcileOutbox()
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 1 })
+    expect(await documents.countDocuments()).toBe(2)
+  })
+
+  test('keeps an entry that is longer than any write', async () => {
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE })
+    await (await open()).set('s', { creds: CREDS })
+    await client.eval("redis.call('HSET', KEYS[1], '2', string.rep('x', 129 * 1024 * 1024))", 1, key)
+    const store = await open()
+    for (let n = 0; n < 2; n++) await processOutboxJob(store, { id: 's:2', sessionId: 's', version: 2 })
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 1 })
+  })
+
+  test('is not given more than can be taken from it', async () => {
+    const { open, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const store = await open()
+    await store.set('s', { creds: CREDS })
+    const keys = { session: keysOf(50_001) }
+    await expect(store.set('s', { keys })).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    expect(await entries()).toHaveLength(1)
+  })
+
+  test.each<[string, (store: HybridAuthStore) => Promise<unknown>]>([
+    ['by a worker', store => processOutboxJob(store, { id: 's:3', sessionId: 's', version: 3 })],
+    ['before its next write', store => store.set('s', session({ c: 3 }))],
+    ['by its opening', store => store.claim('s')],
+  ])('hands over a good write under a version that was set aside there before, %s', async (_what, bring) => {
+    const { client, open, key, entries, inMongo } = setUp()
+    const writer = await open({ enableWriteBehind: true, queue: IDLE })
+    await writer.set('s', { creds: CREDS })
+    await writer.set('s', session({ a: 1 }))
+    const store = await open()
+    await client.hset(key, '3', 'nonsense')
+    await processOutboxJob(store, { id: 's:3', sessionId: 's', version: 3 })
+    expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 2 })
+    await client.hdel(key, '3')
+    expect(await writer.set('s', session({ b: 2 }))).toMatchObject({ version: 3 })
+    await bring(store)
+    expect(await entries()).toEqual([])
+    expect((await inMongo())?.data.keys.session).toMatchObject({ a: 1, b: 2 })
+  })
+
+  test('hands over a good write in the place of one that MongoDB has refused', async () => {
+    const { open, entries, documents, change } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const writer = await open()
+    await writer.set('s', { creds: CREDS })
+    const store = await open()
+    const job = { id: 's:2', sessionId: 's', version: 2 }
+    await processOutboxJob(store, job)
+    const head = (await documents.findOne({ _id: 's/' })) as { _id: string }
+    await documents.deleteOne({ _id: 's/' }) // half a session
+    await writer.set('s', session({ a: 1 }))
+    await processOutboxJob(store, job)
+    expect(await entries()).toMatchObject([{ status: 'failed' }])
+    await documents.insertOne(head)
+    await change(2, { status: 'pending', operationId: 'another' })
+    await processOutboxJob(store, job)
+    expect(await entries()).toEqual([])
   })
 
   test('keeps an entry that its operation could not be removed by, instead of applying it for ever', async () => {

@@ -82,7 +82,7 @@ test('a session of 5,000 fields is loaded into Redis, and its outbox is emptied,
     endsAtMs: null,
     isVacant: false,
   }
-  expect(await redis.install('s', await redis.peek('s'), session, new Set())).toBe(true)
+  expect(await redis.install('s', await redis.peek('s'), session, new Map())).toBe(true)
   const loaded = await redis.readAll('s')
   expect(loaded.head).toMatchObject({ version: 5, exists: true })
   expect(new Map(loaded.fields.map(({ id, bytes }) => [id, String(bytes)]))).toEqual(

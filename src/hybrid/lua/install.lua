@@ -5,7 +5,7 @@
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
 -- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
 -- ARGV[10] 'session' or 'vacant'                      ARGV[11] the creds' envelope, or '' for none
--- ARGV[12] ',version,version,' of entries that cannot be applied
+-- ARGV[12] 'version digest,version digest' of entries that cannot be applied, as look.lua passes them over
 -- ARGV[13] incarnation      ARGV[14] forks               ARGV[15…] names and envelopes of the fields
 --
 -- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or another write waits that MongoDB
@@ -16,12 +16,13 @@ if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
 local MOST_VERSION = 2 ^ 52 -- as outbox-entry.ts has it
-local isParked = {}
-for parked in string.gmatch(ARGV[12], '%d+') do isParked[parked] = true end
+local digestOf = {}
+for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do digestOf[parked] = digest end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
   -- Other names are no versions: they never reach MongoDB, and hold up nothing.
   local isVersion = string.find(waiting, '^[1-9]%d*$') and tonumber(waiting) <= MOST_VERSION
-  if isVersion and not isParked[waiting] then return {0, 'RETRY', version} end
+  local isParked = digestOf[waiting] and digestOf[waiting] == redis.sha1hex(redis.call('HGET', outboxKey, waiting))
+  if isVersion and not isParked then return {0, 'RETRY', version} end
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')

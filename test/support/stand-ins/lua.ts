@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { lauxlib, lua, lualib, to_luastring } from 'fengari'
 import type { RedisReply } from './redis-memory.js'
 
@@ -7,7 +8,7 @@ export type RunLua = (keys: readonly string[], argv: readonly string[], call: Ca
 /** Redis runs Lua 5.1; this is 5.3, in which `unpack` lies elsewhere. */
 const PRELUDE = `
 unpack = table.unpack
-redis = { call = function(...) return __call(...) end }
+redis = { call = function(...) return __call(...) end, sha1hex = __sha1hex }
 redis.pcall = redis.call
 `
 
@@ -24,6 +25,12 @@ export class LuaMachine {
       return 1
     })
     lua.lua_setglobal(this.#L, to_luastring('__call'))
+    lua.lua_pushcfunction(this.#L, L => {
+      const digest = createHash('sha1').update(lua.lua_tostring(L, 1)).digest('hex')
+      lua.lua_pushstring(L, to_luastring(digest))
+      return 1
+    })
+    lua.lua_setglobal(this.#L, to_luastring('__sha1hex'))
     this.#load(PRELUDE)
     lua.lua_call(this.#L, 0, 0)
   }
