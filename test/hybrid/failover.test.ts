@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createHybridStore, type HybridAuthStore } from '../../src/hybrid/index.js'
-import { countLosses, sessionOf, startLoad, toFaultRow } from '../support/hybrid/load.js'
+import { countLosses, sessionOf, startLoad, toFaultRow, WRITERS } from '../support/hybrid/load.js'
 import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
 import { cutOff, findOwners } from '../support/redis/failover.js'
 import { startRedisCluster } from '../support/redis/redis-cluster.js'
@@ -64,7 +64,9 @@ describe.each([
       `${toFaultRow('a Cluster fails over to a replica that was cut off', mode, report, [hot, durable])}\n`,
     )
     const { acknowledged, stale, failures } = report
-    expect({ hot, durable, stale }).toEqual({ hot: NOTHING, durable: NOTHING, stale: 0 })
+    expect({ hot, durable }).toEqual({ hot: NOTHING, durable: NOTHING })
+    // There is a moment in which a read may miss what Redis had lost, see docs/hybrid.md: once for each writer.
+    expect(stale).toBeLessThanOrEqual(WRITERS)
     expect(acknowledged).toBeGreaterThan(100)
     expect(failures).toEqual([])
   }, 180_000)

@@ -1,6 +1,6 @@
 import type { AuthStore } from '../../../src/index.js'
 
-const WRITERS = 10
+export const WRITERS = 10
 /** Later than that a bot is held up. */
 const LATE_MS = 1000
 const CREDS = { registrationId: 7 }
