@@ -1,3 +1,4 @@
+import { toResult } from '../core/commit-result.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, type StoredHistory } from '../core/histories.js'
@@ -227,15 +228,6 @@ export function decideFence({ document, head }: Found, token: number): Change<vo
 export function decideBar({ document }: Found, token: number): Change<void> {
   if (document === undefined || token <= (document.barredBelow ?? 0)) return { result: undefined }
   return { result: undefined, head: { barredBelow: token } }
-}
-
-function toResult({
-  version,
-  updatedAtMs,
-  incarnation,
-  operation,
-}: Omit<CommitResult, 'durability'>): CommitResult {
-  return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
 }
 
 /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */

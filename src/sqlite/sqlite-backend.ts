@@ -1,3 +1,4 @@
+import { toResult } from '../core/commit-result.js'
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
 import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
 import { nextHistory, parseForks } from '../core/histories.js'
@@ -326,13 +327,4 @@ export class SqliteBackend implements Backend {
   #endOf(lifeMs: number | null | undefined): number | null {
     return lifeMs == null ? null : this.#now() + lifeMs
   }
-}
-
-function toResult({
-  version,
-  updatedAtMs,
-  incarnation,
-  operation,
-}: Omit<CommitResult, 'durability'>): CommitResult {
-  return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
 }
