@@ -136,7 +136,7 @@ test('a server that stops answering ends every call by its deadline, and never w
   const { server, store } = await setUp({}, { resilience: { operationTimeout: 400 } })
   await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
   await server.freeze()
-  await expectCallsToEnd(store, 400, () => useRedisAuthState({ sessionId: 's', store }))
+  await expectCallsToEnd(store, () => useRedisAuthState({ sessionId: 's', store }))
   server.thaw()
   await expect.poll(() => store.getKeys('s', 'session', ['a']).catch(() => 'away')).toHaveProperty('a')
 })
@@ -179,7 +179,12 @@ test('a server out of memory refuses a write whole and says so', async () => {
 })
 
 test("a server that is busy with somebody's script is waited for", async () => {
-  const { store, client } = await setUp({ config: ['--busy-reply-threshold', '20', '--save', ''] })
+  // By default three waits of any length, which may be over before the script is.
+  const resilience = { operationTimeout: 20_000, maxRetries: 1000, retryBaseDelay: 50, retryMultiplier: 1 }
+  const { store, client } = await setUp(
+    { config: ['--busy-reply-threshold', '20', '--save', ''] },
+    { resilience },
+  )
   await store.set('s', { creds: CREDS })
   const other = client.duplicate()
   await other.ping()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { AuthStore, Rewind } from '../../../src/index.js'
 import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
@@ -286,6 +287,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       const restore = await database.remember()
       const lost = await one.claim('s')
       await restore()
+      await sleep(5) // tokens count milliseconds
       const owner = await another.claim('s')
       expect(owner.fencingToken).toBeGreaterThan(lost.fencingToken)
       const late = write(third, { k: 'late' }, lost.fencingToken)
