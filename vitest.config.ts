@@ -20,6 +20,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } }, // an event is waited for, however busy the machine is
     coverage: { provider: 'v8', include: ['src/**'] },
   },
 })

@@ -19,11 +19,12 @@ async function setUp() {
   onTestFinished(() => proxy.close())
   const name = `held-${randomBytes(6).toString('hex')}`
   const place = { prefix: name, mongoCollection: name }
-  const other = await open(place)
+  const resilience = { operationTimeout: 60_000 }
+  const other = await open({ ...place, resilience })
   const one = await open({
     ...place,
     mongoUrl: mongo.url.replace(String(mongo.port), String(proxy.port)),
-    resilience: { operationTimeout: 60_000 },
+    resilience,
   })
   const flush = async () => {
     const client = new Redis(redis.url)
@@ -34,7 +35,7 @@ async function setUp() {
   const release = proxy.hold()
   const values = Array.from({ length: VALUES }, () => randomBytes(VALUE_BYTES))
   const writes = values.map((value, n) => one.set('s', { keys: { session: { [n]: value } } }))
-  await expect.poll(async () => (await other.get('s'))?.version, { timeout: 20_000 }).toBe(1 + VALUES)
+  await expect.poll(async () => (await other.get('s'))?.version, { timeout: 60_000 }).toBe(1 + VALUES)
   const durabilities = async () => new Set((await Promise.all(writes)).map(({ durability }) => durability))
   return { values, other, release, durabilities, flush }
 }

@@ -115,7 +115,8 @@ describe('an outbox', () => {
   })
 
   test('keeps an entry that is longer than any write', async () => {
-    const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const resilience = { operationTimeout: 60_000 } // Redis reads all of it
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE, resilience })
     await (await open()).set('s', { creds: CREDS })
     await client.eval("redis.call('HSET', KEYS[1], '2', string.rep('x', 129 * 1024 * 1024))", 1, key)
     const store = await open()

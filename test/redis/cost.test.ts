@@ -80,7 +80,7 @@ test('a session that lives for ever has no time to live in Redis, and gets one a
 })
 
 test('100,000 keys are written by one script and read by one', async () => {
-  const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 30_000 } })
+  const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 120_000 } })
   onTestFinished(() => store.close())
   const keys = Object.fromEntries(numbered(100_000))
   await store.set('huge', { creds: { registrationId: 1 }, keys: { 'lid-mapping': {} } })
@@ -90,7 +90,7 @@ test('100,000 keys are written by one script and read by one', async () => {
   expect(await count(() => store.getKeys('huge', 'lid-mapping', Object.keys(keys)))).toEqual({ evalsha: 1 })
   expect(await store.getKeys('huge', 'lid-mapping', Object.keys(keys))).toEqual(keys)
   expect((await store.get('huge'))?.data.keys['lid-mapping']).toEqual(keys)
-})
+}, 240_000)
 
 test('1,000 sessions of one process hold one connection', async () => {
   const before = await countClients(client)

@@ -8,6 +8,7 @@ import { openConnection } from '../../../src/redis/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
 import { createMongoDatabase } from '../mongodb/mongodb-database.js'
 import { createRedisDatabase, type Servers } from '../redis/redis-database.js'
+import { PATIENT } from './hybrid-store-module.js'
 
 const STORE_MODULE = new URL('./hybrid-store-module.ts', import.meta.url).href
 
@@ -52,7 +53,7 @@ export function createHybridDatabase(
       })
       return backend
     },
-    openStore: given => createHybridStore({ ...given, ...place }),
+    openStore: given => createHybridStore({ ...PATIENT, ...given, ...place }),
     source: given => ({
       module: STORE_MODULE,
       options: { servers: servers.redis, options: { ...given, ...place, redis: undefined } },

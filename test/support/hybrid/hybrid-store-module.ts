@@ -2,7 +2,7 @@ import { createHybridStore, type HybridOptions } from '../../../src/hybrid/index
 import { openCluster, type Servers } from '../redis/redis-database.js'
 
 /** Many processes and two servers may have to share a processor. */
-const PATIENT: HybridOptions = { resilience: { operationTimeout: 30_000 } }
+export const PATIENT: HybridOptions = { resilience: { operationTimeout: 30_000 } }
 
 /** How another process opens the store. */
 export default async ({ servers, options: given }: { servers: Servers; options: HybridOptions }) => {
