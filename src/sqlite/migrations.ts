@@ -1,5 +1,6 @@
 import { InvalidOptionError, UnsupportedFormatError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
+import { assertUnhindered } from './hindrances.js'
 import { prepareQuery } from './query.js'
 
 /**
@@ -62,6 +63,7 @@ const MIGRATIONS: readonly string[] = [
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */
 export function migrate(database: SqliteDatabase): void {
   assertOurs(database)
+  assertUnhindered(database)
   if (readVersion(database) === MIGRATIONS.length) return
   database.exec('BEGIN IMMEDIATE')
   try {

@@ -1,6 +1,7 @@
 import { MAX_COUNT } from '../core/arguments.js'
 import { CorruptValueError } from '../core/errors.js'
 import type { AppliedOperation } from '../core/operation-ids.js'
+import { MAX_LEASE_MS } from '../core/options.js'
 import type { Field, StoredField } from '../core/store.js'
 import type { Cell } from './query.js'
 
@@ -21,13 +22,17 @@ export interface SessionRow {
 
 export type StateColumn = Exclude<keyof SessionRow, 'id'>
 
+/**
+ * Of versions and tokens. Below the highest that a call takes as many are left as no deletion of a session that is
+ * damaged goes past, and below those that come from `floor` as many more.
+ */
+const MAX_STORED = MAX_COUNT - 2 ** 40
+export const MAX_FLOOR = MAX_STORED - 2 ** 40
+
 export interface Floor {
   version: number
   fence: number
 }
-
-/** Characters of a text column that are read. */
-export const MAX_TEXT = 64 * 1024
 
 /** Of the table `session`, but for its name. Those that are written are those that are read. */
 export const STATE_COLUMNS = [
@@ -53,15 +58,16 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
     )
   }
   const whole = (column: StateColumn): number => (isWhole(row[column]) ? row[column] : fail(column))
+  const count = (column: 'version' | 'fence'): number => (isCount(row[column]) ? row[column] : fail(column))
   const instant = (column: StateColumn): number | null => (row[column] === null ? null : whole(column))
   const text = (column: StateColumn): string | null => {
     const cell = row[column]
-    return cell === null || (typeof cell === 'string' && cell.length < MAX_TEXT) ? cell : fail(column)
+    return cell === null || typeof cell === 'string' ? cell : fail(column)
   }
   return {
     id: sessionId,
-    version: whole('version'),
-    fence: whole('fence'),
+    version: count('version'),
+    fence: count('fence'),
     updated_at: whole('updated_at'),
     expires_at: instant('expires_at'),
     vacant_since: instant('vacant_since'),
@@ -70,6 +76,28 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
     incarnation: text('incarnation'),
     forks: areForks(text('forks')) ? text('forks') : fail('forks'),
   }
+}
+
+/** Whether a deletion can go past it. */
+export function hasNext({ version, fence }: Floor): boolean {
+  return Math.max(version, fence) < MAX_STORED
+}
+
+/** Nothing is written that could not be read again. Throws `CorruptValueError`: no session gets there by its writes. */
+export function checkCounts({ id, version, fence }: SessionRow): void {
+  const column = version > MAX_STORED ? 'version' : fence > MAX_STORED ? 'fence' : undefined
+  if (column === undefined) return
+  throw new CorruptValueError(`The row of the session is damaged: its "${column}" has no next one.`, {
+    sessionId: id,
+  })
+}
+
+/** No lease is longer than a day: one that ends two days from now, or later, would lock the session for ever. */
+export function checkLease(sessionId: string, remainingMs: number): void {
+  if (remainingMs <= 2 * MAX_LEASE_MS) return
+  throw new CorruptValueError('The row of the session is damaged: "lease_until" is too far away.', {
+    sessionId,
+  })
 }
 
 /** An operation that the row remembers. */
@@ -81,7 +109,7 @@ export function checkApplied(sessionId: string, applied: AppliedOperation): Appl
 }
 
 export function toFloor(row: Record<keyof Floor, Cell> | undefined): Floor {
-  if (row && isWhole(row.version) && isWhole(row.fence)) return { version: row.version, fence: row.fence }
+  if (row && isCount(row.version) && isCount(row.fence)) return { version: row.version, fence: row.fence }
   throw new CorruptValueError('The table "floor" of the SQLite file is damaged.')
 }
 
@@ -109,6 +137,10 @@ export function toBytes(bytes: Cell, sessionId: string): Uint8Array {
 /** As core/histories.ts writes them. */
 function areForks(text: string | null): boolean {
   return (text ?? '').split('\n').every(line => line === '' || /^\S+ \d{1,16} \d{1,16}$/.test(line))
+}
+
+function isCount(cell: Cell): cell is number {
+  return isWhole(cell) && cell <= MAX_STORED
 }
 
 function isWhole(cell: Cell): cell is number {

@@ -19,7 +19,7 @@ import {
   type SnapshotResult,
 } from '../core/store.js'
 import type { SqliteConnection } from './connection.js'
-import { checkApplied, type SessionRow } from './rows.js'
+import { checkApplied, checkLease, hasNext, MAX_FLOOR, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'
 
 /** A tombstone outlives every write that could still be under way. */
@@ -117,7 +117,9 @@ export class SqliteBackend implements Backend {
     const { row, head } = found
     if (findOperation(row?.operation, deletion.operationId)) return
     checkGuard(sessionId, head, deletion)
-    if (row?.vacant_since === null) this.#vacate(statements, row, deletion)
+    if (row?.vacant_since !== null) return
+    if (hasNext(row)) this.#vacate(statements, row, deletion)
+    else this.#removeRest(statements, sessionId, deletion)
   }
 
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
@@ -277,8 +279,8 @@ export class SqliteBackend implements Backend {
     statements.deleteFields(sessionId)
     statements.putSession({
       id: sessionId,
-      version: Math.max(version, seenVersion) + FORGOTTEN,
-      fence: Math.max(fence, this.#now()) + FORGOTTEN,
+      version: Math.min(Math.max(version, seenVersion) + FORGOTTEN, MAX_FLOOR),
+      fence: Math.min(Math.max(fence, this.#now()) + FORGOTTEN, MAX_FLOOR),
       updated_at: this.#now(),
       expires_at: null,
       vacant_since: this.#now(),
@@ -291,7 +293,8 @@ export class SqliteBackend implements Backend {
 
   #lastKnown(statements: Statements, sessionId: string): { version: number; fence: number } {
     try {
-      return statements.findSession(sessionId) ?? statements.floor()
+      const row = statements.findSession(sessionId)
+      return row && hasNext(row) ? row : statements.floor()
     } catch {
       return statements.floor() // the row is damaged, which the caller has found before
     }
@@ -320,6 +323,7 @@ export class SqliteBackend implements Backend {
 
   #assertNoLease(sessionId: string, row: SessionRow | undefined): void {
     const remainingMs = (row?.lease_until ?? 0) - this.#now()
+    checkLease(sessionId, remainingMs)
     if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   }
 

@@ -1,12 +1,12 @@
-import { MAX_COUNT } from '../core/arguments.js'
 import { MAX_VALUE_BYTES } from '../core/compression.js'
 import { MAX_NAME_BYTES } from '../core/names.js'
 import type { Field, StoredField } from '../core/store.js'
-import type { SqliteDatabase } from './driver.js'
-import { prepareQuery } from './query.js'
+import type { SqliteDatabase, SqliteValue } from './driver.js'
+import { type Cell, prepareQuery } from './query.js'
 import {
+  checkCounts,
   type Floor,
-  MAX_TEXT,
+  MAX_FLOOR,
   type SessionRow,
   STATE_COLUMNS,
   type StateColumn,
@@ -19,19 +19,18 @@ import {
 } from './rows.js'
 
 /** Tombstones that are old enough, and whole: what a damaged one says must not get into `floor`. */
-const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_COUNT} AND fence BETWEEN 0 AND ${MAX_COUNT}`
+const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_FLOOR} AND fence BETWEEN 0 AND ${MAX_FLOOR}`
 
 /** Of a damaged row no gigabyte is read: what is longer than anything that we write comes as `NULL`, which is refused. */
 const MAX_STORED_BYTES = MAX_VALUE_BYTES + 1024
 const FIELD = `(SELECT session_id, type, id, iif(length(bytes) <= ${MAX_STORED_BYTES}, bytes, NULL) AS bytes FROM field)`
 const TEXT_COLUMNS: readonly StateColumn[] = ['operation', 'incarnation', 'forks']
-const SESSION = `(SELECT id, ${STATE_COLUMNS.map(toBounded).join(', ')} FROM session)`
 
 export type Statements = ReturnType<typeof prepareStatements>
 
 /** Every statement there is, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
 export function prepareStatements(database: SqliteDatabase) {
-  const findSession = prepareQuery(database, STATE_COLUMNS, `FROM ${SESSION} WHERE id = ?`)
+  const findSession = prepareQuery(database, STATE_COLUMNS, 'FROM session WHERE id = ?', TEXT_COLUMNS)
   const putSession = database.prepare(
     `INSERT INTO session (id, ${STATE_COLUMNS.join(', ')}) VALUES (?, ${STATE_COLUMNS.map(() => '?').join(', ')})
      ON CONFLICT (id) DO UPDATE SET ${STATE_COLUMNS.map(column => `${column} = excluded.${column}`).join(', ')}`,
@@ -41,13 +40,16 @@ export function prepareStatements(database: SqliteDatabase) {
   const listSessions = prepareQuery(
     database,
     ['id'],
-    `FROM session
-     WHERE id > ? AND length(id) <= ${MAX_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id LIMIT ?`,
+    `FROM session WHERE session.id > CAST(? AS TEXT) AND typeof(session.id) = 'text'
+     AND length(session.id) <= ${MAX_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?)
+     ORDER BY session.id LIMIT ?`,
+    ['id'],
   )
   const listExpired = prepareQuery(
     database,
     ['id'],
     'FROM session WHERE expires_at <= ? AND vacant_since IS NULL',
+    ['id'],
   )
 
   const hasFields = prepareQuery(database, ['type'], 'FROM field WHERE session_id = ? LIMIT 1')
@@ -61,7 +63,10 @@ export function prepareStatements(database: SqliteDatabase) {
     ['bytes'],
     `FROM ${FIELD} WHERE session_id = ? AND type = ? AND id = ?`,
   )
-  const allFields = prepareQuery(database, ['type', 'id', 'bytes'], `FROM ${FIELD} WHERE session_id = ?`)
+  const allFields = prepareQuery(database, ['type', 'id', 'bytes'], `FROM ${FIELD} WHERE session_id = ?`, [
+    'type',
+    'id',
+  ])
   const putField = database.prepare(
     `INSERT INTO field (session_id, type, id, version, bytes) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (session_id, type, id) DO UPDATE SET version = excluded.version, bytes = excluded.bytes`,
@@ -69,11 +74,17 @@ export function prepareStatements(database: SqliteDatabase) {
   const deleteField = database.prepare('DELETE FROM field WHERE session_id = ? AND type = ? AND id = ?')
   const deleteFields = database.prepare('DELETE FROM field WHERE session_id = ?')
   const names = ['type', 'id'] as const
-  const listFields = prepareQuery(database, names, 'FROM field WHERE session_id = ? ORDER BY type, id')
+  const listFields = prepareQuery(
+    database,
+    names,
+    'FROM field WHERE session_id = ? ORDER BY field.type, field.id',
+    names,
+  )
   const listFieldsOfType = prepareQuery(
     database,
     names,
-    'FROM field WHERE session_id = ? AND type = ? ORDER BY id',
+    'FROM field WHERE session_id = ? AND type = ? ORDER BY field.id',
+    names,
   )
 
   const floor = prepareQuery(database, ['version', 'fence'], 'FROM floor')
@@ -89,12 +100,29 @@ export function prepareStatements(database: SqliteDatabase) {
       const row = findSession.get(sessionId)
       return row && toSessionRow(row, sessionId)
     },
-    putSession: (row: SessionRow) => void putSession.run(row.id, ...STATE_COLUMNS.map(column => row[column])),
+    putSession(row: SessionRow): void {
+      checkCounts(row)
+      putSession.run(row.id, ...STATE_COLUMNS.map(column => row[column]))
+    },
     setLease: (sessionId: string, leaseUntil: number | null) => void setLease.run(leaseUntil, sessionId),
     setExpiry: (sessionId: string, expiresAt: number | null) => void setExpiry.run(expiresAt, sessionId),
-    listSessions: (after: string, nowMs: number, limit: number) =>
-      listSessions.all(after, nowMs, limit).map(({ id }) => String(id)),
-    listExpired: (untilMs: number) => listExpired.all(untilMs).map(({ id }) => String(id)),
+    /** What is no text is the name of no session that anybody could ask for. */
+    listSessions(after: string, nowMs: number, limit: number): string[] {
+      const ids: string[] = []
+      for (let last: SqliteValue = after; ; ) {
+        const asked = limit - ids.length
+        const rows = listSessions.all(last, nowMs, asked)
+        ids.push(...rows.map(({ id }) => id).filter(isString))
+        if (rows.length < asked || ids.length === limit) return ids
+        const cell = rows.at(-1)?.id ?? null
+        last = isString(cell) ? cell : toBytes(cell, '')
+      }
+    },
+    listExpired: (untilMs: number) =>
+      listExpired
+        .all(untilMs)
+        .map(({ id }) => id)
+        .filter(isString),
 
     hasFields: (sessionId: string) => hasFields.get(sessionId) !== undefined,
     fieldVersion(sessionId: string, { type, id }: Field): number | undefined {
@@ -122,6 +150,4 @@ export function prepareStatements(database: SqliteDatabase) {
   }
 }
 
-function toBounded(column: StateColumn): string {
-  return TEXT_COLUMNS.includes(column) ? `substr(${column}, 1, ${MAX_TEXT}) AS ${column}` : column
-}
+const isString = (cell: Cell): cell is string => typeof cell === 'string'

@@ -81,6 +81,13 @@ describe.each([
   ['lease_until', '9007199254740993'],
   ['forks', "'an incarnation of what?'"],
   ['operation', `replace(hex(zeroblob(${1 << 20})), '00', 'x')`],
+  // libsql ends the process that reads a text which is none
+  ['operation', "CAST(x'ff' AS TEXT)"],
+  ['incarnation', "CAST(x'61c328' AS TEXT)"],
+  ['forks', "CAST(x'80' AS TEXT)"],
+  // no write could go on from there
+  ['version', `${2 ** 52}`],
+  ['fence', `${2 ** 52 - 5}`],
 ])('a row of a session whose %s is %s', (column, value) => {
   test('is damage of that session alone', async () => {
     const { store, change, path } = await setUp()
@@ -120,6 +127,52 @@ describe.each([
   })
 })
 
+test.each(['type', 'id'])('a field whose %s is no text is damage of its session', async column => {
+  for (const bytes of ["x'ff'", "x'e282'", "x'eda080'"]) {
+    const { store, change } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await store.set('t', { creds: CREDS, keys: { session: { a: 1 } } })
+    await change(`UPDATE field SET ${column} = CAST(${bytes} AS TEXT) WHERE session_id = 's' AND id = 'a'`)
+    const damaged = { code: 'CORRUPT_VALUE', sessionId: 's' }
+    await expect(store.get('s')).rejects.toMatchObject(damaged)
+    await expect(store.listKeys('s')).rejects.toMatchObject(damaged)
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({})
+    expect((await store.get('t'))?.data.keys.session).toEqual({ a: 1 })
+    await store.delete('s')
+    expect(await store.listKeys('s')).toEqual([])
+  }
+})
+
+test('the highest version and token that a row can hold are not passed, and a deletion ends them', async () => {
+  for (const column of ['version', 'fence']) {
+    const { store, change, path } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await change(`UPDATE session SET ${column} = ${2 ** 52 - 2 ** 40}`)
+    const damaged = { code: 'CORRUPT_VALUE', sessionId: 's', message: expect.stringContaining(`"${column}"`) }
+    if (column === 'version') await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(damaged)
+    else await expect(store.claim('s')).rejects.toMatchObject(damaged)
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+    await store.delete('s')
+    // As another process: the store itself goes on from the version that it has seen.
+    const backend = await openSqliteBackend(path)
+    onTestFinished(() => backend.close())
+    const { fencingToken } = await backend.claim('s')
+    await put(backend, 's', { b: '1' }, { fencingToken })
+    expect(await texts(backend, 's', ['a', 'b'])).toEqual([undefined, '1'])
+  }
+})
+
+test('a lease that ends later than any is damage, and locks nobody out for ever', async () => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await change(`UPDATE session SET lease_until = ${Date.now() + 3 * DAY_MS}`)
+  const damaged = { code: 'CORRUPT_VALUE', sessionId: 's' }
+  await expect(store.claim('s')).rejects.toMatchObject(damaged)
+  await expect(store.claim('s', { exclusive: true })).rejects.toMatchObject(damaged)
+  await store.delete('s')
+  expect((await store.claim('s')).fencingToken).toBeGreaterThan(0)
+})
+
 test('an operation that is remembered with a damaged version is not acknowledged', async () => {
   const { path, change } = await setUp()
   const backend = await openSqliteBackend(path)
@@ -148,6 +201,31 @@ test('a session id that nobody can have is left out of lists, which go on', asyn
     `INSERT INTO session (id, version, fence, updated_at) VALUES (replace(hex(zeroblob(${1 << 20})), '00', 'x'), 1, 0, 0)`,
   )
   expect(await store.list({ limit: 1 })).toMatchObject({ sessionIds: ['z'] })
+})
+
+test('so is one that is no text, on whichever side of a page', async () => {
+  const { store, change } = await setUp()
+  const clock = Date.now() - 3 * DAY_MS
+  for (const id of ['a', 'b', 'z']) await store.set(id, { creds: CREDS })
+  for (const bytes of ["x'61ff'", "x'61fe'", "x'62ff'", "x'ff'", "x'ffff'"]) {
+    await change(
+      `INSERT INTO session (id, version, fence, updated_at, expires_at) VALUES (CAST(${bytes} AS TEXT), 1, 0, 0, NULL)`,
+    )
+  }
+  await change(
+    `INSERT INTO session (id, version, fence, updated_at, expires_at) VALUES (CAST(x'fe' AS TEXT), 1, 0, 0, ${clock})`,
+  )
+  for (const limit of [1, 2, 3, 10]) {
+    const found: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list({ limit, ...(cursor && { cursor }) })
+      found.push(...page.sessionIds)
+      cursor = page.cursor ?? undefined
+    } while (cursor !== undefined)
+    expect(found).toEqual(['a', 'b', 'z'])
+  }
+  await store.claim('another') // sweeps
 })
 
 test('an expired session is kept for a day, for an owner that was stopped; then it is swept', async () => {

@@ -51,6 +51,33 @@ describe("a database of somebody else's is refused and left as it is", () => {
     expect(dump(database)).toEqual(before)
   })
 
+  test.each([
+    ['a trigger', 'CREATE TRIGGER guard BEFORE INSERT ON field BEGIN SELECT RAISE(IGNORE); END'],
+    ['a trigger', 'CREATE TRIGGER guard AFTER UPDATE ON Session BEGIN DELETE FROM field; END'],
+    [
+      'a TEMP trigger',
+      'CREATE TEMP TRIGGER guard BEFORE DELETE ON main.field BEGIN SELECT RAISE(IGNORE); END',
+    ],
+    ['a unique index', 'CREATE UNIQUE INDEX guard ON field (id)'],
+    ['a unique index', 'CREATE UNIQUE INDEX guard ON session (updated_at) WHERE version > 5'],
+    ['a TEMP table', 'CREATE TEMP TABLE session AS SELECT * FROM main.session'],
+    ['a TEMP view', 'CREATE TEMP VIEW Field AS SELECT * FROM main.field'],
+  ])('where %s stands between a write and its row: %s', async (what, sql) => {
+    const { database } = await setUp()
+    await (await createSqliteStore({ database })).close()
+    database.exec(sql)
+    const message = expect.stringMatching(new RegExp(`${what}.*(guard|session|field)`, 'i'))
+    await expect(createSqliteStore({ database })).rejects.toMatchObject({ code: 'INVALID_OPTION', message })
+    expect(database.prepare('SELECT count(*) AS n FROM main.session').get()).toMatchObject({ n: 0 })
+  })
+
+  test('and an index of somebody else that is not unique is let be', async () => {
+    const { database } = await setUp()
+    await (await createSqliteStore({ database })).close()
+    database.exec('CREATE INDEX theirs ON session (updated_at)')
+    await expectToWork(database)
+  })
+
   test('and one with other tables is used beside them', async () => {
     const { database } = await setUp()
     database.exec("CREATE TABLE bot (id TEXT); INSERT INTO bot VALUES ('mine')")

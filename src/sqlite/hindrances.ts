@@ -1,0 +1,31 @@
+import { InvalidOptionError } from '../core/errors.js'
+import type { SqliteDatabase } from './driver.js'
+import { prepareQuery } from './query.js'
+
+const TABLES = ['session', 'field', 'floor']
+const OURS = `(${TABLES.map(table => `'${table}'`).join(', ')})`
+
+/** Everything that can keep a statement from its row, or another row from coming, without an error. */
+const HINDRANCES = [
+  `SELECT 'a trigger' AS kind, name FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OURS}`,
+  `SELECT 'a TEMP trigger', name FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OURS}`,
+  // A name without its schema is that of the TEMP table.
+  `SELECT 'a TEMP ' || type, name FROM sqlite_temp_master WHERE type IN ('table', 'view') AND lower(name) IN ${OURS}`,
+  // 'c': made by CREATE INDEX. None of ours is unique.
+  ...TABLES.map(
+    table =>
+      `SELECT 'a unique index', name FROM pragma_index_list('${table}', 'main') WHERE "unique" AND origin = 'c'`,
+  ),
+]
+
+/** Throws `InvalidOptionError` where somebody else's trigger, index or table stands between the store and its rows. */
+export function assertUnhindered(database: SqliteDatabase): void {
+  const rest = `FROM (${HINDRANCES.join(' UNION ALL ')}) LIMIT 1`
+  const found = prepareQuery(database, ['kind', 'name'], rest, ['name']).get()
+  if (found === undefined) return
+  const name = typeof found.name === 'string' ? `"${found.name}"` : 'without a name'
+  throw new InvalidOptionError(
+    `The SQLite database has ${found.kind} ${name} on the tables of this library, which may keep writes from them. ` +
+      'Drop it, or give the store a file of its own.',
+  )
+}
