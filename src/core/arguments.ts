@@ -36,7 +36,7 @@ export function checkLimit(limit: unknown): void {
 }
 
 export function checkCursor(cursor: unknown): void {
-  if (cursor === undefined) return
+  if (cursor === undefined || cursor === null) return
   if (typeof cursor === 'string' && cursor !== '' && cursor.length <= MAX_CURSOR_LENGTH) return
   fail('cursor', 'that of an earlier page', cursor)
 }
@@ -45,9 +45,17 @@ export function checkFlag(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') fail(name, 'true or false', value)
 }
 
-export function checkOptions(name: string, options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    fail(name, 'an object', options)
+export function checkObject(name: string, value: unknown): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(name, 'an object', value)
+}
+
+/** An unknown member is one that was meant to be another: what it was to say would go unheard. */
+export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  checkObject(name, options)
+  const unknown = Object.keys(options).find(member => !known.includes(member))
+  if (unknown === undefined) return
+  const shown = /^[A-Za-z]{1,32}$/.test(unknown) ? `"${unknown}"` : 'a member'
+  throw new InvalidOptionError(`"${name}" has ${shown}, which there is not; it takes ${known.join(', ')}.`)
 }
 
 export function checkList(name: string, list: unknown): void {

@@ -28,7 +28,7 @@ import { checkKeyType, checkSessionId, isKeyName } from './names.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { quietly } from './quietly.js'
-import { type Call, type RetryPolicy, withRetry } from './retry.js'
+import { type Call, onceWithin, type RetryPolicy, withRetry } from './retry.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
 import { settleEach } from './settle-each.js'
@@ -191,11 +191,11 @@ export class CodecStore implements AuthStore {
   }
 
   async list(options: ListOptions = {}): Promise<SessionPage> {
-    checkOptions('options', options)
+    checkOptions('options', options, ['limit', 'cursor'])
     const { limit = DEFAULT_PAGE_SIZE, cursor } = options
     checkLimit(limit)
     checkCursor(cursor)
-    return this.#run('list', undefined, () => this.#backend.list(limit, cursor))
+    return this.#run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
   }
 
   async *sessions(): AsyncIterable<string> {
@@ -232,7 +232,7 @@ export class CodecStore implements AuthStore {
       updates,
       update => update?.sessionId,
       async update => {
-        checkOptions('update', update)
+        checkOptions('update', update, ['sessionId', 'patch', 'expectedVersion', 'fencingToken'])
         const { sessionId, patch, expectedVersion, fencingToken } = update
         return this.set(sessionId, patch, expectedVersion, fencingToken)
       },
@@ -250,7 +250,7 @@ export class CodecStore implements AuthStore {
 
   async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
-    checkOptions('options', options)
+    checkOptions('options', options, ['exclusive', 'checkCreds'])
     const { exclusive = false, checkCreds } = options
     checkFlag('exclusive', exclusive)
     if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
@@ -306,7 +306,10 @@ export class CodecStore implements AuthStore {
   }
 
   async isHealthy(): Promise<boolean> {
-    return !this.#isClosed && (await this.#backend.isHealthy())
+    if (this.#isClosed) return false
+    const once = onceWithin(this.#retry.timeoutMs)
+    const answer = withRetry(once, { operation: 'isHealthy' }, () => this.#backend.isHealthy())
+    return answer.catch(() => false) // a store that does not answer by the deadline of any call is not healthy
   }
 
   async close(): Promise<void> {

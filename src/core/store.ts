@@ -57,7 +57,8 @@ export interface SessionPage {
 export interface ListOptions {
   /** Most sessions a page; default 100. */
   limit?: number | undefined
-  cursor?: string | undefined
+  /** That of the page before; `null` or none begins with the first. */
+  cursor?: string | null | undefined
 }
 
 /** The name of one stored value of a session. */
@@ -164,6 +165,7 @@ export interface AuthStore {
   readonly logger: Logger
   /** Where the hooks over the store count themselves. */
   readonly gauges: Gauges
+  /** Whether the server answers, by the deadline of any call. Never throws. */
   isHealthy(): Promise<boolean>
   /** In Prometheus' text format; empty where metrics are turned off. */
   getMetricsText(): Promise<string>

@@ -116,9 +116,15 @@ export class HybridBackend implements Backend {
     })
   }
 
-  async isHealthy(): Promise<boolean> {
-    const [redis, mongo] = await Promise.all([this.#redis.isHealthy(), this.#mongo.isHealthy()])
-    return redis || mongo
+  /** As soon as either says so: the other may never answer. */
+  isHealthy(): Promise<boolean> {
+    const assertHealthy = async (side: RedisSide | MongoSide) => {
+      if (!(await side.isHealthy())) throw new Error('It is not.')
+    }
+    return Promise.any([assertHealthy(this.#redis), assertHealthy(this.#mongo)]).then(
+      () => true,
+      () => false,
+    )
   }
 
   /** Waits for MongoDB to have the writes of this process, for a while: the outbox has them all the same. */

@@ -1,4 +1,6 @@
+import { checkObject } from '../core/arguments.js'
 import { CodecStore, type StoreParts } from '../core/codec-store.js'
+import { ClosedError, InvalidOptionError } from '../core/errors.js'
 import { checkSessionId } from '../core/names.js'
 import { toSettings } from '../core/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
@@ -25,6 +27,7 @@ interface HybridParts extends StoreParts {
 export class HybridAuthStore extends CodecStore {
   readonly #breaker: Breaker
   readonly #reconciler: Reconciler
+  #isClosed = false
 
   constructor(parts: HybridParts) {
     super(parts)
@@ -52,27 +55,38 @@ export class HybridAuthStore extends CodecStore {
    * has kept a session from it, after all others; what is still refused is logged, and counted in `totalParked`.
    */
   async reconcileOutbox(): Promise<void> {
+    this.#assertOpen()
     await this.#reconciler.reconcileAll()
   }
 
   /**
    * Does a job of the queue: brings what waits of its session to MongoDB. Doing it twice is doing it once. Throws what
-   * keeps it from that, and `INVALID_SESSION_ID`.
+   * keeps it from that, `INVALID_OPTION` for what is no job, and `INVALID_SESSION_ID`.
    */
-  async processOutboxJob({ sessionId }: OutboxJob): Promise<void> {
+  async processOutboxJob(job: OutboxJob): Promise<void> {
+    checkObject('job', job)
+    const { sessionId } = job
     checkSessionId(sessionId)
+    this.#assertOpen()
     await this.#reconciler.reconcile(sessionId)
   }
 
   override async close(): Promise<void> {
+    this.#isClosed = true
     this.#reconciler.stop()
     await super.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ClosedError('The store')
   }
 }
 
 /** What the worker of a queue calls with the data of each job. Throws when it is to be tried again. */
-export function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promise<void> {
-  return store.processOutboxJob(job)
+export async function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promise<void> {
+  const isStore = typeof store?.processOutboxJob === 'function'
+  if (!isStore) throw new InvalidOptionError('"store" must be a store of "createHybridStore".')
+  await store.processOutboxJob(job)
 }
 
 /**

@@ -110,6 +110,34 @@ afterAll(() => {
   process.stdout.write(`\n${[...head, ...rows].join('\n')}\n`)
 })
 
+test.each([
+  ['Redis', true],
+  ['Redis and MongoDB', false],
+])(
+  'a store whose %s hangs says by the deadline of a call whether it is healthy',
+  async (which, expected) => {
+    const [redis, mongo] = await Promise.all([startRedis(), startMongo()])
+    const store = await createHybridStore({
+      redisUrl: redis.url,
+      mongoUrl: mongo.url,
+      resilience: { operationTimeout: 1000 },
+    })
+    onTestFinished(async () => {
+      redis.thaw()
+      mongo.thaw()
+      await store.close()
+      await Promise.all([redis.stop(), mongo.stop()])
+    })
+    await expect.poll(() => store.list(), { timeout: 30_000 }).toBeDefined()
+    await redis.freeze()
+    if (which.includes('MongoDB')) await mongo.freeze()
+    const startMs = performance.now()
+    expect(await store.isHealthy()).toBe(expected)
+    expect(performance.now() - startMs).toBeLessThan(10_000) // no measure of speed
+  },
+  240_000,
+)
+
 describe.each([
   { mode: 'write-through', enableWriteBehind: false },
   { mode: 'write-behind', enableWriteBehind: true },

@@ -246,3 +246,25 @@ describe('a queue', () => {
     await expect(processOutboxJob(await open(), job)).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
   })
 })
+
+describe('what only a hybrid store can be asked', () => {
+  test('is refused by a closed one', async () => {
+    const { open } = setUp()
+    const store = await open()
+    await store.close()
+    await expect(store.reconcileOutbox()).rejects.toMatchObject({ code: 'CLOSED' })
+    const job = { id: 's:1', sessionId: 's', version: 1 }
+    await expect(processOutboxJob(store, job)).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  test.each([null, undefined, 5, 'text', []])(
+    'is refused for %j in the place of a job, or of a store',
+    async bad => {
+      const { open } = setUp()
+      const store = await open()
+      await expect(processOutboxJob(store, bad as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+      const job = { id: 's:1', sessionId: 's', version: 1 }
+      await expect(processOutboxJob(bad as never, job)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    },
+  )
+})

@@ -25,4 +25,7 @@ export async function expectCallsToEnd(store: AuthStore, openHook: () => Promise
     expect(['TIMEOUT', 'STORE_UNAVAILABLE']).toContain(error?.code)
     expect(performance.now() - startMs).toBeLessThan(MAX_MS)
   }
+  const startMs = performance.now()
+  expect(await store.isHealthy()).toBe(false)
+  expect(performance.now() - startMs).toBeLessThan(timeoutMs * 10)
 }

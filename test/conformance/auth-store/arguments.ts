@@ -82,8 +82,20 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
   [
     'list: a cursor',
     'INVALID_OPTION',
-    [...NO_TEXTS, 'x'.repeat(100_000)],
+    [...NO_TEXTS.filter(bad => bad !== null), 'x'.repeat(100_000)],
     (store, bad) => store.list({ cursor: bad }),
+  ],
+  [
+    'list: an option that there is not',
+    'INVALID_OPTION',
+    ['limt', 'curser', 'a b'],
+    (store, bad) => store.list({ [bad]: 5 } as Loose),
+  ],
+  [
+    'claim: an option that there is not',
+    'INVALID_OPTION',
+    ['exclusiv', 'checkCred'],
+    (store, bad) => store.claim('s', { [bad]: true } as Loose),
   ],
   ['batchGet: a list', 'INVALID_OPTION', NO_LISTS, (store, bad) => store.batchGet(bad)],
   ['batchSet: a list', 'INVALID_OPTION', NO_LISTS, (store, bad) => store.batchSet(bad)],
@@ -117,7 +129,16 @@ export function describeArguments(create: CreateStoreDatabase): void {
 
     test('in a batch fails alone', async () => {
       const store = await (await setUp(create)).open()
-      const bads = [null, 5, 'text', {}, { sessionId: 'b' }, { sessionId: 'b', patch: null }] as Loose[]
+      const misspelt = { sessionId: 'b', patch: { creds: CREDS }, expectedVersoin: 1 }
+      const bads = [
+        null,
+        5,
+        'text',
+        {},
+        { sessionId: 'b' },
+        { sessionId: 'b', patch: null },
+        misspelt,
+      ] as Loose[]
       const written = await store.batchSet([{ sessionId: 'a', patch: { creds: CREDS } }, ...bads])
       expect(written[0]).toMatchObject({ value: { version: 1 } })
       for (const result of written.slice(1)) {

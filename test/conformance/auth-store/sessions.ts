@@ -134,6 +134,14 @@ export function describeSessions(create: CreateStoreDatabase): void {
     expect(await store.exists('a')).toBe(false)
   })
 
+  test('a list with no cursor, or that of a last page, begins with the first session', async () => {
+    const store = await (await setUp(create)).open()
+    await store.set('s', { creds: CREDS })
+    for (const cursor of [undefined, null]) {
+      expect(await store.list({ cursor })).toEqual({ sessionIds: ['s'], cursor: null })
+    }
+  })
+
   test('a closed store refuses every call, though another one on the database is open', async () => {
     const { open } = await setUp(create)
     const [store, other] = [await open(), await open()]
