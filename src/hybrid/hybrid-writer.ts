@@ -78,7 +78,11 @@ export class HybridWriter {
         () => this.#deletePastRedis(sessionId, { ...deletion, step: BYPASS_STEP }),
       )
     } catch (error) {
-      if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
+      const isDamaged = hasCode(error, 'CORRUPT_VALUE')
+      if (isDamaged && (await this.#redis.outbox.discardForeign(sessionId))) {
+        return await this.delete(sessionId, deletion)
+      }
+      if (!isDamaged && !hasCode(error, 'SESSION_INCOMPLETE')) throw error
       return await this.#aligner.discardParts(sessionId, deletion)
     }
   }
@@ -232,7 +236,8 @@ export class HybridWriter {
       if (!isForked) return { version, fence: fencingToken, operation: '', durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also one that only MongoDB knows of.
-      if (hasToken || !hasCode(error, 'FENCED')) throw error
+      const isDamaged = hasCode(error, 'CORRUPT_VALUE')
+      if (!isDamaged && (hasToken || !hasCode(error, 'FENCED'))) throw error
     }
     // It may have ended the session by now, with the fence that its tombstone has in Redis.
     const token = hasToken ? fencingToken : undefined
@@ -301,7 +306,9 @@ export class HybridWriter {
       if (applied.fence <= fencingToken) return applied
       throw new FencedError(fencingToken, applied.fence, { sessionId })
     } catch (error) {
-      if (hasCode(error, 'FENCED')) throw error
+      // A deletion ends what is damaged as well: MongoDB is asked for it by itself.
+      const isRefused = write.kind === 'deletion' && hasCode(error, 'CORRUPT_VALUE')
+      if (hasCode(error, 'FENCED') || isRefused) throw error
       return undefined
     }
   }

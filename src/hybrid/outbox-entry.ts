@@ -42,12 +42,13 @@ export interface OutboxEntry {
 /** Above any that can come about: writes past Redis take 2^20 each, and what is added to it stays a safe integer. */
 const MAX_VERSION = 2 ** 52
 /** Of an entry's text: more than a write of this library has. */
-export const MAX_ENTRY_BYTES = 128 * 1024 * 1024
+export const MAX_ENTRY_BYTES = 32 * 1024 * 1024
 /** Values of one write: to take more from an entry, twice as many with its types, would hold up the process. */
 export const MAX_ENTRY_FIELDS = 50_000
 const MAX_INSTANT_MS = 8.64e15
 /** As core/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
 const OPERATION_ID = /^[\w.+-]{1,128}$/
+const END_BYTES = 4096
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
@@ -140,9 +141,11 @@ export function toMark(operationId: string): string {
   return `"operationId":${JSON.stringify(operationId)}`
 }
 
-/** Of an entry's text, as Redis' own `sha1hex` makes it: lua/look.lua and lua/install.lua compare it. */
+/** Of an entry's text, as `digestOf` of session.lua makes it: of its ends, which tell when and by whom it was written. */
 export function toDigest(text: string | Buffer): string {
-  return createHash('sha1').update(text).digest('hex')
+  const bytes = Buffer.from(text as string)
+  const ends = [bytes.subarray(0, END_BYTES), bytes.subarray(-END_BYTES), Buffer.from(`${bytes.length}`)]
+  return createHash('sha1').update(Buffer.concat(ends)).digest('hex')
 }
 
 /** `undefined` for what is none of this session and version, or could not be removed by its operation. */

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Calls } from '../core/calls.js'
-import { CorruptValueError, hasCode, maskSessionId } from '../core/errors.js'
 import { keyPrefixOf, mastersOf } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import type { KeyNames } from '../redis/key-names.js'
-import { toList } from '../redis/replies.js'
+import { about } from '../redis/redis-errors.js'
+import { toInteger, toList } from '../redis/replies.js'
 import { type Argument, defineScripts, type RunScript, withSession } from '../redis/scripts.js'
 import type { SessionScripts } from '../redis/session-scripts.js'
 import type { Breaker } from './breaker.js'
 import ack from './lua/ack.lua'
+import discard from './lua/discard.lua'
 import extend from './lua/extend.lua'
 import look from './lua/look.lua'
 import mark from './lua/mark.lua'
@@ -51,7 +52,7 @@ export interface OutboxPage {
   isAll: boolean
 }
 
-const SOURCES = { ack, mark, look }
+const SOURCES = { ack, discard, mark, look }
 
 export interface OutboxParts {
   connection: RedisConnection
@@ -85,9 +86,9 @@ export class Outbox {
     const { leftOut = new Map<string, string>(), most = PAGE, isLastResort = false } = options
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
-    const all = await this.#send(() => client.hkeys(key), isLastResort).catch(error => {
-      throw hasCode(error, 'CORRUPT_VALUE') ? toForeign(sessionId, key) : error
-    })
+    const all = await this.#send(() => client.hkeys(key), isLastResort).catch(error =>
+      about(sessionId, error, key),
+    )
     const strangeNames = all.filter(name => !isVersion(name) && !leftOut.has(name))
     const versions = all.filter(isVersion)
     const fresh = versions.filter(version => !leftOut.has(version)).sort(byNumber)
@@ -113,6 +114,12 @@ export class Outbox {
     const text = JSON.stringify(entry)
     await this.#run(this.#scripts.mark, sessionId, [entry.version, toMark(entry.operationId), text])
     return toDigest(text)
+  }
+
+  /** Removes a key that has the name of a session's outbox and is none; `false`: there is no such key. */
+  async discardForeign(sessionId: string): Promise<boolean> {
+    const [, count] = await this.#breaker.run(() => this.#sessions.run(this.#scripts.discard, sessionId, []))
+    return toInteger(count) > 0
   }
 
   /** Those that have entries. `rests`: so many times as long as a page of `SCAN` has taken, it pauses before the next. */
@@ -194,8 +201,3 @@ export class Outbox {
 }
 
 const byNumber = (a: string, b: string): number => Number(a) - Number(b)
-
-function toForeign(sessionId: string, key: string): CorruptValueError {
-  const reason = `The key of its outbox in Redis, "${key.replace(sessionId, maskSessionId(sessionId))}", is of another type`
-  return new CorruptValueError(`${reason}; delete the session, or the key.`, { sessionId })
-}

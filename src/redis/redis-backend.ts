@@ -24,6 +24,7 @@ import { about, toStoreError } from './redis-errors.js'
 import {
   toClaim,
   toCommitted,
+  toCount,
   toDeleted,
   toHashPage,
   toHashValues,
@@ -207,7 +208,8 @@ export class RedisBackend implements Backend {
     )
     const stored = toHashValues(reply, HEAD_FIELDS.length + fields.length)
     if (stored === undefined) return undefined // somebody's reply transformer: scripts are out of its reach
-    const [version, fence, updatedAtMs, expiresAt] = stored.slice(0, 4).map(toWhole)
+    const [version, fence] = stored.slice(0, 2).map(toCount)
+    const [updatedAtMs, expiresAt] = stored.slice(2, 4).map(toWhole)
     const isComplete = version !== undefined && fence !== undefined && updatedAtMs !== undefined
     const mayHaveEnded = stored[3] !== undefined && (expiresAt === undefined || this.#isPast(expiresAt))
     const history = HISTORY.exec(String(stored[4] ?? ''))

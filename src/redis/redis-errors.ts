@@ -2,6 +2,7 @@ import {
   CorruptValueError,
   FencedError,
   hasCode,
+  maskSessionId,
   RewoundError,
   SessionAheadError,
   SessionColdError,
@@ -77,10 +78,17 @@ export function wordOf(text: string): string {
   return /^(?:ERR Error running script .*@user_script: ?\d+: )?-?([A-Z]+)\b/.exec(text)?.[1] ?? ''
 }
 
-/** Throws the error as that of a session, where it says something of what is stored. */
-export function about(sessionId: string, error: unknown): never {
-  if (hasCode(error, 'CORRUPT_VALUE')) throw new CorruptValueError(OTHER_TYPE, { sessionId })
+/** Throws the error as that of a session, where it says something of what is stored; of `key`, where it can be no other. */
+export function about(sessionId: string, error: unknown, key?: string): never {
+  if (hasCode(error, 'CORRUPT_VALUE')) throw toOtherType(sessionId, key)
   throw error
+}
+
+function toOtherType(sessionId: string, key: string | undefined): CorruptValueError {
+  if (key === undefined) return new CorruptValueError(OTHER_TYPE, { sessionId })
+  const shown = key.replace(sessionId, () => maskSessionId(sessionId))
+  const reason = `The key "${shown}" in Redis is of another type than this library writes; delete the session, or that key.`
+  return new CorruptValueError(reason, { sessionId })
 }
 
 /** A refusal of a script as the error that it stands for. */

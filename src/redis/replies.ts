@@ -1,3 +1,4 @@
+import { MAX_COUNT } from '../core/arguments.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { parseForks } from '../core/histories.js'
 import { lastOperation } from '../core/operation-ids.js'
@@ -13,6 +14,12 @@ const WHOLE = /^\d{1,16}$/
 export function toWhole(stored: Uint8Array | string | null | undefined): number | undefined {
   const text = stored == null ? '' : String(stored)
   return WHOLE.test(text) && Number(text) < MOST ? Number(text) : undefined
+}
+
+/** As `toWhole`, of a version or a token. */
+export function toCount(stored: Uint8Array | string | null | undefined): number | undefined {
+  const count = toWhole(stored)
+  return count !== undefined && count < MAX_COUNT ? count : undefined
 }
 
 /** A script's reply with `1` or `0` first; the others are read below. */

@@ -38,7 +38,8 @@ export class SessionScripts {
   /** Gives a refusal back as it is. */
   async try(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<Reply> {
     const keys = this.#names.of(sessionId)
+    // The scripts say themselves what is wrong with the other two keys.
     const running = this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
-    return toReply(await running.catch(error => about(sessionId, error)))
+    return toReply(await running.catch(error => about(sessionId, error, keys[2])))
   }
 }

@@ -118,7 +118,7 @@ describe('an outbox', () => {
     const resilience = { operationTimeout: 60_000 } // Redis reads all of it
     const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE, resilience })
     await (await open()).set('s', { creds: CREDS })
-    await client.eval("redis.call('HSET', KEYS[1], '2', string.rep('x', 129 * 1024 * 1024))", 1, key)
+    await client.eval("redis.call('HSET', KEYS[1], '2', string.rep('x', 33 * 1024 * 1024))", 1, key)
     const store = await open()
     for (let n = 0; n < 2; n++) await processOutboxJob(store, { id: 's:2', sessionId: 's', version: 2 })
     expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 1 })
@@ -197,6 +197,27 @@ describe('an outbox', () => {
       lines.filter(({ context }) => context.sessionId === 'foreign').map(({ context }) => context),
     ).toEqual([about])
   })
+
+  test.each([false, true])(
+    'of another type is damage of its session, until that is deleted; with a session: %s',
+    async isThere => {
+      const { client, open, name, key, documents } = setUp()
+      const store = await open()
+      if (isThere) await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+      await client.del(key)
+      await client.rpush(key, 'x')
+      const refusal = { code: 'CORRUPT_VALUE', message: expect.stringContaining(`"${name}:outbox:{`) }
+      await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(refusal)
+      await expect(store.claim('s')).rejects.toMatchObject(refusal)
+      expect(await store.delete('s')).toMatchObject({ durability: 'durable' })
+      expect(await client.type(key)).not.toBe('list')
+      expect(await store.get('s')).toBeNull()
+      expect(await documents.countDocuments({ session: 's' })).toBe(0)
+      const { fencingToken } = await store.claim('s')
+      const set = await store.set('s', { creds: CREDS }, undefined, fencingToken)
+      expect(set).toMatchObject({ durability: 'durable' })
+    },
+  )
 
   test('is counted by one process for all, as long as the count is good', async () => {
     const { open } = setUp({ enableWriteBehind: true, queue: IDLE })

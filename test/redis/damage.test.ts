@@ -223,13 +223,47 @@ test('a session without its keys, and one without its head, are half sessions st
   }
 })
 
+test.each(['version', 'fence'])(
+  'a %s that no write can go on from is damage, and can be deleted',
+  async member => {
+    const store = await setUp()
+    for (const value of [2 ** 52, 2 ** 52 + 5, 8639999999999999]) {
+      await client.hset(HEAD, member, `${value}`)
+      await expectRefused(store)
+      await expectDeletable(store)
+      await store.set('damaged', { keys: { session: { a: 1 } } })
+    }
+    await client.hset(KEYS, `@${member}`, `${2 ** 52}`)
+    expect(await store.getKeys('damaged', 'session', ['a'])).toEqual({ a: 1 }) // the head is believed
+  },
+)
+
+test('a lease that ends later than any can is damage, and can be deleted', async () => {
+  const store = await setUp()
+  for (const value of [Date.now() + 2 * 24 * 60 * 60 * 1000, 8639999999999999, 'text']) {
+    await client.hset(HEAD, 'leaseUntil', `${value}`)
+    await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
+    await expect(store.claim('damaged', { exclusive: true })).rejects.toMatchObject(CORRUPT)
+    await expectDeletable(store)
+  }
+  await expect(createRedisStore({ redisUrl: server.url, ttl: { lockTtl: 86_401 } })).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+  })
+})
+
+test('forks that are longer than any are gone with the session that is deleted', async () => {
+  const store = await setUp()
+  await client.hset(HEAD, 'forks', 'x'.repeat(20_000))
+  await expectDeletable(store)
+})
+
 test('the highest version and token that a head can hold are not passed', async () => {
   const store = await setUp()
-  await client.hset(HEAD, 'version', '8639999999999999', 'fence', '8639999999999999')
+  await client.hset(HEAD, 'version', '4503599627370495', 'fence', '4503599627370495')
   await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)
   await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
   expect(await store.get('damaged')).toMatchObject({
-    version: 8639999999999999,
+    version: 4503599627370495,
     data: { keys: { session: { a: 1 } } },
   })
 })

@@ -16,19 +16,19 @@ if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
 local MOST_VERSION = 2 ^ 52 -- as outbox-entry.ts has it
-local digestOf = {}
-for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do digestOf[parked] = digest end
+local passedOver = {}
+for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do passedOver[parked] = digest end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
   -- Other names are no versions: they never reach MongoDB, and hold up nothing.
   local isVersion = string.find(waiting, '^[1-9]%d*$') and tonumber(waiting) <= MOST_VERSION
-  local isParked = digestOf[waiting] and digestOf[waiting] == redis.sha1hex(redis.call('HGET', outboxKey, waiting))
+  local isParked = passedOver[waiting] and passedOver[waiting] == digestOf(redis.call('HGET', outboxKey, waiting))
   if isVersion and not isParked then return {0, 'RETRY', version} end
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')
 version, fence = math.max(version, tonumber(ARGV[3])), math.max(fence, tonumber(ARGV[4]))
 updatedAt = tonumber(ARGV[5])
-if version >= MOST or fence >= MOST then return {0, 'DAMAGED', version >= MOST and 'version' or 'fence'} end
+if version >= MOST_COUNT or fence >= MOST_COUNT then return {0, 'DAMAGED', version >= MOST_COUNT and 'version' or 'fence'} end
 local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt), 'ops', ARGV[8],
   'incarnation', ARGV[13], 'forks', ARGV[14]}
 if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end

@@ -7,7 +7,7 @@
 local found = {}
 for i = 3, #ARGV, 2 do
   local entry = redis.call('HGET', outboxKey, ARGV[i])
-  local isKnown = not entry or (ARGV[i + 1] ~= '' and redis.sha1hex(entry) == ARGV[i + 1])
-  found[#found + 1] = isKnown and 0 or #entry > tonumber(ARGV[2]) and {redis.sha1hex(entry)} or entry
+  local isKnown = not entry or (ARGV[i + 1] ~= '' and digestOf(entry) == ARGV[i + 1])
+  found[#found + 1] = isKnown and 0 or #entry > tonumber(ARGV[2]) and {digestOf(entry)} or entry
 end
 return {1, found}

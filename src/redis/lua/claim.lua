@@ -21,7 +21,7 @@ local leaseUntil = ARGV[5] ~= '' and digits(now + ARGV[5])
 
 if isExpired then version, fence = version + 1, fence + 1 end
 fence = math.max(fence + 1, given or now)
-if fence >= MOST or version >= MOST then return {0, 'DAMAGED', 'fence'} end
+if fence >= MOST_COUNT or version >= MOST_COUNT then return {0, 'DAMAGED', 'fence'} end
 probe()
 if not exists then
   redis.call('PEXPIRE', credsKey, ARGV[4]) -- longer than what is left of it

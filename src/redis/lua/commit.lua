@@ -84,7 +84,7 @@ if #storedForks > MOST_OPS_BYTES then return {0, 'DAMAGED', 'forks'} end
 
 version = math.max(version, above or 0) + 1
 fence = math.max(fence, tonumber(token) or 0)
-if version >= MOST or fence >= MOST then return {0, 'DAMAGED', version >= MOST and 'version' or 'fence'} end
+if version >= MOST_COUNT or fence >= MOST_COUNT then return {0, 'DAMAGED', version >= MOST_COUNT and 'version' or 'fence'} end
 updatedAt = now
 local at = endOf(ARGV[8])
 local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),

@@ -12,7 +12,7 @@
 if not damaged and isTorn() then damaged = '@history' end
 if damaged and hasKeys and damaged ~= 'type of ":keys"' then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
-  version, fence = math.max(version, copy[1] and toWhole(copy[1]) or 0), math.max(fence, copy[2] and toWhole(copy[2]) or 0)
+  version, fence = math.max(version, copy[1] and toCount(copy[1]) or 0), math.max(fence, copy[2] and toCount(copy[2]) or 0)
 end
 if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
@@ -22,7 +22,7 @@ local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)
 if isThere then
-  version, fence = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST - 2), math.min(fence + 1, MOST - 2)
+  version, fence = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - 2), math.min(fence + 1, MOST_COUNT - 2)
   if damaged then fence = math.max(fence, now) end
   if outboxKey then enqueue(ARGV[9], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[10]) end
   vacate(ARGV[7])

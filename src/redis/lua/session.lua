@@ -20,14 +20,21 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Of versions, tokens and instants: the last instant that JavaScript knows. Beyond it a number is damage.
-local MOST = 8640000000000000
+-- Of instants: the last that JavaScript knows. Of versions and tokens: as core/arguments.ts has it. From there on a
+-- number is damage.
+local MOST, MOST_COUNT = 8640000000000000, 4503599627370496
+local DAY_MS = 24 * 60 * 60 * 1000
 local MOST_OPS_BYTES = 16384 -- ten times what is ever written
 local damaged -- the first member of the head that this library cannot have written
 
 local function toWhole(text)
   local number = #text <= 16 and string.find(text, '^%d+$') and tonumber(text)
   return number and number < MOST and number or nil
+end
+
+local function toCount(text)
+  local number = toWhole(text)
+  return number and number < MOST_COUNT and number or nil
 end
 
 local stored = redis.pcall('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops',
@@ -49,14 +56,15 @@ local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) --
 -- All at once, since each look at a text takes time.
 local texts = (stored[1] or 0) .. ' ' .. (stored[2] or '') .. ' ' .. (stored[3] or 0) .. ' ' .. (stored[4] or 0) .. ' '
   .. (stored[8] or 0) .. ' ' .. incarnation
-if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ [!-~]*$') or version >= MOST or fence >= MOST or updatedAt >= MOST
+if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ [!-~]*$') or version >= MOST_COUNT or fence >= MOST_COUNT or updatedAt >= MOST
   or (expiresAt and expiresAt >= MOST) or (journalUntil and journalUntil >= MOST) or #incarnation > 256 then
   local names = {'version', 'fence', 'updatedAt', 'expiresAt', [8] = 'journalUntil'}
   for i, name in pairs(names) do
     local isMissing = not stored[i] and (name ~= 'fence' or not hasHead)
-    if not isMissing and not toWhole(stored[i] or '') then damaged = damaged or name end
+    local read = i <= 2 and toCount or toWhole
+    if not isMissing and not read(stored[i] or '') then damaged = damaged or name end
   end
-  version, fence = toWhole(stored[1] or '') or 0, toWhole(stored[2] or '') or 0
+  version, fence = toCount(stored[1] or '') or 0, toCount(stored[2] or '') or 0
   updatedAt, expiresAt = toWhole(stored[3] or '') or 0, toWhole(stored[4] or '')
   journalUntil = toWhole(stored[8] or '')
   if #incarnation > 256 or string.find(incarnation, '[^!-~]') then damaged, incarnation = damaged or 'incarnation', '' end
@@ -74,7 +82,7 @@ local isHalf = hasKeys ~= (hasHead and not isVacant)
 local isCold = outboxKey ~= nil and (isHalf or not hasHead)
 if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
-  version, fence = copy[1] and toWhole(copy[1]) or 0, copy[2] and toWhole(copy[2]) or 0
+  version, fence = copy[1] and toCount(copy[1]) or 0, copy[2] and toCount(copy[2]) or 0
 end
 
 -- In front of MongoDB, versions are compared by what MongoDB remembers.
@@ -102,6 +110,7 @@ local function vacate(tombstoneMs)
   if not damaged then redis.call('HDEL', credsKey, '') end
   if hasHead and not damaged then probe() end
   local forks = hasHead and not damaged and redis.call('HGET', credsKey, 'forks') or ''
+  if #forks > MOST_OPS_BYTES then forks = '' end -- damage
   redis.call('UNLINK', keysKey)
   redis.call('UNLINK', credsKey)
   redis.call('HSET', credsKey, 'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
@@ -176,7 +185,8 @@ end
 -- What is left of the owner's lease in ms; 0 where there is none. A damaged one is noted in `damaged`.
 local function leaseLeft()
   local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil') or '0'
-  if not toWhole(leaseUntil) then damaged = 'leaseUntil' end
+  local isLease = toWhole(leaseUntil) and toWhole(leaseUntil) <= now + DAY_MS -- no lease is longer: see core/options.ts
+  if not isLease then damaged = 'leaseUntil' end
   return math.max((toWhole(leaseUntil) or 0) - now, 0)
 end
 
@@ -189,6 +199,11 @@ local function isTorn()
   local tellsOperations = not outboxKey and copied and copiedOperation ~= '' and tonumber(atVersion) == version
   return tonumber(copy[1]) ~= version or not copied or (copied ~= '' and incarnation ~= '' and copied ~= incarnation)
     or (tellsOperations and copiedOperation ~= operation)
+end
+
+-- Tells an entry of the outbox from another, as outbox-entry.ts does: by its ends, since its length is anybody's.
+local function digestOf(entry)
+  return redis.sha1hex(string.sub(entry, 1, 4096) .. string.sub(entry, -4096) .. #entry)
 end
 
 -- How many entries wait in the outbox.
