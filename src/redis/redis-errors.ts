@@ -107,8 +107,9 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
     case 'FULL':
       return new StoreUnavailableError(
         'MongoDB',
-        `${found} writes of the session wait for it in the outbox, which is full; nothing was written. ` +
-          'Bring MongoDB back, call "reconcileOutbox()", or raise "outbox.maxEntries".',
+        `${found} entries of the session are in its outbox, which is full; nothing was written. ` +
+          'Bring MongoDB back, call "reconcileOutbox()", or raise "outbox.maxEntries". What is no write, and what MongoDB ' +
+          'refuses, stays there whatever MongoDB does: the log tells of it, and "HDEL" removes it.',
         { sessionId },
       )
     case 'LOCKED':
