@@ -67,7 +67,7 @@ describe('an outbox', () => {
     for (const n of [1, 2]) await store.set('s', session({ a: n }))
     await expect(store.set('s', session({ a: 3 }))).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
-      message: expect.stringMatching(/3 writes of the session wait .* nothing was written/),
+      message: expect.stringMatching(/3 entries of the session are in its outbox.* nothing was written/),
     })
     expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 2 })
     expect(await entries()).toHaveLength(3)
