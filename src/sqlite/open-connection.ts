@@ -95,8 +95,10 @@ function createFile(file: string): void {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
   }
-  if (statSync(file).isDirectory())
-    throw new InvalidOptionError('"sqlite.path" must be a file, and is a folder.')
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found?.isFile()) return
+  const kind = found?.isDirectory() ? 'a folder' : found ? 'no regular file' : 'a link that leads nowhere'
+  throw new InvalidOptionError(`"sqlite.path" must be a file, and is ${kind}.`)
 }
 
 /** One name for one file, however it is reached. */

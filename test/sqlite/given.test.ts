@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Libsql from 'libsql'
@@ -170,4 +170,16 @@ test('a folder is no file', async () => {
     code: 'INVALID_OPTION',
     message: expect.stringContaining('folder'),
   })
+})
+
+test('neither is a device, or a link that leads nowhere', async () => {
+  const { folder } = await setUp()
+  const link = join(folder, 'link.db')
+  await symlink(join(folder, 'nothing.db'), link)
+  for (const path of ['/dev/null', link]) {
+    await expect(createSqliteStore({ path })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/no regular file|leads nowhere/),
+    })
+  }
 })
