@@ -76,12 +76,15 @@ export class HybridReader {
       try {
         const result = await ask(this.#redis)
         const { exists, version, fence } = result.head
-        if ((exists && version >= seen && fence >= token) || contention?.isOver) return result
+        // A write that was sent before it was answered by a Redis that had lost others: so may the read have been.
+        const hasForked = await this.#states.hasForked(sessionId)
+        const isNew = exists && version >= seen && fence >= token
+        if ((isNew && !hasForked) || contention?.isOver) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek } = await this.#aligner.align(sessionId)
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
-        if (peek.version === version && peek.fence === fence) return result
+        if (!hasForked && peek.version === version && peek.fence === fence) return result
       } catch (error) {
         if (!hasCode(error, 'COLD')) throw error
         await this.#applier.drain(sessionId)

@@ -195,12 +195,14 @@ export class HybridWriter {
     const { operationId, fencingToken, writes, fork } = commit
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
-    const taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
+    const taken = await this.#take(sessionId, () =>
+      this.#redis.commit(sessionId, { ...commit, belowVersion }),
+    )
     const { version, updatedAtMs, incarnation, waiting: entries } = taken
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
     const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
-    if (this.#isTakenTwice(sessionId, taken)) return settle()
+    if (taken.isTwice) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
@@ -214,18 +216,19 @@ export class HybridWriter {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const { removals } = this.#states.of(sessionId)
-    const taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
+    const taken = await this.#take(sessionId, () =>
+      this.#redis.delete(sessionId, { ...deletion, belowVersion }),
+    )
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
     if (!isEntered) {
       // Redis has no such session: if MongoDB has one, it must not come back from there.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
       return this.#pastRedis(sessionId, deletion, () => this.#deletePastRedis(sessionId, always))
     }
-    const isTakenTwice = this.#isTakenTwice(sessionId, taken)
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
     const settle = (write: Deletion) =>
       this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
-    if (isTakenTwice) return settle(deletion)
+    if (taken.isTwice) return settle(deletion)
     const kind = 'deletion'
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
@@ -250,6 +253,20 @@ export class HybridWriter {
     const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
     if (head) this.#memory.noteVersion(sessionId, head.version)
     return result
+  }
+
+  /** Notes with Redis' answer what it says of Redis, so that no read which comes after it believes what was lost. */
+  #take<T extends RedisCommit | RedisDeletion>(
+    sessionId: string,
+    send: () => Promise<T>,
+  ): Promise<T & { isTwice: boolean }> {
+    const state = this.#states.of(sessionId)
+    return state.unanswered.run(async () => {
+      const taken = await send()
+      const isTwice = taken.isEntered && this.#isTakenTwice(sessionId, taken)
+      if (isTwice) state.hasForked = true
+      return { ...taken, isTwice }
+    })
   }
 
   /**

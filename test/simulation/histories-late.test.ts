@@ -146,6 +146,23 @@ test('a deletion that was late is carried out, and its owner told so', async () 
   for (const process of [one, other]) expect(await settled(process.store.get(SESSION))).toBeNull()
 })
 
+test('a read that was sent before it was known that Redis has lost writes is not believed', async () => {
+  const { world, settled, start, write, read, begin } = setUpStage()
+  const one = start('one', { isWriteBehind: false })
+  await begin(one, { a: 'first' })
+  const before = world.redis.snapshot()
+  const set = (session: Record<string, string>) => one.store.set(SESSION, { keys: { session } })
+  const writing = [set({ b: '1' }), set({ c: '2' })]
+  await world.run(() => true) // they are sent
+  const arrive = world.holdUp('redis')
+  await write(one, { a: 'seen' })
+  world.redis.restore(before)
+  arrive() // with them Redis is as far as what has been seen, and lacks it
+  expect(await read(one, 'a')).toEqual({ a: 'seen' })
+  await settled(Promise.all(writing))
+  expect(await read(one, 'a', 'b', 'c')).toEqual({ a: 'seen', b: '1', c: '2' })
+})
+
 test('who has deleted a session does not find it again in a Redis that has gone back', async () => {
   const { world, settled, start, begin } = setUpStage()
   const one = start('one')

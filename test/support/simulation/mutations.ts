@@ -43,8 +43,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/hybrid/hybrid-reader.ts',
-        from: '(exists && version >= seen && fence >= token)',
-        to: 'exists',
+        from: 'const isNew = exists && version >= seen && fence >= token',
+        to: 'const isNew = exists',
       },
       {
         file: 'src/core/rewind-guard.ts',
