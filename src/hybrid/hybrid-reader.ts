@@ -77,7 +77,9 @@ export class HybridReader {
         const result = await ask(this.#redis)
         const { exists, version, fence } = result.head
         // A write that was sent before it was answered by a Redis that had lost others: so may the read have been.
-        const hasForked = await this.#states.hasForked(sessionId)
+        // Answers come in order, but may come together: what came with this one is looked at first.
+        if (this.#states.hasUnanswered(sessionId)) await new Promise(resolve => setImmediate(resolve))
+        const hasForked = this.#states.hasForked(sessionId)
         const isNew = exists && version >= seen && fence >= token
         if ((isNew && !hasForked) || contention?.isOver) return result
         if (contention) await contention.pause()

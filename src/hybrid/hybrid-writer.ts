@@ -194,15 +194,20 @@ export class HybridWriter {
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
     const { operationId, fencingToken, writes, fork } = commit
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
-    const { removals } = this.#states.of(sessionId)
-    const taken = await this.#take(sessionId, () =>
-      this.#redis.commit(sessionId, { ...commit, belowVersion }),
-    )
+    const state = this.#states.of(sessionId)
+    const { removals } = state
+    let taken: RedisCommit
+    state.unanswered++
+    try {
+      taken = await this.#redis.commit(sessionId, { ...commit, belowVersion })
+    } finally {
+      state.unanswered-- // what follows from the answer is noted below, before anything else happens
+    }
     const { version, updatedAtMs, incarnation, waiting: entries } = taken
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
     const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
-    if (taken.isTwice) return settle()
+    if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
     const applied = await this.#passOn(sessionId, write, { entries, removals })
@@ -215,20 +220,26 @@ export class HybridWriter {
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
-    const { removals } = this.#states.of(sessionId)
-    const taken = await this.#take(sessionId, () =>
-      this.#redis.delete(sessionId, { ...deletion, belowVersion }),
-    )
+    const state = this.#states.of(sessionId)
+    const { removals } = state
+    let taken: RedisDeletion
+    state.unanswered++
+    try {
+      taken = await this.#redis.delete(sessionId, { ...deletion, belowVersion })
+    } finally {
+      state.unanswered--
+    }
     const { version, fence: fencingToken, isEntered, waiting: entries } = taken
     if (!isEntered) {
       // Redis has no such session: if MongoDB has one, it must not come back from there.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
       return this.#pastRedis(sessionId, deletion, () => this.#deletePastRedis(sessionId, always))
     }
+    const isTakenTwice = this.#isTakenTwice(sessionId, taken)
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
     const settle = (write: Deletion) =>
       this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
-    if (taken.isTwice) return settle(deletion)
+    if (isTakenTwice) return settle(deletion)
     const kind = 'deletion'
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
@@ -253,20 +264,6 @@ export class HybridWriter {
     const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
     if (head) this.#memory.noteVersion(sessionId, head.version)
     return result
-  }
-
-  /** Notes with Redis' answer what it says of Redis, so that no read which comes after it believes what was lost. */
-  #take<T extends RedisCommit | RedisDeletion>(
-    sessionId: string,
-    send: () => Promise<T>,
-  ): Promise<T & { isTwice: boolean }> {
-    const state = this.#states.of(sessionId)
-    return state.unanswered.run(async () => {
-      const taken = await send()
-      const isTwice = taken.isEntered && this.#isTakenTwice(sessionId, taken)
-      if (isTwice) state.hasForked = true
-      return { ...taken, isTwice }
-    })
   }
 
   /**

@@ -61,8 +61,8 @@ export class SessionState {
   /** Writes that Redis has been asked to carry out, and writes past Redis. Never both at a time. */
   readonly atRedis = new UnderWay()
   readonly bypassing = new UnderWay()
-  /** Of `atRedis`, those whose answer has not come, or has not been looked at. */
-  readonly unanswered = new UnderWay()
+  /** How many writes Redis has been sent whose answer has not come, or has not been looked at. */
+  unanswered = 0
   /** Whoever would have to find it again as it was. */
   readonly users = new UnderWay()
   /** The highest version that Redis has given to a write of this process. */
@@ -160,14 +160,13 @@ export class SessionStates {
     return this.#states.get(sessionId)?.isBehind ?? false
   }
 
-  /**
-   * To be asked after a read of Redis. Its answers come in order, but may come together: what follows from that to a write
-   * is known when all that came with it has been looked at.
-   */
-  async hasForked(sessionId: string): Promise<boolean> {
-    const state = this.#states.get(sessionId)
-    if (state && !state.unanswered.isNone) await new Promise(resolve => setImmediate(resolve))
-    return state?.hasForked ?? false
+  /** Whether Redis may have answered a write of this process, and nobody has looked at the answer yet. */
+  hasUnanswered(sessionId: string): boolean {
+    return (this.#states.get(sessionId)?.unanswered ?? 0) > 0
+  }
+
+  hasForked(sessionId: string): boolean {
+    return this.#states.get(sessionId)?.hasForked ?? false
   }
 
   /** Forgets what there is nothing to remember of. */
