@@ -341,7 +341,7 @@ export class CodecStore implements AuthStore {
   #run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
     this.#assertOpen(sessionId)
     return this.#observer.run(operation, sessionId, () =>
-      withRetry(this.#retry, { operation, sessionId }, action),
+      withRetry(this.#retry, { operation, sessionId, link: this.#backend.link }, action),
     )
   }
 }

@@ -140,40 +140,52 @@ export class SessionLockedError extends StoreError {
 export class StoreUnavailableError extends StoreError {
   /** When it was first found so, as far as this process knows. */
   readonly since: Date
+  /** Of its server or servers, as the client was given them: `host:port`. */
+  readonly address: string | undefined
   readonly #reason: string
 
   constructor(
     readonly store: string,
     reason: string,
-    context: StoreErrorContext & { since?: Date | undefined } = {},
+    context: StoreErrorContext & { since?: Date | undefined; address?: string | undefined } = {},
   ) {
-    super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, context)
-    this.since = context.since ?? new Date()
+    const { since = new Date(), address } = context
+    const where = address === undefined ? '' : ` at ${address}`
+    super('STORE_UNAVAILABLE', `${store}${where} is unavailable: ${reason}`, context)
+    this.since = since
+    this.address = address
     this.#reason = reason
   }
 
   /** The same, with what its finder did not know. */
   with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
-    const { store, since, cause } = this
+    const { store, since, address, cause } = this
     const OwnClass = this.constructor as typeof StoreUnavailableError // its own name here would be another in the build
     return new OwnClass(store, this.#reason, {
       sessionId: this.sessionId,
       since,
+      address,
       cause,
       ...known,
     })
   }
 }
 
+/** These change nothing, so that a deadline leaves no doubt about them. */
+const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'readCreds'])
+
 export class StoreTimeoutError extends StoreError {
+  /** `situation`: of the server, where it is known. */
   constructor(
     readonly operation: string,
     readonly timeoutMs: number,
-    context: StoreErrorContext = {},
+    context: StoreErrorContext & { situation?: string | undefined } = {},
   ) {
+    const { situation } = context
+    const doubt = READS.has(operation) ? '' : ' A write may or may not have been applied.'
     super(
       'TIMEOUT',
-      `"${operation}" did not end within ${timeoutMs} ms; a write may or may not have been applied. ` +
+      `"${operation}" did not end within ${timeoutMs} ms${situation === undefined ? '' : `: ${situation}`}.${doubt} ` +
         'Repeat it, or raise "resilience.operationTimeout".',
       context,
     )

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, StoreTimeoutError, StoreUnavailableError } from './errors.js'
+import type { KnownSituation } from './server-link.js'
 
 export interface RetryPolicy {
   /** One deadline for the whole call, its retries and waits included. */
@@ -22,6 +23,8 @@ const BUSY_MS = 20
 export interface Attempt {
   operation: string
   sessionId?: string | undefined
+  /** To the server that is asked: a deadline tells what is known of it. */
+  link?: KnownSituation | undefined
 }
 
 /** A call, as those know it who carry it out. */
@@ -69,8 +72,12 @@ export async function withRetry<T>(
   }
 }
 
-/** Who cannot reach a database does not know for which session. */
-function about({ sessionId }: Attempt, error: unknown): unknown {
+/** Who cannot reach a database does not know for which session, nor who waits for a part of a call for which call. */
+function about({ operation, sessionId, link }: Attempt, error: unknown): unknown {
+  if (error instanceof StoreTimeoutError && error.operation !== operation) {
+    const { timeoutMs, cause } = error
+    return new StoreTimeoutError(operation, timeoutMs, { sessionId, situation: link?.situation, cause })
+  }
   const isToTell = error instanceof StoreUnavailableError && error.sessionId === undefined
   return isToTell && sessionId !== undefined ? error.with({ sessionId }) : error
 }
@@ -78,7 +85,7 @@ function about({ sessionId }: Attempt, error: unknown): unknown {
 function withDeadline<T>(
   leftMs: number,
   policy: RetryPolicy,
-  { operation, sessionId }: Attempt,
+  { operation, sessionId, link }: Attempt,
   action: () => Promise<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -87,7 +94,13 @@ function withDeadline<T>(
       // It may be this process that was busy, with the answer waiting to be taken: that time does not count.
       const lateMs = performance.now() - dueMs
       if (lateMs > BUSY_MS) arm(Math.min(lateMs, policy.timeoutMs))
-      else setImmediate(reject, new StoreTimeoutError(operation, policy.timeoutMs, { sessionId }))
+      else {
+        const { situation, cause } = link ?? {}
+        setImmediate(
+          reject,
+          new StoreTimeoutError(operation, policy.timeoutMs, { sessionId, situation, cause }),
+        )
+      }
     }
     const arm = (ms: number) => {
       timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS), performance.now() + ms)

@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
 import type { Call } from './retry.js'
+import type { KnownSituation } from './server-link.js'
 
 /** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
 export type StoredCreds = Record<string, unknown>
@@ -314,6 +315,8 @@ export interface BackendClaim {
  * Versions and fences of a session only grow, through deletion and expiry too. Failure is thrown, as a `StoreError`.
  */
 export interface Backend {
+  /** To its server, where it has one. */
+  readonly link?: KnownSituation | undefined
   /**
    * `fencingToken`: of the owner who asks. To it a session that has expired is still there, as long as all of it is;
    * `SESSION_INCOMPLETE` after that.

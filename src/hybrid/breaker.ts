@@ -2,6 +2,7 @@ import CircuitBreaker from 'opossum'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
 import type { GaugeName, Layer, Metrics } from '../core/metrics.js'
 import { onceWithin, withRetry } from '../core/retry.js'
+import type { ServerLink } from '../core/server-link.js'
 
 export interface BreakerOptions {
   /** What is behind it, as errors name it. */
@@ -19,6 +20,10 @@ export interface BreakerOptions {
   isConnecting?: (() => boolean) | undefined
   /** Whether no other store can help: then a call tries although it is open. Default: never. */
   isLastResort?: (() => boolean) | undefined
+  /** To what is behind it: errors say what is known of it. */
+  link?: ServerLink | undefined
+  /** Told once of each outage, `undefined` of its end. */
+  onOutage?: ((outage: StoreUnavailableError | undefined) => void) | undefined
 }
 
 /** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
@@ -61,6 +66,8 @@ export class Breaker {
   readonly #metrics: Metrics
   readonly #isConnecting: () => boolean
   readonly #isLastResort: () => boolean
+  readonly #link: ServerLink | undefined
+  readonly #onOutage: (outage: StoreUnavailableError | undefined) => void
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
   #failuresInARow = 0
   /** The first failure since the last success. */
@@ -78,6 +85,8 @@ export class Breaker {
     this.#metrics = options.metrics
     this.#isConnecting = options.isConnecting ?? (() => false)
     this.#isLastResort = options.isLastResort ?? (() => false)
+    this.#link = options.link
+    this.#onOutage = options.onOutage ?? (() => {})
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
       timeout: false, // below, where a process that was busy itself does not count as a slow store
@@ -90,9 +99,10 @@ export class Breaker {
     })
     this.#circuit.on('open', () => {
       this.#failuresInARow = 0
+      if (!this.#isCountedOpen) this.#onOutage(this.#toRefusal())
       this.#countOpen(true)
     })
-    this.#circuit.on('close', () => this.#countOpen(false))
+    this.#circuit.on('close', () => this.#noteEnd())
   }
 
   get isOpen(): boolean {
@@ -163,8 +173,20 @@ export class Breaker {
   }
 
   #toRefusal(): StoreUnavailableError {
-    const reason = `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`
-    return new StoreUnavailableError(this.#store, reason, { since: this.#failingSince })
+    return this.#toOutage(
+      `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`,
+    )
+  }
+
+  #toOutage(said: string, cause?: unknown): StoreUnavailableError {
+    const { address, reason } = this.#link ?? {}
+    const text = reason === undefined ? said : `${reason}; ${said}`
+    return new StoreUnavailableError(this.#store, text, { cause, address, since: this.#failingSince })
+  }
+
+  #noteEnd(): void {
+    if (this.#isCountedOpen) this.#onOutage(undefined)
+    this.#countOpen(false)
   }
 
   /** Half open counts as open: the store has not answered yet. */
@@ -196,7 +218,7 @@ export class Breaker {
   #toFailure(cause: unknown, timeoutMs: number): unknown {
     const late = `it has not answered within ${timeoutMs} ms.`
     const isLate = hasCode(cause, 'TIMEOUT')
-    const failure = isLate ? new StoreUnavailableError(this.#store, late, { cause }) : cause
+    const failure = isLate ? this.#toOutage(late, cause) : cause
     if (!isOutageOf(this.#store, failure)) return failure
     const outage = failure as StoreUnavailableError
     this.#failingSince ??= outage.since

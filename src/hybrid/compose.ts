@@ -1,3 +1,4 @@
+import type { StoreUnavailableError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { type Metrics, NO_METRICS } from '../core/metrics.js'
 import type { SessionMemory } from '../core/session-memory.js'
@@ -41,6 +42,12 @@ const DEFAULT_METRICS_INTERVAL_MS = 60_000
 
 export function composeHybrid(settings: HybridSettings) {
   const { memory, timeoutMs, isWriteBehind, queue, opensDegraded, logger, metrics = NO_METRICS } = settings
+  const states = new SessionStates()
+  const tell = (outage: StoreUnavailableError | undefined, store: string, meanwhile: string) => {
+    const waiting = states.countUnapplied()
+    if (outage) logger.warn({ store, waiting, error: outage.message }, `${store} is away: ${meanwhile}.`)
+    else logger.info({ store, waiting }, `${store} is back.`)
+  }
   const toRedis = new Breaker({
     store: 'Redis',
     layer: 'redis',
@@ -50,6 +57,8 @@ export function composeHybrid(settings: HybridSettings) {
     windowMs: 2000,
     resetMs: 500, // every call goes on by MongoDB meanwhile, and slower
     isConnecting: () => CONNECTING.has(settings.redis.connection.status),
+    link: settings.redis.connection.link,
+    onOutage: outage => tell(outage, 'Redis', 'MongoDB answers meanwhile'),
   })
   const breaker = new Breaker({
     store: 'MongoDB',
@@ -60,6 +69,9 @@ export function composeHybrid(settings: HybridSettings) {
     windowMs: 10_000,
     resetMs: 30_000,
     isLastResort: () => !toRedis.isClosed,
+    link: settings.mongo.link,
+    onOutage: outage =>
+      tell(outage, 'MongoDB', 'writes wait for it in the outbox, and reads come from Redis'),
   })
   const { names, now } = settings.redis
   const redis = new RedisSide({ ...settings.redis, breaker: toRedis, seen: memory.hotVersions, logger })
@@ -67,7 +79,7 @@ export function composeHybrid(settings: HybridSettings) {
     redis,
     outbox: redis.outbox,
     mongo: new MongoSide(settings.mongo, breaker),
-    states: new SessionStates(),
+    states,
     memory,
     logger,
     metrics,

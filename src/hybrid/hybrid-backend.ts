@@ -1,5 +1,6 @@
 import { Calls } from '../core/calls.js'
 import { type Call, onceWithin, withRetry } from '../core/retry.js'
+import { joinLinks, type KnownSituation } from '../core/server-link.js'
 import type {
   Backend,
   BackendClaim,
@@ -37,6 +38,7 @@ export interface HybridBackendParts {
 
 /** Redis numbers the writes and answers the reads; MongoDB outlives it. docs/hybrid.md tells the protocol. */
 export class HybridBackend implements Backend {
+  readonly link: KnownSituation
   readonly #redis: RedisSide
   readonly #mongo: MongoSide
   readonly #applier: OutboxApplier
@@ -47,6 +49,7 @@ export class HybridBackend implements Backend {
   readonly #calls = new Calls('The hybrid store', error => error as Error)
 
   constructor(parts: HybridBackendParts) {
+    this.link = joinLinks(parts.redis.link, parts.mongo.link)
     this.#redis = parts.redis
     this.#mongo = parts.mongo
     this.#applier = parts.applier

@@ -1,3 +1,4 @@
+import type { ServerLink } from '../core/server-link.js'
 import type {
   BackendClaim,
   BackendDeletion,
@@ -95,6 +96,10 @@ export class MongoSide {
   /** Throws for what could never be stored. Asks nobody. */
   checkWrites(sessionId: string, writes: readonly FieldWrite[]): void {
     this.#backend.checkWrites(sessionId, writes)
+  }
+
+  get link(): ServerLink | undefined {
+    return this.#backend.link
   }
 
   /** Whatever the breaker says. */

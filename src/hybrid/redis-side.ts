@@ -3,6 +3,7 @@ import { Calls } from '../core/calls.js'
 import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import type { HighestVersions } from '../core/highest-versions.js'
 import type { Logger } from '../core/logger.js'
+import type { ServerLink } from '../core/server-link.js'
 import {
   type BackendClaim,
   type Commit,
@@ -115,7 +116,7 @@ export class RedisSide {
   readonly #ttlMs: number | null
   readonly #maxEntries: number
   readonly #seen: HighestVersions
-  readonly #calls = new Calls('The hybrid store', toStoreError)
+  readonly #calls = new Calls('The hybrid store', error => toStoreError(error, this.#connection.link))
   readonly #sessions: SessionScripts
   readonly #scripts: Record<keyof typeof SOURCES, RunScript>
 
@@ -165,6 +166,10 @@ export class RedisSide {
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
     return this.breaker.run(() => this.#backend.touch(sessionId, ttlMs))
+  }
+
+  get link(): ServerLink | undefined {
+    return this.#backend.link
   }
 
   /** Whatever the breaker says. */

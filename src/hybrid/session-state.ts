@@ -174,6 +174,11 @@ export class SessionStates {
     if (this.#states.get(sessionId)?.isIdle) this.#states.delete(sessionId)
   }
 
+  /** Writes of this process that MongoDB does not have, as far as is known. */
+  countUnapplied(): number {
+    return [...this.#states.values()].reduce((sum, { unapplied }) => sum + unapplied.size, 0)
+  }
+
   /** Sessions with writes that MongoDB does not have. */
   withUnapplied(): string[] {
     return [...this.#states].filter(([, { unapplied }]) => unapplied.size > 0).map(([sessionId]) => sessionId)

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { counted } from '../core/counted.js'
 import type { Logger } from '../core/logger.js'
+import type { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/session-memory.js'
 import { Turns } from '../core/turns.js'
 import type { CommandReply, IndexDescription, MongoClient, MongoCollection, MongoDatabase } from './client.js'
@@ -17,6 +18,7 @@ const SWEEP_EVERY_MS = 60 * 60 * 1000
 
 export interface AuthCollectionParts {
   client: MongoClient
+  link: ServerLink
   database: MongoDatabase
   documents: MongoCollection
   name: string
@@ -24,6 +26,7 @@ export interface AuthCollectionParts {
 
 /** A collection, and what all stores of the process on it share. */
 export class AuthCollection {
+  readonly link: ServerLink
   readonly documents: MongoCollection
   readonly memory = new SessionMemory()
   /** As this process left them. A guess: only the compare-and-set says whether it is right. */
@@ -38,7 +41,8 @@ export class AuthCollection {
   #preparing: Promise<void> | undefined
   #sweptAtMs = Number.NEGATIVE_INFINITY
 
-  constructor({ client, database, documents, name }: AuthCollectionParts) {
+  constructor({ client, link, database, documents, name }: AuthCollectionParts) {
+    this.link = link
     this.#client = client
     this.#database = database
     this.#name = name
@@ -72,7 +76,7 @@ export class AuthCollection {
 
   async #prepare(logger: Logger): Promise<void> {
     // A client whose first command did not reach the server would refuse all others, too: "Topology is closed".
-    await this.#client.connect()
+    await this.link.connecting(() => this.#client.connect())
     const [indexes] = await Promise.all([this.#inspect(), this.clock.sync()])
     // Nothing that is read or written depends on them, and building them may take hours.
     this.#indexing = ensureIndexes(this.documents, indexes, logger)

@@ -11,7 +11,17 @@ export interface MongoClient extends GivenMongoClient {
   readonly options: {
     writeConcern?: WriteConcern | undefined
     directConnection?: boolean | undefined
+    /** What the URL names; each has a `toString` that gives its address. */
+    hosts?: readonly object[] | undefined
+    srvHost?: string | undefined
+    tls?: boolean | undefined
   }
+  /** What stands for a client may tell nothing. */
+  on?(
+    event: 'serverHeartbeatFailed',
+    listener: (event: { connectionId: string; failure: Error }) => void,
+  ): unknown
+  on?(event: 'serverHeartbeatSucceeded', listener: (event: { connectionId: string }) => void): unknown
   db(name?: string, options?: CollectionOptions): MongoDatabase
 }
 
@@ -100,4 +110,9 @@ export interface MongoCollection {
   bulkWrite(operations: { updateOne: UpdateOne }[], options: { ordered: boolean }): Promise<unknown>
   indexes(): Promise<IndexDescription[]>
   createIndex(key: Readonly<Record<string, 1>>, options: object): Promise<unknown>
+}
+
+/** Where the client looks for its servers, as errors say it. */
+export function addressesOf({ options: { hosts = [], srvHost, tls } }: MongoClient): string {
+  return `${srvHost ?? hosts.map(String).join(', ')}${tls ? ' by TLS' : ''}`
 }

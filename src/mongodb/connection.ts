@@ -1,6 +1,8 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { ServerLink } from '../core/server-link.js'
 import { AuthCollection } from './auth-collection.js'
-import type { CollectionOptions, MongoClient, WriteConcern } from './client.js'
+import { addressesOf, type CollectionOptions, type MongoClient, type WriteConcern } from './client.js'
+import { reasonOf } from './mongo-errors.js'
 
 /** On a standalone server `journal` is what a kill of it must not lose. */
 const SAFEST: WriteConcern = { w: 'majority', journal: true }
@@ -27,6 +29,7 @@ const PINNED: Omit<CollectionOptions, 'writeConcern'> = {
 /** One client with its pool, and what the process knows of the collections that it has reached through it. */
 export class MongoConnection {
   readonly client: MongoClient
+  readonly link: ServerLink
   /** Named by the path of the URL. */
   readonly databaseOfUrl: string | undefined
   readonly #writeConcern: WriteConcern
@@ -35,11 +38,25 @@ export class MongoConnection {
   /** Throws `INVALID_OPTION` for a client that does not wait for its writes. */
   constructor(client: MongoClient, databaseOfUrl?: string) {
     this.client = client
+    this.link = new ServerLink({ store: 'MongoDB', address: () => addressesOf(client), describe: reasonOf })
     this.databaseOfUrl = databaseOfUrl
     this.#writeConcern = toWriteConcern(client.options.writeConcern ?? {})
     if (this.#writeConcern.w === 0) {
       throw new InvalidOptionError('"w" must not be 0: a write that nobody waits for may be lost unseen.')
     }
+  }
+
+  /** Remembers what keeps the driver from its servers, of which a call that waits for one hears nothing. */
+  watch(): void {
+    const failed = new Set<string>()
+    this.client.on?.('serverHeartbeatFailed', ({ connectionId, failure }) => {
+      failed.add(connectionId)
+      if (failed.size >= (this.client.options.hosts?.length ?? 1)) this.link.noteFailure(failure)
+    })
+    this.client.on?.('serverHeartbeatSucceeded', ({ connectionId }) => {
+      failed.delete(connectionId)
+      this.link.noteConnected()
+    })
   }
 
   /** Shared by all stores on the same collection. */
@@ -50,7 +67,7 @@ export class MongoConnection {
     const options = { ...PINNED, writeConcern: this.#writeConcern }
     const database = this.client.db(databaseName, options)
     const documents = database.collection(name, options)
-    const opened = new AuthCollection({ client: this.client, database, documents, name })
+    const opened = new AuthCollection({ client: this.client, link: this.link, database, documents, name })
     this.#collections.set(key, opened)
     return opened
   }

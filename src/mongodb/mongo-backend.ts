@@ -4,6 +4,7 @@ import { checkGuard } from '../core/guard.js'
 import { parseForks } from '../core/histories.js'
 import type { Logger } from '../core/logger.js'
 import { onceWithin, withRetry } from '../core/retry.js'
+import type { ServerLink } from '../core/server-link.js'
 import {
   type Backend,
   type BackendClaim,
@@ -69,6 +70,7 @@ export interface WholeSession extends SnapshotResult {
 
 /** One document a field, and the head. A write is a compare-and-set on the head, which then is carried out. */
 export class MongoBackend implements Backend {
+  readonly link: ServerLink | undefined
   readonly #collection: AuthCollection
   readonly #writer: SessionWriter
   readonly #lifetime: Lifetime
@@ -76,11 +78,12 @@ export class MongoBackend implements Backend {
   readonly #logger: Logger
   readonly #release: () => Promise<void>
   readonly #now: () => number
-  readonly #calls = new Calls('The MongoDB store', toStoreError)
+  readonly #calls = new Calls('The MongoDB store', error => toStoreError(error, this.link))
   #hasReported = false
 
   constructor({ collection, ttlMs, timeoutMs, logger, release, now }: MongoBackendOptions) {
     this.#collection = collection
+    this.link = collection.link
     this.#lifetime = new Lifetime(ttlMs)
     this.#timeoutMs = timeoutMs
     this.#logger = logger
@@ -310,7 +313,7 @@ export class MongoBackend implements Backend {
   }
 
   readonly #send: Send = command =>
-    withRetry(onceWithin(this.#timeoutMs), { operation: 'a command to MongoDB' }, () =>
+    withRetry(onceWithin(this.#timeoutMs), { operation: 'a command to MongoDB', link: this.link }, () =>
       command(this.#collection.documents),
     )
 

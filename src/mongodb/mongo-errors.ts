@@ -5,6 +5,7 @@ import {
   type StoreErrorContext,
   StoreUnavailableError,
 } from '../core/errors.js'
+import { describeConnectionError, type ServerLink } from '../core/server-link.js'
 
 const DUPLICATE_KEY = 11000
 
@@ -25,6 +26,18 @@ const REASONS: Readonly<Record<number, string>> = {
   14031: 'its disk is full',
 }
 
+/** What the name of an error of the driver says. */
+const DRIVER_REASONS: Readonly<Record<string, string>> = {
+  MongoNetworkTimeoutError: 'no connection came about in time, or it did not answer',
+  MongoNetworkError: 'the connection was cut',
+  MongoPoolClearedError: 'the connection was cut',
+  MongoServerSelectionError: 'no primary was found in time',
+  MongoWaitQueueTimeoutError: 'no connection of the pool became free in time ("maxPoolSize")',
+  MongoTopologyClosedError: 'the client was closed',
+  MongoNotConnectedError: 'the client was closed',
+  MongoClientClosedError: 'the client was closed',
+}
+
 interface DriverError {
   name?: string
   code?: number | string
@@ -38,7 +51,7 @@ interface DriverError {
  * Wraps once what a call to MongoDB has failed with. Errors of the server and of bulks quote documents and their
  * `_id`, which holds the session and the key: of them the name and the code are kept.
  */
-export function toStoreError(error: unknown): StoreError {
+export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   if (error instanceof StoreError) return error
   const met = isDuplicate(error) ? indexOf(error) : undefined
   if (met !== undefined && met !== '_id_') return new ForeignIndexError(met, { cause: redact(error) })
@@ -48,9 +61,20 @@ export function toStoreError(error: unknown): StoreError {
       cause: redact(error),
     })
   }
-  const known = typeof code === 'number' ? REASONS[code] : undefined
-  const reason = known ?? [name, code, codeName].filter(part => part !== undefined).join(' ')
-  return new StoreUnavailableError('MongoDB', `${reason}.`, { cause: redact(error) })
+  const ofServer =
+    typeof code === 'number' ? (REASONS[code] ?? `it answered with the error ${code}`) : undefined
+  const known = ofServer && codeName ? `${ofServer} (${codeName})` : ofServer
+  const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error)
+  const cause = redact(error)
+  return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
+}
+
+/** What the driver says by the name of its error; the causes say more than what they have led to. */
+export function reasonOf(error: unknown): string {
+  const names: string[] = []
+  for (let found: unknown = error; found instanceof Error; found = found.cause) names.unshift(found.name)
+  const known = names.find(name => Object.hasOwn(DRIVER_REASONS, name))
+  return known ? (DRIVER_REASONS[known] as string) : `the driver failed with ${names.at(-1) ?? 'an error'}`
 }
 
 /** A unique index that is not ours keeps documents out of the collection. */

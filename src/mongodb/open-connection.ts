@@ -17,8 +17,7 @@ export async function openConnection(
   timeoutMs: number,
 ): Promise<Lease<MongoConnection>> {
   if (mongoClient !== undefined) {
-    const connection = given.get(mongoClient) ?? new MongoConnection(mongoClient as MongoClient)
-    given.set(mongoClient, connection)
+    const connection = given.get(mongoClient) ?? useGiven(mongoClient)
     return { connection, release: async () => {} }
   }
   const options = { ...defaults(mongoUrl, timeoutMs), ...mongoOptions }
@@ -49,7 +48,16 @@ async function createConnection(url: string, options: MongoClientOptions): Promi
   const Client = await loadDriver()
   const client = construct(Client, url, options)
   const databaseOfUrl = /^[^/]+\/\/[^/]+\/([^?]+)/.exec(url)?.[1]
-  return new MongoConnection(client, databaseOfUrl && decodeURIComponent(databaseOfUrl))
+  const connection = new MongoConnection(client, databaseOfUrl && decodeURIComponent(databaseOfUrl))
+  connection.watch()
+  return connection
+}
+
+function useGiven(client: GivenMongoClient): MongoConnection {
+  const connection = new MongoConnection(client as MongoClient)
+  connection.watch()
+  given.set(client, connection)
+  return connection
 }
 
 type ConstructClient = new (url: string, options: MongoClientOptions) => unknown

@@ -28,14 +28,15 @@ export interface RedisClient {
   set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
   select(database: number): Promise<unknown>
   once(event: 'ready', listener: () => void): unknown
-  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'error' | 'node error', listener: (error: Error) => void): unknown
+  on(event: 'ready', listener: () => void): unknown
   quit(): Promise<unknown>
   disconnect(): void
 }
 
 /** A cluster, whose commands go to the node that has the key. */
 export interface RedisCluster extends RedisClient {
-  nodes(role: 'master'): RedisClient[]
+  nodes(role: 'master' | 'all'): RedisClient[]
 }
 
 export function isCluster(client: RedisClient): client is RedisCluster {
@@ -49,9 +50,27 @@ export async function mastersOf(client: RedisClient): Promise<RedisClient[]> {
   return client.nodes('master').sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1))
 }
 
+interface Place {
+  host?: string | undefined
+  port?: number | undefined
+  path?: string | undefined
+  sentinels?: readonly Place[] | null | undefined
+  tls?: object | null | undefined
+}
+
 function addressOf({ options }: RedisClient): string {
-  const { host, port } = options as { host?: string; port?: number }
-  return `${host}:${port}`
+  return toAddress(options as Place)
+}
+
+function toAddress({ host = 'localhost', port = 6379, path, tls }: Place): string {
+  return `${path ?? `${host}:${port}`}${tls ? ' by TLS' : ''}`
+}
+
+/** Where the client looks for its server, as errors say it. */
+export function addressesOf(client: RedisClient): string {
+  if (isCluster(client)) return [...new Set(client.nodes('all').map(addressOf))].join(', ') || 'its Cluster'
+  const place = (client.options ?? {}) as Place
+  return place.sentinels ? `the Sentinels ${place.sentinels.map(toAddress).join(', ')}` : toAddress(place)
 }
 
 /** What the client puts before every key by itself; commands that return keys return it too. */

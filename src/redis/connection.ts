@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { InvalidOptionError } from '../core/errors.js'
+import { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/session-memory.js'
-import type { RedisClient } from './client.js'
+import { addressesOf, type RedisClient } from './client.js'
 import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
+import { reasonOf } from './redis-errors.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
 /** Longest wait for the answers that are still due when a connection is closed. */
@@ -10,6 +12,7 @@ const QUIT_MS = 1000
 
 /** One client with its scripts, and what the process knows of the sessions that it has reached through it. */
 export class RedisConnection {
+  readonly link: ServerLink
   readonly #client: RedisClient
   readonly #scripts: Scripts
   /** Why nothing is sent to it any more. */
@@ -19,7 +22,16 @@ export class RedisConnection {
 
   constructor(client: RedisClient) {
     this.#client = client
+    this.link = new ServerLink({ store: 'Redis', address: () => addressesOf(client), describe: reasonOf })
     this.#scripts = loadScripts(client)
+  }
+
+  /** Remembers what keeps the client from its server, of which ioredis tells calls nothing. */
+  watch(): void {
+    const note = (error: Error) => this.link.noteFailure(error)
+    this.#client.on('error', note)
+    this.#client.on('node error', note)
+    this.#client.on('ready', () => this.link.noteConnected())
   }
 
   /** From now on every call throws this. */

@@ -58,6 +58,7 @@ async function connect(url: string | undefined, options: IoredisOptions): Promis
   const made = url === undefined ? new Client(options) : new Client(url, options)
   const client = made as unknown as RedisClient
   const connection = new RedisConnection(client)
+  connection.watch()
   client.on('error', error => {
     if (!isWrongDatabase(error)) return // each call reports its own failure
     connection.refuse(toDatabaseRefusal(client))
@@ -68,6 +69,7 @@ async function connect(url: string | undefined, options: IoredisOptions): Promis
 
 function useGiven(client: GivenRedis): RedisConnection {
   const connection = new RedisConnection(client as RedisClient)
+  connection.watch()
   checkDatabase(client as RedisClient, refusal => connection.refuse(refusal))
   given.set(client, connection)
   return connection

@@ -1,6 +1,7 @@
 import { Calls } from '../core/calls.js'
 import { hasCode } from '../core/errors.js'
 import { type Logger, nullLogger } from '../core/logger.js'
+import type { ServerLink } from '../core/server-link.js'
 import {
   type Backend,
   type BackendClaim,
@@ -63,12 +64,13 @@ export interface RedisBackendOptions {
 
 /** Two hashes a session; a read of keys is one HMGET, and everything else one script. */
 export class RedisBackend implements Backend {
+  readonly link: ServerLink | undefined
   readonly #connection: RedisConnection
   readonly #names: KeyNames
   readonly #ttlMs: number | null
   readonly #release: () => Promise<void>
   readonly #now: (() => number) | undefined
-  readonly #calls = new Calls('The Redis store', toStoreError)
+  readonly #calls = new Calls('The Redis store', error => toStoreError(error, this.link))
   readonly #scripts: SessionScripts
 
   readonly #logger: Logger
@@ -76,6 +78,7 @@ export class RedisBackend implements Backend {
 
   constructor({ connection, names, ttlMs, release, now, logger = nullLogger }: RedisBackendOptions) {
     this.#connection = connection
+    this.link = connection.link
     this.#names = names
     this.#ttlMs = ttlMs
     this.#release = release

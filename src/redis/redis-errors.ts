@@ -12,6 +12,7 @@ import {
   StoreUnavailableError,
   VersionMismatchError,
 } from '../core/errors.js'
+import { describeConnectionError, type ServerLink } from '../core/server-link.js'
 import type { Guard } from '../core/store.js'
 import { toInteger } from './replies.js'
 import type { Reply } from './scripts.js'
@@ -55,19 +56,25 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
 
 const OTHER_TYPE = 'A key of the session in Redis is of another type than this library writes.'
 
-/** Wraps once what a call to Redis has failed with. The cause's text may quote a command: messages do not. */
-export function toStoreError(error: unknown): StoreError {
+/**
+ * Wraps once what a call to Redis has failed with: of a lost connection ioredis says no more than how often it has tried,
+ * and `link` knows why. The cause's text may quote a command: messages do not.
+ */
+export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   if (error instanceof StoreError) return error
-  const { message, code, name } = error as { message?: string; code?: string; name?: string }
-  const text = message ?? ''
-  const word = wordOf(text)
-  if (word === 'WRONGTYPE') {
-    return new CorruptValueError(OTHER_TYPE)
-  }
-  const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(text))?.[1]
-  const reason =
-    REASONS[word] ?? ofClient ?? (code ? `${name ?? 'Error'} ${code}` : (name ?? 'the client failed'))
-  return new StoreUnavailableError('Redis', `${reason}.`, { cause: redact(error) })
+  const { message = '', code, name = 'Error' } = error as Partial<NodeJS.ErrnoException>
+  if (wordOf(message) === 'WRONGTYPE') return new CorruptValueError(OTHER_TYPE)
+  const known = reasonOf(error)
+  const reason = known ?? link?.reason ?? (code ? `${name} ${code}` : name)
+  const cause = redact(known === undefined ? (link?.cause ?? error) : error)
+  return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('Redis', `${reason}.`, { cause })
+}
+
+/** What an error says by itself: of the server, of the client, or of the connection. */
+export function reasonOf(error: unknown): string | undefined {
+  const { message = '' } = error as Partial<Error>
+  const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(message))?.[1]
+  return REASONS[wordOf(message)] ?? ofClient ?? describeConnectionError(error)
 }
 
 /**

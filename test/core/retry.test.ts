@@ -135,7 +135,22 @@ describe('the deadline', () => {
     await vi.advanceTimersByTimeAsync(5)
     const error = await ended
     expect(error).toMatchObject({ operation: 'getKeys', timeoutMs: 700, sessionId: 'bot' })
-    expect(error.message).toContain('may or may not have been applied')
+    expect(error.message).toBe(
+      '"getKeys" did not end within 700 ms. Repeat it, or raise "resilience.operationTimeout". (session "bot")',
+    )
+  })
+
+  it('says of a write that it may have been applied, and of the server what is known', async () => {
+    const policy = { ...QUICK, timeoutMs: 700 }
+    const link = { situation: 'Redis at host:6379 has not answered', cause: new Error('refused') }
+    const attempt = { ...ATTEMPT, operation: 'set', link }
+    const ended = catchError('TIMEOUT', () => withRetry(policy, attempt, () => new Promise(() => {})))
+    await vi.advanceTimersByTimeAsync(703)
+    const { message, cause } = await ended
+    expect(message).toContain(
+      'within 700 ms: Redis at host:6379 has not answered. A write may or may not have',
+    )
+    expect(cause).toBe(link.cause)
   })
 
   it('is one for all attempts and waits: no attempt begins that it would cut off while waiting', async () => {

@@ -220,9 +220,43 @@ describe.each([
   }, 120_000)
 })
 
+function listen() {
+  const lines: [level: string, text: string, context: Record<string, unknown>][] = []
+  const note = (level: string) => (context: object, text: string) =>
+    void lines.push([level, text, { ...context }])
+  return { lines, logger: { debug() {}, info: note('info'), warn: note('warn'), error: note('error') } }
+}
+
+test('Redis goes away and comes back: each is logged once, with where and why', async () => {
+  const { open, redis } = await setUp({}, {})
+  const { lines, logger } = listen()
+  const store = await open({ security: { logger } })
+  await store.set('s', { creds: { registrationId: 7 } })
+  await redis.kill()
+  const about = (word: string) => lines.filter(([, text]) => text.startsWith(`Redis is ${word}`))
+  const use = () =>
+    store.getKeys('s', 'session', ['a']).then(
+      () => {},
+      () => {},
+    )
+  await expect.poll(() => use().then(() => about('away').length)).toBe(1)
+  for (let n = 0; n < 20; n++) await use()
+  await redis.restart()
+  await expect.poll(() => use().then(() => about('back').length)).toBe(1)
+  expect(about('away')).toEqual([
+    [
+      'warn',
+      expect.any(String),
+      { store: 'Redis', waiting: 0, error: expect.stringContaining('(ECONNREFUSED)') },
+    ],
+  ])
+  expect(about('back')).toEqual([['info', 'Redis is back.', { store: 'Redis', waiting: 0 }]])
+}, 120_000)
+
 test('MongoDB comes back: the breaker closes, and what waits is brought over, without a call', async () => {
   const { open, redis, mongo } = await setUp({}, {})
-  const store = await open()
+  const { lines, logger } = listen()
+  const store = await open({ security: { logger } })
   await store.set('s', { creds: { registrationId: 7 } })
   await store.reconcileOutbox()
   await mongo.kill()
@@ -239,6 +273,16 @@ test('MongoDB comes back: the breaker closes, and what waits is brought over, wi
   }
   await withClient(redis, client => client.flushall())
   expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 20 })
+  const told = lines.filter(([, text]) => text.startsWith('MongoDB is '))
+  const context = { store: 'MongoDB', waiting: expect.any(Number) }
+  expect(told).toEqual([
+    [
+      'warn',
+      expect.stringContaining('away'),
+      { ...context, error: expect.stringContaining(`${mongo.port}`) },
+    ],
+    ['info', 'MongoDB is back.', context],
+  ])
 }, 120_000)
 
 test('MongoDB comes back while Redis is away: it is found at once, though its breaker is open', async () => {

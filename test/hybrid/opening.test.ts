@@ -236,15 +236,15 @@ test('an opening that nobody waits for any more takes the session from no later 
     redisUrl: redis.url,
     redisOptions: { connectionName: 'slow' },
     mongoUrl: mongo.url.replace(String(mongo.port), String(proxy.port)),
-    resilience: { operationTimeout: 1500, maxRetries: 0 },
+    resilience: { operationTimeout: 3000, maxRetries: 0 },
     degradedOpen: true, // else it gives up at its first attempt
   })
-  await slow.isHealthy()
-  proxy.delay(250)
+  expect(await slow.get('none')).toBeNull() // MongoDB is connected
+  proxy.delay(550) // of each of six commands: together more than the deadline, and none so slow that it is an outage
   await expect(slow.claim('s')).rejects.toMatchObject({ code: 'TIMEOUT' })
   const { store } = await open()
   const { fencingToken } = await store.claim('s')
-  await sleep(3000)
+  await sleep(4000)
   const write = store.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
   expect(await write).toMatchObject({ durability: 'durable' })
   await slow.close()

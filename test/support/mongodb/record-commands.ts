@@ -13,6 +13,7 @@ export async function recordCommands(
   return seen
 }
 
+/** But for the building of indexes, which nothing waits for. */
 export function toNames(commands: readonly CommandStartedEvent[]): string[] {
-  return commands.map(({ commandName }) => commandName)
+  return commands.map(({ commandName }) => commandName).filter(name => name !== 'createIndexes')
 }

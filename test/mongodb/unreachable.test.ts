@@ -1,0 +1,76 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
+import { startMongo } from '../support/mongodb/mongodb-server.js'
+import { startUntrustedServer } from '../support/tls-server.js'
+
+/** What the calls of a store say of a server that it cannot use. */
+async function tellOf(mongoUrl: string, operationTimeout: number) {
+  const store = await createMongoStore({ mongoUrl, resilience: { maxRetries: 1, operationTimeout } })
+  onTestFinished(() => store.close())
+  const calls = [
+    () => store.get('s'),
+    () => store.set('s', { creds: {} }),
+    () => useMongoAuthState({ sessionId: 's', store }),
+  ]
+  const errors = []
+  for (const call of calls) errors.push(await call().catch((error: Error) => error))
+  return errors
+}
+
+async function expectToTell(mongoUrl: string, where: string, why: string, operationTimeout = 30_000) {
+  const beganMs = performance.now()
+  for (const error of await tellOf(mongoUrl, operationTimeout)) {
+    expect(error).toMatchObject({ sessionId: 's' })
+    expect((error as Error).message).toContain(`MongoDB at ${where}`)
+    expect((error as Error).message).toContain(why)
+    expect((error as Error).message).not.toContain('s3cret')
+    expect((error as Error).cause).toBeInstanceOf(Error)
+  }
+  return performance.now() - beganMs
+}
+
+test('nothing listens', async () => {
+  await expectToTell(
+    'mongodb://u:s3cret@127.0.0.1:1,127.0.0.1:2',
+    '127.0.0.1:1, 127.0.0.1:2',
+    'nothing listens there',
+    1500,
+  )
+})
+
+test('there is no such host: that is said long before the deadline', async () => {
+  const why = 'is unavailable: there is no host of that name'
+  const tookMs = await expectToTell('mongodb://u:s3cret@nowhere.invalid:27018', 'nowhere.invalid:27018', why)
+  expect(tookMs).toBeLessThan(30_000) // three calls that might take as long each
+})
+
+test('its certificate is trusted by nobody: that is said long before the deadline', async () => {
+  const port = await startUntrustedServer()
+  const why = 'is unavailable: its certificate is signed by itself'
+  const tookMs = await expectToTell(`mongodb://127.0.0.1:${port}/?tls=true`, `127.0.0.1:${port} by TLS`, why)
+  expect(tookMs).toBeLessThan(30_000)
+})
+
+test('it refuses the user or the password', async () => {
+  const server = await startMongo({ shared: true })
+  onTestFinished(() => server.stop())
+  const url = new URL(server.url)
+  url.username = 'u'
+  url.password = 's3cret'
+  await expectToTell(
+    url.href,
+    `127.0.0.1:${server.port}`,
+    'is unavailable: it refused the user or the password',
+  )
+})
+
+test('it does not answer by TLS', async () => {
+  const server = await startMongo({ shared: true })
+  onTestFinished(() => server.stop())
+  const errors = await tellOf(`mongodb://127.0.0.1:${server.port}/?tls=true`, 700)
+  const why = /has not answered|no connection came about in time|cut the connection/
+  for (const { message } of errors as Error[]) {
+    expect(message).toContain(`MongoDB at 127.0.0.1:${server.port} by TLS`)
+    expect(message).toMatch(why)
+  }
+})

@@ -1,0 +1,100 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
+import { startRedis } from '../support/redis/redis-server.js'
+import { startUntrustedServer } from '../support/tls-server.js'
+
+/** What the calls of a store say of a server that it cannot use. */
+async function tellOf(options: RedisOptions) {
+  const store = await createRedisStore({ resilience: { maxRetries: 1 }, ...options })
+  onTestFinished(() => store.close())
+  const calls = [() => store.get('s'), () => store.set('s', { creds: {} }), () => store.claim('s')]
+  const errors = []
+  for (const call of calls) errors.push(await call().catch((error: Error) => error))
+  errors.push(await useRedisAuthState({ sessionId: 's', store }).catch((error: Error) => error))
+  return errors
+}
+
+async function expectToTell(options: RedisOptions, where: string, why: string) {
+  for (const error of await tellOf(options)) {
+    const message = `Redis at ${where} is unavailable: ${why}`
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', sessionId: 's', address: where })
+    expect((error as Error).message).toContain(message)
+    expect((error as Error).message).not.toContain('s3cret')
+    expect((error as Error).cause).toBeInstanceOf(Error)
+  }
+}
+
+test('nothing listens', async () => {
+  await expectToTell({ redisUrl: 'redis://u:s3cret@127.0.0.1:1' }, '127.0.0.1:1', 'nothing listens there')
+  await expectToTell({ host: '127.0.0.1', port: 1 }, '127.0.0.1:1', 'nothing listens there')
+})
+
+test('there is no such host', async () => {
+  const redisUrl = 'redis://u:s3cret@nowhere.invalid:6380'
+  await expectToTell({ redisUrl }, 'nowhere.invalid:6380', 'there is no host of that name')
+})
+
+test('there is no such socket', async () => {
+  await expectToTell(
+    { redisOptions: { path: '/nowhere/redis.sock' } },
+    '/nowhere/redis.sock',
+    'there is no such socket',
+  )
+})
+
+test('its certificate is trusted by nobody', async () => {
+  const port = await startUntrustedServer()
+  const redisUrl = `rediss://127.0.0.1:${port}`
+  await expectToTell({ redisUrl }, `127.0.0.1:${port} by TLS`, 'its certificate is signed by itself')
+})
+
+test('it asks for a password, or refuses the one that is given', async () => {
+  const server = await startRedis({ config: ['--requirepass', 's3cret'] })
+  onTestFinished(() => server.stop())
+  const where = `127.0.0.1:${server.port}`
+  await expectToTell({ redisUrl: `redis://${where}` }, where, 'it asks for a password')
+  await expectToTell(
+    { redisUrl: `redis://:s3cret-not@${where}` },
+    where,
+    'it refused the user or the password',
+  )
+})
+
+test('it does not answer, by TLS or at all', async () => {
+  const server = await startRedis()
+  onTestFinished(() => server.stop())
+  const resilience = { operationTimeout: 700 }
+  const where = `127.0.0.1:${server.port} by TLS`
+  const [read, ...others] = await tellOf({ redisUrl: `rediss://127.0.0.1:${server.port}`, resilience })
+  const said = `"get" did not end within 700 ms: Redis at ${where} has not answered. Repeat it`
+  expect(read).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(said) })
+  const why = /has not answered|no connection came about in time/ // once the client has given up an attempt
+  for (const { message } of others as Error[]) {
+    expect(message).toContain(where)
+    expect(message).toMatch(why)
+    if (message.startsWith('"set" did not end'))
+      expect(message).toContain('A write may or may not have been applied.')
+  }
+})
+
+test('a server that comes back is no longer told of', async () => {
+  const server = await startRedis()
+  const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 20_000 } })
+  onTestFinished(async () => {
+    server.thaw()
+    await store.close()
+    await server.stop()
+  })
+  await store.set('s', { creds: {} })
+  await server.kill()
+  const refused = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('nothing listens there') }
+  await expect(store.get('s')).rejects.toMatchObject(refused)
+  await server.restart()
+  await expect.poll(() => store.get('s').then(() => 'back', String)).toBe('back')
+  await server.freeze()
+  const quick = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 500 } })
+  onTestFinished(() => quick.close())
+  await expect(quick.get('s')).rejects.toMatchObject({
+    message: expect.not.stringContaining('nothing listens there'),
+  })
+})
