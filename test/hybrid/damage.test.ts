@@ -100,4 +100,49 @@ describe('a session whose head is damaged', () => {
     }
     await expectNoHarm()
   })
+
+  const damages: [string, object][] = [
+    ['no version', { $unset: { v: '' } }],
+    ['a version that is text', { $set: { v: 'x' } }],
+    ['a version that is not passed', { $set: { v: 2 ** 52 } }],
+    ['a version that is no number of JavaScript', { $set: { v: Number.POSITIVE_INFINITY } }],
+    ['a fence that is text', { $set: { fence: 'x' } }],
+    ['a fence that is not passed', { $set: { fence: 2 ** 52 } }],
+    ['an instant that is text', { $set: { updatedAt: 'yesterday' } }],
+    ['a lease that is text', { $set: { leaseUntil: 'x' } }],
+    ['operations that are a number', { $set: { ops: 5 } }],
+    ['an intent that is text', { $set: { intent: 'x' } }],
+    ['forks that are a list', { $set: { forks: [] } }],
+    ['a bar that is text', { $set: { barredBelow: 'x' } }],
+  ]
+  describe.each([
+    ['has it', false],
+    ['has been flushed', true],
+  ])('in MongoDB, while Redis %s', (_, isFlushed) => {
+    test.each(damages)('with %s, is deleted by whoever has seen it or not', async (_what, damage) => {
+      const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
+      for (const [one, other] of [
+        [store, writer],
+        [writer, store],
+      ] as const) {
+        await documents.updateOne({ _id: 'bad/' }, damage)
+        if (isFlushed) await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`, `${name}:outbox:{bad}`)
+        await one.get('bad').catch(() => {})
+        await one.set('bad', { keys: { session: { a: 9 } } }).catch(() => {})
+        await one.delete('bad')
+        for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
+        await expect.poll(() => documents.countDocuments({ session: 'bad' })).toBe(0)
+        const { fencingToken } = await writer.claim('bad')
+        const patch = { creds: CREDS, keys: { session: { c: 3 } } }
+        await expect
+          .poll(async () => (await writer.set('bad', patch, undefined, fencingToken)).durability)
+          .toBe('durable')
+        await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
+        for (const each of [one, other]) {
+          expect((await each.get('bad'))?.data).toEqual(expect.objectContaining(patch))
+        }
+      }
+      await expectNoHarm()
+    })
+  })
 })
