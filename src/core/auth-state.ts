@@ -27,6 +27,11 @@ export interface AuthStateOptions {
    * Default `false`: `IDENTITY_CONFLICT`.
    */
   resetIdentity?: boolean | undefined
+  /**
+   * Begin a new session beside data that another store has under its name (releases 1.0.0-rc.1 to rc.6 of this package).
+   * Default `false`: `FOREIGN_DATA`.
+   */
+  ignoreForeignData?: boolean | undefined
   /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
   repairSenderKeys?: boolean | undefined
   /**
@@ -61,7 +66,10 @@ export async function openAuthState<S extends AuthStore>(
   const { logger } = store
   const { initAuthCreds, proto } = await loadBaileys()
   const ownership = options.ownership ?? 'last-opener'
-  const claim = await claimOwnership(store, sessionId, ownership, found => checkUsable(found, sessionId))
+  const claim = await claimOwnership(store, sessionId, ownership, {
+    checkCreds: found => checkUsable(found, sessionId),
+    refuseForeign: !options.ignoreForeignData,
+  })
   if (claim.creds !== null) checkUsable(claim.creds, sessionId) // they may have changed since
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
   // Before anyone can write a key: a session without creds is half a session.

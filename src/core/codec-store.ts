@@ -16,6 +16,7 @@ import { asStoredCreds } from './creds-shape.js'
 import {
   ClosedError,
   type FencedError,
+  ForeignDataError,
   hasCode,
   InvalidOptionError,
   SessionIncompleteError,
@@ -250,9 +251,10 @@ export class CodecStore implements AuthStore {
 
   async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
-    checkOptions('options', options, ['exclusive', 'checkCreds'])
-    const { exclusive = false, checkCreds } = options
+    checkOptions('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
+    const { exclusive = false, checkCreds, refuseForeign = false } = options
     checkFlag('exclusive', exclusive)
+    checkFlag('refuseForeign', refuseForeign)
     if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('readCreds', sessionId, () =>
@@ -260,6 +262,7 @@ export class CodecStore implements AuthStore {
     )
     const found = this.#decodeCreds(sessionId, before.head, before.values[0])
     if (found !== null) checkCreds?.(found)
+    else if (refuseForeign) await this.#assertNoForeign(sessionId)
     const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
     const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
       this.#backend.claim(sessionId, leaseMs, call),
@@ -267,6 +270,11 @@ export class CodecStore implements AuthStore {
     this.#memory.noteToken(sessionId, fencingToken)
     this.#memory.cache?.begin(sessionId, fencingToken, head.version)
     return { fencingToken, version: head.version, creds: this.#decodeCreds(sessionId, head, creds) }
+  }
+
+  async #assertNoForeign(sessionId: string): Promise<void> {
+    const found = await this.#run('readCreds', sessionId, async () => this.#backend.findForeign?.(sessionId))
+    if (found !== undefined) throw new ForeignDataError(found, { sessionId })
   }
 
   async renewLease(sessionId: string, fencingToken: number): Promise<void> {

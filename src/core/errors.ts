@@ -16,6 +16,7 @@ export type StoreErrorCode =
   | 'CORRUPT_VALUE'
   | 'SESSION_INCOMPLETE'
   | 'IDENTITY_CONFLICT'
+  | 'FOREIGN_DATA'
   | 'INVALID_OPTION'
   | 'INVALID_SESSION_ID'
   | 'INVALID_KEY'
@@ -215,6 +216,22 @@ export class CorruptValueError extends StoreError {
 export class UnsupportedFormatError extends StoreError {
   constructor(reason: string, context: StoreErrorContext = {}) {
     super('UNSUPPORTED_FORMAT', `${reason} Upgrade @luoarch/baileys-store-core.`, context)
+  }
+}
+
+export class ForeignDataError extends StoreError {
+  /** `found`: what and where, without the session's name. */
+  constructor(
+    readonly found: string,
+    context: StoreErrorContext,
+  ) {
+    super(
+      'FOREIGN_DATA',
+      `The session is new here, and there is ${found}: @luoarch/baileys-store-core 1.0.0-rc.1 to rc.6 stored sessions so. ` +
+        'Nothing was written. To pair anew on purpose, beside it, open the session with "ignoreForeignData: true"; to keep ' +
+        'its pairing, stay with that release.',
+      context,
+    )
   }
 }
 

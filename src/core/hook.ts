@@ -59,6 +59,7 @@ function checkOptions(options: object, name: string): void {
       [name]: v.optional(v.unknown()),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
       resetIdentity: flag,
+      ignoreForeignData: flag,
       repairSenderKeys: flag,
       onOwnershipLost: callback,
       onRewind: callback,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode } from './errors.js'
-import type { AuthStore, Claim, StoredCreds } from './store.js'
+import type { AuthStore, Claim, ClaimOptions } from './store.js'
 
 /** How the session is taken from an owner that has it: at once, or not until its lease has ended. */
 export type Ownership = 'last-opener' | 'exclusive'
@@ -18,12 +18,12 @@ export async function claimOwnership(
   store: AuthStore,
   sessionId: string,
   ownership: Ownership,
-  checkCreds: (creds: StoredCreds) => void,
+  check: Pick<ClaimOptions, 'checkCreds' | 'refuseForeign'>,
 ): Promise<Claim> {
   const deadlineMs = performance.now() + store.leaseSeconds * 1000 + MAX_POLL_MS
   for (;;) {
     try {
-      return await store.claim(sessionId, { exclusive: ownership === 'exclusive', checkCreds })
+      return await store.claim(sessionId, { exclusive: ownership === 'exclusive', ...check })
     } catch (error) {
       if (!hasCode(error, 'SESSION_LOCKED') || performance.now() >= deadlineMs) throw error
       await sleep(Math.random() * MAX_POLL_MS)

@@ -84,6 +84,11 @@ export interface ClaimOptions {
   exclusive?: boolean | undefined
   /** Throws for creds that the caller cannot use: then nothing is taken, and the owner keeps the session. */
   checkCreds?: ((creds: StoredCreds) => void) | undefined
+  /**
+   * For a caller who takes an absent session for a new one: throws `FOREIGN_DATA`, before anything is taken, where its
+   * place holds data of another store. Default `false`.
+   */
+  refuseForeign?: boolean | undefined
 }
 
 export interface Claim {
@@ -335,6 +340,8 @@ export interface Backend {
    * that nobody waits for any more would cost the next owner its session.
    */
   claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim>
+  /** What another store has under the name of a session that does not exist here, as errors tell it. */
+  findForeign?(sessionId: string): Promise<string | undefined>
   /** Sets the lease of the owner with this token to end after `leaseMs`, or now (`null`); else `FencedError`. */
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void>
   /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */

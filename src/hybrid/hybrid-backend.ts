@@ -119,6 +119,10 @@ export class HybridBackend implements Backend {
     })
   }
 
+  async findForeign(sessionId: string): Promise<string | undefined> {
+    return (await this.#redis.findForeign(sessionId)) ?? (await this.#mongo.findForeign(sessionId))
+  }
+
   /** As soon as either says so: the other may never answer. */
   isHealthy(): Promise<boolean> {
     const assertHealthy = async (side: RedisSide | MongoSide) => {

@@ -172,6 +172,10 @@ export class RedisSide {
     return this.#backend.link
   }
 
+  findForeign(sessionId: string): Promise<string | undefined> {
+    return this.breaker.run(() => this.#backend.findForeign(sessionId))
+  }
+
   /** Whatever the breaker says. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()

@@ -271,6 +271,16 @@ export class MongoBackend implements Backend {
     })
   }
 
+  /** Its documents have the session's name as it is, where those of this library have a `/` behind it. */
+  findForeign(sessionId: string): Promise<string | undefined> {
+    const theirs = { _id: sessionId, version: { $exists: true }, v: { $exists: false } }
+    const options = { projection: { _id: 1 }, limit: 1 } as const
+    return this.#enter(async () => {
+      const found = await this.#send(documents => documents.find(theirs, options).toArray())
+      return found.length > 0 ? 'a document with its name as "_id" in MongoDB' : undefined
+    })
+  }
+
   async isHealthy(): Promise<boolean> {
     try {
       await this.#enter(() => this.#send(() => this.#collection.ping()))

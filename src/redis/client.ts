@@ -20,6 +20,7 @@ export interface RedisClient {
   hkeys(key: string): Promise<string[]>
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>
   scan(cursor: string, ...options: (string | number)[]): Promise<[cursor: string, elements: string[]]>
+  type(key: string): Promise<string>
   ping(): Promise<string>
   info(): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>

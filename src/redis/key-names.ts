@@ -23,6 +23,11 @@ export class KeyNames {
     this.#outbox = hasOutbox ? (prefix === DEFAULT_PREFIX ? 'outbox' : `${prefix}:outbox`) : undefined
   }
 
+  /** Where releases 1.0.0-rc.1 to rc.6 of this package have a session, one text each: without braces, and as it is. */
+  ofReleaseCandidate(sessionId: string): string[] {
+    return ['creds', 'keys', 'meta'].map(part => `${this.#prefix}:${sessionId}:${part}`)
+  }
+
   of(sessionId: string): SessionKeys {
     const tag = `{${sessionId.replace(/[%}]/g, encodeURIComponent)}}`
     const name = `${this.#prefix}:${tag}`

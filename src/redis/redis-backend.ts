@@ -1,5 +1,5 @@
 import { Calls } from '../core/calls.js'
-import { hasCode } from '../core/errors.js'
+import { hasCode, maskSessionId } from '../core/errors.js'
 import { type Logger, nullLogger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'
 import {
@@ -134,6 +134,14 @@ export class RedisBackend implements Backend {
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
     await this.#connection.assertOneWriter()
     return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, leaseMs)))
+  }
+
+  async findForeign(sessionId: string): Promise<string | undefined> {
+    const keys = this.#names.ofReleaseCandidate(sessionId)
+    const { client } = this.#connection
+    const types = await this.#calls.run(() => Promise.all(keys.map(key => client.type(key))))
+    const found = keys[types.indexOf('string')]
+    return found && `a key "${found.replace(sessionId, () => maskSessionId(sessionId))}" in Redis`
   }
 
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {

@@ -68,7 +68,7 @@ test('it does not answer by TLS', async () => {
   const server = await startMongo({ shared: true })
   onTestFinished(() => server.stop())
   const errors = await tellOf(`mongodb://127.0.0.1:${server.port}/?tls=true`, 700)
-  const why = /has not answered|no connection came about in time|cut the connection/
+  const why = /has not answered|in time|cut the connection|connection was cut/
   for (const { message } of errors as Error[]) {
     expect(message).toContain(`MongoDB at 127.0.0.1:${server.port} by TLS`)
     expect(message).toMatch(why)

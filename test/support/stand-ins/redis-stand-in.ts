@@ -41,6 +41,7 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
     },
     select: () => deliver('SELECT', () => 'OK'),
     once() {},
+    type: async () => 'none',
     on() {},
     quit: async () => 'OK',
     disconnect() {},
