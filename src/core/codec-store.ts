@@ -320,6 +320,14 @@ export class CodecStore implements AuthStore {
     return answer.catch(() => false) // a store that does not answer by the deadline of any call is not healthy
   }
 
+  /** @deprecated Nothing is to be done before a store is used: its first call connects. */
+  async connect(): Promise<void> {}
+
+  /** @deprecated Call `close`. */
+  disconnect(): Promise<void> {
+    return this.close()
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

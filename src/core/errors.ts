@@ -31,16 +31,20 @@ export interface StoreErrorContext {
   cause?: unknown
 }
 
-/** Five digits or more, also as phone numbers are written: with a space, a dot, a hyphen or brackets in between. */
-const NUMBER = /\d(?:[\s().-]{0,2}\d){4,}/g
+/** Five digits or more, of any script, also as phone numbers and names of sessions have them: with signs in between. */
+const NUMBER = /\p{Nd}(?:[\s().,_/:+-]{0,2}\p{Nd}){4,}/gu
 
 /**
  * The name of a session as messages and logs may show it: of a number of five digits or more the last two are left.
  * `tenant-15550001234` is shown as `tenant-…34`.
  */
 export function maskSessionId(sessionId: string): string {
-  const masked = sessionId.replace(NUMBER, number => `…${number.replace(/\D/g, '').slice(-2)}`)
+  const masked = sessionId.replace(NUMBER, number => `…${lastDigits(number)}`)
   return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
+}
+
+function lastDigits(number: string): string {
+  return [...number.replace(/\P{Nd}/gu, '')].slice(-2).join('')
 }
 
 export class StoreError extends Error {

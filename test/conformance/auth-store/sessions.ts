@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { CodecStore } from '../../../src/core/codec-store.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
 
 /** Whole sessions: presence, lists, batches, life and end. */
@@ -140,6 +141,14 @@ export function describeSessions(create: CreateStoreDatabase): void {
     for (const cursor of [undefined, null]) {
       expect(await store.list({ cursor })).toEqual({ sessionIds: ['s'], cursor: null })
     }
+  })
+
+  test('the names of earlier releases for opening and closing a store are kept', async () => {
+    const store = (await (await setUp(create)).open()) as CodecStore
+    await store.connect()
+    await store.set('s', { creds: CREDS })
+    await store.disconnect()
+    await expect(store.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
   test('a closed store refuses every call, though another one on the database is open', async () => {
