@@ -13,9 +13,13 @@ export type {
   CacheOptions,
   CommonOptions,
   ObservabilityOptions,
+  ObservabilityOptions as ObservabilityConfig,
   ResilienceOptions,
+  ResilienceOptions as ResilienceConfig,
   SecurityOptions,
+  SecurityOptions as SecurityConfig,
   TtlOptions,
+  TtlOptions as TtlConfig,
 } from './core/options.js'
 export type {
   AuthPatch,

@@ -7,8 +7,6 @@ export type StoreErrorCode =
   | 'VERSION_MISMATCH'
   | 'FENCED'
   | 'REWOUND'
-  | 'COLD'
-  | 'AHEAD'
   | 'SESSION_LOCKED'
   | 'STORE_UNAVAILABLE'
   | 'TIMEOUT'
@@ -107,23 +105,6 @@ export class RewoundError extends StoreError {
     context: StoreErrorContext,
   ) {
     super('REWOUND', `The store went back from version ${seen} to ${found}; nothing was written.`, context)
-  }
-}
-
-/** Redis does not hold the session whole; `HybridBackend` loads it from MongoDB and does not let this out. */
-export class SessionColdError extends StoreError {
-  constructor(context: StoreErrorContext) {
-    super('COLD', 'Redis does not hold the session; it has to be loaded from MongoDB.', context)
-  }
-}
-
-/** A write has gone past Redis that its own store does not know of; `HybridBackend` does not let this out. */
-export class SessionAheadError extends StoreError {
-  constructor(
-    readonly found: number,
-    context: StoreErrorContext,
-  ) {
-    super('AHEAD', `The session is at version ${found}, further than this process knew.`, context)
   }
 }
 

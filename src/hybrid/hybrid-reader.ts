@@ -1,5 +1,6 @@
-import { hasCode, SessionIncompleteError, type StoreError } from '../core/errors.js'
+import { SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
+import { isCold } from '../core/protocol-errors.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { Backend, Head } from '../core/store.js'
 import type { Aligner } from './aligner.js'
@@ -88,7 +89,7 @@ export class HybridReader {
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
         if (!hasForked && peek.version === version && peek.fence === fence) return result
       } catch (error) {
-        if (!hasCode(error, 'COLD')) throw error
+        if (!isCold(error)) throw error
         await this.#applier.drain(sessionId)
         this.#aligner.alignLater(sessionId)
         return undefined

@@ -1,12 +1,7 @@
-import {
-  FencedError,
-  hasCode,
-  type SessionAheadError,
-  SessionColdError,
-  type StoreError,
-} from '../core/errors.js'
+import { FencedError, hasCode, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { MAX_REMEMBERED } from '../core/operation-ids.js'
+import { isAhead, isCold, SessionColdError } from '../core/protocol-errors.js'
 import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import type { BackendDeletion, Commit, CommitResult, Deletion, Guard } from '../core/store.js'
@@ -138,10 +133,10 @@ export class HybridWriter {
       try {
         return await run()
       } catch (error) {
-        if (hasCode(error, 'AHEAD')) this.#memory.noteVersion(sessionId, (error as SessionAheadError).found)
+        if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
         // Once more behind than what this process has seen: MongoDB does not have it either.
-        const isToLoad = hasCode(error, 'COLD') || (hasCode(error, 'REWOUND') && loadings === 0)
-        if (!isToLoad && !hasCode(error, 'AHEAD')) throw error
+        const isToLoad = isCold(error) || (hasCode(error, 'REWOUND') && loadings === 0)
+        if (!isToLoad && !isAhead(error)) throw error
         if (contention) await contention.pause(error)
         contention ??= new Contention(sessionId, this.#timeoutMs, call)
         if (!isToLoad) continue

@@ -1,6 +1,7 @@
-import { hasCode, maskSessionId, SessionLockedError, type StoreError } from '../core/errors.js'
+import { maskSessionId, SessionLockedError, type StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
+import { isCold } from '../core/protocol-errors.js'
 import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/session-memory.js'
 import { type BackendClaim, CREDS_FIELD } from '../core/store.js'
@@ -97,7 +98,7 @@ export class SessionOpener {
         return await this.#claimBoth(sessionId, opening)
       } catch (error) {
         // Evicted just now, or taken by another process, which was later at MongoDB and sooner at Redis.
-        if (!hasCode(error, 'COLD')) throw error
+        if (!isCold(error)) throw error
         await contention.pause(error)
       }
     }

@@ -4,14 +4,13 @@ import {
   hasCode,
   maskSessionId,
   RewoundError,
-  SessionAheadError,
-  SessionColdError,
   SessionIncompleteError,
   SessionLockedError,
   StoreError,
   StoreUnavailableError,
   VersionMismatchError,
 } from '../core/errors.js'
+import { SessionAheadError, SessionColdError } from '../core/protocol-errors.js'
 import { describeConnectionError, type ServerLink } from '../core/server-link.js'
 import type { Guard } from '../core/store.js'
 import { toInteger } from './replies.js'

@@ -1,11 +1,20 @@
 // Compiled against the packed declarations: `state` fits both of Baileys' packages without a cast.
-import { type AuthStore, StoreError } from '@luoarch/baileys-store-core'
+import {
+  type AuthStore,
+  type ResilienceConfig,
+  type SecurityConfig,
+  StoreError,
+  type TtlConfig,
+} from '@luoarch/baileys-store-core'
 import { createSqliteStore, useSqliteAuthState } from '@luoarch/baileys-store-core/sqlite'
 import { type AuthenticationState, makeWASocket } from '@whiskeysockets/baileys'
 import * as baileys from 'baileys'
 
 export async function main(): Promise<void> {
-  const store = await createSqliteStore({ path: './auth.db' })
+  const ttl: TtlConfig = { defaultTtl: 3600 }
+  const security: SecurityConfig = { enableCompression: true }
+  const resilience: ResilienceConfig = { maxRetries: 1 }
+  const store = await createSqliteStore({ path: './auth.db', ttl, security, resilience })
   const { state, saveCreds, close } = await useSqliteAuthState({ sessionId: 'bot', store })
   const one: AuthenticationState = state
   const other: baileys.AuthenticationState = state
