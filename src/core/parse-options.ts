@@ -1,9 +1,29 @@
-import { closest } from 'fastest-levenshtein'
+import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
 import { InvalidOptionError } from './errors.js'
 
-/** Names of options whose values no message shows. */
-const SECRETS = new Set(['masterKey', 'masterKeys'])
+/** Names of options whose values no message shows, and of URLs, which may hold a password. */
+const SECRETS = new Set(['masterKey', 'masterKeys', 'password'])
+const URLS = new Set(['redisUrl', 'mongoUrl'])
+
+/** What other entries of this library, and earlier releases, call the same: the first that the place knows is meant. */
+const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  database: ['mongoDatabase'],
+  databaseName: ['database', 'mongoDatabase'],
+  mongoDatabase: ['database'],
+  collection: ['mongoCollection'],
+  collectionName: ['collection', 'mongoCollection'],
+  mongoCollection: ['collection'],
+  keyPrefix: ['prefix'],
+  url: ['redisUrl', 'mongoUrl', 'path'],
+  uri: ['redisUrl', 'mongoUrl', 'path'],
+  client: ['redis', 'mongoClient', 'database'],
+  logger: ['security'],
+  enableEncryption: ['security'],
+  enableCompression: ['security'],
+}
+/** Most edits, of the letters of a name, that make it another's misspelling. */
+const MAX_EDITS_PART = 0.5
 
 /** Throws `InvalidOptionError` for the first fault; the message names the option, what it must be, and what it is. */
 export function parseOptions<S extends v.GenericSchema>(
@@ -20,12 +40,26 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
   const keys = (issue.path ?? []).map(({ key }) => String(key))
   const name = [prefix, ...keys].filter(Boolean).join('.') || 'options'
   if (issue.expected === 'never') {
-    const known = knownKeys(schema, keys.slice(0, -1))
-    return `"${name}" is not an option; did you mean "${closest(keys.at(-1) ?? '', known)}"?`
+    return `"${name}" is not an option; ${suggest(keys.at(-1) ?? '', knownKeys(schema, keys.slice(0, -1)))}`
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined') return `"${name}" is missing`
-  const isSecret = keys.some(key => SECRETS.has(key))
-  return `"${name}" must be ${issue.message}${isSecret ? '' : `, got ${issue.received}`}`
+  return `"${name}" must be ${issue.message}${describeGiven(keys, issue)}`
+}
+
+function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
+  if (keys.some(key => SECRETS.has(key))) return ''
+  if (typeof input !== 'string' || !keys.some(key => URLS.has(key))) return `, got ${received}`
+  if (input !== input.trim()) return ', got one with a space before or behind it'
+  const scheme = /^[a-z][a-z\d+.-]*:(?=\/\/)/i.exec(input)?.[0]
+  return scheme === undefined ? ', got a text without a scheme' : `, got one that begins with "${scheme}"`
+}
+
+function suggest(name: string, known: readonly string[]): string {
+  const other = OTHER_NAMES[name]?.find(candidate => known.includes(candidate))
+  if (other !== undefined) return `did you mean "${other}"?`
+  const nearest = known.length > 0 ? closest(name, known) : ''
+  const isNear = distance(name, nearest) <= MAX_EDITS_PART * Math.max(name.length, nearest.length)
+  return isNear ? `did you mean "${nearest}"?` : `there are ${known.join(', ')}.`
 }
 
 type Nested = { wrapped?: Nested; entries?: Record<string, Nested> }

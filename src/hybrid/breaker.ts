@@ -115,7 +115,10 @@ export class Breaker {
   }
 
   get stats(): CircuitBreakerStats {
-    return this.#circuit.stats
+    const { fires, successes, failures, rejects, timeouts } = this.#circuit.stats
+    const { fallbacks, semaphoreRejections, cacheHits, cacheMisses } = this.#circuit.stats
+    const ofUse = { fires, successes, failures, rejects, timeouts }
+    return { ...ofUse, fallbacks, semaphoreRejections, cacheHits, cacheMisses }
   }
 
   /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */

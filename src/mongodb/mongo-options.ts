@@ -73,7 +73,7 @@ export function toCollection(
 
 /** No `URL`: a list of hosts is not one to Node. The driver looks closer. */
 function isMongoUrl(value: unknown): boolean {
-  return typeof value === 'string' && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
+  return typeof value === 'string' && value === value.trim() && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
 }
 
 function isObject(value: unknown): boolean {

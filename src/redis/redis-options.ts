@@ -86,7 +86,7 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
 }
 
 function isRedisUrl(value: unknown): boolean {
-  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  if (typeof value !== 'string' || value !== value.trim() || !URL.canParse(value)) return false
   const { protocol, pathname } = new URL(value)
   return /^rediss?:$/.test(protocol) && /^(\/\d{0,9})?$/.test(pathname)
 }

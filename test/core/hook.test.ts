@@ -43,7 +43,11 @@ describe('a hook', () => {
   it.each<[object, string]>([
     [{ onRewnd: () => {} }, '"onRewnd" is not an option; did you mean "onRewind"?'],
     [{ sqllite: {} }, '"sqllite" is not an option; did you mean "sqlite"?'],
-    [{ masterKey: 'a1'.repeat(32) }, '"masterKey" is not an option; did you mean "store"?'],
+    [
+      { masterKey: 'a1'.repeat(32) },
+      '"masterKey" is not an option; there are sessionId, store, sqlite, ownership, resetIdentity, ignoreForeignData, ' +
+        'repairSenderKeys, onOwnershipLost, onRewind.',
+    ],
     [{ resetIdentity: 'yes' }, '"resetIdentity" must be true or false, got "yes"'],
     [{ repairSenderKeys: 1 }, '"repairSenderKeys" must be true or false, got 1'],
     [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],

@@ -110,6 +110,9 @@ test.each<[object, string]>([
   [{ mongoUrl: 'mongodb://a', mongoClient: { db() {}, connect() {}, close() {} } }, 'not both'],
   [{ mongoClient: { db() {}, connect() {}, close() {} }, mongoOptions: {} }, 'not both'],
   [{ mongoUri: 'mongodb://a' }, 'did you mean "mongoUrl"'],
+  [{ mongoUrl: 'http://u:s3cret@a' }, 'got one that begins with "http:"'],
+  [{ mongoUrl: 'mongodb://a', databaseName: 'x' }, 'did you mean "database"?'],
+  [{ mongoUrl: 'mongodb://a', mongoCollection: 'x' }, 'did you mean "collection"?'],
   [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],
   [{ mongoUrl: 'mongodb://a', collection: 'system.x' }, '"mongodb.collection" must be'],
   [{ mongoClient: {} }, '"mongodb.mongoClient" must be a MongoClient'],
@@ -117,6 +120,7 @@ test.each<[object, string]>([
   const opening = createMongoStore(options)
   await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   await expect(opening).rejects.toThrow(message)
+  await expect(opening).rejects.not.toThrow('s3cret')
 })
 
 test('closing lets go of a pool that was never used', async () => {

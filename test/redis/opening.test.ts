@@ -136,6 +136,14 @@ describe('options', () => {
   test.each<[object, string]>([
     [{}, 'must say where Redis is'],
     [{ redisUrl: 'http://localhost' }, '"redis.redisUrl" must be a redis:// or rediss:// URL'],
+    [{ redisUrl: 'http://u:s3cret@localhost' }, 'got one that begins with "http:"'],
+    [{ redisUrl: 'u:s3cret@localhost' }, 'got a text without a scheme'],
+    [{ redisUrl: ' redis://u:s3cret@localhost' }, 'got one with a space before or behind it'],
+    [{ redisUrl: 'localhost' }, 'got a text without a scheme'],
+    [{ redisUrl: 5 }, 'got 5'],
+    [{ host: 'localhost', password: 5 }, '"redis.password" must be text'],
+    [{ redisUrl: 'redis://localhost', keyPrefix: 'a' }, 'did you mean "prefix"?'],
+    [{ redisUrl: 'redis://localhost', zzz: 1 }, '"redis.zzz" is not an option; there are '],
     [{ redisUrl: 'redis://localhost/bots' }, 'no path but a number'],
     [{ redisUrl: 'redis://localhost/-1' }, 'no path but a number'],
     [{ redisUrl: 'redis://localhost/0/1' }, 'no path but a number'],
@@ -150,6 +158,7 @@ describe('options', () => {
     const opening = createRedisStore(options)
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
     await expect(opening).rejects.toThrow(message)
+    await expect(opening).rejects.not.toThrow('s3cret')
   })
 
   test('a password is in no error', async () => {
