@@ -29,7 +29,7 @@ export interface RedisClient {
   set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
   select(database: number): Promise<unknown>
   once(event: 'ready', listener: () => void): unknown
-  on(event: 'error' | 'node error', listener: (error: Error) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'ready', listener: () => void): unknown
   quit(): Promise<unknown>
   disconnect(): void
@@ -37,6 +37,8 @@ export interface RedisClient {
 
 /** A cluster, whose commands go to the node that has the key. */
 export interface RedisCluster extends RedisClient {
+  /** Those that it was given. */
+  readonly startupNodes?: readonly Place[]
   nodes(role: 'master' | 'all'): RedisClient[]
 }
 
@@ -69,7 +71,10 @@ function toAddress({ host = 'localhost', port = 6379, path, tls }: Place): strin
 
 /** Where the client looks for its server, as errors say it. */
 export function addressesOf(client: RedisClient): string {
-  if (isCluster(client)) return [...new Set(client.nodes('all').map(addressOf))].join(', ') || 'its Cluster'
+  if (isCluster(client)) {
+    const known = client.nodes('all').map(addressOf)
+    return (known.length > 0 ? known : (client.startupNodes ?? []).map(toAddress)).join(', ')
+  }
   const place = (client.options ?? {}) as Place
   return place.sentinels ? `the Sentinels ${place.sentinels.map(toAddress).join(', ')}` : toAddress(place)
 }

@@ -28,9 +28,7 @@ export class RedisConnection {
 
   /** Remembers what keeps the client from its server, of which ioredis tells calls nothing. */
   watch(): void {
-    const note = (error: Error) => this.link.noteFailure(error)
-    this.#client.on('error', note)
-    this.#client.on('node error', note)
+    this.#client.on('error', error => this.link.noteFailure(error))
     this.#client.on('ready', () => this.link.noteConnected())
   }
 

@@ -46,7 +46,7 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
   [/enableOfflineQueue/, 'the client has no connection now, and "enableOfflineQueue" is false'],
   [
     /refresh slots cache/,
-    'no node of the Cluster tells the client which has which slot; the user of an ACL needs +cluster|slots +cluster|info',
+    'no node of the Cluster tells the client which has which slot: none can be reached, or the user of an ACL needs +cluster|slots +cluster|info',
   ],
   [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
   [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
@@ -73,7 +73,7 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
 export function reasonOf(error: unknown): string | undefined {
   const { message = '' } = error as Partial<Error>
   const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(message))?.[1]
-  return REASONS[wordOf(message)] ?? ofClient ?? describeConnectionError(error)
+  return REASONS[wordOf(message)] ?? describeConnectionError(error) ?? ofClient
 }
 
 /**

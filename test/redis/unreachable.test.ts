@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
 import { startRedis } from '../support/redis/redis-server.js'
@@ -27,6 +28,16 @@ async function expectToTell(options: RedisOptions, where: string, why: string) {
 test('nothing listens', async () => {
   await expectToTell({ redisUrl: 'redis://u:s3cret@127.0.0.1:1' }, '127.0.0.1:1', 'nothing listens there')
   await expectToTell({ host: '127.0.0.1', port: 1 }, '127.0.0.1:1', 'nothing listens there')
+})
+
+test('nothing listens at any node of a Cluster', async () => {
+  const redis = new Cluster([{ host: '127.0.0.1', port: 1 }], { clusterRetryStrategy: () => 20 })
+  redis.on('error', () => {})
+  onTestFinished(() => redis.disconnect())
+  for (const { message } of (await tellOf({ redis, resilience: { operationTimeout: 1000 } })) as Error[]) {
+    expect(message).toContain('Redis at 127.0.0.1:1')
+    expect(message).toContain('none can be reached')
+  }
 })
 
 test('there is no such host', async () => {
