@@ -119,8 +119,12 @@ export class HybridBackend implements Backend {
     })
   }
 
-  async findForeign(sessionId: string): Promise<string | undefined> {
-    return (await this.#redis.findForeign(sessionId)) ?? (await this.#mongo.findForeign(sessionId))
+  findForeign(sessionId: string): Promise<string | undefined> {
+    return this.#calls.run(async () => {
+      const sides = [this.#redis, this.#mongo]
+      const found = await Promise.all(sides.map(side => side.findForeign(sessionId)))
+      return found.filter(one => one !== undefined).join(' and ') || undefined
+    })
   }
 
   /** As soon as either says so: the other may never answer. */

@@ -273,7 +273,8 @@ export class MongoBackend implements Backend {
 
   /** Its documents have the session's name as it is, where those of this library have a `/` behind it. */
   findForeign(sessionId: string): Promise<string | undefined> {
-    const theirs = { _id: sessionId, version: { $exists: true }, v: { $exists: false } }
+    // A comparison looks at numbers only, or at texts: other documents with that name are an application's.
+    const theirs = { _id: sessionId, version: { $gte: 0 }, creds: { $gte: '' } }
     const options = { projection: { _id: 1 }, limit: 1 } as const
     return this.#enter(async () => {
       const found = await this.#send(documents => documents.find(theirs, options).toArray())

@@ -141,7 +141,7 @@ export class RedisBackend implements Backend {
     const { client } = this.#connection
     const types = await this.#calls.run(() => Promise.all(keys.map(key => client.type(key))))
     const found = keys[types.indexOf('string')]
-    return found && `a key "${found.replace(sessionId, () => maskSessionId(sessionId))}" in Redis`
+    return found && `a key "${maskSessionId(found)}" in Redis`
   }
 
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {

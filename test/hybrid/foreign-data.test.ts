@@ -1,10 +1,15 @@
 import { Redis } from 'ioredis'
-import { MongoClient } from 'mongodb'
+import { type Document, type Filter, MongoClient, MongoServerError } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHybridStore, useHybridAuthState } from '../../src/hybrid/index.js'
 import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
 import { createRedisStore, useRedisAuthState } from '../../src/redis/index.js'
+import { alterClient } from '../support/mongodb/altered-client.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
+import { recordCommands } from '../support/mongodb/record-commands.js'
+import { countCommands } from '../support/redis/count-commands.js'
+import { startRedisCluster } from '../support/redis/redis-cluster.js'
+import { openCluster } from '../support/redis/redis-database.js'
 import { startRedis } from '../support/redis/redis-server.js'
 import { KINDS, putIntoMongo, putIntoRedis } from '../support/release-candidate.js'
 
@@ -48,7 +53,7 @@ async function setUp() {
       }
     },
   }
-  return { redis, client, documents, openers }
+  return { redis, mongo, mongoDatabase, client, documents, openers }
 }
 
 const CASES = [
@@ -87,12 +92,92 @@ test('only what that release has written is foreign', async () => {
   await client.set('baileys:auth:s', 'of an application')
   await client.set('baileys:auth:s:other', 'of an application')
   await client.hset('baileys:auth:s:creds', 'a', 'b')
-  await documents.insertOne({ _id: 's', mine: true } as { _id: string })
+  await client.rpush('baileys:auth:s:keys', 'of an application')
+  const ofApplication = [
+    { _id: 's', mine: true },
+    { _id: 'versioned', version: 3, updatedAt: new Date() },
+    { _id: 'other', version: '1.2', creds: { user: 'admin' } },
+  ]
+  await documents.insertMany(ofApplication)
   for (const name of ['redis', 'mongodb', 'hybrid'] as const) {
     const { use } = await openers[name]()
     await (await use('s')).close()
     await (await use('s/')).close() // in MongoDB the head of "s" has that name
+    await (await use('{s}')).close() // in Redis the hashes of "s" have those names
+    for (const sessionId of ['versioned', 'other']) await (await use(sessionId)).close()
   }
+})
+
+test('what both databases have of a session is named', async () => {
+  const { client, documents, openers } = await setUp()
+  await putIntoRedis(client, 'encrypted')
+  await putIntoMongo(documents, 'encrypted')
+  const { use } = await openers.hybrid()
+  const opening = use('old')
+  await expect(opening).rejects.toMatchObject({ code: 'FOREIGN_DATA' })
+  await expect(opening).rejects.toThrow('in Redis and a document with its name as "_id" in MongoDB')
+})
+
+test('in a Cluster it is found in a slot other than that of our keys', async () => {
+  const servers = await startRedisCluster()
+  const cluster = openCluster(servers.nodes)
+  onTestFinished(async () => {
+    cluster.disconnect()
+    await servers.stop()
+  })
+  const use = (sessionId: string) => useRedisAuthState({ sessionId, redis: { redis: cluster } })
+  for (const part of ['creds', 'keys', 'meta']) {
+    await cluster.set(`baileys:auth:of ${part}:${part}`, 'left')
+    await expect(use(`of ${part}`)).rejects.toMatchObject({ code: 'FOREIGN_DATA' })
+  }
+  await (await use('new')).close()
+}, 60_000)
+
+test('a session that exists is opened without looking for it', async () => {
+  const { client, mongo, mongoDatabase } = await setUp()
+  const mongoClient = new MongoClient(mongo.url, { monitorCommands: true })
+  onTestFinished(() => mongoClient.close())
+  const store = await createHybridStore({
+    redisUrl: `redis://127.0.0.1:${client.options.port}`,
+    mongoClient,
+    mongoDatabase,
+  })
+  onTestFinished(() => store.close())
+  const opening = async (sessionId: string) => {
+    let types: number | undefined
+    const commands = await recordCommands(mongoClient, async () => {
+      const sent = await countCommands(client, async () =>
+        (await useHybridAuthState({ sessionId, store })).close(),
+      )
+      types = sent.type
+    })
+    return { types, finds: commands.filter(({ command }) => command.filter?._id === sessionId).length }
+  }
+  expect(await opening('s')).toEqual({ types: 3, finds: 1 })
+  expect(await opening('s')).toEqual({ types: undefined, finds: 0 })
+})
+
+test('a MongoDB that does not answer the look-up is an outage, and no new session', async () => {
+  const { mongo, mongoDatabase, documents } = await setUp()
+  const client = new MongoClient(mongo.url)
+  onTestFinished(() => client.close())
+  let isAway = true
+  const mongoClient = alterClient(client, {
+    documents: real => ({
+      find(filter: Filter<Document>, ...rest: never[]) {
+        const refuse = () => Promise.reject(new MongoServerError({ message: 'shutting down', code: 91 }))
+        return isAway && `${filter._id}` === 's' ? { toArray: refuse } : real.find(filter, ...rest)
+      },
+    }),
+  })
+  const resilience = { maxRetries: 0 }
+  const store = await createMongoStore({ mongoClient, database: mongoDatabase, resilience })
+  onTestFinished(() => store.close())
+  const use = () => useMongoAuthState({ sessionId: 's', store })
+  await expect(use()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', sessionId: 's' })
+  expect(await documents.countDocuments()).toBe(0)
+  isAway = false
+  await (await use()).close()
 })
 
 test('that nobody can look for it is an outage, and no new session', async () => {
@@ -110,10 +195,19 @@ test('that nobody can look for it is an outage, and no new session', async () =>
 })
 
 test('a phone number in the name of a key is not told', async () => {
-  const { client, openers } = await setUp()
+  const { redis, client, openers } = await setUp()
   await client.set('baileys:auth:15550001234:meta', '{"version":1}')
   const { use } = await openers.redis()
   await expect(use('15550001234')).rejects.toMatchObject({
+    code: 'FOREIGN_DATA',
+    message: expect.not.stringContaining('15550001234'),
+  })
+
+  // The first occurrence of the name is not always that of the session.
+  const prefix = 'of:15550001234'
+  await client.set(`${prefix}:15550001234:creds`, 'left')
+  const opening = useRedisAuthState({ sessionId: '15550001234', redis: { redisUrl: redis.url, prefix } })
+  await expect(opening).rejects.toMatchObject({
     code: 'FOREIGN_DATA',
     message: expect.not.stringContaining('15550001234'),
   })
