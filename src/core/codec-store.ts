@@ -133,7 +133,7 @@ export class CodecStore implements AuthStore {
     checkIds(ids, type, sessionId)
     checkConditions(sessionId, undefined, fencingToken)
     if (ids.length === 0) return {}
-    this.#assertOpen(sessionId)
+    this.assertOpen(sessionId)
     return this.#keys.read(sessionId, type, ids, fencingToken)
   }
 
@@ -350,12 +350,12 @@ export class CodecStore implements AuthStore {
     return asStoredCreds(this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
   }
 
-  #assertOpen(sessionId: string | undefined): void {
+  protected assertOpen(sessionId?: string): void {
     if (this.#isClosed) throw new ClosedError('The store', { sessionId })
   }
 
   #run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
-    this.#assertOpen(sessionId)
+    this.assertOpen(sessionId)
     return this.#observer.run(operation, sessionId, () =>
       withRetry(this.#retry, { operation, sessionId, link: this.#backend.link }, action),
     )

@@ -125,13 +125,13 @@ export class ServerLink {
 export type KnownSituation = Pick<ServerLink, 'situation' | 'cause'>
 
 /** Of a store with several servers: those that are known to be out of reach. */
-export function joinLinks(...links: readonly (ServerLink | undefined)[]): KnownSituation {
-  const away = () => links.filter(link => link?.reason !== undefined)
+export function joinLinks(...links: readonly ServerLink[]): KnownSituation {
+  const away = () => links.filter(link => link.reason !== undefined)
   return {
     get situation() {
       return (
         away()
-          .map(link => link?.situation)
+          .map(link => link.situation)
           .join('; ') || undefined
       )
     },

@@ -115,10 +115,18 @@ export class Breaker {
   }
 
   get stats(): CircuitBreakerStats {
-    const { fires, successes, failures, rejects, timeouts } = this.#circuit.stats
-    const { fallbacks, semaphoreRejections, cacheHits, cacheMisses } = this.#circuit.stats
-    const ofUse = { fires, successes, failures, rejects, timeouts }
-    return { ...ofUse, fallbacks, semaphoreRejections, cacheHits, cacheMisses }
+    const { stats } = this.#circuit
+    return {
+      fires: stats.fires,
+      successes: stats.successes,
+      failures: stats.failures,
+      rejects: stats.rejects,
+      timeouts: stats.timeouts,
+      fallbacks: stats.fallbacks,
+      semaphoreRejections: stats.semaphoreRejections,
+      cacheHits: stats.cacheHits,
+      cacheMisses: stats.cacheMisses,
+    }
   }
 
   /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */

@@ -77,8 +77,8 @@ export class HybridReader {
       try {
         const result = await ask(this.#redis)
         const { exists, version, fence } = result.head
-        // A write that was sent before it was answered by a Redis that had lost others: so may the read have been.
-        // Answers come in order, but may come together: what came with this one is looked at first.
+        // Redis may have answered a write before this read, and told by it that it has lost others: then the read misses
+        // them, too. Answers come in order, but may come together: those that came with this one are looked at first.
         if (this.#states.hasUnanswered(sessionId)) await new Promise(resolve => setImmediate(resolve))
         const hasForked = this.#states.hasForked(sessionId)
         const isNew = exists && version >= seen && fence >= token

@@ -1,6 +1,6 @@
 import { checkObject } from '../core/arguments.js'
 import { CodecStore, type StoreParts } from '../core/codec-store.js'
-import { ClosedError, InvalidOptionError } from '../core/errors.js'
+import { InvalidOptionError } from '../core/errors.js'
 import { checkSessionId } from '../core/names.js'
 import { toSettings } from '../core/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
@@ -27,7 +27,6 @@ interface HybridParts extends StoreParts {
 export class HybridAuthStore extends CodecStore {
   readonly #breaker: Breaker
   readonly #reconciler: Reconciler
-  #isClosed = false
 
   constructor(parts: HybridParts) {
     super(parts)
@@ -55,7 +54,7 @@ export class HybridAuthStore extends CodecStore {
    * has kept a session from it, after all others; what is still refused is logged, and counted in `totalParked`.
    */
   async reconcileOutbox(): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     await this.#reconciler.reconcileAll()
   }
 
@@ -67,18 +66,13 @@ export class HybridAuthStore extends CodecStore {
     checkObject('job', job)
     const { sessionId } = job
     checkSessionId(sessionId)
-    this.#assertOpen()
+    this.assertOpen()
     await this.#reconciler.reconcile(sessionId)
   }
 
   override async close(): Promise<void> {
-    this.#isClosed = true
     this.#reconciler.stop()
     await super.close()
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw new ClosedError('The store')
   }
 }
 

@@ -98,7 +98,7 @@ export class MongoSide {
     this.#backend.checkWrites(sessionId, writes)
   }
 
-  get link(): ServerLink | undefined {
+  get link(): ServerLink {
     return this.#backend.link
   }
 

@@ -168,7 +168,7 @@ export class RedisSide {
     return this.breaker.run(() => this.#backend.touch(sessionId, ttlMs))
   }
 
-  get link(): ServerLink | undefined {
+  get link(): ServerLink {
     return this.#backend.link
   }
 

@@ -70,7 +70,7 @@ export interface WholeSession extends SnapshotResult {
 
 /** One document a field, and the head. A write is a compare-and-set on the head, which then is carried out. */
 export class MongoBackend implements Backend {
-  readonly link: ServerLink | undefined
+  readonly link: ServerLink
   readonly #collection: AuthCollection
   readonly #writer: SessionWriter
   readonly #lifetime: Lifetime

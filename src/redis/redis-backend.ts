@@ -64,7 +64,7 @@ export interface RedisBackendOptions {
 
 /** Two hashes a session; a read of keys is one HMGET, and everything else one script. */
 export class RedisBackend implements Backend {
-  readonly link: ServerLink | undefined
+  readonly link: ServerLink
   readonly #connection: RedisConnection
   readonly #names: KeyNames
   readonly #ttlMs: number | null

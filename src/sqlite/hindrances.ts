@@ -3,14 +3,15 @@ import type { SqliteDatabase } from './driver.js'
 import { prepareQuery } from './query.js'
 
 const TABLES = ['session', 'field', 'floor']
-const OURS = `(${TABLES.map(table => `'${table}'`).join(', ')})`
+/** For `lower(name) IN`. */
+export const OUR_NAMES = `(${TABLES.map(table => `'${table}'`).join(', ')})`
 
 /** Everything that can keep a statement from its row, or another row from coming, without an error. */
 const HINDRANCES = [
-  `SELECT 'a trigger' AS kind, name FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OURS}`,
-  `SELECT 'a TEMP trigger', name FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OURS}`,
+  `SELECT 'a trigger' AS kind, name FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
+  `SELECT 'a TEMP trigger', name FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
   // A name without its schema is that of the TEMP table.
-  `SELECT 'a TEMP ' || type, name FROM sqlite_temp_master WHERE type IN ('table', 'view') AND lower(name) IN ${OURS}`,
+  `SELECT 'a TEMP ' || type, name FROM sqlite_temp_master WHERE type IN ('table', 'view') AND lower(name) IN ${OUR_NAMES}`,
   // 'c': made by CREATE INDEX. None of ours is unique.
   ...TABLES.map(
     table =>

@@ -1,6 +1,6 @@
 import { InvalidOptionError, UnsupportedFormatError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
-import { assertUnhindered } from './hindrances.js'
+import { assertUnhindered, OUR_NAMES } from './hindrances.js'
 import { prepareQuery } from './query.js'
 
 /**
@@ -97,8 +97,7 @@ const OURS = [
 /** A version, or a table, that another application has given to its own database is no place for our migrations. */
 function assertOurs(database: SqliteDatabase): void {
   const isNew = readVersion(database) === 0
-  const names = "('session', 'field', 'floor')"
-  const rest = `FROM sqlite_schema WHERE lower(name) IN ${names} LIMIT 1`
+  const rest = `FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES} LIMIT 1`
   const isFree = prepareQuery(database, ['name'], rest).get() === undefined
   if (isNew ? isFree : !isFree && OURS.every(sql => canPrepare(database, sql))) return
   throw new InvalidOptionError(
