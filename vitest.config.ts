@@ -18,6 +18,7 @@ export default defineConfig({
     reporters: ['default', './test/support/summary-reporter.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    execArgv: ['--disable-warning=BAILEYS_STORE_PLAINTEXT'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } }, // an event is waited for, however busy the machine is

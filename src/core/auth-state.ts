@@ -12,6 +12,7 @@ import { toRemoval } from './removal.js'
 import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 import { isPlainObject } from './value-tree.js'
+import { warnOperator } from './warnings.js'
 
 /** What every hook takes beside its store's options. */
 export interface AuthStateOptions {
@@ -70,7 +71,9 @@ export async function openAuthState<S extends AuthStore>(
     checkCreds: found => checkUsable(found, sessionId),
     refuseForeign: !options.ignoreForeignData,
   })
-  if (claim.creds !== null) checkUsable(claim.creds, sessionId) // they may have changed since
+  if (claim.creds !== null)
+    checkUsable(claim.creds, sessionId) // they may have changed since
+  else if (claim.endedAt) warnOfEnd(claim.endedAt)
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
   // Before anyone can write a key: a session without creds is half a session.
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
@@ -180,6 +183,13 @@ export async function openAuthState<S extends AuthStore>(
     await store
       .releaseLease(sessionId, claim.fencingToken)
       .catch(error => warn(error, 'the lease of the session ends by itself'))
+  }
+
+  function warnOfEnd(endedAt: Date): void {
+    const about = { sessionId: maskSessionId(sessionId), endedAt }
+    const when = `The session "${about.sessionId}" ended at ${endedAt.toISOString()}`
+    const why = 'its "ttl" had run out since it was last open. It begins anew, and has to be paired again.'
+    warnOperator(logger, 'BAILEYS_STORE_SESSION_ENDED', about, `${when}: ${why}`)
   }
 
   function callBack(callback: () => void): void {

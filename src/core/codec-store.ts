@@ -257,23 +257,33 @@ export class CodecStore implements AuthStore {
     checkFlag('refuseForeign', refuseForeign)
     if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
     // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
-    const before = await this.#rewinds.read('readCreds', sessionId, () =>
+    const before = await this.#rewinds.read('open', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
     )
     const found = this.#decodeCreds(sessionId, before.head, before.values[0])
     if (found !== null) checkCreds?.(found)
     else if (refuseForeign) await this.#assertNoForeign(sessionId)
+    const endedAt = found === null ? await this.#findEnd(sessionId) : undefined
     const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
     const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
       this.#backend.claim(sessionId, leaseMs, call),
     )
     this.#memory.noteToken(sessionId, fencingToken)
     this.#memory.cache?.begin(sessionId, fencingToken, head.version)
-    return { fencingToken, version: head.version, creds: this.#decodeCreds(sessionId, head, creds) }
+    const decoded = this.#decodeCreds(sessionId, head, creds)
+    return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
+  }
+
+  /** Only told of: a store that does not answer here refuses the claim, or has claimed without it. */
+  async #findEnd(sessionId: string): Promise<Date | undefined> {
+    const endedAtMs = await this.#run('open', sessionId, async () => this.#backend.findEnd(sessionId)).catch(
+      () => undefined,
+    )
+    return endedAtMs === undefined ? undefined : new Date(endedAtMs)
   }
 
   async #assertNoForeign(sessionId: string): Promise<void> {
-    const found = await this.#run('readCreds', sessionId, async () => this.#backend.findForeign?.(sessionId))
+    const found = await this.#run('open', sessionId, async () => this.#backend.findForeign?.(sessionId))
     if (found !== undefined) throw new ForeignDataError(found, { sessionId })
   }
 

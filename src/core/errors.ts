@@ -158,7 +158,7 @@ export class StoreUnavailableError extends StoreError {
 }
 
 /** These change nothing, so that a deadline leaves no doubt about them. */
-const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'readCreds'])
+const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'open'])
 
 export class StoreTimeoutError extends StoreError {
   /** `situation`: of the server, where it is known. */

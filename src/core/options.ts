@@ -8,7 +8,10 @@ import { type Logger, nullLogger } from './logger.js'
 import type { RetryPolicy } from './retry.js'
 
 export interface SecurityOptions {
-  /** Default: `true` where a master key is given, else `false`. `true` without a master key is refused. */
+  /**
+   * Default: `true` where a master key is given, else `false`, of which the first such store of a process warns.
+   * `true` without a master key is refused; `false` that is written out is not warned of.
+   */
   enableEncryption?: boolean | undefined
   /** Compress values above 512 bytes, where it makes them smaller. Default `false`. */
   enableCompression?: boolean | undefined
@@ -24,7 +27,7 @@ export interface SecurityOptions {
   logger?: Logger | undefined
   /** Without a `logger`: write everything to the console. Default `false`. */
   enableDebugLogging?: boolean | undefined
-  /** In `production` a store without encryption is warned of. */
+  /** In `production` a `masterKey` that is given as `undefined` is refused, not only warned of. */
   environment?: 'development' | 'production' | 'test' | undefined
 }
 

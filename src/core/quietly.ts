@@ -1,4 +1,4 @@
-import type { Logger } from './logger.js'
+import { type Logger, nullLogger } from './logger.js'
 
 /** Runs what only watches or is told: whatever it throws, now or later, changes no result of a call. */
 export function quietly(run: () => unknown, onError: (error: Error) => void = () => {}): void {
@@ -15,6 +15,7 @@ function toError(thrown: unknown): Error {
 }
 
 export function toQuietLogger(logger: Logger): Logger {
+  if (logger === nullLogger) return logger
   return {
     debug: (context, message) => quietly(() => logger.debug(context, message)),
     info: (context, message) => quietly(() => logger.info(context, message)),

@@ -11,6 +11,7 @@ import {
   toRetryPolicy,
   toTtlMs,
 } from './options.js'
+import { checkPlaintext } from './plaintext.js'
 import { toQuietLogger } from './quietly.js'
 
 export type StoreSettings = Omit<StoreParts, 'backend' | 'memory' | 'observer'> & { observer: Observer }
@@ -25,9 +26,7 @@ export async function toSettings(options: CommonOptions, defaultTtlSeconds: numb
   } = options.observability ?? {}
   const codecOptions = toCodecOptions(options)
   const logger = toQuietLogger(toLogger(options))
-  if (codecOptions.cipher === 'none' && options.security?.environment === 'production') {
-    logger.warn({}, 'The store is not encrypted: it holds pairings in the clear. Give it a "masterKey".')
-  }
+  if (codecOptions.cipher === 'none') checkPlaintext(options, logger)
   return {
     codec: await createCodec(codecOptions),
     retry: toRetryPolicy(options),

@@ -97,6 +97,8 @@ export interface Claim {
   version: number
   /** `null`: the session does not exist; every store that could hold it has said so. */
   creds: StoredCreds | null
+  /** When a session that does not exist any more has ended by its TTL; known for a day. */
+  endedAt?: Date | undefined
 }
 
 /** The store went back in time: it answered with a version older than one this process has seen. */
@@ -342,6 +344,8 @@ export interface Backend {
   claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim>
   /** What another store has under the name of a session that does not exist here, as errors tell it. */
   findForeign?(sessionId: string): Promise<string | undefined>
+  /** When a session that does not exist has ended by its TTL, in ms; `undefined`: it has not, or that is forgotten. */
+  findEnd(sessionId: string): Promise<number | undefined>
   /** Sets the lease of the owner with this token to end after `leaseMs`, or now (`null`); else `FencedError`. */
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void>
   /** `ttlMs`: `null` is for ever. A session that does not exist stays so. */

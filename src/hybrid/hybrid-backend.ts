@@ -127,6 +127,12 @@ export class HybridBackend implements Backend {
     })
   }
 
+  findEnd(sessionId: string): Promise<number | undefined> {
+    return this.#calls.run(
+      async () => (await this.#redis.findEnd(sessionId)) ?? this.#mongo.findEnd(sessionId),
+    )
+  }
+
   /** As soon as either says so: the other may never answer. */
   isHealthy(): Promise<boolean> {
     const assertHealthy = async (side: RedisSide | MongoSide) => {

@@ -102,6 +102,10 @@ export class MongoSide {
     return this.#backend.link
   }
 
+  findEnd(sessionId: string): Promise<number | undefined> {
+    return this.breaker.run(() => this.#backend.findEnd(sessionId))
+  }
+
   findForeign(sessionId: string): Promise<string | undefined> {
     return this.breaker.run(() => this.#backend.findForeign(sessionId))
   }

@@ -176,6 +176,10 @@ export class RedisSide {
     return this.breaker.run(() => this.#backend.findForeign(sessionId))
   }
 
+  findEnd(sessionId: string): Promise<number | undefined> {
+    return this.breaker.run(() => this.#backend.findEnd(sessionId))
+  }
+
   /** Whatever the breaker says. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()

@@ -282,6 +282,15 @@ export class MongoBackend implements Backend {
     })
   }
 
+  findEnd(sessionId: string): Promise<number | undefined> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const { head } = await this.#read(names, { $in: [names.head] })
+      const { document, isExpired } = await this.#writer.toFound(names, head)
+      return isExpired ? document?.endsAt?.getTime() : undefined
+    })
+  }
+
   async isHealthy(): Promise<boolean> {
     try {
       await this.#enter(() => this.#send(() => this.#collection.ping()))

@@ -144,6 +144,11 @@ export class RedisBackend implements Backend {
     return found && `a key "${maskSessionId(found)}" in Redis`
   }
 
+  async findEnd(sessionId: string): Promise<number | undefined> {
+    const life = await this.#calls.run(() => this.#readLife(sessionId))
+    return life !== undefined && this.#isPast(life.endsAtMs) ? life.endsAtMs : undefined
+  }
+
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     await this.#run('lease', sessionId, [fencingToken, orNone(leaseMs)], { fencingToken })
   }
@@ -188,17 +193,22 @@ export class RedisBackend implements Backend {
 
   /** `undefined` for a key that is none of this library's. A damaged session is there: it can be deleted. */
   async #exists(sessionId: string): Promise<boolean | undefined> {
-    const [creds] = this.#names.of(sessionId)
     try {
-      const reply = await this.#connection.client.hmget(creds, 'version', 'vacant', 'expiresAt')
-      const [version, vacant, expiresAt] = toList(reply) as (string | null)[]
-      return (
-        version !== null && vacant === null && !this.#isPast(toWhole(expiresAt) ?? Number.POSITIVE_INFINITY)
-      )
+      const life = await this.#readLife(sessionId)
+      return life !== undefined && !this.#isPast(life.endsAtMs)
     } catch (error) {
       if (hasCode(toStoreError(error), 'CORRUPT_VALUE')) return undefined
       throw error
     }
+  }
+
+  /** `undefined`: never written, or deleted. */
+  async #readLife(sessionId: string): Promise<{ endsAtMs: number } | undefined> {
+    const [creds] = this.#names.of(sessionId)
+    const reply = await this.#connection.client.hmget(creds, 'version', 'vacant', 'expiresAt')
+    const [version, vacant, expiresAt] = toList(reply) as (string | null)[]
+    if (version === null || vacant !== null) return undefined
+    return { endsAtMs: toWhole(expiresAt) ?? Number.POSITIVE_INFINITY }
   }
 
   #warnOfForeign(count: number): void {

@@ -149,6 +149,13 @@ export class SqliteBackend implements Backend {
     })
   }
 
+  async findEnd(sessionId: string): Promise<number | undefined> {
+    return this.#connection.read(statements => {
+      const { row, isExpired } = this.#find(statements, sessionId)
+      return isExpired ? (row?.expires_at ?? undefined) : undefined
+    })
+  }
+
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return this.#write(statements => {
       const { row, head } = this.#find(statements, sessionId)

@@ -53,16 +53,6 @@ describe('observability', () => {
     expect(await store.exists('s')).toBe(false)
   })
 
-  test.each([
-    { environment: 'production', warns: true },
-    { environment: 'development', warns: false },
-  ] as const)('a store in the clear is warned of in $environment: $warns', async ({ environment, warns }) => {
-    const warnings: string[] = []
-    const logger: Logger = { debug() {}, info() {}, error() {}, warn: (_, text) => warnings.push(text) }
-    await open({ security: { logger, environment } })
-    expect(warnings.some(text => text.includes('not encrypted'))).toBe(warns)
-  })
-
   test('enableDebugLogging writes to the console, unless a logger is given', async () => {
     const debug = vi.spyOn(console, 'debug').mockImplementation(() => {})
     onTestFinished(() => void debug.mockRestore())

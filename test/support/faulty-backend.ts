@@ -61,6 +61,7 @@ export class FaultyBackend implements Backend {
   commit = this.#wrap('commit')
   delete = this.#wrap('delete')
   claim = this.#wrap('claim')
+  findEnd = this.#wrap('findEnd')
   lease = this.#wrap('lease')
   touch = this.#wrap('touch')
   list = this.#wrap('list')

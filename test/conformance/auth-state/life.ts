@@ -2,7 +2,9 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
 import { makePairedCreds } from '../../support/baileys-values.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
-import { identityOf, record, setStage } from './harness.js'
+import { identityOf, makeLogger, record, setStage } from './harness.js'
+
+const anything = expect.any(String)
 
 export function describeLife(create: CreateStoreDatabase): void {
   test('an open hook keeps its session alive, ten times in each of its lives', async () => {
@@ -33,6 +35,26 @@ export function describeLife(create: CreateStoreDatabase): void {
     const { creds, keys } = (await others.get('s'))?.data ?? {}
     expect(identityOf(creds as never)).toBe(identityOf(state.creds))
     expect(keys?.session).toEqual({ a: record('a') })
+  })
+
+  test('whoever opens a session again that has ended by its ttl is told when', async () => {
+    const { open, openStore } = await setStage(create)
+    const { logger, lines } = makeLogger()
+    const { store } = await openStore({ ttlMs: 1000, logger })
+    const first = await open({ store })
+    const openedAtMs = Date.now()
+    await first.close()
+    await expect.poll(() => store.exists('s'), { timeout: 20_000 }).toBe(false)
+    const second = await open({ store })
+    const ends = lines.filter(([level, , message]) => level === 'warn' && message.includes('ended'))
+    expect(ends).toMatchObject([['warn', { sessionId: 's', code: 'BAILEYS_STORE_SESSION_ENDED' }, anything]])
+    const { endedAt } = (ends[0]?.[1] ?? {}) as { endedAt: Date }
+    expect(Math.abs(endedAt.getTime() - openedAtMs)).toBeLessThan(20_000)
+    expect(ends[0]?.[2]).toContain(endedAt.toISOString())
+    await second.close()
+    await store.delete('s')
+    await open({ store })
+    expect(lines.filter(([, , message]) => message.includes('ended'))).toHaveLength(1)
   })
 
   test('a session that came after a deletion is not lost where healing the database fails half-way', async () => {

@@ -1,18 +1,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
-import { record, setStage } from './harness.js'
+import { makeLogger, record, setStage } from './harness.js'
 
 const PHONE = '15550001234'
-
-/** Keeps what is logged. */
-function makeLogger() {
-  const lines: [level: string, context: object, message: string][] = []
-  const write = (level: string) => (context: object, message: string) =>
-    void lines.push([level, context, message])
-  const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
-  return { logger, lines }
-}
 
 export function describeNotices(create: CreateStoreDatabase): void {
   describe('a hook that has lost its session', () => {
