@@ -2,6 +2,7 @@ import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
 import { checkUsable } from './creds-shape.js'
+import { endsWithin } from './ends-within.js'
 import { CorruptValueError, type FencedError, hasCode, maskSessionId } from './errors.js'
 import { keepAlive } from './keep-alive.js'
 import { createKeyStore } from './key-store.js'
@@ -13,6 +14,9 @@ import { repairSenderKey } from './sender-keys.js'
 import type { AuthStore, KeysByType, Rewind } from './store.js'
 import { isPlainObject } from './value-tree.js'
 import { warnOperator } from './warnings.js'
+
+/** A hook that closes waits so long for a database that may be out of reach; then its store waits for 5 s at the most. */
+const FINISH_MS = 5000
 
 /** What every hook takes beside its store's options. */
 export interface AuthStateOptions {
@@ -49,7 +53,10 @@ export interface AuthStateHandle<S extends AuthStore> {
   /** Saves the live `state.creds`. Rejects to who awaits it; safe to hand to `ev.on('creds.update', …)`. */
   saveCreds: () => Promise<void>
   store: S
-  /** Waits for what is under way and lets the process end. A store that was passed in stays open. */
+  /**
+   * Saves what is not saved yet, waits for what is under way, lets go of the session, and lets the process end. Where the
+   * database does not answer it gives up within 10 seconds. A store that was passed in stays open.
+   */
   close: () => Promise<void>
 }
 
@@ -200,11 +207,20 @@ export async function openAuthState<S extends AuthStore>(
     logger.warn({ sessionId: maskSessionId(sessionId), error: (error as Error).message }, message)
   }
 
+  async function finish(): Promise<void> {
+    if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
+    session.refuseWrites()
+    await session.settleWrites()
+    await releaseLease()
+  }
+
   async function close(): Promise<void> {
     stopKeepingAlive()
-    if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
-    await session.close()
-    await releaseLease()
+    if (!(await endsWithin(FINISH_MS, finish()))) {
+      logger.warn({ sessionId: maskSessionId(sessionId) }, 'closed without an answer of the database')
+      session.refuseWrites()
+      stopRenewing()
+    }
     stopListening()
     if (options.ownsStore) await store.close()
   }

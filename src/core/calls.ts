@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { endsWithin } from './ends-within.js'
 import { ClosedError } from './errors.js'
 
-/** A closing store waits so long for answers that a server out of reach does not give. */
-const CLOSE_MS = 5000
+/** A closing store waits so long, with all that it does, for answers that a server out of reach does not give. */
+export const CLOSE_MS = 4000
 
 /** Calls to a server that are under way: closing waits for them, and lets no other begin. */
 export class Calls {
@@ -30,9 +30,8 @@ export class Calls {
     }
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs = CLOSE_MS): Promise<void> {
     this.#isClosed = true
-    const gaveUp = sleep(CLOSE_MS, undefined, { ref: false })
-    await Promise.race([Promise.allSettled(this.#underWay), gaveUp])
+    await endsWithin(timeoutMs, Promise.allSettled(this.#underWay))
   }
 }

@@ -331,7 +331,9 @@ export class CodecStore implements AuthStore {
   }
 
   /** @deprecated Nothing is to be done before a store is used: its first call connects. */
-  async connect(): Promise<void> {}
+  async connect(): Promise<void> {
+    this.assertOpen()
+  }
 
   /** @deprecated Call `close`. */
   disconnect(): Promise<void> {

@@ -37,8 +37,16 @@ const NUMBER = /\p{Nd}(?:[\s().,_/:+-]{0,2}\p{Nd}){4,}/gu
  * `tenant-15550001234` is shown as `tenant-…34`.
  */
 export function maskSessionId(sessionId: string): string {
-  const masked = sessionId.replace(NUMBER, number => `…${lastDigits(number)}`)
+  const masked = maskText(sessionId)
   return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
+}
+
+/** User and password of a URL. */
+const CREDENTIALS = /(?<=:\/\/)[^\s/?#]*@/g
+
+/** A text of somebody else's, which may quote the name of a session, or a URL. */
+export function maskText(text: string): string {
+  return text.replace(CREDENTIALS, '').replace(NUMBER, number => `…${lastDigits(number)}`)
 }
 
 function lastDigits(number: string): string {

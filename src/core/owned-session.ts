@@ -73,11 +73,10 @@ export class OwnedSession {
     if (this.#isClosed) throw new ClosedError('The auth state', { sessionId: this.#sessionId })
   }
 
-  /** Refuses new writes and waits for those under way, however they end. */
-  async close(): Promise<void> {
+  /** No write is taken from now on. */
+  refuseWrites(): void {
     this.#end()
     this.#isClosed = true
-    await this.settleWrites()
   }
 
   /** Closed or lost, whichever comes first. */

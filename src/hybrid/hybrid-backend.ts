@@ -1,5 +1,6 @@
-import { Calls } from '../core/calls.js'
-import { type Call, onceWithin, withRetry } from '../core/retry.js'
+import { Calls, CLOSE_MS } from '../core/calls.js'
+import { endsWithin } from '../core/ends-within.js'
+import type { Call } from '../core/retry.js'
 import { joinLinks, type KnownSituation } from '../core/server-link.js'
 import type {
   Backend,
@@ -23,8 +24,8 @@ import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionOpener } from './session-opener.js'
 
-/** Closing waits so long for MongoDB to have what this process has written. */
-const FLUSH_MS = 5000
+/** The closing of a queue has so long, whatever was waited for before. */
+const QUEUE_CLOSE_MS = 1000
 
 export interface HybridBackendParts {
   redis: RedisSide
@@ -146,11 +147,16 @@ export class HybridBackend implements Backend {
 
   /** Waits for MongoDB to have the writes of this process, for a while: the outbox has them all the same. */
   async close(): Promise<void> {
+    const dueMs = performance.now() + CLOSE_MS
+    const leftMs = () => Math.max(dueMs - performance.now(), 0)
     await this.#calls.close()
-    await withRetry(onceWithin(FLUSH_MS), { operation: 'close' }, () => this.#applier.flush()).catch(() => {})
+    await endsWithin(leftMs(), this.#applier.flush()).catch(() => {})
     this.#applier.close()
-    await this.#publisher?.close()
-    await Promise.all([this.#redis.close(), this.#mongo.close()])
+    await Promise.all([
+      this.#publisher?.close(Math.max(leftMs(), QUEUE_CLOSE_MS)),
+      this.#redis.close(leftMs()),
+      this.#mongo.close(leftMs()),
+    ])
   }
 }
 

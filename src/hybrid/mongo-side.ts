@@ -115,8 +115,8 @@ export class MongoSide {
     return this.#backend.isHealthy()
   }
 
-  async close(): Promise<void> {
-    await this.#backend.close()
+  async close(timeoutMs?: number): Promise<void> {
+    await this.#backend.close(timeoutMs)
     this.breaker.close()
   }
 }

@@ -1,4 +1,4 @@
-import { maskSessionId } from '../core/errors.js'
+import { maskSessionId, maskText } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { Metrics } from '../core/metrics.js'
 import { onceWithin, withRetry } from '../core/retry.js'
@@ -6,7 +6,8 @@ import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
 
-const CLOSE_MS = 5000
+/** Most characters of a foreign error that are logged. */
+const MAX_TEXT = 300
 /** Publishers that have not been closed. */
 const users = new WeakMap<QueueAdapter, number>()
 
@@ -42,7 +43,7 @@ export class Publisher {
       () => this.#metrics.count('queue_publishes'),
       error => {
         this.#metrics.count('queue_failures')
-        const about = { sessionId: maskSessionId(sessionId), error: (error as Error).name }
+        const about = { sessionId: maskSessionId(sessionId), error: describe(error) }
         this.#logger.warn(about, 'the queue has not taken a write; this process brings it to MongoDB')
         this.#applier.schedule(sessionId)
       },
@@ -50,17 +51,23 @@ export class Publisher {
   }
 
   /** Closes the queue when no other store uses it. What it fails with is logged: the outbox has what it was told of. */
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     const queue = this.#queue
     if (queue === undefined) return
     const others = (users.get(queue) ?? 1) - 1
     users.set(queue, others)
     if (others > 0) return
     const attempt = { operation: 'the closing of a queue' }
-    await withRetry(onceWithin(CLOSE_MS), attempt, async () => queue.close()).catch(error => {
-      this.#logger.warn({ error: (error as Error).name }, 'the queue was not closed')
+    await withRetry(onceWithin(timeoutMs), attempt, async () => queue.close()).catch(error => {
+      this.#logger.warn({ error: describe(error) }, 'the queue was not closed')
     })
   }
+}
+
+/** A queue may quote the job: its name is that of the session. */
+function describe(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : typeof error
+  return maskText(text).slice(0, MAX_TEXT)
 }
 
 /** `async`, so that what it throws at once is a rejection, too. */

@@ -273,9 +273,8 @@ export class RedisSide {
     return reply[0] === 1
   }
 
-  async close(): Promise<void> {
-    await this.#calls.close()
-    await this.#backend.close()
+  async close(timeoutMs?: number): Promise<void> {
+    await Promise.all([this.#calls.close(timeoutMs), this.#backend.close(timeoutMs)])
     this.breaker.close()
   }
 

@@ -300,9 +300,9 @@ export class MongoBackend implements Backend {
     }
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs?: number): Promise<void> {
     this.#calls.run(() => this.#collection.indexing).catch(() => {}) // closed before
-    await this.#calls.close()
+    await this.#calls.close(timeoutMs)
     await this.#release()
   }
 

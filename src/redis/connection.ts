@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { endsWithin } from '../core/ends-within.js'
 import type { InvalidOptionError } from '../core/errors.js'
 import { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/session-memory.js'
@@ -86,7 +86,7 @@ export class RedisConnection {
   async close(): Promise<void> {
     const client = this.#client
     if (client.status === 'ready') {
-      await Promise.race([client.quit(), sleep(QUIT_MS, undefined, { ref: false })]).catch(() => {
+      await endsWithin(QUIT_MS, client.quit()).catch(() => {
         // It closes below all the same.
       })
     }

@@ -186,8 +186,8 @@ export class RedisBackend implements Backend {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#calls.close()
+  async close(timeoutMs?: number): Promise<void> {
+    await this.#calls.close(timeoutMs)
     await this.#release()
   }
 

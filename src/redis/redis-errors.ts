@@ -2,7 +2,7 @@ import {
   CorruptValueError,
   FencedError,
   hasCode,
-  maskSessionId,
+  maskText,
   RewoundError,
   SessionIncompleteError,
   SessionLockedError,
@@ -92,8 +92,7 @@ export function about(sessionId: string, error: unknown, key?: string): never {
 
 function toOtherType(sessionId: string, key: string | undefined): CorruptValueError {
   if (key === undefined) return new CorruptValueError(OTHER_TYPE, { sessionId })
-  const shown = key.replace(sessionId, () => maskSessionId(sessionId))
-  const reason = `The key "${shown}" in Redis is of another type than this library writes; delete the session, or that key.`
+  const reason = `The key "${maskText(key)}" in Redis is of another type than this library writes; delete the session, or that key.`
   return new CorruptValueError(reason, { sessionId })
 }
 
@@ -131,10 +130,20 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
   }
 }
 
-/** ioredis hangs the command with all its arguments on its errors: loggers would write them out. */
+/**
+ * ioredis hangs the command with all its arguments on its errors, and Redis quotes some of them: loggers would write
+ * them out.
+ */
 function redact(error: unknown): unknown {
-  if (typeof error !== 'object' || error === null) return error
-  const { command } = error as { command?: unknown }
-  if (command !== undefined) Object.defineProperty(error, 'command', { value: undefined, enumerable: false })
+  if (!(error instanceof Error)) return error
+  const { message, stack = '' } = error
+  const hide = (name: string, value: unknown) =>
+    Object.defineProperty(error, name, { value, enumerable: false, configurable: true, writable: true })
+  if ('command' in error) hide('command', undefined)
+  hide('message', maskText(message))
+  hide(
+    'stack',
+    stack.replace(message, () => maskText(message)),
+  )
   return error
 }

@@ -1,18 +1,13 @@
 import { once } from 'node:events'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { SqliteOptions } from '../../src/sqlite/index.js'
+import { makeLogger } from '../support/logger.js'
 
 const KEY = 'ab'.repeat(32)
+const CODE = { code: 'BAILEYS_STORE_PLAINTEXT' }
 
 /** As in a process that has not opened a store yet. */
 beforeEach(() => vi.resetModules())
-
-function makeLogger() {
-  const warnings: string[] = []
-  const ignore = () => {}
-  const warn = (_context: object, message: string) => void warnings.push(message)
-  return { warnings, logger: { debug: ignore, info: ignore, warn, error: ignore } }
-}
 
 async function open(options: Omit<SqliteOptions, 'path'>): Promise<void> {
   const { createSqliteStore } = await import('../../src/sqlite/index.js')
@@ -22,36 +17,36 @@ async function open(options: Omit<SqliteOptions, 'path'>): Promise<void> {
 
 describe('a store that is not encrypted', () => {
   test('says so once a process, by the logger', async () => {
-    const { logger, warnings } = makeLogger()
+    const { logger, lines } = makeLogger()
     await open({ security: { logger } })
     await open({ security: { logger } })
-    expect(warnings).toEqual([expect.stringContaining('is not encrypted')])
+    expect(lines).toEqual([['warn', CODE, expect.stringContaining('is not encrypted')]])
   })
 
   test('says so as a warning of Node where there is no logger', async () => {
     const warned = once(process, 'warning')
     await open({})
     const [warning] = await warned
-    expect(warning).toMatchObject({ code: 'BAILEYS_STORE_PLAINTEXT' })
+    expect(warning).toMatchObject(CODE)
     expect(warning.message).toContain('openssl rand -hex 32')
   })
 
   test('tells of a master key that was given and is undefined', async () => {
-    const { logger, warnings } = makeLogger()
+    const { logger, lines } = makeLogger()
     await open({ masterKey: undefined, security: { logger } })
-    expect(warnings).toEqual([expect.stringContaining('"masterKey" is undefined')])
+    expect(lines).toEqual([['warn', CODE, expect.stringContaining('"masterKey" is undefined')]])
   })
 
   test.each([{ masterKey: undefined }, { masterKeys: undefined }])(
     'is refused in production where the key that was given is undefined: %o',
     async keys => {
-      const { logger, warnings } = makeLogger()
+      const { logger, lines } = makeLogger()
       const opening = open({ ...keys, security: { environment: 'production', logger } })
       await expect(opening).rejects.toMatchObject({
         code: 'INVALID_OPTION',
         message: expect.stringMatching(/"masterKeys?" is undefined/),
       })
-      expect(warnings).toEqual([])
+      expect(lines).toEqual([])
     },
   )
 
@@ -60,8 +55,8 @@ describe('a store that is not encrypted', () => {
     { security: { enableEncryption: false } },
     { masterKey: undefined, security: { enableEncryption: false, environment: 'production' as const } },
   ])('is not warned of where it is encrypted, or that is not wanted: %#', async options => {
-    const { logger, warnings } = makeLogger()
+    const { logger, lines } = makeLogger()
     await open({ ...options, security: { ...options.security, logger } })
-    expect(warnings).toEqual([])
+    expect(lines).toEqual([])
   })
 })

@@ -2,6 +2,9 @@ import { Queue, Worker } from 'bullmq'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type OutboxJob, processOutboxJob, type QueueAdapter } from '../../src/hybrid/index.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
+import { makeLogger } from '../support/logger.js'
+
+const REFUSAL = 'redis://user:secret@queue.local is full of "bot-15550001234"'
 
 const { servers, setUp } = useOutbox()
 const CREDS = { registrationId: 7 }
@@ -198,19 +201,23 @@ describe('a queue', () => {
   })
 
   test.each<[string, QueueAdapter['add']]>([
-    ['refuses', () => Promise.reject(new Error('full'))],
+    ['refuses', () => Promise.reject(new Error(REFUSAL))],
     [
       'throws at',
       () => {
-        throw new Error('full')
+        throw new Error(REFUSAL)
       },
     ],
-  ])('that %s a job costs nothing', async (_how, add) => {
-    const { client, open, key } = setUp({ enableWriteBehind: true, queue: { ...IDLE, add } })
+  ])('that %s a job costs nothing, and its reason is logged', async (_how, add) => {
+    const { logger, lines } = makeLogger()
+    const queue = { ...IDLE, add }
+    const { client, open, key } = setUp({ enableWriteBehind: true, queue, security: { logger } })
     const store = await open()
     await store.set('s', { creds: CREDS })
     await expect.poll(() => client.exists(key)).toBe(0)
     expect(await store.getMetricsText()).toMatch(/^baileys_store_queue_failures_total 1$/m)
+    const about = { error: 'Error: redis://queue.local is full of "bot-…34"' }
+    expect(lines).toContainEqual(['warn', expect.objectContaining(about), expect.any(String)])
   })
 
   test('is closed with the last store that uses it, and a failure of that keeps no store open', async () => {

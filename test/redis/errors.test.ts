@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { toStoreError, wordOf } from '../../src/redis/redis-errors.js'
 
@@ -25,4 +26,13 @@ test.each([
   const known = toStoreError(error)
   expect(known).toMatchObject({ code })
   expect(known.message).toContain(text)
+})
+
+test('what Redis quotes of a command is not shown by the cause either', () => {
+  const quoting =
+    "ERR unknown command 'evalsha', with args beginning with: 'baileys:auth:{+1 555 000 1234}:creds'"
+  const error = Object.assign(new Error(quoting), { command: { args: ['15550001234'] } })
+  const { cause } = toStoreError(error)
+  expect(inspect(cause, { showHidden: true })).not.toMatch(/1234|555/)
+  expect((cause as Error).message).toContain('unknown command')
 })

@@ -88,12 +88,3 @@ export function identityOf({ noiseKey, registrationId }: AuthenticationCreds): s
 
 // biome-ignore lint/suspicious/noExplicitAny: what Baileys really stores is not what it declares
 export const record = (text: string): any => ({ _sessions: { text }, version: 'v1' })
-
-/** Keeps what is logged. */
-export function makeLogger() {
-  const lines: [level: string, context: object, message: string][] = []
-  const write = (level: string) => (context: object, message: string) =>
-    void lines.push([level, context, message])
-  const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
-  return { logger, lines }
-}

@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
 import { makePairedCreds } from '../../support/baileys-values.js'
+import { makeLogger } from '../../support/logger.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
-import { identityOf, makeLogger, record, setStage } from './harness.js'
+import { identityOf, record, setStage } from './harness.js'
 
 const anything = expect.any(String)
 

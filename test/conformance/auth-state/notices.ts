@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
+import { makeLogger } from '../../support/logger.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
-import { makeLogger, record, setStage } from './harness.js'
+import { record, setStage } from './harness.js'
 
 const PHONE = '15550001234'
 

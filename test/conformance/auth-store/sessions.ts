@@ -163,6 +163,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
     await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(closed)
     await expect(store.claim('s')).rejects.toMatchObject(closed)
     await expect(store.list()).rejects.toMatchObject(closed)
+    await expect(store.connect()).rejects.toMatchObject(closed)
     expect([await store.isHealthy(), await other.isHealthy()]).toEqual([false, true])
   })
 }
