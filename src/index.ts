@@ -4,11 +4,14 @@ export type {
   AuthenticationState,
   KeyPair,
   SignalDataSet,
+  SignalDataTypeMap,
   SignalKeyStore,
+  SignedKeyPair,
 } from './core/auth-types.js'
 export { deepBufferRevive, deserialize, serialize } from './core/buffers.js'
 export * from './core/errors.js'
 export type { Logger } from './core/logger.js'
+export type { Gauges } from './core/metrics.js'
 export type {
   CacheOptions,
   CommonOptions,
@@ -21,6 +24,7 @@ export type {
   TtlOptions,
   TtlOptions as TtlConfig,
 } from './core/options.js'
+export type { Ownership } from './core/ownership.js'
 export type {
   AuthPatch,
   AuthSnapshot,
@@ -40,3 +44,31 @@ export type {
   Versioned,
   VersionedResult,
 } from './core/store.js'
+export type {
+  CircuitBreakerStats,
+  HybridAuthStateOptions,
+  HybridAuthStore,
+  HybridOptions,
+  OutboxEntry,
+  OutboxJob,
+  OutboxOptions,
+  OutboxReconcilerStats,
+  OutboxStatus,
+  QueueAdapter,
+  SealedPatch,
+} from './hybrid/index.js'
+export type {
+  GivenMongoClient,
+  MongoAuthStateOptions,
+  MongoAuthStore,
+  MongoOptions,
+} from './mongodb/index.js'
+export type { GivenRedis, RedisAuthStateOptions, RedisAuthStore, RedisOptions } from './redis/index.js'
+export type {
+  SqliteAuthStateOptions,
+  SqliteAuthStore,
+  SqliteDatabase,
+  SqliteOptions,
+  SqliteStatement,
+  SqliteValue,
+} from './sqlite/index.js'

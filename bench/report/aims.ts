@@ -13,6 +13,12 @@ export interface Aim {
   beside: string
 }
 
+/** What a reader of the first page wants to know: the cost of a read, of a large session, and of many. */
+const MAIN = new Set([
+  'redis: get 1 over raw HMGET',
+  'redis: any operation with 10,000 keys, over 100',
+  'redis: connections of 100 sessions to Redis',
+])
 const KEYS = 1000
 const OURS = ['plain', 'encrypted', 'compressed', 'behind'] as const
 const STORES = ['redis', 'mongodb', 'hybrid', 'sqlite'] as const
@@ -27,6 +33,10 @@ export function evaluateAims(results: Results): Aim[] {
     ...settingAims(results.setting),
     ...encryption(results),
   ]
+}
+
+export function isMain({ what }: Aim): boolean {
+  return MAIN.has(what)
 }
 
 export function atMost(what: string, limit: number, reached: number | undefined, beside = ''): Aim {

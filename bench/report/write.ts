@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { STORES } from '../cases/names.js'
 import type { Results } from '../figures.js'
-import { evaluateAims } from './aims.js'
+import { evaluateAims, isMain } from './aims.js'
 import {
   toAimsTable,
   toCodecTable,
@@ -33,8 +33,9 @@ export async function writeReport(results: Results, { isWhole }: { isWhole: bool
 }
 
 async function fillDocs(results: Results): Promise<void> {
-  const aims = toAimsTable(evaluateAims(results))
-  await fillPage(new URL('../README.md', DOCS), { aims })
+  const all = evaluateAims(results)
+  const aims = toAimsTable(all)
+  await fillPage(new URL('../README.md', DOCS), { main: toAimsTable(all.filter(isMain)) })
   await fillPage(new URL('BENCHMARKS.md', DOCS), {
     machine: toMachineTable(results),
     aims,

@@ -58,6 +58,11 @@ export interface AuthStateHandle<S extends AuthStore> {
    * database does not answer it gives up within 10 seconds. A store that was passed in stays open.
    */
   close: () => Promise<void>
+  /**
+   * For a bot that was logged out (401): deletes the session and closes. Throws `FENCED`, and leaves the session as it is,
+   * where a later owner has it.
+   */
+  remove: () => Promise<void>
 }
 
 export interface OpenAuthStateOptions<S extends AuthStore> extends AuthStateOptions {
@@ -88,9 +93,10 @@ export async function openAuthState<S extends AuthStore>(
   const session = new OwnedSession(store, sessionId, claim.fencingToken, error => {
     stopKeepingAlive()
     stopRenewing()
-    logger.warn({ sessionId: maskSessionId(sessionId) }, 'the session has a later owner; its writes end here')
+    warn(error, 'the session is not that of this owner any more; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
+  let isRemoved = false
   let lastCredsWrite: Promise<unknown> = Promise.resolve()
   const saver = new CredsSaver({
     sessionId,
@@ -159,8 +165,9 @@ export async function openAuthState<S extends AuthStore>(
   function saveCreds(): Promise<void> {
     const saved = saver.save()
     saved.catch(error => {
-      if (!session.isLost)
-        logger.error({ sessionId: maskSessionId(sessionId), code: error.code }, 'creds not saved')
+      if (session.isLost || isRemoved) return
+      const about = { sessionId: maskSessionId(sessionId), code: error.code, error: error.message }
+      logger.error(about, 'creds not saved')
     })
     return saved
   }
@@ -208,7 +215,7 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   async function finish(): Promise<void> {
-    if (!session.isLost) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
+    if (session.takesWrites) await saver.flush().catch(error => warn(error, 'creds not saved while closing'))
     session.refuseWrites()
     await session.settleWrites()
     await releaseLease()
@@ -225,5 +232,17 @@ export async function openAuthState<S extends AuthStore>(
     if (options.ownsStore) await store.close()
   }
 
-  return { state, saveCreds, store, close }
+  async function remove(): Promise<void> {
+    stopKeepingAlive()
+    isRemoved = true
+    session.refuseWrites()
+    await session.settleWrites()
+    try {
+      await store.delete(sessionId, undefined, claim.fencingToken)
+    } finally {
+      await close()
+    }
+  }
+
+  return { state, saveCreds, store, close, remove }
 }

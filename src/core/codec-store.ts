@@ -88,6 +88,7 @@ export class CodecStore implements AuthStore {
   readonly #rewinds: RewindGuard
   #isClosed = false
 
+  /** @internal */
   constructor(parts: StoreParts) {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
     const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts

@@ -28,6 +28,10 @@ export class OwnedSession {
     return this.#lost !== undefined
   }
 
+  get takesWrites(): boolean {
+    return !this.#isClosed && !this.isLost
+  }
+
   async readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
     try {
       return await this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)

@@ -28,6 +28,7 @@ export class HybridAuthStore extends CodecStore {
   readonly #breaker: Breaker
   readonly #reconciler: Reconciler
 
+  /** @internal */
   constructor(parts: HybridParts) {
     super(parts)
     this.#breaker = parts.breaker

@@ -3,8 +3,8 @@ import * as v from 'valibot'
 import { checkKeyId, checkKeyType } from '../core/names.js'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/store.js'
 
-export const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const
-export type OutboxStatus = (typeof OUTBOX_STATUSES)[number]
+const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const satisfies OutboxStatus[]
+export type OutboxStatus = 'pending' | 'processing' | 'completed' | 'failed'
 
 /** An `AuthPatch` as it is stored: each value is its envelope in base64; `null` deletes. */
 export interface SealedPatch {

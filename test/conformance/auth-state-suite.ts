@@ -7,6 +7,7 @@ import { describeKeys } from './auth-state/keys.js'
 import { describeLife } from './auth-state/life.js'
 import { describeNotices } from './auth-state/notices.js'
 import { describeOpening } from './auth-state/opening.js'
+import { describeRemoval } from './auth-state/removal.js'
 import { describeSaving } from './auth-state/saving.js'
 import type { CreateStoreDatabase } from './auth-store/harness.js'
 
@@ -21,6 +22,7 @@ export function describeAuthState(name: string, create: CreateStoreDatabase): vo
     describeExclusive(create)
     describeIteration(create)
     describeLife(create)
+    describeRemoval(create)
     describeNotices(create)
   })
 }

@@ -73,7 +73,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
       await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
       expect(lines.map(([level, , message]) => `${level}: ${message}`)).toEqual([
         'error: creds not saved',
-        'warn: the session has a later owner; its writes end here',
+        'warn: the session is not that of this owner any more; its writes end here',
       ])
       expect(JSON.stringify(lines)).not.toContain(PHONE)
       expect(lines[0]?.[1]).toEqual({ sessionId: 'tenant-…34', code: 'STORE_UNAVAILABLE' })

@@ -19,6 +19,10 @@ export class Directory {
     this.#accounts.set(account.id.pn, account)
   }
 
+  removeAccount(pn: string): void {
+    this.#accounts.delete(pn)
+  }
+
   findAccount(pn: string): Account | undefined {
     return this.#accounts.get(pn)
   }

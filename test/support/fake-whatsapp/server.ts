@@ -7,10 +7,13 @@ import { createServerIdentity } from './certificates.js'
 import { Confirmations } from './confirmations.js'
 import { Connection, type ConnectionListener } from './connection.js'
 import { Directory } from './directory.js'
+import { node } from './nodes.js'
 import { offerPairing, pair, readQrCode } from './pairing.js'
 import { leave, logIn, receive } from './session.js'
 import { emptyStats, type Stats } from './stats.js'
 import type { ServerOptions, World } from './world.js'
+
+const UNLINKED = 401
 
 /** Listens on loopback, on a port of its own. */
 export async function startFakeWhatsApp(options: ServerOptions = {}): Promise<FakeWhatsApp> {
@@ -78,6 +81,18 @@ export class FakeWhatsApp {
    */
   loseAnswers({ pn }: AccountId): void {
     this.#world.directory.account(pn).connection?.stopListening()
+  }
+
+  /** Cuts the account's connection, as a lost network does. */
+  drop({ pn }: AccountId): void {
+    this.#world.directory.account(pn).connection?.terminate()
+  }
+
+  /** Ends the account's connection for that reason. Of 401, its pairing ends as well. */
+  dismiss({ pn }: AccountId, code: number): void {
+    const { directory } = this.#world
+    directory.account(pn).connection?.end(node('stream:error', { code: String(code) }))
+    if (code === UNLINKED) directory.removeAccount(pn)
   }
 
   /** Resolves when the account has sent delivery receipts for all these messages. */

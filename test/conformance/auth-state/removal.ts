@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest'
+import { makeLogger } from '../../support/logger.js'
+import type { CreateStoreDatabase } from '../auth-store/harness.js'
+import { identityOf, record, setStage } from './harness.js'
+
+export function describeRemoval(create: CreateStoreDatabase): void {
+  describe('the removal of a session by its hook', () => {
+    test('takes creds and keys away, so that the next opening pairs anew', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      const first = await open({ store })
+      await first.state.keys.set({ session: { a: record('a') } })
+      await first.remove()
+      expect(await store.exists('s')).toBe(false)
+      const second = await open({ store })
+      expect(identityOf(second.state.creds)).not.toBe(identityOf(first.state.creds))
+      expect(await second.state.keys.get('session', ['a'])).toEqual({})
+    })
+
+    test('closes the hook, and brings nothing back that was not saved yet', async () => {
+      const { open, openStore } = await setStage(create)
+      const { logger, lines } = makeLogger()
+      const { store, backend } = await openStore({ logger })
+      const { state, saveCreds, remove } = await open({ store })
+      backend.fail('commit')
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      await remove()
+      const before = lines.length
+      await expect(saveCreds()).rejects.toMatchObject({ code: 'CLOSED' })
+      await expect(state.keys.set({ session: { a: record('a') } })).rejects.toMatchObject({ code: 'CLOSED' })
+      expect(await store.exists('s')).toBe(false)
+      expect(lines.slice(before)).toEqual([])
+    })
+
+    test('leaves a session alone that a later owner has', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      const first = await open({ store })
+      const second = await open({ store })
+      await expect(first.remove()).rejects.toMatchObject({ code: 'FENCED' })
+      await second.state.keys.set({ session: { a: record('a') } })
+      expect(await second.state.keys.get('session', ['a'])).toEqual({ a: record('a') })
+    })
+
+    test('hands an exclusive session over at once', async () => {
+      const { open } = await setStage(create)
+      const first = await open({ ownership: 'exclusive', leaseMs: 60_000 })
+      await first.remove()
+      await open({ ownership: 'exclusive', leaseMs: 60_000 })
+    })
+  })
+}
