@@ -106,10 +106,13 @@ export class Codec {
     }
     const dataKey = keyring?.deriveDataKey(keyId, name.sessionId, cipher, period)
     if (dataKey === undefined) {
-      const given = keyring?.keyIds.join(', ') ?? 'none'
+      const others = keyring?.keyIds.join(', ')
+      const given =
+        others === undefined ? 'no master key was given' : `the keys that were given are ${others}`
       throw this.#failure(
         name,
-        `is encrypted with master key ${toHex(keyId)}, which is not among those given (${given}). Add it to "masterKeys".`,
+        `is encrypted with the master key whose fingerprint is ${toHex(keyId)}, and ${given}. Give that key as "masterKey", ` +
+          'or beside a new one: "masterKeys: [new, old]".',
       )
     }
     const bytes = ciphers[cipher].open(dataKey, payload, bindTo(header, name))

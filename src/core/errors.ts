@@ -124,8 +124,8 @@ export class SessionLockedError extends StoreError {
   ) {
     super(
       'SESSION_LOCKED',
-      `Another process owns the session; its lease has ${remainingMs} ms to go and is being renewed. ` +
-        'Close it there, or wait for it to end.',
+      `Another owner has the session, in this process or in another one, by a lease that has ${remainingMs} ms to go and ` +
+        'that it renews. Close it there, or wait for it to end.',
       context,
     )
   }
@@ -197,10 +197,11 @@ export class DecryptionError extends StoreError {
 }
 
 export class CorruptValueError extends StoreError {
-  constructor(reason: string, context: StoreErrorContext = {}) {
+  /** `what` is to be restored or deleted. */
+  constructor(reason: string, context: StoreErrorContext = {}, what = 'the value') {
     super(
       'CORRUPT_VALUE',
-      `${reason} Nothing was overwritten; restore the value from a backup or delete it.`,
+      `${reason} Nothing was overwritten; restore ${what} from a backup or delete it.`,
       context,
     )
   }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
-import { InvalidOptionError } from './errors.js'
+import { hasCode, InvalidOptionError } from './errors.js'
 import { checkSessionId } from './names.js'
 import { flag } from './options.js'
 import { parseOptions } from './parse-options.js'
@@ -38,7 +38,10 @@ export async function openHook<O, S extends AuthStore>(
   try {
     return await openAuthState({ ...options, store, ownsStore })
   } catch (error) {
-    if (ownsStore) await store.close()
+    // A server that does not answer gives no answer to wait for while its connection is closed either.
+    const closing = ownsStore ? store.close() : undefined
+    if (hasCode(error, 'TIMEOUT') || hasCode(error, 'STORE_UNAVAILABLE')) closing?.catch(() => {})
+    else await closing
     throw error
   }
 }

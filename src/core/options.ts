@@ -104,13 +104,9 @@ const seconds = v.optional(
 )
 /** A stored lease that ends later is damage. */
 export const MAX_LEASE_MS = 24 * 60 * 60 * 1000
+const LEASE = 'a number of seconds from 1 to 86,400'
 const leaseSeconds = v.optional(
-  v.pipe(
-    v.number('a number of seconds'),
-    v.finite('finite'),
-    v.minValue(1, 'a number of seconds, 1 or more'),
-    v.maxValue(MAX_LEASE_MS / 1000, 'a number of seconds, a day at most'),
-  ),
+  v.pipe(v.number(LEASE), v.minValue(1, LEASE), v.maxValue(MAX_LEASE_MS / 1000, LEASE)),
 )
 const milliseconds = v.optional(
   v.pipe(
@@ -119,7 +115,8 @@ const milliseconds = v.optional(
     v.minValue(1, 'a positive number of milliseconds'),
   ),
 )
-const masterKey = v.pipe(v.string('64 hex characters'), v.regex(/^[0-9a-fA-F]{64}$/, '64 hex characters'))
+const MASTER_KEY = '64 hex characters (openssl rand -hex 32)'
+const masterKey = v.pipe(v.string(MASTER_KEY), v.regex(/^[0-9a-fA-F]{64}$/, MASTER_KEY))
 
 const MIN_CACHE_BYTES = 1024
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024

@@ -33,7 +33,8 @@ export function parseOptions<S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, options)
   if (result.success) return result.output
-  throw new InvalidOptionError(describeIssue(schema, result.issues[0], prefix))
+  const misspelled = result.issues.find(issue => issue.expected === 'never') // else what was meant is "missing"
+  throw new InvalidOptionError(describeIssue(schema, misspelled ?? result.issues[0], prefix))
 }
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
@@ -47,11 +48,19 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
 }
 
 function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
-  if (keys.some(key => SECRETS.has(key))) return ''
+  if (keys.some(key => SECRETS.has(key))) return describeSecret(input, received)
   if (typeof input !== 'string' || !keys.some(key => URLS.has(key))) return `, got ${received}`
   if (input !== input.trim()) return ', got one with a space before or behind it'
   const scheme = /^[a-z][a-z\d+.-]*:(?=\/\/)/i.exec(input)?.[0]
   return scheme === undefined ? ', got a text without a scheme' : `, got one that begins with "${scheme}"`
+}
+
+/** Nothing of it but how long it is. */
+function describeSecret(input: unknown, received: string): string {
+  if (typeof input !== 'string') return `, got ${received.startsWith('"') ? 'text' : received}`
+  const length = input.length === 64 ? '64 characters, not all of them hex' : `${input.length} characters`
+  const space = input === input.trim() ? '' : ', with a space or a line break before or behind it'
+  return `, got ${length}${space}`
 }
 
 function suggest(name: string, known: readonly string[]): string {

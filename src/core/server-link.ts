@@ -61,6 +61,7 @@ export class ServerLink {
   readonly #describe: (error: unknown) => string | undefined
   readonly #waiting = new Set<(error: unknown) => void>()
   #failure: { error: unknown; since: Date } | undefined
+  #wasConnected = false
 
   constructor({ store, address, describe = () => undefined }: ServerLinkParts) {
     this.store = store
@@ -90,6 +91,7 @@ export class ServerLink {
 
   noteConnected(): void {
     this.#failure = undefined
+    this.#wasConnected = true
   }
 
   /** Why there is no connection, where that is known. */
@@ -106,9 +108,9 @@ export class ServerLink {
   /** What a call that has waited in vain tells. */
   get situation(): string | undefined {
     const { store, address, reason } = this
-    return reason === undefined
-      ? `${store} at ${address} has not answered`
-      : `${store} at ${address}: ${reason}`
+    if (reason !== undefined) return `${store} at ${address}: ${reason}`
+    const isPort = this.#wasConnected ? '' : '; something else may listen there, or it may want TLS, or none'
+    return `${store} at ${address} has not answered${isPort}`
   }
 
   /** `reason`: that of the call, where it says more than that there is no connection. */

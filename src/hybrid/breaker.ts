@@ -189,6 +189,14 @@ export class Breaker {
     )
   }
 
+  /** That there is no connection says more than that there was no answer. */
+  #toLateness(cause: unknown, timeoutMs: number): StoreUnavailableError {
+    const { reason, address } = this.#link ?? {}
+    if (reason === undefined) return this.#toOutage(`it has not answered within ${timeoutMs} ms.`, cause)
+    const known = { cause: this.#link?.cause, address, since: this.#failingSince }
+    return new StoreUnavailableError(this.#store, `${reason}.`, known)
+  }
+
   #toOutage(said: string, cause?: unknown): StoreUnavailableError {
     const { address, reason } = this.#link ?? {}
     const text = reason === undefined ? said : `${reason}; ${said}`
@@ -227,9 +235,7 @@ export class Breaker {
   }
 
   #toFailure(cause: unknown, timeoutMs: number): unknown {
-    const late = `it has not answered within ${timeoutMs} ms.`
-    const isLate = hasCode(cause, 'TIMEOUT')
-    const failure = isLate ? this.#toOutage(late, cause) : cause
+    const failure = hasCode(cause, 'TIMEOUT') ? this.#toLateness(cause, timeoutMs) : cause
     if (!isOutageOf(this.#store, failure)) return failure
     const outage = failure as StoreUnavailableError
     this.#failingSince ??= outage.since

@@ -66,6 +66,8 @@ export class HybridAuthStore extends CodecStore {
   async processOutboxJob(job: OutboxJob): Promise<void> {
     checkObject('job', job)
     const { sessionId } = job
+    if (typeof sessionId !== 'string')
+      throw new InvalidOptionError('"job" must be what the queue was given: it has no "sessionId".')
     checkSessionId(sessionId)
     this.assertOpen()
     await this.#reconciler.reconcile(sessionId)

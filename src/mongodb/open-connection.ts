@@ -68,7 +68,10 @@ function construct(Client: ConstructClient, url: string, options: MongoClientOpt
     return new Client(url, options) as MongoClient
   } catch (error) {
     const { name } = error as Error
-    throw new InvalidOptionError(`The driver refused "mongodb.mongoUrl" or "mongodb.mongoOptions" (${name}).`)
+    throw new InvalidOptionError(
+      `The driver refused "mongoUrl" or "mongoOptions" (${name}). User and password of a URL must be written as ` +
+        'encodeURIComponent does.',
+    )
   }
 }
 

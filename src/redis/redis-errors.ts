@@ -32,7 +32,8 @@ const REASONS: Readonly<Record<string, string>> = {
   NOAUTH: 'it asks for a password; give it in the URL or in the options of the client',
   WRONGPASS: 'it refused the user or the password',
   NOPERM:
-    'the user may not run this command; it needs +@hash +@scripting +@keyspace +@connection +time on the keys, ' +
+    'the user may not run this command; it needs +@hash +@scripting +@keyspace +@connection +time on the keys that begin ' +
+    'with the "prefix" of the store, ' +
     'and for the hybrid store +set +get, and outbox:* and lock:outbox* among the keys',
 }
 
@@ -48,6 +49,7 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
     /refresh slots cache/,
     'no node of the Cluster tells the client which has which slot: none can be reached, or the user of an ACL needs +cluster|slots +cluster|info',
   ],
+  [/^Protocol error/, 'what listens there does not speak as Redis does; correct the host and the port'],
   [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
   [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
   [/^ACL failure in script|^ERR ACL failure in script|can't run this command/, REASONS.NOPERM as string],

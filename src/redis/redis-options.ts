@@ -30,6 +30,7 @@ export interface RedisOptions extends CommonOptions {
   prefix?: string | undefined
 }
 
+const HOST = 'the name of a host; a URL goes into "redisUrl"'
 const PREFIX = '1 to 200 characters without { and }'
 const text = (what: string) => v.optional(v.pipe(v.string(what), v.minLength(1, what)))
 const whole = (what: string, least: number, most: number) =>
@@ -39,9 +40,12 @@ const schema = v.strictObject(
   {
     ...commonOptions,
     redisUrl: v.optional(
-      v.custom<string>(isRedisUrl, 'a redis:// or rediss:// URL, with no path but a number'),
+      v.custom<string>(
+        isRedisUrl,
+        'a redis:// or rediss:// URL, with no path but a number, and with the password as encodeURIComponent writes it',
+      ),
     ),
-    host: text('the name of a host'),
+    host: v.optional(v.pipe(v.string(HOST), v.regex(/^[^/\s@]+$/, HOST))),
     port: whole('a port, 1 to 65535', 1, 65535),
     username: text('the name of a user'),
     password: text('text'),
@@ -87,8 +91,9 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
 
 function isRedisUrl(value: unknown): boolean {
   if (typeof value !== 'string' || value !== value.trim() || !URL.canParse(value)) return false
-  const { protocol, pathname } = new URL(value)
-  return /^rediss?:$/.test(protocol) && /^(\/\d{0,9})?$/.test(pathname)
+  const { protocol, pathname, search, hash } = new URL(value)
+  const isWhole = hash === '' && !search.includes('@') // else a password is cut in two by one of its characters
+  return /^rediss?:$/.test(protocol) && /^(\/\d{0,9})?$/.test(pathname) && isWhole
 }
 
 function isTls(value: unknown): boolean {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
-import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
+import { InvalidOptionError, maskText, StoreUnavailableError } from '../core/errors.js'
 import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { migrate } from './migrations.js'
@@ -106,8 +106,11 @@ function resolveFile(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path))
   } catch (cause) {
-    throw new InvalidOptionError('"sqlite.path" must be in a folder that exists; make the folder first.', {
-      cause,
-    })
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    const folder = maskText(dirname(resolve(path)))
+    throw new InvalidOptionError(
+      `"sqlite.path" must be in a folder that exists, and "${folder}" does not; make it first.`,
+      { cause },
+    )
   }
 }

@@ -1,4 +1,4 @@
-import { CorruptValueError, StoreError, StoreUnavailableError } from '../core/errors.js'
+import { CorruptValueError, InvalidOptionError, StoreError, StoreUnavailableError } from '../core/errors.js'
 
 interface ResultCode {
   readonly name: string
@@ -18,9 +18,18 @@ const RESULT_CODES: readonly ResultCode[] = [
   { name: 'SQLITE_IOERR', code: 10, reason: 'the disk reported an error' },
   { name: 'SQLITE_CORRUPT', code: CORRUPT, reason: 'the file is damaged' },
   { name: 'SQLITE_FULL', code: 13, reason: 'the disk is full' },
-  { name: 'SQLITE_CANTOPEN', code: 14, reason: 'the file cannot be opened' },
+  { name: 'SQLITE_CANTOPEN', code: 14, reason: 'the file cannot be opened; its rights may forbid it' },
   { name: 'SQLITE_NOTADB', code: NOT_A_DATABASE, reason: 'the file is no database' },
 ]
+
+/** What the system says of a path. */
+const DENIALS: Readonly<Record<string, string>> = {
+  EACCES: 'the user of this process may not read and write it, or not in its folder',
+  EPERM: 'the user of this process may not read and write it, or not in its folder',
+  EROFS: 'its file system can only be read',
+  ENAMETOOLONG: 'it is too long',
+  ENOTDIR: 'a part of it that should be a folder is a file',
+}
 
 export function isBusy(error: unknown): boolean {
   const code = readCode(error)
@@ -30,9 +39,12 @@ export function isBusy(error: unknown): boolean {
 /** Wraps what a driver throws; a `StoreError` passes as it is. */
 export function toStoreError(cause: unknown): StoreError {
   if (cause instanceof StoreError) return cause
+  const denied = DENIALS[String((cause as NodeJS.ErrnoException).code)]
+  if (denied !== undefined)
+    return new InvalidOptionError(`"sqlite.path" cannot be used: ${denied}.`, { cause })
   const code = readCode(cause)
   if (code === CORRUPT || code === NOT_A_DATABASE) {
-    return new CorruptValueError('The SQLite file is damaged or is no database.', { cause })
+    return new CorruptValueError('The SQLite file is damaged or is no database.', { cause }, 'the file')
   }
   return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause })
 }
