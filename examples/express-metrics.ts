@@ -1,8 +1,8 @@
 /**
  * A hybrid store whose metrics Prometheus scrapes: npx tsx examples/express-metrics.ts, then
- * curl localhost:9090/metrics
+ * curl localhost:9464/metrics
  *
- * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9090 by default.
+ * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9464 by default.
  */
 import type { AddressInfo } from 'node:net'
 import { createHybridStore } from '@luoarch/baileys-store-core/hybrid'
@@ -23,7 +23,7 @@ app.get('/metrics', async (_request, response) => {
 app.get('/healthz', async (_request, response) => {
   response.sendStatus((await store.isHealthy()) ? 200 : 503)
 })
-const server = app.listen(Number(process.env.PORT ?? 9090), () => {
+const server = app.listen(Number(process.env.PORT ?? 9464), () => {
   console.log(`http://localhost:${(server.address() as AddressInfo).port}/metrics`)
 })
 
