@@ -3,8 +3,10 @@ import { checkKeyId } from './names.js'
 
 const MAX_PAGE_SIZE = 1000
 const MAX_CURSOR_LENGTH = 16 * 1024
-/** Versions and tokens that are counted stay far below it, and what is added to one is a safe integer still. */
+/** Stored versions and tokens are below it, and what is added to one is a safe integer still. */
 export const MAX_COUNT = 2 ** 52
+/** Of those that come from outside, all are below it: what is added to one afterwards stays below `MAX_COUNT`. */
+export const MAX_GIVEN_COUNT = 2 ** 51
 
 export function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
   if (expectedVersion !== undefined) checkCount('expectedVersion', expectedVersion, sessionId)
@@ -67,7 +69,7 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 function checkCount(name: string, value: unknown, sessionId: string): void {
-  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT) return
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_GIVEN_COUNT) return
   fail(name, 'a whole number of 0 or more', value, sessionId)
 }
 

@@ -30,7 +30,7 @@ export interface StoreErrorContext {
 }
 
 /** Five digits or more, of any script, also as phone numbers and names of sessions have them: with signs in between. */
-const NUMBER = /\p{Nd}(?:[\s().,_/:+-]{0,2}\p{Nd}){4,}/gu
+const NUMBER = /\p{Nd}(?:[^\p{L}\p{Nd}]{0,3}\p{Nd}){4,}/gu
 
 /**
  * The name of a session as messages and logs may show it: of a number of five digits or more the last two are left.

@@ -31,10 +31,18 @@ export function parseOptions<S extends v.GenericSchema>(
   options: unknown,
   prefix: string,
 ): v.InferOutput<S> {
-  const result = v.safeParse(schema, options)
+  const result = read(schema, options)
   if (result.success) return result.output
   const misspelled = result.issues.find(issue => issue.expected === 'never') // else what was meant is "missing"
   throw new InvalidOptionError(describeIssue(schema, misspelled ?? result.issues[0], prefix))
+}
+
+function read<S extends v.GenericSchema>(schema: S, options: unknown): v.SafeParseResult<S> {
+  try {
+    return v.safeParse(schema, options)
+  } catch (cause) {
+    throw new InvalidOptionError('An option throws when it is read.', { cause })
+  }
 }
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
@@ -57,6 +65,7 @@ function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue
 
 /** Nothing of it but how long it is. */
 function describeSecret(input: unknown, received: string): string {
+  if (Array.isArray(input)) return ''
   if (typeof input !== 'string') return `, got ${received.startsWith('"') ? 'text' : received}`
   const length = input.length === 64 ? '64 characters, not all of them hex' : `${input.length} characters`
   const space = input === input.trim() ? '' : ', with a space or a line break before or behind it'

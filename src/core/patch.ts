@@ -1,6 +1,6 @@
 import type { Codec } from './codec.js'
 import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
-import { InvalidValueError } from './errors.js'
+import { InvalidValueError, StoreError } from './errors.js'
 import { checkKeyId, checkKeyType } from './names.js'
 import { type Packed, pack } from './packing.js'
 import {
@@ -22,6 +22,18 @@ export interface EncodedPatch {
 
 /** Patch → bytes. All of it is checked and encoded before anything is written. */
 export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {
+  try {
+    return encodeAll(codec, sessionId, patch)
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause
+    throw new InvalidValueError('A member of the patch throws when it is read; nothing was written.', {
+      sessionId,
+      cause,
+    })
+  }
+}
+
+function encodeAll(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {
   checkMembers(sessionId, patch)
   const writes: FieldWrite[] = []
   const values: (Packed | null)[] = []
@@ -97,6 +109,7 @@ function checkMembers(sessionId: string, patch: AuthPatch): void {
   }
 }
 
+/** With members by name: those of a list, a Map or bytes are elsewhere. */
 function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 }

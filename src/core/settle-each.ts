@@ -1,3 +1,4 @@
+import { InvalidOptionError, StoreError } from './errors.js'
 import type { BatchResult } from './store.js'
 
 /** Runs `action` for all at once; each succeeds or fails on its own. */
@@ -8,12 +9,19 @@ export function settleEach<I, T>(
 ): Promise<BatchResult<T>[]> {
   return Promise.all(
     inputs.map(async input => {
-      const sessionId = nameOf(input)
+      let sessionId = ''
       try {
+        sessionId = nameOf(input)
         return { sessionId, value: await action(input) }
       } catch (error) {
-        return { sessionId, error: error as Error }
+        return { sessionId, error: toStoreError(error) }
       }
     }),
   )
+}
+
+/** Anything else comes from a getter of the input. */
+function toStoreError(error: unknown): Error {
+  if (error instanceof StoreError) return error
+  return new InvalidOptionError('A member of the input throws when it is read.', { cause: error })
 }

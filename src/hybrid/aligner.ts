@@ -19,6 +19,9 @@ export interface AlignerParts {
   timeoutMs: number
 }
 
+/** What a database tells of a session that it has never heard of. */
+const NOTHING: Head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
+
 /** What both databases have said last, at one version. */
 export interface Aligned {
   peek: Peek
@@ -100,7 +103,7 @@ export class Aligner {
       if (state.lostBypass) await this.#forestall(sessionId, state, state.lostBypass)
       await this.#applier.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
-      const head = await this.#mongo.readHead(sessionId)
+      const head = await this.#readDurable(sessionId, peek)
       if (isInStep(peek, head) && !state.hasForked) {
         // What comes late leaves the version as it is: no later read would tell that it has come.
         if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
@@ -118,6 +121,17 @@ export class Aligner {
       else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
       else await this.#bringToRedis(sessionId, peek, state)
       await contention.pause()
+    }
+  }
+
+  /** Fields without a head count as nothing where Redis has all of the session, or knows of its end. */
+  async #readDurable(sessionId: string, { state, version }: Peek): Promise<Head> {
+    try {
+      return await this.#mongo.readHead(sessionId)
+    } catch (error) {
+      const knowsAll = hasCode(error, 'SESSION_INCOMPLETE') && (state === 'live' || state === 'deleted')
+      if (!knowsAll || (await this.#mongo.highestVersion(sessionId)) > version) throw error
+      return NOTHING
     }
   }
 

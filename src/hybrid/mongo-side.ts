@@ -72,6 +72,10 @@ export class MongoSide {
     return { ...deleted, operation: '' } // as in `untold`
   }
 
+  highestVersion(sessionId: string): Promise<number> {
+    return this.breaker.run(() => this.#backend.highestVersion(sessionId))
+  }
+
   /** `after`: a token that Redis has handed out. */
   async claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
     return untold(await this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after)))

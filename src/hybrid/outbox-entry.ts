@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
+import { MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { checkKeyId, checkKeyType } from '../core/names.js'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/store.js'
 
@@ -39,13 +40,14 @@ export interface OutboxEntry {
   fork?: { from: string; at: number } | undefined
 }
 
-/** Above any that can come about: writes past Redis take 2^20 each, and what is added to it stays a safe integer. */
-const MAX_VERSION = 2 ** 52
+/** Above any that can come about: writes past Redis take 2^20 each. */
+const MAX_VERSION = MAX_GIVEN_COUNT
 /** Of an entry's text: more than a write of this library has. */
 export const MAX_ENTRY_BYTES = 32 * 1024 * 1024
 /** Values of one write: to take more from an entry, twice as many with its types, would hold up the process. */
 export const MAX_ENTRY_FIELDS = 50_000
-const MAX_INSTANT_MS = 8.64e15
+/** A life of a hundred years begins then, and ends before the last instant that JavaScript knows. */
+const MAX_INSTANT_MS = 8.63e15
 /** As core/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
 const OPERATION_ID = /^[\w.+-]{1,128}$/
 const END_BYTES = 4096
@@ -53,6 +55,7 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
+const given = v.pipe(count, v.maxValue(MAX_GIVEN_COUNT))
 const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
 const leaves = v.custom<Record<string, string | null>>(isLeaves)
@@ -76,7 +79,7 @@ const schema = v.object({
     ),
   ),
   version: v.pipe(count, v.minValue(1), v.maxValue(MAX_VERSION)),
-  fencingToken: v.optional(count),
+  fencingToken: v.optional(given),
   status: v.picklist(OUTBOX_STATUSES),
   createdAt: instant,
   updatedAt: instant,
@@ -85,7 +88,7 @@ const schema = v.object({
   completedAt: v.optional(instant),
   operationId,
   begins: v.optional(v.boolean()),
-  fork: v.optional(v.object({ from: operationId, at: count })),
+  fork: v.optional(v.object({ from: operationId, at: given })),
 })
 
 function isObject(value: unknown): value is object {

@@ -144,7 +144,11 @@ export class Outbox {
   /** Takes a lock for so long; `false`: another process has it. */
   async lock(name: string, lifeMs: number): Promise<boolean> {
     const { client } = this.#connection
-    return (await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null
+    if ((await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null) return true
+    // One that never ends is none of ours, and would hold all processes up for good.
+    if ((await this.#send(() => client.pttl(name))) === -1)
+      await this.#send(() => client.pexpire(name, lifeMs))
+    return false
   }
 
   /** Has a lock of this process end after so long from now. */

@@ -21,6 +21,8 @@ export interface Circumstances {
   sessionId: string
   lifetime: Lifetime
   nowMs: number
+  /** Of a deletion: the highest version among the fields. Above the head's, it is that of a damaged one. */
+  strayVersion?: number
 }
 
 /** Writes that another database has taken versions for, the last of which is `version`. */
@@ -98,14 +100,16 @@ export function decideCommit(
 export function decideDeletion(
   { document, head }: Found,
   { operationId, above = 0, step = 1, ...guard }: Deletion,
-  { sessionId, nowMs }: Circumstances,
+  { sessionId, nowMs, strayVersion = 0 }: Circumstances,
 ): Change<BackendDeletion> {
   const { version, fence, operation } = head
   const found = { version, fence, operation, durability: 'durable' } as const
   if (findOperation(document?.ops, operationId)) return { result: found }
   checkGuard(sessionId, head, guard)
-  if (document?.session === undefined) return { result: found }
-  const v = Math.max(document.v, above) + step
+  const hasStrays = document !== undefined && strayVersion > document.v
+  if (document === undefined || (document.session === undefined && !hasStrays)) return { result: found }
+  // At least that of every field: what the tombstone does not outrank, the next session would read as its own.
+  const v = Math.max(Math.max(document.v, above) + step, strayVersion)
   const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
   const tombstone = { ...vacate(document, nowMs, v), ops }
   return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
@@ -142,7 +146,7 @@ export function decideClaim(
 export function decideApplication(
   { document, head, isExpired }: Found,
   application: Application,
-  { sessionId, lifetime, nowMs }: Circumstances,
+  { sessionId, lifetime, nowMs, strayVersion = 0 }: Circumstances,
 ): Change<Applied> {
   const { version, fencingToken, operations, kind, isOwn } = application
   const { v: found = 0, ops, since = 0, late = 0 } = document ?? {}
@@ -178,8 +182,14 @@ export function decideApplication(
     // What has begun since is another session; what has only gone on since knew nothing of the end, and ends now.
     if (isLate && (document?.session === undefined || version < since)) return { result }
     const life = { ...Lifetime.vacant(nowMs), ops: noted }
-    if (document === undefined) return { result, head: { ...VACANT, v: version, ...life, fence } }
-    const end = vacate(document, nowMs, isLate ? found + 1 : version)
+    const v = Math.max(isLate ? found + 1 : version, strayVersion)
+    if (document === undefined) {
+      return {
+        result: { ...result, version: v },
+        head: { ...VACANT, v, ...life, fence, intent: { v, purge: true } },
+      }
+    }
+    const end = vacate(document, nowMs, v)
     const ended = { ...end, ...life, fence: Math.max(end.fence, fencingToken) }
     return { result: { ...result, version: end.v }, head: ended }
   }

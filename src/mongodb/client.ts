@@ -80,7 +80,7 @@ export interface UpdateOne {
 
 export interface FindOptions {
   projection?: Readonly<Record<string, 0 | 1>>
-  sort?: Readonly<Record<string, 1>>
+  sort?: Readonly<Record<string, 1 | -1>>
   limit?: number
   /** Of one answer, whose bytes the server bounds. By its own count there would be 101, and a command for the rest. */
   batchSize?: number
@@ -107,7 +107,10 @@ export interface MongoCollection {
   updateOne(filter: Filter, update: Partial<Update>): Promise<{ matchedCount: number }>
   updateMany(filter: Filter, update: Partial<Update>): Promise<unknown>
   deleteMany(filter: Filter): Promise<unknown>
-  bulkWrite(operations: { updateOne: UpdateOne }[], options: { ordered: boolean }): Promise<unknown>
+  bulkWrite(
+    operations: { updateOne: UpdateOne }[],
+    options: { ordered: boolean },
+  ): Promise<{ matchedCount: number; upsertedCount: number }>
   indexes(): Promise<IndexDescription[]>
   createIndex(key: Readonly<Record<string, 1>>, options: object): Promise<unknown>
 }

@@ -1,7 +1,13 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { ServerLink } from '../core/server-link.js'
 import { AuthCollection } from './auth-collection.js'
-import { addressesOf, type CollectionOptions, type MongoClient, type WriteConcern } from './client.js'
+import {
+  addressesOf,
+  type CollectionOptions,
+  type MongoClient,
+  type MongoDatabase,
+  type WriteConcern,
+} from './client.js'
 import { reasonOf } from './mongo-errors.js'
 
 /** On a standalone server `journal` is what a kill of it must not lose. */
@@ -65,11 +71,24 @@ export class MongoConnection {
     const known = this.#collections.get(key)
     if (known !== undefined) return known
     const options = { ...PINNED, writeConcern: this.#writeConcern }
-    const database = this.client.db(databaseName, options)
+    const database = this.#databaseOf(databaseName, options)
     const documents = database.collection(name, options)
     const opened = new AuthCollection({ client: this.client, link: this.link, database, documents, name })
     this.#collections.set(key, opened)
     return opened
+  }
+
+  #databaseOf(name: string, options: CollectionOptions): MongoDatabase {
+    try {
+      return this.client.db(name, options)
+    } catch (cause) {
+      throw new InvalidOptionError(
+        'The driver refuses the name of the database, in the options or in "mongoUrl".',
+        {
+          cause,
+        },
+      )
+    }
   }
 
   close(): Promise<void> {

@@ -74,8 +74,10 @@ export class DocumentNames {
 }
 
 /** Of a `session` that anybody may have stored. */
-export function isHeadOf(id: unknown, session: string): boolean {
-  return id === `${escapeName(session)}/` && !isLonger(session, MAX_SESSION_BYTES)
+export function isHeadOf(id: unknown, session: unknown): session is string {
+  return (
+    typeof session === 'string' && id === `${escapeName(session)}/` && !isLonger(session, MAX_SESSION_BYTES)
+  )
 }
 
 /** What a field is called within its session. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { MAX_COUNT } from '../core/arguments.js'
+import { MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { toBuffer } from '../core/bytes.js'
 import { ValueTooLargeError } from '../core/errors.js'
 import type { FieldWrite } from '../core/store.js'
@@ -8,7 +8,7 @@ import { type DocumentNames, toSuffix } from './document-names.js'
 import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
 import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
 import type { Send } from './session-reader.js'
-import { toChain } from './stored-documents.js'
+import { NO_LIST, toChain } from './stored-documents.js'
 
 /** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
@@ -83,41 +83,68 @@ export async function completeIntent(
 ): Promise<boolean> {
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
-    const later = { v: { $gt: intent.v, $lt: MAX_COUNT } }
+    const later = { v: { $gt: intent.v, $lt: MAX_GIVEN_COUNT, ...NO_LIST } }
     const kept = [later, { _id: names.chains }] // a chain may be that of a write that has yet to get into the head
     await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept })) // damage goes along
     await clear(send, head)
     return true
   }
   const writes = await loadWrites(send, names, intent)
-  if (writes === undefined) return false
-  await applyIntent(send, names, head, writes, nowMs)
-  return true
+  return writes !== undefined && (await applyIntent(send, names, head, writes, nowMs))
 }
 
-/** `writes` are those of the head's intent; without one nothing is to be done. */
+/**
+ * `writes` are those of the head's intent; without one nothing is to be done. `false`: the head has gone, as with a
+ * collection that is dropped. Then its fields are taken away again, which nobody could tell from half a session.
+ */
 export async function applyIntent(
   send: Send,
   names: DocumentNames,
   head: HeadDocument,
   writes: readonly IntentWrite[],
   nowMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const { intent, keptUntil } = head
-  if (intent === undefined) return
+  if (intent === undefined) return true
   const goneAt = new Date(nowMs + GONE_MS)
   const updates = writes.map(write => toUpdate(names, write.v ?? intent.v, write, keptUntil, goneAt))
+  let isCleared: boolean
   try {
     // In order, and the intent last: when it is gone from the head, all fields are there.
+    let missed = updates.length + 1
     for (const bulk of toBulks([...updates, clearing(head)])) {
-      await send(documents => documents.bulkWrite(bulk, { ordered: true }))
+      const { matchedCount, upsertedCount } = await send(documents =>
+        documents.bulkWrite(bulk, { ordered: true }),
+      )
+      missed -= matchedCount + upsertedCount
     }
+    isCleared = missed === 0
   } catch (error) {
     if (duplicatesOf(error) === undefined) throw error
     await applyAmongOthers(send, head, names.sessionId, updates)
-    await clear(send, head)
+    isCleared = await clear(send, head)
   }
   await dropChain(send, names, intent)
+  if (isCleared || (await isThere(send, head))) return true
+  await withdraw(send, updates)
+  return false
+}
+
+/** Whether there is a head of that name, in whatever state. */
+async function isThere(send: Send, { _id }: HeadDocument): Promise<boolean> {
+  return (await send(documents => documents.find({ _id }, { projection: { _id: 1 } }).toArray())).length > 0
+}
+
+/** Takes away what these updates have written, and nothing else. */
+async function withdraw(send: Send, updates: readonly UpdateOne[]): Promise<void> {
+  const byVersion = new Map<unknown, unknown[]>()
+  for (const { filter, update } of updates) {
+    const v = update.$set?.v
+    const ids = byVersion.get(v)
+    if (ids) ids.push(filter._id)
+    else byVersion.set(v, [filter._id])
+  }
+  for (const [v, ids] of byVersion) await send(documents => documents.deleteMany({ _id: { $in: ids }, v }))
 }
 
 export async function dropChain(send: Send, names: DocumentNames, intent: Intent): Promise<void> {
@@ -218,9 +245,10 @@ function clearing({ _id, v, ops, incarnation, late }: HeadDocument): UpdateOne {
   }
 }
 
-async function clear(send: Send, head: HeadDocument): Promise<void> {
+/** `false`: it is another head, or none. */
+async function clear(send: Send, head: HeadDocument): Promise<boolean> {
   const { filter, update } = clearing(head)
-  await send(documents => documents.updateOne(filter, update))
+  return (await send(documents => documents.updateOne(filter, update))).matchedCount === 1
 }
 
 function* toBulks(updates: readonly UpdateOne[]): Generator<{ updateOne: UpdateOne }[]> {

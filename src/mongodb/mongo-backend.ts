@@ -40,6 +40,7 @@ import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
 import { type Reading, readSession, type Send, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
+import { NO_LIST } from './stored-documents.js'
 
 /** Names of fields asked for by one command. */
 const MAX_NAMES_BYTES = 8 * 1024 * 1024
@@ -137,8 +138,11 @@ export class MongoBackend implements Backend {
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const remove = () =>
-        this.#writer.change(names, found => decideDeletion(found, deletion, this.#of(sessionId)))
+      const remove = async () => {
+        const strayVersion = await this.#writer.highestVersion(names)
+        const circumstances = { ...this.#of(sessionId), strayVersion }
+        return this.#writer.change(names, found => decideDeletion(found, deletion, circumstances))
+      }
       return await remove().catch(async error => {
         if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.giveHead(names)
         else if (!hasCode(error, 'CORRUPT_VALUE') || !(await this.#writer.mendHead(names, deletion)))
@@ -174,14 +178,24 @@ export class MongoBackend implements Backend {
   apply(sessionId: string, application: Application, fieldWrites: readonly FieldWrite[]): Promise<Applied> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const writes = application.kind === 'deletion' ? undefined : toIntentWrites(names, fieldWrites)
+      const isDeletion = application.kind === 'deletion'
+      const writes = isDeletion ? undefined : toIntentWrites(names, fieldWrites)
+      const strayVersion = isDeletion ? await this.#writer.highestVersion(names) : 0
+      const circumstances = { ...this.#of(sessionId), strayVersion }
+      // With all of the session, or its end, what is left of it without a head is of no account any more.
+      const replacesRemains = application.kind !== 'fields'
       return this.#writer.change(
         names,
-        found => decideApplication(found, application, this.#of(sessionId)),
+        found => decideApplication(found, application, circumstances),
         writes,
-        { joins: false },
+        { joins: false, replacesRemains },
       )
     })
+  }
+
+  /** The highest version among the fields of a session, whether or not it has a head; 0 where there are none. */
+  highestVersion(sessionId: string): Promise<number> {
+    return this.#enter(() => this.#writer.highestVersion(new DocumentNames(sessionId)))
   }
 
   /** Raises the fence to a token that another database has given, where it is lower. */
@@ -247,11 +261,11 @@ export class MongoBackend implements Backend {
       const found = (await this.#send(documents =>
         documents
           .find(
-            { session: { $gt: cursor }, $or: lives },
+            { session: { $gt: cursor, ...NO_LIST }, $or: lives },
             { projection: { session: 1 }, sort: { session: 1 }, limit, batchSize: limit },
           )
           .toArray(),
-      )) as { _id: unknown; session: string }[]
+      )) as { _id: string; session: string }[]
       const isHead = ({ _id, session }: (typeof found)[number]) => isHeadOf(_id, session)
       const heads = found.filter(isHead)
       if (heads.length < found.length) this.#reportForeign(found.length - heads.length)

@@ -16,6 +16,8 @@ export interface Request {
   writes: IntentWrite[] | undefined
   /** Whether others may be one change with it. */
   joins: boolean
+  /** Whether it counts for nothing that there are fields without a head. */
+  replacesRemains: boolean
   /** Throws what refuses it. */
   decide: (found: Found) => Change<unknown>
   /** Of `performance.now()`: when nobody waits for it any more. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { CorruptValueError, SessionIncompleteError, StoreTimeoutError } from '../core/errors.js'
 import type { Deletion } from '../core/store.js'
 import type { AuthCollection } from './auth-collection.js'
@@ -8,13 +9,16 @@ import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.j
 import { indexOf, isDuplicate } from './mongo-errors.js'
 import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
 import { readHead, readRawHead, type Send } from './session-reader.js'
-import { hasShape, highestVersion, salvage } from './stored-documents.js'
+import { hasShape, NO_LIST, salvage } from './stored-documents.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
 const FIRST_PAUSE_MS = 4
 const MAX_PAUSE_MS = 100
 /** Intents found whose parts have gone: each time another process has completed one. */
 const MAX_READINGS = 50
+/** At fields without a head, before they count as half a session; and the pause between two looks. */
+const MAX_LOOKS = 3
+const REMAINS_PAUSE_MS = 50
 
 /**
  * Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. Commits that wait
@@ -39,11 +43,12 @@ export class SessionWriter {
     names: DocumentNames,
     decide: (found: Found) => Change<T>,
     writes?: IntentWrite[],
-    { joins = true } = {},
+    { joins = true, replacesRemains = false } = {},
   ): Promise<T> {
     const { sessionId } = names
     return new Promise<T>((resolve, reject) => {
-      const request = { writes, joins, decide, endMs: performance.now() + this.#timeoutMs, resolve, reject }
+      const endMs = performance.now() + this.#timeoutMs
+      const request = { writes, joins, replacesRemains, decide, endMs, resolve, reject }
       const queue = this.#queues.get(sessionId) ?? []
       if (writes) {
         queue.push(request)
@@ -65,7 +70,8 @@ export class SessionWriter {
     try {
       if (guess && (await this.#try(names, toFound(guess, this.#now()), waiting, true))) return
       for (let pauseMs = FIRST_PAUSE_MS; waiting.length > 0; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
-        if (await this.#try(names, await this.#findCompleted(names), waiting)) return
+        const replacesRemains = waiting.every(request => request.replacesRemains)
+        if (await this.#try(names, await this.#findCompleted(names, replacesRemains), waiting)) return
         await sleep(Math.random() * pauseMs)
         waiting = this.#dropLate(names, waiting)
       }
@@ -124,8 +130,8 @@ export class SessionWriter {
       if (intent) await dropChain(this.#send, names, intent)
       return false
     }
-    if (writes) await applyIntent(this.#send, names, head, writes, this.#now())
-    else await completeIntent(this.#send, names, head, this.#now())
+    if (!writes) await completeIntent(this.#send, names, head, this.#now())
+    else if (!(await applyIntent(this.#send, names, head, writes, this.#now()))) return false
     this.#collection.heads.set(names.sessionId, { ...head, intent: undefined })
     return true
   }
@@ -191,9 +197,10 @@ export class SessionWriter {
   }
 
   /** The head, with nothing left to be done of earlier writes. */
-  async #findCompleted(names: DocumentNames): Promise<Found> {
+  async #findCompleted(names: DocumentNames, replacesRemains: boolean): Promise<Found> {
     for (let readings = 0; readings < MAX_READINGS; readings++) {
       const document = await readHead(this.#send, names)
+      if (document === undefined && replacesRemains) return toFound(document, this.#now())
       if (document === undefined || (await completeIntent(this.#send, names, document, this.#now()))) {
         return this.toFound(names, document && { ...document, intent: undefined })
       }
@@ -203,10 +210,14 @@ export class SessionWriter {
     })
   }
 
-  /** Refuses fields without a head: half a session is no new one. */
+  /**
+   * Refuses fields without a head: half a session is no new one. After a while, since a write that has lost its head on
+   * its way takes its fields away again.
+   */
   async toFound(names: DocumentNames, document: HeadDocument | undefined): Promise<Found> {
-    if (document === undefined && (await this.#hasRemains(names))) {
-      throw new SessionIncompleteError({ sessionId: names.sessionId })
+    for (let looks = 0; document === undefined && (await this.#hasRemains(names)); looks++) {
+      if (looks === MAX_LOOKS) throw new SessionIncompleteError({ sessionId: names.sessionId })
+      await sleep(REMAINS_PAUSE_MS)
     }
     return toFound(document, this.#now())
   }
@@ -224,7 +235,7 @@ export class SessionWriter {
 
   /** A head for what has lost its own, so that it can be deleted like any other. */
   async giveHead(names: DocumentNames): Promise<void> {
-    const v = await this.#highestVersion(names)
+    const v = await this.highestVersion(names)
     await this.#exchange(names, undefined, {
       ...VACANT,
       _id: names.head,
@@ -234,10 +245,13 @@ export class SessionWriter {
     })
   }
 
-  async #highestVersion(names: DocumentNames): Promise<number> {
-    const versions = { projection: { v: 1 } } as const
-    const fields = await this.#send(documents => documents.find({ _id: names.fields }, versions).toArray())
-    return highestVersion(fields as object[])
+  /** Of the fields; 0 where there are none. Damaged ones count as well, where a version could follow on theirs. */
+  async highestVersion(names: DocumentNames): Promise<number> {
+    const v = { $gt: 0, $lt: MAX_GIVEN_COUNT, ...NO_LIST }
+    const highest = { sort: { v: -1 }, limit: 1, projection: { v: 1 } } as const
+    const found = await this.#send(documents => documents.find({ _id: names.fields, v }, highest).toArray())
+    const [field] = found as { v: unknown }[]
+    return field === undefined ? 0 : Math.ceil(Number(String(field.v))) // of any numeric type
   }
 
   /**
@@ -252,7 +266,7 @@ export class SessionWriter {
     if (found === undefined) return false
     const { v, ops } = found as Partial<HeadDocument>
     const { sessionId, head: _id } = names
-    const filter = { _id, v: v ?? null, ops: ops ?? null }
+    const filter = { _id, v: asFound(v), ops: asFound(ops) }
     const isSound = hasShape(found, sessionId)
     if (!isSound && (fencingToken !== undefined || expectedVersion !== undefined)) return false
     const sound = salvage(found)
@@ -260,7 +274,7 @@ export class SessionWriter {
       ...VACANT,
       session: sessionId,
       // At least that of every field: what the deletion does not outrank, the next session would read as its own.
-      v: Math.max(sound.v, seenVersion, await this.#highestVersion(names)),
+      v: Math.max(sound.v, seenVersion, await this.highestVersion(names)),
       fence: isSound ? sound.fence : Math.max(sound.fence, this.#now()),
     }
     const rest = Object.keys(found).filter(name => name !== '_id' && !(name in mended))
@@ -269,6 +283,15 @@ export class SessionWriter {
     const { matchedCount } = await this.#send(documents => documents.updateOne(filter, update))
     return matchedCount === 1
   }
+}
+
+/** For a filter: a member that may be damaged, as it was found. The driver rounds and changes some of what it reads. */
+function asFound(value: unknown): object {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    return value > 0 ? { $gt: Number.MAX_SAFE_INTEGER } : { $lt: Number.MIN_SAFE_INTEGER }
+  }
+  if (typeof value === 'number' || typeof value === 'string') return { $eq: value }
+  return { $not: { $type: ['int', 'double', 'string'] } } // a Long that no number holds among them
 }
 
 function isSame(a: unknown, b: unknown): boolean {

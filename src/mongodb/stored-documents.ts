@@ -1,4 +1,4 @@
-import { MAX_COUNT } from '../core/arguments.js'
+import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { CorruptValueError } from '../core/errors.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
@@ -10,6 +10,9 @@ const MAX_TEXT_LENGTH = 16 * 1024
 const MAX_PARTS = 1000
 const CHAIN = /^[\w-]{1,64}$/
 const INCARNATION = /^\S{0,256}$/
+
+/** For a filter of a member that is compared: a comparison looks into lists. */
+export const NO_LIST = { $not: { $type: 'array' } }
 
 type Stored = Readonly<Record<string, unknown>>
 type Check = (value: unknown) => boolean
@@ -65,6 +68,10 @@ export function hasShape(head: object, sessionId: string): boolean {
 function findDamage(head: object, sessionId: string): string | undefined {
   const stored = head as Stored
   if (stored.session !== undefined && stored.session !== sessionId) return 'session'
+  // A head without a session is kept for a while, and has no end of a life: else it has lost its session's name.
+  const { endsAt = null, keptUntil = null, expiresAt = null } = stored
+  const isKeptVacant = endsAt === null && keptUntil === null && expiresAt !== null
+  if (stored.session === undefined && !isKeptVacant) return 'session'
   const damaged = HEAD.find(([name, check]) => !check(stored[name]))?.[0]
   // No session begins after its last version: all of its fields would count as left-overs.
   const isAhead = stored.session !== undefined && (stored.since as number) > (stored.v as number)
@@ -95,15 +102,12 @@ export function toChain(documents: readonly object[], sessionId: string): ChainD
   })
 }
 
-/** The highest version among documents of which any may be damaged. */
-export function highestVersion(documents: readonly object[]): number {
-  return documents.reduce((most, document) => Math.max(most, salvage(document).v), 0)
-}
-
 /** What of a damaged head still counts, so that no later version or token is below it. */
 export function salvage(document: object): { v: number; fence: number } {
   const { v, fence } = document as Stored
-  return { v: isWhole(v) ? (v as number) : 0, fence: isWhole(fence) ? (fence as number) : 0 }
+  const toCount = (value: unknown) =>
+    isWhole(value) && (value as number) < MAX_GIVEN_COUNT ? (value as number) : 0
+  return { v: toCount(v), fence: toCount(fence) }
 }
 
 function isIntent(intent: unknown): boolean {

@@ -21,6 +21,8 @@ export interface RedisClient {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>
   scan(cursor: string, ...options: (string | number)[]): Promise<[cursor: string, elements: string[]]>
   type(key: string): Promise<string>
+  pttl(key: string): Promise<number>
+  pexpire(key: string, ms: number): Promise<number>
   ping(): Promise<string>
   info(): Promise<string>
   config(subcommand: 'GET', parameter: string): Promise<unknown>

@@ -42,7 +42,8 @@ const schema = v.strictObject(
     redisUrl: v.optional(
       v.custom<string>(
         isRedisUrl,
-        'a redis:// or rediss:// URL, with no path but a number, and with the password as encodeURIComponent writes it',
+        'a redis:// or rediss:// URL, with no path but a number and no query but "family", and with the password as ' +
+          'encodeURIComponent writes it',
       ),
     ),
     host: v.optional(v.pipe(v.string(HOST), v.regex(/^[^/\s@]+$/, HOST))),
@@ -91,9 +92,18 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
 
 function isRedisUrl(value: unknown): boolean {
   if (typeof value !== 'string' || value !== value.trim() || !URL.canParse(value)) return false
-  const { protocol, pathname, search, hash } = new URL(value)
-  const isWhole = hash === '' && !search.includes('@') // else a password is cut in two by one of its characters
-  return /^rediss?:$/.test(protocol) && /^(\/\d{0,9})?$/.test(pathname) && isWhole
+  const { protocol, pathname, search, hash, username, password } = new URL(value)
+  if (!/^rediss?:$/.test(protocol) || !/^(\/\d{0,9})?$/.test(pathname)) return false
+  // A "#" or a "?" may be one of the password, which would be cut in two. Of options, ioredis takes any from here.
+  return hash === '' && /^(\?family=[046])?$/.test(search) && isEncoded(username) && isEncoded(password)
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    return typeof decodeURIComponent(text) === 'string'
+  } catch {
+    return false
+  }
 }
 
 function isTls(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { MAX_COUNT } from '../core/arguments.js'
+import { MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { parseForks } from '../core/histories.js'
 import { lastOperation } from '../core/operation-ids.js'
@@ -19,7 +19,7 @@ export function toWhole(stored: Uint8Array | string | null | undefined): number 
 /** As `toWhole`, of a version or a token. */
 export function toCount(stored: Uint8Array | string | null | undefined): number | undefined {
   const count = toWhole(stored)
-  return count !== undefined && count < MAX_COUNT ? count : undefined
+  return count !== undefined && count < MAX_GIVEN_COUNT ? count : undefined
 }
 
 /** A script's reply with `1` or `0` first; the others are read below. */

@@ -97,6 +97,14 @@ export class SqliteConnection {
   /** The same, and closes the database. */
   async close(): Promise<void> {
     await this.release()
+    try {
+      this.#closeFile()
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+
+  #closeFile(): void {
     const { database, place } = this.#open
     if (this.#look() !== 'there') {
       if (place?.mayCheckpoint) checkpoint(database)

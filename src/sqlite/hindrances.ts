@@ -22,7 +22,7 @@ const HINDRANCES = [
 /** Throws `InvalidOptionError` where somebody else's trigger, index or table stands between the store and its rows. */
 export function assertUnhindered(database: SqliteDatabase): void {
   const rest = `FROM (${HINDRANCES.join(' UNION ALL ')}) LIMIT 1`
-  const found = prepareQuery(database, ['kind', 'name'], rest, ['name']).get()
+  const found = prepareQuery(database, ['kind', 'name'], rest, ['kind', 'name']).get()
   if (found === undefined) return
   const name = typeof found.name === 'string' ? `"${found.name}"` : 'without a name'
   throw new InvalidOptionError(

@@ -80,8 +80,8 @@ function assertFilled(file: string): void {
 
 /** Without a journal a write that fails half-way stays. */
 function assertUndoable(database: SqliteDatabase): void {
-  const mode = prepareQuery(database, ['journal_mode'], 'FROM pragma_journal_mode').get()?.journal_mode
-  if (mode !== 'off') return
+  const from = `FROM (SELECT journal_mode = 'off' AS is_off FROM pragma_journal_mode)`
+  if (prepareQuery(database, ['is_off'], from).get()?.is_off !== 1) return
   throw new InvalidOptionError('"sqlite.database" must have a journal, and its "journal_mode" is off.')
 }
 

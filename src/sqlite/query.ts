@@ -21,8 +21,9 @@ const MAX_TEXT_BYTES = 128 * 1024
 /**
  * A statement whose rows are the same whatever its database is set to: members by name, integers as numbers. An
  * integer that no number holds stays a bigint, for the one who checks the row: by themselves some drivers throw there,
- * and others round. So do the columns `texts` stay bytes where they are no text: libsql ends the process for one that is
- * not in its encoding.
+ * and others round. No text is read as one, since libsql ends the process for a text that is not in its encoding: the
+ * columns `texts` are read as bytes, which stay bytes where they are no text, and a text in any other column is damage,
+ * which comes as `NO_TEXT`.
  */
 export function prepareQuery<Column extends string>(
   database: SqliteDatabase,
@@ -30,7 +31,7 @@ export function prepareQuery<Column extends string>(
   rest: string,
   texts: readonly Column[] = [],
 ): Query<Column> {
-  const selected = columns.map(column => (texts.includes(column) ? asBytes(column) : column))
+  const selected = columns.map(column => (texts.includes(column) ? asBytes(column) : asNoText(column)))
   const statement = database.prepare(`SELECT ${selected.join(', ')} ${rest}`) as SqliteStatement & Settings
   const decoder = texts.length > 0 ? makeDecoder(database) : undefined
   statement.setReadBigInts?.(true)
@@ -62,6 +63,13 @@ function toNumber(integer: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : integer
 }
 
+/** Nothing that is written anywhere. */
+const NO_TEXT = 0.5
+
+function asNoText(column: string): string {
+  return `CASE WHEN typeof(${column}) = 'text' THEN ${NO_TEXT} ELSE ${column} END AS ${column}`
+}
+
 /** What is no text comes as 0, and an empty one as it is: libsql takes bytes of no length for `NULL`. */
 function asBytes(column: string): string {
   const bytes = `substr(CAST(${column} AS BLOB), 1, ${MAX_TEXT_BYTES + 1})`
@@ -71,8 +79,12 @@ function asBytes(column: string): string {
 
 /** Of the encoding that the database has its texts in; SQLite names them as the WHATWG does. */
 function makeDecoder(database: SqliteDatabase): TextDecoder {
-  const row = prepareQuery(database, ['encoding'], 'FROM pragma_encoding').get()
-  return new TextDecoder(String(row?.encoding), { fatal: true, ignoreBOM: true })
+  // As one of the three that there are.
+  const isUtf16 = `encoding = 'UTF-16le' AS is_le, encoding = 'UTF-16be' AS is_be FROM pragma_encoding`
+  const found = database.prepare(`SELECT ${isUtf16}`).get() as unknown[] | Record<'is_le' | 'is_be', unknown>
+  const [isLe, isBe] = Array.isArray(found) ? found : [found.is_le, found.is_be]
+  const encoding = Number(isLe) === 1 ? 'utf-16le' : Number(isBe) === 1 ? 'utf-16be' : 'utf-8'
+  return new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
 }
 
 function toText(bytes: Uint8Array | ArrayBuffer, decoder: TextDecoder | undefined): Cell {

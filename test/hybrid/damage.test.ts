@@ -146,3 +146,70 @@ describe('a session whose head is damaged', () => {
     })
   })
 })
+
+describe('a session of which MongoDB has lost the head, and not the fields', () => {
+  const lose = async ({ documents }: Awaited<ReturnType<typeof setUp>>) => {
+    await documents.deleteOne({ _id: 'bad/' })
+  }
+
+  test('is written again by the next opening where Redis has it whole', async () => {
+    const stage = await setUp()
+    await lose(stage)
+    expect((await stage.store.claim('bad')).creds).toEqual(CREDS)
+    await stage.hot.del(`${stage.name}:{bad}:creds`, `${stage.name}:{bad}:keys`)
+    expect((await stage.store.get('bad'))?.data).toMatchObject({ creds: CREDS, keys: { session: { a: 1 } } })
+    await stage.expectNoHarm()
+  })
+
+  test('is deleted in both', async () => {
+    const stage = await setUp()
+    await lose(stage)
+    await stage.store.delete('bad')
+    expect((await stage.store.claim('bad')).creds).toBeNull()
+    await stage.hot.del(`${stage.name}:{bad}:creds`, `${stage.name}:{bad}:keys`)
+    expect(await stage.store.get('bad')).toBeNull()
+    await stage.expectNoHarm()
+  })
+
+  test('is half a session where Redis has lost it, too, or MongoDB has fields that Redis does not know', async () => {
+    const stage = await setUp()
+    await lose(stage)
+    await stage.documents.updateOne({ _id: 'bad/session/a' }, { $set: { v: 50 } })
+    const half = { code: 'SESSION_INCOMPLETE' }
+    await expect(stage.store.claim('bad')).rejects.toMatchObject(half)
+    await stage.hot.del(`${stage.name}:{bad}:creds`, `${stage.name}:{bad}:keys`)
+    await expect(stage.store.claim('bad')).rejects.toMatchObject(half)
+    await stage.expectNoHarm()
+  })
+})
+
+test.each([
+  ['a token beyond any', 50, { fencingToken: 2 ** 52 - 1 }],
+  ['an instant beyond any', 50, { createdAt: 8.64e15 }],
+  ['a version beyond any', 2 ** 52, {}],
+])(
+  'an entry of the outbox with %s is set aside, and its session is as it was',
+  async (_, version, members) => {
+    const { store, hot, name, expectNoHarm } = await setUp()
+    const base = { id: `bad:${version}`, sessionId: 'bad', version, status: 'pending', attempts: 0 }
+    const known = {
+      patch: { keys: { session: { a: null } } },
+      createdAt: 1,
+      updatedAt: 1,
+      operationId: 'foreign',
+    }
+    await hot.hset(`${name}:outbox:{bad}`, String(version), JSON.stringify({ ...base, ...known, ...members }))
+    await store.reconcileOutbox().catch(() => {})
+    expect((await store.claim('bad')).creds).toEqual(CREDS)
+    expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: 1 })
+    await expectNoHarm()
+  },
+)
+
+test('a lock of the outbox that was left without an end holds up nothing for good', async () => {
+  const { store, hot, name } = await setUp()
+  await hot.set(`lock:${name}:outbox:{bad}`, 'somebody')
+  const job = { id: 'bad:1', sessionId: 'bad', version: 1 }
+  store.processOutboxJob(job).catch(() => {}) // waits for the lock
+  await expect.poll(() => hot.pttl(`lock:${name}:outbox:{bad}`)).not.toBe(-1)
+})

@@ -1,5 +1,7 @@
+import { Decimal128, UUID } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { useMongoAuthState } from '../../src/mongodb/index.js'
+import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const CREDS = { registrationId: 7 }
@@ -47,6 +49,18 @@ describe('a deletion leaves nothing of a session', () => {
     ['whose head has lost a part of a write', set(HEAD, { intent: { v: 6, chain: 'lost', parts: 1 } })],
     ['whose head has a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
     ['whose creds have a version that cannot be counted on', set(CREDS_ID, { v: 2 ** 52 })],
+    ['whose head has lost the name of its session', unset(HEAD, 'session')],
+    ['whose head has a list for the name of its session', set(HEAD, { session: ['s'] })],
+    ['whose head has a Decimal128 as version', set(HEAD, { v: Decimal128.fromString('3') })],
+    ...['v', 'ops'].flatMap((member): [string, ReturnType<typeof set>][] => [
+      [`whose head has a UUID as ${member}`, set(HEAD, { [member]: new UUID() })],
+      [`whose head has what reads as an operator as ${member}`, set(HEAD, { [member]: { $gt: '' } })],
+    ]),
+    ...[CREDS_ID, KEY].flatMap(_id =>
+      [8, 16, Decimal128.fromString('8'), Decimal128.fromString('8.5'), Number.NaN, [8], 2 ** 51].map(
+        (v): [string, ReturnType<typeof set>] => [`whose field ${_id} has version ${v}`, set(_id, { v })],
+      ),
+    ),
     ['whose creds have no version', unset(CREDS_ID, 'v')],
     ['whose key has a version beyond', set(KEY, { v: 8.64e15 })],
     ['without a head', headless(KEY, { $set: { n: 1 } })],
@@ -75,12 +89,46 @@ describe('damage is not read as absence', () => {
     ['of a deleted field that has a value', set(KEY, { gone: true })],
     ['of a session that begins after its last version', set(HEAD, { since: 9 })],
     ['of a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
+    ['of a head that has lost the name of its session', unset(HEAD, 'session')],
   ])('%s', async (_, damage) => {
     const { store } = await setUp(damage)
     await expect(store.getKeys('s', 'session', ['a3'])).rejects.toMatchObject(corrupt)
     await expect(store.get('s')).rejects.toMatchObject(corrupt)
   })
 })
+
+test('a head with a list for the name of its session holds up no list of the others', async () => {
+  const { store } = await setUp(set(HEAD, { session: ['s'] }))
+  expect(await store.list()).toEqual({ sessionIds: ['s2'], cursor: null })
+  expect(await store.list({ limit: 1 })).toMatchObject({ sessionIds: ['s2'] })
+})
+
+test.each(['deleteMany', 'drop'] as const)(
+  'a session that is taken away (%s) while a write is carried out is written again, and no half of it is left',
+  async how => {
+    const place = server.place()
+    const documents = server.documents(place.collection)
+    let takesAway = false
+    const mongoClient = alterClient(server.client, {
+      documents: real => ({
+        async bulkWrite(...input: Parameters<typeof real.bulkWrite>) {
+          if (takesAway) await (how === 'drop' ? documents.drop() : documents.deleteMany({}))
+          takesAway = false
+          return real.bulkWrite(...input)
+        },
+      }),
+    })
+    const store = await openStore({ mongoClient, ...place })
+    const rewinds: unknown[] = []
+    store.onRewind(rewind => rewinds.push(rewind))
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    takesAway = true
+    await store.set('s', { keys: { session: { b: 2 } } })
+    const other = await openStore({ mongoUrl: server.url, ...place })
+    expect((await other.get('s'))?.data).toMatchObject({ creds: CREDS, keys: { session: { a: 1, b: 2 } } })
+    expect(rewinds).toHaveLength(1)
+  },
+)
 
 test('a lease that ends later than any lease can is damage, and can be deleted', async () => {
   const { store } = await setUp(set(HEAD, { leaseUntil: new Date(Date.now() + 7 * 86_400_000) }))

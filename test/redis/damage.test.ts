@@ -214,6 +214,31 @@ describe.each([
   })
 })
 
+test.each([
+  ['has lost a bit', (end: string) => `0${end.slice(1)}`],
+  ['has lost half of its digits', (end: string) => end.slice(0, 7)],
+])('a session does not end where the end of its life %s', async (_, damage) => {
+  const store = await setUp()
+  const end = await client.hget(HEAD, 'expiresAt')
+  await client.hset(HEAD, 'expiresAt', damage(end ?? ''))
+  expect(await store.get('damaged')).toMatchObject({ data: { keys: { session: { a: 1 } } } })
+  expect(await store.exists('damaged')).toBe(true)
+  expect((await store.claim('damaged')).creds).toEqual({ registrationId: 7 })
+})
+
+test('keys that have lost all their members but a foreign one are half a session', async () => {
+  const store = await setUp()
+  const half = { code: 'SESSION_INCOMPLETE' }
+  await client.del(KEYS)
+  await client.hset(KEYS, 'foo', 'bar')
+  await expect(store.get('damaged')).rejects.toMatchObject(half)
+  await expect(store.getKeys('damaged', 'session', ['a'])).rejects.toMatchObject(half)
+  await expect(store.set('damaged', { keys: { session: { b: 1 } } })).rejects.toMatchObject(half)
+  await expect(store.claim('damaged')).rejects.toMatchObject(half)
+  await expectSound(store)
+  await expectDeletable(store)
+})
+
 test('a session without its keys, and one without its head, are half sessions still', async () => {
   for (const key of [HEAD, KEYS]) {
     const store = await setUp()
@@ -259,11 +284,11 @@ test('forks that are longer than any are gone with the session that is deleted',
 
 test('the highest version and token that a head can hold are not passed', async () => {
   const store = await setUp()
-  await client.hset(HEAD, 'version', '4503599627370495', 'fence', '4503599627370495')
+  await client.hset(HEAD, 'version', '2251799813685247', 'fence', '2251799813685247')
   await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)
   await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
   expect(await store.get('damaged')).toMatchObject({
-    version: 4503599627370495,
+    version: 2251799813685247,
     data: { keys: { session: { a: 1 } } },
   })
 })

@@ -127,6 +127,29 @@ describe.each([
   })
 })
 
+test.each(['version', 'fence', 'updated_at', 'expires_at', 'vacant_since', 'lease_until'])(
+  'a row of a session whose %s is a text in no encoding is damage of that session alone',
+  async column => {
+    const { store, change } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await store.set('t', { creds: CREDS })
+    // As a changed byte in a record's header leaves it: the table itself takes no text there.
+    const replaceStrict = (from: string, to: string) =>
+      `PRAGMA writable_schema = ON;
+       UPDATE sqlite_schema SET sql = replace(sql, '${from}', '${to}') WHERE name = 'session';
+       PRAGMA writable_schema = RESET;`
+    await change(`${replaceStrict(') STRICT', ') ')}
+      UPDATE session SET ${column} = CAST(x'ff' AS TEXT) WHERE id = 's';
+      ${replaceStrict(') ', ') STRICT')}`)
+    await expect(store.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE', sessionId: 's' })
+    await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    await expect(useSqliteAuthState({ sessionId: 's', store })).rejects.toMatchObject({
+      code: 'CORRUPT_VALUE',
+    })
+    expect(await store.exists('t')).toBe(true)
+  },
+)
+
 test.each(['type', 'id'])('a field whose %s is no text is damage of its session', async column => {
   for (const bytes of ["x'ff'", "x'e282'", "x'eda080'"]) {
     const { store, change } = await setUp()

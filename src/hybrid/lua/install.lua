@@ -15,7 +15,7 @@
 if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
-local MOST_VERSION = 2 ^ 52 -- as outbox-entry.ts has it
+local MOST_VERSION = 2 ^ 51 -- as outbox-entry.ts has it
 local passedOver = {}
 for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do passedOver[parked] = digest end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do

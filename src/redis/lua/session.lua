@@ -22,7 +22,7 @@ end
 
 -- Of instants: the last that JavaScript knows. Of versions and tokens: as core/arguments.ts has it. From there on a
 -- number is damage.
-local MOST, MOST_COUNT = 8640000000000000, 4503599627370496
+local MOST, MOST_COUNT = 8640000000000000, 2251799813685248
 local DAY_MS = 24 * 60 * 60 * 1000
 local MOST_OPS_BYTES = 16384 -- ten times what is ever written
 local damaged -- the first member of the head that this library cannot have written
@@ -46,6 +46,7 @@ if stored.err or type(size) == 'table' then
   damaged = stored.err and 'type of ":creds"' or 'type of ":keys"'
   stored, size = stored.err and {} or stored, 1
 end
+local copied = damaged and {'0'} or size > 0 and redis.call('HMGET', keysKey, '@version', '@expiresAt') or {}
 
 local hasHead = stored[1] and true or false
 local hasKeys = size > 0
@@ -74,10 +75,13 @@ local areOps = ops == '' or (#ops <= MOST_OPS_BYTES and string.byte(ops, -1) == 
   and string.find(ops, '^[^ \n]* %d+ %d+\n'))
 if not areOps then damaged, ops = damaged or 'ops', '' end
 if not hasHead and not damaged and redis.call('EXISTS', credsKey) == 1 then damaged = 'version' end
+-- Of the two the later one: a damaged end of a life is no end, and no script leaves a copy that is later.
+if expiresAt then expiresAt = math.max(expiresAt, toWhole(copied[2] or '') or 0) end
 local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
 local exists = hasHead and not isVacant and not isExpired
 -- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
-local isHalf = hasKeys ~= (hasHead and not isVacant)
+local isLive = hasHead and not isVacant
+local isHalf = hasKeys ~= isLive or (isLive and not copied[1])
 -- What MongoDB lies behind and this Redis does not hold whole has been evicted or lost: it is there to be loaded.
 local isCold = outboxKey ~= nil and (isHalf or not hasHead)
 if hasKeys and not hasHead and not damaged then

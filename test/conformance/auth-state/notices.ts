@@ -76,7 +76,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
         'warn: the session is not that of this owner any more; its writes end here',
       ])
       expect(JSON.stringify(lines)).not.toContain(PHONE)
-      expect(lines[0]?.[1]).toEqual({ sessionId: 'tenant-…34', code: 'STORE_UNAVAILABLE' })
+      expect(lines[0]?.[1]).toMatchObject({ sessionId: 'tenant-…34', code: 'STORE_UNAVAILABLE' })
     })
 
     test('tells of a session that could not be kept alive, and of creds lost while closing', async () => {

@@ -34,7 +34,11 @@ export function inSteps(client: MongoClient, before: (command: string) => void):
 
 type BulkInput = [operations: object[], options: { ordered: boolean }]
 interface BulkWriter {
-  bulkWrite(...input: BulkInput): Promise<unknown>
+  bulkWrite(...input: BulkInput): Promise<BulkCounts>
+}
+interface BulkCounts {
+  matchedCount: number
+  upsertedCount: number
 }
 
 async function inTurn(
@@ -42,9 +46,13 @@ async function inTurn(
   before: (command: string) => void,
   operations: object[],
   options: { ordered: boolean },
-): Promise<void> {
+): Promise<BulkCounts> {
+  const sum = { matchedCount: 0, upsertedCount: 0 }
   for (const [index, operation] of operations.entries()) {
     before(`bulkWrite ${index}`)
-    await target.bulkWrite([operation], options)
+    const { matchedCount, upsertedCount } = await target.bulkWrite([operation], options)
+    sum.matchedCount += matchedCount
+    sum.upsertedCount += upsertedCount
   }
+  return sum
 }

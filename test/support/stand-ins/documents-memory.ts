@@ -74,6 +74,9 @@ function fits(value: unknown, condition: unknown): boolean {
 function compare(operator: string, value: unknown, operand: unknown): boolean {
   const [a, b] = [order(value), order(operand)]
   if (operator === '$in') return (operand as unknown[]).some(one => order(one) === a)
+  if (operator === '$eq') return a === b
+  if (operator === '$not') return !fits(value, operand)
+  if (operator === '$type') return (Array.isArray(value) ? 'array' : typeof value) === operand
   if (operator === '$nin') return !(operand as unknown[]).some(one => order(one) === a)
   // A comparison looks at values of the operand's type only.
   if (typeof a !== typeof b) return false

@@ -30,7 +30,10 @@ export function createMongoStandIn(
   }
   const upsert = ({ filter, update, upsert: creates = false }: UpdateOne) => {
     const { _id } = filter as { _id: string }
-    if (memory.update(filter, update) === 0 && creates) insert({ _id, ...update.$set })
+    const matched = memory.update(filter, update)
+    if (matched > 0 || !creates) return matched
+    insert({ _id, ...update.$set })
+    return 1
   }
 
   const collection: MongoCollection = {
@@ -41,8 +44,9 @@ export function createMongoStandIn(
         const first = await deliver('find', () => memory.find(filter).filter(({ _id }) => _id <= half))
         const rest = await deliver('find on', () => memory.find(filter).filter(({ _id }) => _id > half))
         const found = [...first, ...rest].map(document => leaveOut(document, projection))
-        const by = Object.keys(sort ?? {})[0] ?? '_id'
-        return found.sort((a, b) => (String(a[by]) < String(b[by]) ? -1 : 1)).slice(0, limit)
+        const [by, direction] = Object.entries(sort ?? {})[0] ?? ['_id', 1]
+        const isBefore = (a: unknown, b: unknown) => (a as string | number) < (b as string | number)
+        return found.sort((a, b) => (isBefore(a[by], b[by]) ? -direction : direction)).slice(0, limit)
       },
     }),
     insertOne: document => deliver('insert', () => insert(document)),
@@ -52,16 +56,18 @@ export function createMongoStandIn(
     deleteMany: filter => deliver('delete', () => memory.delete(filter)),
     async bulkWrite(operations, { ordered }) {
       const writeErrors: { index: number; code: 11000 }[] = []
+      let matchedCount = 0
       for (const [index, { updateOne }] of operations.entries()) {
         if (ordered && writeErrors.length > 0) break
         try {
-          await deliver('bulk', () => upsert(updateOne))
+          matchedCount += await deliver('bulk', () => upsert(updateOne))
         } catch (error) {
           if (!(error instanceof DuplicateKeyError)) throw error
           writeErrors.push({ index, code: 11000 })
         }
       }
       if (writeErrors.length > 0) throw new BulkWriteError(writeErrors)
+      return { matchedCount, upsertedCount: 0 } // together they count
     },
     indexes: async () => [
       { name: 'expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },

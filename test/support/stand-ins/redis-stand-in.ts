@@ -26,6 +26,9 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
     },
     get: async key => (await run('GET', key))?.toString() ?? null,
     set: async (...input) => (await run('SET', ...input.filter(one => one !== undefined))) as 'OK' | null,
+    // No lock is without an end here.
+    pttl: () => deliver('PTTL', () => 1),
+    pexpire: () => deliver('PEXPIRE', () => 1),
     ping: () => deliver('PING', () => 'PONG'),
     info: () => deliver('INFO', () => ''),
     config: () => deliver('CONFIG', () => []),

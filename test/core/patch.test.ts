@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { createCodec } from '../../src/core/codec.js'
+import { toCodecOptions } from '../../src/core/options.js'
+import { encodePatch } from '../../src/core/patch.js'
+import { settleEach } from '../../src/core/settle-each.js'
+
+const codec = await createCodec(toCodecOptions({}))
+const encode = (patch: object) => () => encodePatch(codec, 's', patch)
+const throwing = {
+  get a(): never {
+    throw new TypeError('a getter of 15550001234')
+  },
+}
+
+test.each<[string, object]>([
+  ['keys as a Map', { keys: new Map([['session', { a: 1 }]]) }],
+  ['keys of a type as a Map', { keys: { session: new Map([['a', 1]]) } }],
+  ['keys of a type as a Set', { keys: { session: new Set(['a']) } }],
+  ['keys of a type as a list', { keys: { session: [1] } }],
+  ['keys of a type as bytes', { keys: { session: new Uint8Array(1) } }],
+  ['creds as a Map', { creds: new Map([['noiseKey', 1]]) }],
+  ['appState as a Map', { appState: new Map([['a', 1]]) }],
+  ['a key that throws when it is read', { keys: { session: throwing } }],
+  ['creds that throw when they are read', { creds: throwing }],
+  [
+    'members that throw when they are read',
+    {
+      get keys(): never {
+        throw new Error('no')
+      },
+    },
+  ],
+])('a patch with %s is refused', (_, patch) => {
+  expect(encode(patch)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE', sessionId: 's' }))
+  expect(encode(patch)).not.toThrow(/1234/)
+})
+
+test('of a batch, an entry that throws when it is read fails alone', async () => {
+  const inputs = [
+    { id: 'a' },
+    {
+      get id(): string {
+        throw new Error('no')
+      },
+    },
+    { id: 'c' },
+  ]
+  const results = await settleEach(
+    inputs,
+    ({ id }) => id,
+    async ({ id }) => id,
+  )
+  expect(results).toMatchObject([{ value: 'a' }, { error: { code: 'INVALID_OPTION' } }, { value: 'c' }])
+})
