@@ -9,6 +9,8 @@ import { findImports, type Import } from './find-imports.js'
 interface Rule {
   /** Folders of src that it may import, beside itself. */
   folders: readonly string[]
+  /** Folders of which it may only name types. */
+  typesOf?: readonly string[]
   packages: readonly string[]
   /** Packages that only `import()` may reach: optional peers. */
   optional: readonly string[]
@@ -29,7 +31,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   redis: { folders: ['core'], packages: ['valibot'], optional: ['ioredis'] },
   sqlite: { folders: ['core'], packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */
-  '.': { folders: ['core'], packages: [], optional: [] },
+  '.': {
+    folders: ['core'],
+    typesOf: ['hybrid', 'mongodb', 'redis', 'sqlite'],
+    packages: [],
+    optional: [],
+  },
 }
 /** Only here is Baileys known. */
 const BAILEYS = { file: 'core/baileys.ts', packages: ['@whiskeysockets/baileys', 'baileys'] }
@@ -51,9 +58,14 @@ function check(from: string, found: Import): string[] {
   return fault === undefined ? [] : [`src/${from} imports ${found.specifier}: ${fault}`]
 }
 
-function checkFile(from: string, { specifier }: Import, folder: string, rule: Rule): string | undefined {
+function checkFile(
+  from: string,
+  { specifier, isTypeOnly }: Import,
+  folder: string,
+  rule: Rule,
+): string | undefined {
   const target = folderOf(relative(source, resolve(source, dirname(from), specifier)))
-  const allowed = [folder, ...rule.folders]
+  const allowed = [folder, ...rule.folders, ...(isTypeOnly ? (rule.typesOf ?? []) : [])]
   return allowed.includes(target)
     ? undefined
     : `src/${folder} may import from ${allowed.join(', ')}, not ${target}`

@@ -45,7 +45,7 @@ afterAll(async () => {
   await packed?.remove()
 })
 
-describe.each([20, 22, 24])('the packed package on Node %i', major => {
+describe.each([20, 22, 24, 26])('the packed package on Node %i', major => {
   let node: string
   beforeAll(async () => {
     node = await findNode(major)
