@@ -60,8 +60,11 @@ export interface ResilienceOptions {
  * the longest of the three given counts for all of it. An open hook keeps its session alive.
  */
 export interface TtlOptions {
+  /** Seconds; default: for ever in SQLite, 2,592,000 (30 days) elsewhere. 0 or Infinity: for ever. */
   defaultTtl?: number | undefined
+  /** As `defaultTtl`: the longest of those that are given counts for creds and keys together. */
   credsTtl?: number | undefined
+  /** As `credsTtl`. */
   keysTtl?: number | undefined
   /** Seconds that the lease of `ownership: 'exclusive'` lasts without being renewed; default 5, from 1 to 86,400. */
   lockTtl?: number | undefined
