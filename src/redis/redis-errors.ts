@@ -2,6 +2,7 @@ import {
   CorruptValueError,
   FencedError,
   hasCode,
+  maskSessionId,
   maskText,
   RewoundError,
   SessionIncompleteError,
@@ -94,7 +95,8 @@ export function about(sessionId: string, error: unknown, key?: string): never {
 
 function toOtherType(sessionId: string, key: string | undefined): CorruptValueError {
   if (key === undefined) return new CorruptValueError(OTHER_TYPE, { sessionId })
-  const reason = `The key "${maskText(key)}" in Redis is of another type than this library writes; delete the session, or that key.`
+  const shown = key.replace(/\{.*\}/s, () => `{${maskSessionId(sessionId)}}`) // a prefix has no braces
+  const reason = `The key "${shown}" in Redis is of another type than this library writes; delete the session, or that key.`
   return new CorruptValueError(reason, { sessionId })
 }
 
