@@ -2,6 +2,7 @@ import { InvalidOptionError, UnsupportedFormatError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
 import { assertUnhindered, OUR_NAMES } from './hindrances.js'
 import { prepareQuery } from './query.js'
+import { isOfSql } from './sqlite-errors.js'
 
 /**
  * Append only: what has been released is never changed. The number of those that a file has seen is its
@@ -79,7 +80,7 @@ export function migrate(database: SqliteDatabase): void {
     database.exec('COMMIT')
   } catch (error) {
     database.exec('ROLLBACK')
-    throw error
+    throw isOfSql(error) ? toForeign(error) : error // the tables are not those of the version
   }
 }
 
@@ -96,14 +97,19 @@ const OURS = [
 
 /** A version, or a table, that another application has given to its own database is no place for our migrations. */
 function assertOurs(database: SqliteDatabase): void {
-  const isNew = readVersion(database) === 0
+  const version = readVersion(database)
+  const isNew = version === 0
   const rest = `FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES} LIMIT 1`
   const isFree = prepareQuery(database, ['name'], rest).get() === undefined
-  if (isNew ? isFree : !isFree && OURS.every(sql => canPrepare(database, sql))) return
-  throw new InvalidOptionError(
+  const isOurs = version > 0 && !isFree && OURS.every(sql => canPrepare(database, sql))
+  if (isNew ? !isFree : !isOurs) throw toForeign()
+}
+
+function toForeign(cause?: unknown): InvalidOptionError {
+  const reason =
     'The SQLite database belongs to another application: it has a "user_version", or a table "session", "field" or ' +
-      '"floor", that is not ours. Give the store a file of its own.',
-  )
+    '"floor", that is not ours. Give the store a file of its own.'
+  return new InvalidOptionError(reason, { cause })
 }
 
 function canPrepare(database: SqliteDatabase, sql: string): boolean {

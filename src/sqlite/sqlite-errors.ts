@@ -7,11 +7,13 @@ interface ResultCode {
 }
 
 /** Primary result codes (sqlite.org/rescode.html): the low byte of what the drivers report. */
+const ERROR = 1
 const BUSY = 5
 const LOCKED = 6
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
 const RESULT_CODES: readonly ResultCode[] = [
+  { name: 'SQLITE_ERROR', code: ERROR, reason: 'it refused a statement' },
   { name: 'SQLITE_BUSY', code: BUSY, reason: 'another process holds the lock of the file' },
   { name: 'SQLITE_LOCKED', code: LOCKED, reason: 'another statement holds the lock of the file' },
   { name: 'SQLITE_READONLY', code: 8, reason: 'the file cannot be written' },
@@ -34,6 +36,11 @@ const DENIALS: Readonly<Record<string, string>> = {
 export function isBusy(error: unknown): boolean {
   const code = readCode(error)
   return code === BUSY || code === LOCKED
+}
+
+/** A statement that the database's tables do not take. */
+export function isOfSql(error: unknown): boolean {
+  return readCode(error) === ERROR
 }
 
 /** Wraps what a driver throws; a `StoreError` passes as it is. */

@@ -51,6 +51,17 @@ describe("a database of somebody else's is refused and left as it is", () => {
     expect(dump(database)).toEqual(before)
   })
 
+  test.each([1, 3, -1])('of our tables under another version: %i', async version => {
+    const { database, path } = await setUp()
+    const store = await createSqliteStore({ database })
+    await store.set('s', { creds: { registrationId: 7 } })
+    await store.close()
+    database.exec(`PRAGMA user_version = ${version}`)
+    const before = dump(database)
+    await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    expect(dump(database)).toEqual(before)
+  })
+
   test.each([
     ['a trigger', 'CREATE TRIGGER guard BEFORE INSERT ON field BEGIN SELECT RAISE(IGNORE); END'],
     ['a trigger', 'CREATE TRIGGER guard AFTER UPDATE ON Session BEGIN DELETE FROM field; END'],
