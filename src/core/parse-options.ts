@@ -22,6 +22,32 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   enableEncryption: ['security'],
   enableCompression: ['security'],
 }
+const STORES = ['sqlite', 'redis', 'mongodb', 'hybrid']
+const OF_HOOKS = new Set([
+  'sessionId',
+  'ownership',
+  'resetIdentity',
+  'ignoreForeignData',
+  'repairSenderKeys',
+  'onOwnershipLost',
+  'onRewind',
+])
+const OF_STORES = new Set([
+  'masterKey',
+  'masterKeys',
+  'security',
+  'resilience',
+  'ttl',
+  'observability',
+  'cache',
+  'path',
+  'redisUrl',
+  'mongoUrl',
+  'mongoClient',
+  'prefix',
+  'enableWriteBehind',
+])
+
 /** Most edits, of the letters of a name, that make it another's misspelling. */
 const MAX_EDITS_PART = 0.5
 
@@ -73,6 +99,10 @@ function describeSecret(input: unknown, received: string): string {
 }
 
 function suggest(name: string, known: readonly string[]): string {
+  const store = known.includes('sessionId') ? known.find(one => STORES.includes(one)) : undefined
+  if (store !== undefined && STORES.includes(name)) return `this hook takes "${store}".`
+  if (store !== undefined && OF_STORES.has(name)) return `put it into "${store}": { … }.`
+  if (store === undefined && OF_HOOKS.has(name)) return "it belongs to the hook, beside the store's options."
   const other = OTHER_NAMES[name]?.find(candidate => known.includes(candidate))
   if (other !== undefined) return `did you mean "${other}"?`
   const nearest = known.length > 0 ? closest(name, known) : ''

@@ -43,9 +43,11 @@ describe('a hook', () => {
   it.each<[object, string]>([
     [{ onRewnd: () => {} }, '"onRewnd" is not an option; did you mean "onRewind"?'],
     [{ sqllite: {} }, '"sqllite" is not an option; did you mean "sqlite"?'],
+    [{ masterKey: 'a1'.repeat(32) }, '"masterKey" is not an option; put it into "sqlite": { … }.'],
+    [{ redis: {} }, '"redis" is not an option; this hook takes "sqlite".'],
     [
-      { masterKey: 'a1'.repeat(32) },
-      '"masterKey" is not an option; there are sessionId, store, sqlite, ownership, resetIdentity, ignoreForeignData, ' +
+      { zzzzzzzzzzzz: 1 },
+      '"zzzzzzzzzzzz" is not an option; there are sessionId, store, sqlite, ownership, resetIdentity, ignoreForeignData, ' +
         'repairSenderKeys, onOwnershipLost, onRewind.',
     ],
     [{ resetIdentity: 'yes' }, '"resetIdentity" must be true or false, got "yes"'],

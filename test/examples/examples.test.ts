@@ -19,16 +19,19 @@ async function runExample(name: string, env: Record<string, string>) {
   return { lines: stdout.trim().split('\n').sort(), stderr }
 }
 
-test('examples/redis.ts keeps two sessions in Redis and takes them away again', async () => {
+test('examples/redis.mjs keeps two sessions in Redis and takes them away again', async () => {
   const server = await startRedis({ config: ['--appendonly', 'yes', '--save', ''] })
   onTestFinished(() => server.stop())
-  expect(await runExample('redis.ts', { REDIS_URL: server.url })).toEqual({ lines: TWO_SESSIONS, stderr: '' })
+  expect(await runExample('redis.mjs', { REDIS_URL: server.url })).toEqual({
+    lines: TWO_SESSIONS,
+    stderr: '',
+  })
 })
 
-test('examples/mongodb.ts keeps two sessions in MongoDB and takes them away again', async () => {
+test('examples/mongodb.mjs keeps two sessions in MongoDB and takes them away again', async () => {
   const server = await startMongo()
   onTestFinished(() => server.stop())
-  expect(await runExample('mongodb.ts', { MONGODB_URL: server.url })).toEqual({
+  expect(await runExample('mongodb.mjs', { MONGODB_URL: server.url })).toEqual({
     lines: TWO_SESSIONS,
     stderr: '',
   })

@@ -11,7 +11,7 @@ import { checkMetrics } from '../support/promtool.js'
 import { startRedis } from '../support/redis/redis-server.js'
 import { TYPESCRIPT } from '../support/typescript.js'
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/express-metrics.ts', import.meta.url))
+const EXAMPLE = fileURLToPath(new URL('../../examples/express-metrics.mjs', import.meta.url))
 const PHONE = '15550001234'
 
 const { servers, open } = shareServers()

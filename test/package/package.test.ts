@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -122,6 +122,21 @@ test.each([
     cwd: full,
   }).catch(failure => failure as { stdout: string })
   expect(stdout).toBe('')
+})
+
+test.each([
+  ['redis.mjs', () => ({ REDIS_URL: redis.url })],
+  ['mongodb.mjs', () => ({ MONGODB_URL: mongodb.url })],
+])('the packed examples/%s runs beside an installed package', async (name, env) => {
+  await cp(join(full, 'node_modules/@luoarch/baileys-store-core/examples', name), join(full, name))
+  const { stdout } = await run(process.execPath, [name], {
+    cwd: full,
+    env: { ...process.env, ...env(), BAILEYS_MASTER_KEY: 'c3'.repeat(32) },
+  })
+  expect(stdout.trim().split('\n').sort()).toEqual([
+    'first is at version 3 with 1 key',
+    'second is at version 3 with 1 key',
+  ])
 })
 
 test("the seed's snippet for Redis runs as it stands", async () => {

@@ -149,6 +149,10 @@ describe('options', () => {
     [{ host: 'redis://localhost:6379' }, 'a URL goes into "redisUrl"'],
     [{ host: 'localhost', password: 5 }, '"redis.password" must be text'],
     [{ redisUrl: 'redis://localhost', keyPrefix: 'a' }, 'did you mean "prefix"?'],
+    [
+      { redisUrl: 'redis://localhost', ignoreForeignData: true },
+      '"redis.ignoreForeignData" is not an option; it belongs to the hook',
+    ],
     [{ redisUrl: 'redis://localhost', zzz: 1 }, '"redis.zzz" is not an option; there are '],
     [{ redisUrl: 'redis://localhost/bots' }, 'no path but a number'],
     [{ redisUrl: 'redis://localhost/-1' }, 'no path but a number'],

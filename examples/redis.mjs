@@ -1,7 +1,8 @@
 /**
- * Two bots on one Redis, over one connection: npx tsx examples/redis.ts
+ * Two bots on one Redis, over one connection: node redis.mjs
  *
  * REDIS_URL says where Redis is, redis://localhost:6379 by default. BAILEYS_MASTER_KEY, 64 hex characters, encrypts.
+ * From a clone: npm run build, then node examples/redis.mjs
  */
 import { createRedisStore, useRedisAuthState } from '@luoarch/baileys-store-core/redis'
 
@@ -21,7 +22,7 @@ for (const sessionId of ['first', 'second']) {
   })
   // const socket = makeWASocket({ auth: state })
   // socket.ev.on('creds.update', saveCreds)
-  await state.keys.set({ 'lid-mapping': { '15550001': `1000${sessionId.length}` } })
+  await state.keys.set({ 'lid-mapping': { 15550001: `1000${sessionId.length}` } })
   await saveCreds()
   await close()
 }

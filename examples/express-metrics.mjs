@@ -1,10 +1,9 @@
 /**
- * A hybrid store whose metrics Prometheus scrapes: npx tsx examples/express-metrics.ts, then
- * curl localhost:9464/metrics
+ * A hybrid store whose metrics Prometheus scrapes: node express-metrics.mjs, then curl localhost:9464/metrics
  *
  * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9464 by default.
+ * From a clone: npm run build, then node examples/express-metrics.mjs
  */
-import type { AddressInfo } from 'node:net'
 import { createHybridStore } from '@luoarch/baileys-store-core/hybrid'
 import express from 'express'
 
@@ -24,7 +23,7 @@ app.get('/healthz', async (_request, response) => {
   response.sendStatus((await store.isHealthy()) ? 200 : 503)
 })
 const server = app.listen(Number(process.env.PORT ?? 9464), () => {
-  console.log(`http://localhost:${(server.address() as AddressInfo).port}/metrics`)
+  console.log(`http://localhost:${server.address().port}/metrics`)
 })
 
 process.once('SIGTERM', async () => {

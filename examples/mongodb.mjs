@@ -1,7 +1,8 @@
 /**
- * Two bots in one collection of MongoDB, over one pool: npx tsx examples/mongodb.ts
+ * Two bots in one collection of MongoDB, over one pool: node mongodb.mjs
  *
  * MONGODB_URL says where it is, mongodb://localhost:27017 by default. BAILEYS_MASTER_KEY, 64 hex characters, encrypts.
+ * From a clone: npm run build, then node examples/mongodb.mjs
  */
 import { createMongoStore, useMongoAuthState } from '@luoarch/baileys-store-core/mongodb'
 
@@ -21,7 +22,7 @@ for (const sessionId of ['first', 'second']) {
   })
   // const socket = makeWASocket({ auth: state })
   // socket.ev.on('creds.update', saveCreds)
-  await state.keys.set({ 'lid-mapping': { '15550001': `1000${sessionId.length}` } })
+  await state.keys.set({ 'lid-mapping': { 15550001: `1000${sessionId.length}` } })
   await saveCreds()
   await close()
 }
