@@ -277,7 +277,7 @@ export class CodecStore implements AuthStore {
 
   /** Only told of: a store that does not answer here refuses the claim, or has claimed without it. */
   async #findEnd(sessionId: string): Promise<Date | undefined> {
-    const endedAtMs = await this.#run('open', sessionId, async () => this.#backend.findEnd(sessionId)).catch(
+    const endedAtMs = await this.#run('open', sessionId, () => this.#backend.findEnd(sessionId)).catch(
       () => undefined,
     )
     return endedAtMs === undefined ? undefined : new Date(endedAtMs)

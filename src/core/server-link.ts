@@ -109,8 +109,8 @@ export class ServerLink {
   get situation(): string | undefined {
     const { store, address, reason } = this
     if (reason !== undefined) return `${store} at ${address}: ${reason}`
-    const isPort = this.#wasConnected ? '' : '; something else may listen there, or it may want TLS, or none'
-    return `${store} at ${address} has not answered${isPort}`
+    const doubt = this.#wasConnected ? '' : '; something else may listen there, or it may want TLS, or none'
+    return `${store} at ${address} has not answered${doubt}`
   }
 
   /** `reason`: that of the call, where it says more than that there is no connection. */

@@ -40,8 +40,6 @@ export interface OutboxEntry {
   fork?: { from: string; at: number } | undefined
 }
 
-/** Above any that can come about: writes past Redis take 2^20 each. */
-const MAX_VERSION = MAX_GIVEN_COUNT
 /** Of an entry's text: more than a write of this library has. */
 export const MAX_ENTRY_BYTES = 32 * 1024 * 1024
 /** Values of one write: to take more from an entry, twice as many with its types, would hold up the process. */
@@ -55,6 +53,7 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
+/** Above any that can come about: writes past Redis take 2^20 each. */
 const given = v.pipe(count, v.maxValue(MAX_GIVEN_COUNT))
 const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
@@ -78,7 +77,7 @@ const schema = v.object({
       }),
     ),
   ),
-  version: v.pipe(count, v.minValue(1), v.maxValue(MAX_VERSION)),
+  version: v.pipe(given, v.minValue(1)),
   fencingToken: v.optional(given),
   status: v.picklist(OUTBOX_STATUSES),
   createdAt: instant,
@@ -136,7 +135,7 @@ function isLeaf(value: unknown): boolean {
 
 /** Whether the name of a field of the outbox is a version as the scripts write it, and not "01", "1e3" or 2^60. */
 export function isVersion(name: string): boolean {
-  return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_VERSION
+  return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_GIVEN_COUNT
 }
 
 /** What is found in the entry of this operation, and in no other. */

@@ -77,10 +77,10 @@ if not areOps then damaged, ops = damaged or 'ops', '' end
 if not hasHead and not damaged and redis.call('EXISTS', credsKey) == 1 then damaged = 'version' end
 -- Of the two the later one: a damaged end of a life is no end, and no script leaves a copy that is later.
 if expiresAt then expiresAt = math.max(expiresAt, toWhole(copied[2] or '') or 0) end
-local isExpired = hasHead and not isVacant and expiresAt ~= nil and expiresAt <= now
-local exists = hasHead and not isVacant and not isExpired
--- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
 local isLive = hasHead and not isVacant
+local isExpired = isLive and expiresAt ~= nil and expiresAt <= now
+local exists = isLive and not isExpired
+-- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
 local isHalf = hasKeys ~= isLive or (isLive and not copied[1])
 -- What MongoDB lies behind and this Redis does not hold whole has been evicted or lost: it is there to be loaded.
 local isCold = outboxKey ~= nil and (isHalf or not hasHead)
