@@ -65,11 +65,11 @@ const MIGRATIONS: readonly string[] = [
 export function migrate(database: SqliteDatabase): void {
   assertOurs(database)
   assertUnhindered(database)
-  if (readVersion(database) === MIGRATIONS.length) return
+  if (readSchema(database).version === MIGRATIONS.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
     assertOurs(database)
-    const version = readVersion(database)
+    const { version } = readSchema(database)
     if (version > MIGRATIONS.length) {
       throw new UnsupportedFormatError(
         `The SQLite file has schema ${version}; this version of the library knows up to ${MIGRATIONS.length}.`,
@@ -84,10 +84,6 @@ export function migrate(database: SqliteDatabase): void {
   }
 }
 
-function readVersion(database: SqliteDatabase): number {
-  return Number(prepareQuery(database, ['user_version'], 'FROM pragma_user_version').get()?.user_version)
-}
-
 /** What every schema of ours has. */
 const OURS = [
   'SELECT id, version, fence, updated_at, expires_at, vacant_since, operation FROM session',
@@ -96,13 +92,18 @@ const OURS = [
 ]
 
 /** A version, or a table, that another application has given to its own database is no place for our migrations. */
-function assertOurs(database: SqliteDatabase): void {
-  const version = readVersion(database)
-  const isNew = version === 0
-  const rest = `FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES} LIMIT 1`
-  const isFree = prepareQuery(database, ['name'], rest).get() === undefined
-  const isOurs = version > 0 && !isFree && OURS.every(sql => canPrepare(database, sql))
-  if (isNew ? !isFree : !isOurs) throw toForeign()
+export function assertOurs(database: SqliteDatabase): void {
+  const { version, tables } = readSchema(database)
+  const isOurs = version > 0 && tables > 0 && OURS.every(sql => canPrepare(database, sql))
+  if (version === 0 ? tables > 0 : !isOurs) throw toForeign()
+}
+
+/** In one statement: between two, another process may set the file up. */
+function readSchema(database: SqliteDatabase): { version: number; tables: number } {
+  const tables = `(SELECT count(*) FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES}) AS tables`
+  const rest = `FROM (SELECT user_version, ${tables} FROM pragma_user_version)`
+  const found = prepareQuery(database, ['user_version', 'tables'], rest).get()
+  return { version: Number(found?.user_version), tables: Number(found?.tables) }
 }
 
 function toForeign(cause?: unknown): InvalidOptionError {

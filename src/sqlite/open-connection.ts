@@ -4,7 +4,7 @@ import { ConnectionPool, type Lease } from '../core/connection-pool.js'
 import { InvalidOptionError, maskText, StoreUnavailableError } from '../core/errors.js'
 import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
-import { migrate } from './migrations.js'
+import { assertOurs, migrate } from './migrations.js'
 import { Place } from './place.js'
 import { prepareQuery } from './query.js'
 import { toStoreError } from './sqlite-errors.js'
@@ -61,6 +61,7 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
   const database = new Database(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${SETUP_BUSY_MS}`)
+    assertOurs(database) // the journal's mode is kept in the file
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${synchronous}`)
     migrate(database)

@@ -23,6 +23,7 @@ function dump(database: SqliteDatabase): unknown {
   return [
     database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY name').all(),
     database.prepare('PRAGMA user_version').get(),
+    database.prepare('PRAGMA journal_mode').get(),
   ].map(each => JSON.stringify(each, (key, value) => (key === '_metadata' ? undefined : value)))
 }
 
@@ -56,7 +57,7 @@ describe("a database of somebody else's is refused and left as it is", () => {
     const store = await createSqliteStore({ database })
     await store.set('s', { creds: { registrationId: 7 } })
     await store.close()
-    database.exec(`PRAGMA user_version = ${version}`)
+    database.exec(`PRAGMA journal_mode = WAL; PRAGMA user_version = ${version}`)
     const before = dump(database)
     await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
     expect(dump(database)).toEqual(before)
