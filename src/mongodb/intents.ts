@@ -6,8 +6,8 @@ import type { FieldWrite } from '../core/store.js'
 import type { UpdateOne } from './client.js'
 import { type DocumentNames, toSuffix } from './document-names.js'
 import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
+import { readRawHead, type Send } from './heads.js'
 import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
-import type { Send } from './session-reader.js'
 import { NO_LIST, toChain } from './stored-documents.js'
 
 /** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
@@ -125,14 +125,9 @@ export async function applyIntent(
     isCleared = await clear(send, head)
   }
   await dropChain(send, names, intent)
-  if (isCleared || (await isThere(send, head))) return true
+  if (isCleared || (await readRawHead(send, names)) !== undefined) return true
   await withdraw(send, updates)
   return false
-}
-
-/** Whether there is a head of that name, in whatever state. */
-async function isThere(send: Send, { _id }: HeadDocument): Promise<boolean> {
-  return (await send(documents => documents.find({ _id }, { projection: { _id: 1 } }).toArray())).length > 0
 }
 
 /** Takes away what these updates have written, and nothing else. */

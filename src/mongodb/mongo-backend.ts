@@ -35,10 +35,11 @@ import {
 } from './changes.js'
 import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, toFound, toOwned } from './documents.js'
+import { readHead, type Send } from './heads.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
-import { type Reading, readSession, type Send, type SessionDocuments } from './session-reader.js'
+import { type Reading, readSession, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
 import { NO_LIST } from './stored-documents.js'
 
@@ -299,8 +300,7 @@ export class MongoBackend implements Backend {
   findEnd(sessionId: string): Promise<number | undefined> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const { head } = await this.#read(names, { $in: [names.head] })
-      const { document, isExpired } = await this.#writer.toFound(names, head)
+      const { document, isExpired } = toFound(await readHead(this.#send, names), this.#now())
       return isExpired ? document?.endsAt?.getTime() : undefined
     })
   }

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptValueError } from '../core/errors.js'
-import { type MongoCollection, ONE_BATCH } from './client.js'
+import { ONE_BATCH } from './client.js'
 import type { DocumentNames } from './document-names.js'
 import type { FieldDocument, HeadDocument } from './documents.js'
+import { readHead, type Send } from './heads.js'
 import { loadWrites } from './intents.js'
 import { toField, toHead } from './stored-documents.js'
-
-/** Sends one command, with the deadline of its own that a frozen server asks for. */
-export type Send = <T>(command: (documents: MongoCollection) => Promise<T>) => Promise<T>
 
 /** Readings that a write has overtaken, before the session is taken to be damaged. */
 const MAX_READINGS = 50
@@ -74,17 +72,6 @@ export async function readSession(
   throw new CorruptValueError('The session has fields newer than its head, as after a partial restore.', {
     sessionId,
   })
-}
-
-export async function readHead(send: Send, names: DocumentNames): Promise<HeadDocument | undefined> {
-  const head = await readRawHead(send, names)
-  return head && toHead(head, names.sessionId)
-}
-
-/** As it is stored, whatever that is. */
-export async function readRawHead(send: Send, names: DocumentNames): Promise<object | undefined> {
-  const [head] = await send(documents => documents.find({ _id: names.head }).toArray())
-  return head as object | undefined
 }
 
 function overlay(fields: Map<string, FieldDocument>, _id: string, v: number, data: Buffer | undefined): void {

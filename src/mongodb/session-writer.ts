@@ -5,10 +5,10 @@ import type { Deletion } from '../core/store.js'
 import type { AuthCollection } from './auth-collection.js'
 import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from './documents.js'
+import { readHead, readRawHead, type Send } from './heads.js'
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
 import { indexOf, isDuplicate } from './mongo-errors.js'
 import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
-import { readHead, readRawHead, type Send } from './session-reader.js'
 import { hasShape, NO_LIST, salvage } from './stored-documents.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
