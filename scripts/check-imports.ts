@@ -1,13 +1,14 @@
 /**
- * Holds the sources to their direction: hook → store → codec, backend → core. Core imports no entry, no entry imports
- * another but those named here, and each reaches the packages that are its own and no others.
+ * Holds the sources to their direction: hook → store → codec, and backend → store. Each room of core imports only those
+ * below it, core imports no entry, no entry another but those named here, and each reaches the packages that are its own
+ * and no others. Biome finds circles.
  */
 import { readdirSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { findImports, type Import } from './find-imports.js'
 
 interface Rule {
-  /** Folders of src that it may import, beside itself. */
+  /** Folders of src that it may import, beside itself and `core`. */
   folders: readonly string[]
   /** Folders of which it may only name types. */
   typesOf?: readonly string[]
@@ -16,30 +17,47 @@ interface Rule {
   optional: readonly string[]
 }
 
+/** An entry's backend does not know the codec: bytes in, bytes out. */
+const ENTRY = ['core/store']
+
 const RULES: Readonly<Record<string, Rule>> = {
+  /** What all have in common: the two contracts, errors, options. It knows none of the rooms. */
   core: {
     folders: [],
-    packages: ['async-mutex', 'fastest-levenshtein', 'lru-cache', 'msgpackr', 'tweetnacl', 'valibot'],
-    optional: ['snappy', 'prom-client', '@opentelemetry/api', '@whiskeysockets/baileys', 'baileys'],
+    packages: ['async-mutex', 'fastest-levenshtein', 'valibot'],
+    optional: ['prom-client'],
+  },
+  'core/codec': { folders: [], packages: ['lru-cache', 'msgpackr', 'tweetnacl'], optional: ['snappy'] },
+  'core/store': {
+    folders: ['core/codec'],
+    packages: ['lru-cache'],
+    optional: ['@opentelemetry/api', 'prom-client'],
+  },
+  'core/hook': {
+    folders: ['core/codec', 'core/store'],
+    packages: ['valibot'],
+    optional: ['@whiskeysockets/baileys', 'baileys'],
   },
   hybrid: {
-    folders: ['core', 'mongodb', 'redis'],
+    folders: [...ENTRY, 'mongodb', 'redis'],
     packages: ['opossum', 'valibot'],
     optional: ['ioredis', 'mongodb'],
   },
-  mongodb: { folders: ['core'], packages: ['lru-cache', 'valibot'], optional: ['mongodb'] },
-  redis: { folders: ['core'], packages: ['valibot'], optional: ['ioredis'] },
-  sqlite: { folders: ['core'], packages: ['valibot'], optional: ['libsql'] },
+  mongodb: { folders: ENTRY, packages: ['lru-cache', 'valibot'], optional: ['mongodb'] },
+  redis: { folders: ENTRY, packages: ['valibot'], optional: ['ioredis'] },
+  sqlite: { folders: ENTRY, packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */
   '.': {
-    folders: ['core'],
+    folders: ['core/codec', 'core/store'],
     typesOf: ['hybrid', 'mongodb', 'redis', 'sqlite'],
     packages: [],
     optional: [],
   },
 }
+/** The one file of an entry that opens a hook; its `index.ts` may name the types. */
+const HOOK_FILE = /\/use-[a-z]+-auth-state\.ts$/
 /** Only here is Baileys known. */
-const BAILEYS = { file: 'core/baileys.ts', packages: ['@whiskeysockets/baileys', 'baileys'] }
+const BAILEYS = { file: 'core/hook/baileys.ts', packages: ['@whiskeysockets/baileys', 'baileys'] }
 
 const source = resolve(import.meta.dirname, '../src')
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
@@ -65,7 +83,13 @@ function checkFile(
   rule: Rule,
 ): string | undefined {
   const target = folderOf(relative(source, resolve(source, dirname(from), specifier)))
-  const allowed = [folder, ...rule.folders, ...(isTypeOnly ? (rule.typesOf ?? []) : [])]
+  const allowed = [
+    folder,
+    'core',
+    ...rule.folders,
+    ...(isTypeOnly ? (rule.typesOf ?? []) : []),
+    ...(HOOK_FILE.test(from) || (isTypeOnly && basename(from) === 'index.ts') ? ['core/hook'] : []),
+  ]
   return allowed.includes(target)
     ? undefined
     : `src/${folder} may import from ${allowed.join(', ')}, not ${target}`
@@ -84,6 +108,7 @@ function checkPackage(
   return isDynamic || isTypeOnly ? undefined : 'it is optional: reach it by import()'
 }
 
+/** The rooms of core are folders of their own; an entry's `lua` is a part of it. */
 function folderOf(path: string): string {
-  return dirname(path).split('/')[0] ?? '.'
+  return dirname(path).replace(/\/lua$/, '')
 }

@@ -1,30 +1,3 @@
-export type { AuthStateHandle, AuthStateOptions } from './core/auth-state.js'
-export type {
-  AuthenticationCreds,
-  AuthenticationState,
-  KeyPair,
-  SignalDataSet,
-  SignalDataTypeMap,
-  SignalKeyStore,
-  SignedKeyPair,
-} from './core/auth-types.js'
-export { deepBufferRevive, deserialize, serialize } from './core/buffers.js'
-export * from './core/errors.js'
-export type { Logger } from './core/logger.js'
-export type { Gauges } from './core/metrics.js'
-export type {
-  CacheOptions,
-  CommonOptions,
-  ObservabilityOptions,
-  ObservabilityOptions as ObservabilityConfig,
-  ResilienceOptions,
-  ResilienceOptions as ResilienceConfig,
-  SecurityOptions,
-  SecurityOptions as SecurityConfig,
-  TtlOptions,
-  TtlOptions as TtlConfig,
-} from './core/options.js'
-export type { Ownership } from './core/ownership.js'
 export type {
   AuthPatch,
   AuthSnapshot,
@@ -43,7 +16,59 @@ export type {
   StoredCreds,
   Versioned,
   VersionedResult,
-} from './core/store.js'
+} from './core/auth-store.js'
+export { deepBufferRevive, deserialize, serialize } from './core/codec/buffers.js'
+export {
+  ClosedError,
+  CorruptValueError,
+  DecryptionError,
+  FencedError,
+  ForeignDataError,
+  hasCode,
+  IdentityConflictError,
+  InvalidKeyError,
+  InvalidOptionError,
+  InvalidSessionIdError,
+  InvalidValueError,
+  MissingDependencyError,
+  RewoundError,
+  SessionIncompleteError,
+  SessionLockedError,
+  StoreError,
+  type StoreErrorCode,
+  type StoreErrorContext,
+  StoreTimeoutError,
+  StoreUnavailableError,
+  UnsupportedFormatError,
+  ValueTooLargeError,
+  VersionMismatchError,
+} from './core/errors.js'
+export type { AuthStateHandle, AuthStateOptions } from './core/hook/auth-state.js'
+export type {
+  AuthenticationCreds,
+  AuthenticationState,
+  KeyPair,
+  SignalDataSet,
+  SignalDataTypeMap,
+  SignalKeyStore,
+  SignedKeyPair,
+} from './core/hook/auth-types.js'
+export type { Ownership } from './core/hook/ownership.js'
+export type { Logger } from './core/logger.js'
+export { maskSessionId } from './core/masking.js'
+export type { Gauges } from './core/metrics.js'
+export type {
+  CacheOptions,
+  CommonOptions,
+  ObservabilityOptions,
+  ObservabilityOptions as ObservabilityConfig,
+  ResilienceOptions,
+  ResilienceOptions as ResilienceConfig,
+  SecurityOptions,
+  SecurityOptions as SecurityConfig,
+  TtlOptions,
+  TtlOptions as TtlConfig,
+} from './core/options.js'
 export type {
   CircuitBreakerStats,
   HybridAuthStateOptions,

@@ -1,5 +1,5 @@
-import { type Codec, createCodec } from '../../src/core/codec.js'
-import { toCodecOptions } from '../../src/core/options.js'
+import { type Codec, createCodec } from '../../src/core/codec/codec.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { CREDS } from '../values.js'
 
 /** What this library stores without encryption, encoded once: the raw contenders carry the same bytes and make none. */

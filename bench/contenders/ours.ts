@@ -1,5 +1,5 @@
 import type { AuthStore, CommonOptions } from '@luoarch/baileys-store-core'
-import type { AuthStateHandle } from '../../src/core/auth-state.js'
+import type { AuthStateHandle } from '../../src/core/hook/auth-state.js'
 import type { ContenderName } from '../figures.js'
 import { CREDS } from '../values.js'
 import type { Bot, Contender } from './bot.js'

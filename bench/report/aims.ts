@@ -1,17 +1,8 @@
 import { type ContenderName, OPERATIONS, type Results } from '../figures.js'
-import { toDigits, toRatio, toTime } from './format.js'
+import { type Aim, atLeast, atMost } from './aim.js'
+import { toRatio, toTime } from './format.js'
 import { LABELS, medianMs, ratio, type Where } from './select.js'
 import { settingAims } from './setting-aims.js'
-
-export interface Aim {
-  what: string
-  aim: string
-  reached: string
-  /** `undefined`: not measured. */
-  isMet: boolean | undefined
-  /** What else is worth knowing. */
-  beside: string
-}
 
 /** What a reader of the first page wants to know: the cost of a read, of a large session, and of many. */
 const MAIN = new Set([
@@ -37,16 +28,6 @@ export function evaluateAims(results: Results): Aim[] {
 
 export function isMain({ what }: Aim): boolean {
   return MAIN.has(what)
-}
-
-export function atMost(what: string, limit: number, reached: number | undefined, beside = ''): Aim {
-  const isMet = reached === undefined ? undefined : reached <= limit
-  return { what, aim: `≤ ${limit} ×`, reached: toRatio(reached), isMet, beside }
-}
-
-export function atLeast(what: string, limit: number, reached: number | undefined, beside = ''): Aim {
-  const isMet = reached === undefined ? undefined : reached >= limit
-  return { what, aim: `≥ ${toDigits(limit)} ×`, reached: toRatio(reached), isMet, beside }
 }
 
 function overRaw({ figures }: Results): Aim[] {

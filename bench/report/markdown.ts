@@ -1,6 +1,7 @@
 import { STORES } from '../cases/names.js'
 import { type ContenderName, OPERATIONS, type Results } from '../figures.js'
-import { type Aim, evaluateAims } from './aims.js'
+import type { Aim } from './aim.js'
+import { evaluateAims } from './aims.js'
 import { toDigits, toRatio, toTable, toTime } from './format.js'
 import { LABELS, medianMs, ratio, select } from './select.js'
 import { toSettingTable } from './setting-table.js'

@@ -1,5 +1,5 @@
 import type { SettingFigure } from '../figures.js'
-import { type Aim, atLeast } from './aims.js'
+import { type Aim, atLeast } from './aim.js'
 
 /** 10 operations at a time, and the driver's own. */
 const POOL = 20

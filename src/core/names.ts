@@ -1,5 +1,12 @@
 import { InvalidKeyError, InvalidSessionIdError } from './errors.js'
 
+/** Names the value; with a cipher, a value opens under no other name. */
+export interface ValueName {
+  sessionId: string
+  type: string
+  id: string
+}
+
 /** Longest session id or key id, in UTF-8 bytes. */
 export const MAX_NAME_BYTES = 1024
 /** Of a UTF-16 code unit in UTF-8. */

@@ -1,9 +1,5 @@
 import type { Registry } from 'prom-client'
 import * as v from 'valibot'
-import type { CodecOptions } from './codec.js'
-import { InvalidOptionError } from './errors.js'
-import { Keyring } from './keyring.js'
-import { toLifeMs } from './life.js'
 import { type Logger, nullLogger } from './logger.js'
 import type { RetryPolicy } from './retry.js'
 
@@ -201,28 +197,6 @@ export const commonOptions = {
   ),
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
-
-export function toCodecOptions(options: CommonOptions, now: () => number = Date.now): CodecOptions {
-  const { security = {} } = options
-  const keyring = toKeyring(options)
-  const isEncrypted = security.enableEncryption ?? keyring !== null
-  if (isEncrypted && keyring === null) {
-    throw new InvalidOptionError(
-      '"security.enableEncryption" needs a "masterKey" of 64 hex characters; make one with: openssl rand -hex 32',
-    )
-  }
-  const days = security.keyRotationDays ?? 90
-  return {
-    cipher: isEncrypted ? (security.encryptionAlgorithm ?? 'aes-256-gcm') : 'none',
-    compression: security.enableCompression ? (security.compressionAlgorithm ?? 'snappy') : 'none',
-    keyring,
-    rotationMs: days === 0 || days === Number.POSITIVE_INFINITY ? null : days * DAY_MS,
-    allowPlaintext: security.allowPlaintext ?? false,
-    now,
-  }
-}
-
 export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
   return {
     timeoutMs: resilience.operationTimeout ?? 5000,
@@ -230,6 +204,14 @@ export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
     baseDelayMs: resilience.retryBaseDelay ?? 100,
     multiplier: resilience.retryMultiplier ?? 2,
   }
+}
+
+/** Longer than that is for ever: databases count in 64 bits, and dates end before. */
+const MAX_LIFE_SECONDS = 100 * 365 * 24 * 60 * 60
+
+/** Seconds that a session lives, as milliseconds; 0 and Infinity are for ever, which is `null`. */
+export function toLifeMs(seconds: number): number | null {
+  return seconds === 0 || seconds > MAX_LIFE_SECONDS ? null : Math.ceil(seconds * 1000)
 }
 
 /** The longest of the given ones; `null` is for ever. */
@@ -252,12 +234,4 @@ export function toCacheBytes({ cache = {} }: CommonOptions): number | null {
 
 export function toLogger({ security = {} }: CommonOptions): Logger {
   return security.logger ?? (security.enableDebugLogging ? console : nullLogger)
-}
-
-function toKeyring({ masterKey: single, masterKeys }: CommonOptions): Keyring | null {
-  if (single !== undefined && masterKeys !== undefined) {
-    throw new InvalidOptionError('Give "masterKey" or "masterKeys", not both.')
-  }
-  const [first, ...older] = masterKeys ?? (single === undefined ? [] : [single])
-  return first === undefined ? null : new Keyring([first, ...older])
 }

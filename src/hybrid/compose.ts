@@ -1,7 +1,7 @@
 import type { StoreUnavailableError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { type Metrics, NO_METRICS } from '../core/metrics.js'
-import type { SessionMemory } from '../core/session-memory.js'
+import type { SessionMemory } from '../core/store/session-memory.js'
 import type { MongoBackend } from '../mongodb/mongo-backend.js'
 import { Aligner } from './aligner.js'
 import { Breaker } from './breaker.js'

@@ -1,7 +1,4 @@
-import { Calls, CLOSE_MS } from '../core/calls.js'
-import { endsWithin } from '../core/ends-within.js'
-import type { Call } from '../core/retry.js'
-import { joinLinks, type KnownSituation } from '../core/server-link.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import type {
   Backend,
   BackendClaim,
@@ -9,12 +6,14 @@ import type {
   Commit,
   CommitResult,
   Deletion,
-  Field,
   HistoryResult,
   ReadResult,
-  SessionPage,
   SnapshotResult,
-} from '../core/store.js'
+} from '../core/backend.js'
+import { Calls, CLOSE_MS } from '../core/calls.js'
+import { endsWithin } from '../core/ends-within.js'
+import type { Call } from '../core/retry.js'
+import { joinLinks, type KnownSituation } from '../core/server-link.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import type { HybridReader } from './hybrid-reader.js'
 import type { HybridWriter } from './hybrid-writer.js'

@@ -1,4 +1,4 @@
-export type { AuthStateHandle } from '../core/auth-state.js'
+export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { GivenMongoClient } from '../mongodb/client.js'
 export type { GivenRedis } from '../redis/client.js'
 export type { CircuitBreakerStats } from './breaker.js'

@@ -1,18 +1,17 @@
-import type { ServerLink } from '../core/server-link.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import type {
   BackendClaim,
   BackendDeletion,
   Commit,
   CommitResult,
   Deletion,
-  Field,
   FieldWrite,
   Head,
   HistoryResult,
   ReadResult,
-  SessionPage,
   SnapshotResult,
-} from '../core/store.js'
+} from '../core/backend.js'
+import type { ServerLink } from '../core/server-link.js'
 import type { Application, Applied } from '../mongodb/changes.js'
 import type { MongoBackend, WholeSession } from '../mongodb/mongo-backend.js'
 import { type Breaker, LOADING_MS } from './breaker.js'

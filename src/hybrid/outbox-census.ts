@@ -1,7 +1,7 @@
 import { hasCode } from '../core/errors.js'
-import { forEach } from '../core/for-each.js'
 import type { OutboxMeasure } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
+import { forEach } from './for-each.js'
 import type { Outbox } from './outbox.js'
 
 const SESSIONS_AT_ONCE = 8

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
-import { MAX_GIVEN_COUNT } from '../core/arguments.js'
+import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/backend.js'
 import { checkKeyId, checkKeyType } from '../core/names.js'
-import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/store.js'
+import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 
 const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const satisfies OutboxStatus[]
 export type OutboxStatus = 'pending' | 'processing' | 'completed' | 'failed'
@@ -46,7 +46,7 @@ export const MAX_ENTRY_BYTES = 32 * 1024 * 1024
 export const MAX_ENTRY_FIELDS = 50_000
 /** A life of a hundred years begins then, and ends before the last instant that JavaScript knows. */
 const MAX_INSTANT_MS = 8.63e15
-/** As core/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
+/** As core/store/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
 const OPERATION_ID = /^[\w.+-]{1,128}$/
 const END_BYTES = 4096
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/

@@ -1,5 +1,6 @@
-import { maskSessionId, type StoreError } from '../core/errors.js'
+import type { StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
+import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
 import type { Outbox, StoredEntry } from './outbox.js'
 import type { PendingWrite } from './pending-write.js'

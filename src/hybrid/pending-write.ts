@@ -1,4 +1,4 @@
-import type { FieldWrite } from '../core/store.js'
+import type { FieldWrite } from '../core/backend.js'
 import type { Application, Applied } from '../mongodb/changes.js'
 import { type OutboxEntry, unseal } from './outbox-entry.js'
 

@@ -1,5 +1,5 @@
-import { maskSessionId, maskText } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
+import { maskSessionId, maskText } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
 import { onceWithin, withRetry } from '../core/retry.js'
 import type { OutboxApplier } from './outbox-applier.js'

@@ -1,22 +1,21 @@
-import { toBuffer } from '../core/bytes.js'
-import { Calls } from '../core/calls.js'
-import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
-import type { HighestVersions } from '../core/highest-versions.js'
-import type { Logger } from '../core/logger.js'
-import type { ServerLink } from '../core/server-link.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import {
   type BackendClaim,
   type Commit,
   CREDS_FIELD,
   type Deletion,
-  type Field,
   type FieldWrite,
   type Guard,
   type HistoryResult,
   type ReadResult,
-  type SessionPage,
   type SnapshotResult,
-} from '../core/store.js'
+} from '../core/backend.js'
+import { toBuffer } from '../core/bytes.js'
+import { Calls } from '../core/calls.js'
+import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
+import type { Logger } from '../core/logger.js'
+import type { ServerLink } from '../core/server-link.js'
+import type { HighestVersions } from '../core/store/highest-versions.js'
 import type { WholeSession } from '../mongodb/mongo-backend.js'
 import type { RedisConnection } from '../redis/connection.js'
 import { fieldName, type KeyNames } from '../redis/key-names.js'

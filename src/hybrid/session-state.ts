@@ -1,4 +1,4 @@
-import type { Guard } from '../core/store.js'
+import type { Guard } from '../core/backend.js'
 import type { PendingWrite } from './pending-write.js'
 
 /** Calls that have not ended. */

@@ -1,5 +1,5 @@
-import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
-import { openHook, type StoreSource } from '../core/hook.js'
+import type { AuthStateHandle, AuthStateOptions } from '../core/hook/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook/hook.js'
 import type { HybridOptions } from './hybrid-options.js'
 import { createHybridStore, type HybridAuthStore } from './hybrid-store.js'
 

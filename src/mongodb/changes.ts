@@ -1,7 +1,9 @@
-import { toResult } from '../core/commit-result.js'
+import type { BackendDeletion, Commit, CommitResult, Deletion } from '../core/backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
-import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
-import { nextHistory, type StoredHistory } from '../core/histories.js'
+import { MAX_LEASE_MS } from '../core/options.js'
+import { toResult } from '../core/store/commit-result.js'
+import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
+import { nextHistory, type StoredHistory } from '../core/store/histories.js'
 import {
   type AppliedOperation,
   findOperation,
@@ -9,9 +11,7 @@ import {
   noteOperation,
   operationAt,
   overtakerOf,
-} from '../core/operation-ids.js'
-import { MAX_LEASE_MS } from '../core/options.js'
-import type { BackendDeletion, Commit, CommitResult, Deletion } from '../core/store.js'
+} from '../core/store/operation-ids.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'

@@ -1,5 +1,5 @@
+import type { Field } from '../core/auth-store.js'
 import { InvalidKeyError, InvalidSessionIdError } from '../core/errors.js'
-import type { Field } from '../core/store.js'
 
 /** PostgreSQL, which FerretDB keeps its data in, refuses index entries above 2,704 bytes. */
 const MAX_ID_BYTES = 2600

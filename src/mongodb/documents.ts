@@ -1,6 +1,6 @@
+import type { Head } from '../core/backend.js'
 import { SessionIncompleteError } from '../core/errors.js'
-import { lastOperation } from '../core/operation-ids.js'
-import type { Head } from '../core/store.js'
+import { lastOperation } from '../core/store/operation-ids.js'
 
 /**
  * What a session is as a whole. Every change of it is one compare-and-set on this document.
@@ -19,9 +19,9 @@ export interface HeadDocument {
   since: number
   /** Hybrid: fields came to where no session was any more. Redis alone has the rest. */
   isPart?: true | undefined
-  /** The last operations that were applied, as core/operation-ids.ts writes them. */
+  /** The last operations that were applied, as core/store/operation-ids.ts writes them. */
   ops: string
-  /** These two as core/histories.ts has them; missing in sessions of earlier releases. */
+  /** These two as core/store/histories.ts has them; missing in sessions of earlier releases. */
   incarnation?: string | undefined
   forks?: string | undefined
   endsAt?: Date | undefined

@@ -1,4 +1,4 @@
-export type { AuthStateHandle } from '../core/auth-state.js'
+export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { GivenMongoClient } from './client.js'
 export type { MongoOptions } from './mongo-options.js'
 export { createMongoStore, MongoAuthStore } from './mongo-store.js'

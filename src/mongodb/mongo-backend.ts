@@ -1,10 +1,4 @@
-import { Calls } from '../core/calls.js'
-import { hasCode } from '../core/errors.js'
-import { checkGuard } from '../core/guard.js'
-import { parseForks } from '../core/histories.js'
-import type { Logger } from '../core/logger.js'
-import { onceWithin, withRetry } from '../core/retry.js'
-import type { ServerLink } from '../core/server-link.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import {
   type Backend,
   type BackendClaim,
@@ -13,14 +7,19 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type Field,
   type FieldWrite,
   type HistoryResult,
   type ReadResult,
-  type SessionPage,
   type SnapshotResult,
   type StoredField,
-} from '../core/store.js'
+} from '../core/backend.js'
+import { Calls } from '../core/calls.js'
+import { hasCode } from '../core/errors.js'
+import type { Logger } from '../core/logger.js'
+import { onceWithin, withRetry } from '../core/retry.js'
+import type { ServerLink } from '../core/server-link.js'
+import { checkGuard } from '../core/store/guard.js'
+import { parseForks } from '../core/store/histories.js'
 import type { AuthCollection } from './auth-collection.js'
 import {
   type Application,
@@ -62,9 +61,9 @@ export interface MongoBackendOptions {
 export interface WholeSession extends SnapshotResult {
   /** Never written, or deleted. */
   isVacant: boolean
-  /** As core/operation-ids.ts writes them. */
+  /** As core/store/operation-ids.ts writes them. */
   ops: string
-  /** As core/histories.ts writes them. */
+  /** As core/store/histories.ts writes them. */
   forks: string
   /** `null` is never. */
   endsAtMs: number | null

@@ -1,5 +1,5 @@
-import { CodecStore } from '../core/codec-store.js'
-import { toSettings } from '../core/store-settings.js'
+import { CodecStore } from '../core/store/codec-store.js'
+import { toSettings } from '../core/store/store-settings.js'
 import { MongoBackend } from './mongo-backend.js'
 import { type MongoOptions, parseMongoOptions, toCollection } from './mongo-options.js'
 import { openConnection } from './open-connection.js'

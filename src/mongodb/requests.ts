@@ -1,4 +1,4 @@
-import { MAX_REMEMBERED } from '../core/operation-ids.js'
+import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound } from './documents.js'
 import { MAX_INLINE_BYTES, sizeOf } from './intents.js'

@@ -1,5 +1,5 @@
-import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/arguments.js'
 import { CorruptValueError } from '../core/errors.js'
+import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
 /** The last instant that JavaScript knows. */

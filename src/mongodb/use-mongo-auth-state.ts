@@ -1,5 +1,5 @@
-import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
-import { openHook, type StoreSource } from '../core/hook.js'
+import type { AuthStateHandle, AuthStateOptions } from '../core/hook/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook/hook.js'
 import type { MongoOptions } from './mongo-options.js'
 import { createMongoStore, type MongoAuthStore } from './mongo-store.js'
 

@@ -1,7 +1,7 @@
 import { endsWithin } from '../core/ends-within.js'
 import type { InvalidOptionError } from '../core/errors.js'
 import { ServerLink } from '../core/server-link.js'
-import { SessionMemory } from '../core/session-memory.js'
+import { SessionMemory } from '../core/store/session-memory.js'
 import { addressesOf, type RedisClient } from './client.js'
 import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
 import { reasonOf } from './redis-errors.js'

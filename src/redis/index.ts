@@ -1,4 +1,4 @@
-export type { AuthStateHandle } from '../core/auth-state.js'
+export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { GivenRedis } from './client.js'
 export type { RedisOptions } from './redis-options.js'
 export { createRedisStore, RedisAuthStore } from './redis-store.js'

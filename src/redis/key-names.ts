@@ -1,5 +1,5 @@
+import type { Field } from '../core/auth-store.js'
 import { checkSessionId } from '../core/names.js'
-import type { Field } from '../core/store.js'
 import type { SessionKeys } from './scripts.js'
 
 export const DEFAULT_PREFIX = 'baileys:auth'

@@ -1,7 +1,4 @@
-import { Calls } from '../core/calls.js'
-import { hasCode, maskSessionId } from '../core/errors.js'
-import { type Logger, nullLogger } from '../core/logger.js'
-import type { ServerLink } from '../core/server-link.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import {
   type Backend,
   type BackendClaim,
@@ -10,15 +7,18 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type Field,
   type Guard,
   type Head,
   type HistoryResult,
   type ReadResult,
-  type SessionPage,
   type SnapshotResult,
   type StoredField,
-} from '../core/store.js'
+} from '../core/backend.js'
+import { Calls } from '../core/calls.js'
+import { hasCode } from '../core/errors.js'
+import { type Logger, nullLogger } from '../core/logger.js'
+import { maskSessionId } from '../core/masking.js'
+import type { ServerLink } from '../core/server-link.js'
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
 import { about, toStoreError } from './redis-errors.js'

@@ -1,9 +1,8 @@
+import type { Guard } from '../core/backend.js'
 import {
   CorruptValueError,
   FencedError,
   hasCode,
-  maskSessionId,
-  maskText,
   RewoundError,
   SessionIncompleteError,
   SessionLockedError,
@@ -11,9 +10,9 @@ import {
   StoreUnavailableError,
   VersionMismatchError,
 } from '../core/errors.js'
-import { SessionAheadError, SessionColdError } from '../core/protocol-errors.js'
+import { maskSessionId, maskText } from '../core/masking.js'
 import { describeConnectionError, type ServerLink } from '../core/server-link.js'
-import type { Guard } from '../core/store.js'
+import { SessionAheadError, SessionColdError } from './protocol-errors.js'
 import { toInteger } from './replies.js'
 import type { Reply } from './scripts.js'
 

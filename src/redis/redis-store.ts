@@ -1,5 +1,5 @@
-import { CodecStore } from '../core/codec-store.js'
-import { toSettings } from '../core/store-settings.js'
+import { CodecStore } from '../core/store/codec-store.js'
+import { toSettings } from '../core/store/store-settings.js'
 import { warnOfRisks } from './durability-check.js'
 import { DEFAULT_PREFIX, KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'

@@ -1,8 +1,8 @@
-import { MAX_GIVEN_COUNT } from '../core/arguments.js'
+import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/backend.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { parseForks } from '../core/histories.js'
-import { lastOperation } from '../core/operation-ids.js'
-import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/store.js'
+import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
+import { parseForks } from '../core/store/histories.js'
+import { lastOperation } from '../core/store/operation-ids.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
 

@@ -1,5 +1,5 @@
+import { type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/backend.js'
 import { toBuffer } from '../core/bytes.js'
-import { type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/store.js'
 import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
 

@@ -1,5 +1,5 @@
+import type { SessionPage } from '../core/auth-store.js'
 import { InvalidOptionError } from '../core/errors.js'
-import type { SessionPage } from '../core/store.js'
 import { keyPrefixOf, mastersOf, type RedisClient } from './client.js'
 import type { KeyNames } from './key-names.js'
 import { toList } from './replies.js'

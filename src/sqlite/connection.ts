@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClosedError, StoreError } from '../core/errors.js'
-import { SessionMemory } from '../core/session-memory.js'
+import { SessionMemory } from '../core/store/session-memory.js'
 import type { SqliteDatabase } from './driver.js'
 import { type Fate, type Place, toLoss } from './place.js'
 import { isBusy, toStoreError } from './sqlite-errors.js'

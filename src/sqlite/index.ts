@@ -1,4 +1,4 @@
-export type { AuthStateHandle } from '../core/auth-state.js'
+export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.js'
 export type { SqliteOptions } from './sqlite-options.js'
 export { createSqliteStore, SqliteAuthStore } from './sqlite-store.js'

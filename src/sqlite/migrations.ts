@@ -39,7 +39,7 @@ const MIGRATIONS: readonly string[] = [
   `,
   // When the exclusive lease ends; NULL where there is none. SQLite keeps the text: no comment may stand in it.
   'ALTER TABLE session ADD COLUMN lease_until INTEGER',
-  // The history of the session: see core/histories.ts.
+  // The history of the session: see core/store/histories.ts.
   'ALTER TABLE session ADD COLUMN incarnation TEXT; ALTER TABLE session ADD COLUMN forks TEXT',
   // Fields by the name of their session: by the number of its row, which SQLite gives again, they could become
   // another's. What has lost its row before that belongs to nobody, and is kept under a name that nobody can have.

@@ -1,8 +1,9 @@
-import { MAX_COUNT } from '../core/arguments.js'
+import type { Field } from '../core/auth-store.js'
+import type { StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
-import type { AppliedOperation } from '../core/operation-ids.js'
 import { MAX_LEASE_MS } from '../core/options.js'
-import type { Field, StoredField } from '../core/store.js'
+import { MAX_COUNT } from '../core/store/arguments.js'
+import type { AppliedOperation } from '../core/store/operation-ids.js'
 import type { Cell } from './query.js'
 
 export interface SessionRow {
@@ -15,7 +16,7 @@ export interface SessionRow {
   /** The last ones that were applied: see core/operation-ids. */
   operation: string | null
   lease_until: number | null
-  /** These two as core/histories.ts has them; `NULL` in sessions of earlier releases. */
+  /** These two as core/store/histories.ts has them; `NULL` in sessions of earlier releases. */
   incarnation: string | null
   forks: string | null
 }
@@ -134,7 +135,7 @@ export function toBytes(bytes: Cell, sessionId: string): Uint8Array {
   throw new CorruptValueError('A value of the session is no bytes.', { sessionId })
 }
 
-/** As core/histories.ts writes them. */
+/** As core/store/histories.ts writes them. */
 function areForks(text: string | null): boolean {
   return (text ?? '').split('\n').every(line => line === '' || /^\S+ \d{1,16} \d{1,16}$/.test(line))
 }

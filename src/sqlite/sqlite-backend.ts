@@ -1,8 +1,4 @@
-import { toResult } from '../core/commit-result.js'
-import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
-import { checkBeginning, checkGuard, isNothing } from '../core/guard.js'
-import { nextHistory, parseForks } from '../core/histories.js'
-import { findOperation, lastOperation, noteOperation } from '../core/operation-ids.js'
+import type { Field, SessionPage } from '../core/auth-store.js'
 import {
   type Backend,
   type BackendClaim,
@@ -11,13 +7,16 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type Deletion,
-  type Field,
   type Head,
   type HistoryResult,
   type ReadResult,
-  type SessionPage,
   type SnapshotResult,
-} from '../core/store.js'
+} from '../core/backend.js'
+import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
+import { toResult } from '../core/store/commit-result.js'
+import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
+import { nextHistory, parseForks } from '../core/store/histories.js'
+import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
 import { checkApplied, checkLease, hasNext, MAX_FLOOR, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'

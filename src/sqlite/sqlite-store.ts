@@ -1,5 +1,5 @@
-import { CodecStore } from '../core/codec-store.js'
-import { toSettings } from '../core/store-settings.js'
+import { CodecStore } from '../core/store/codec-store.js'
+import { toSettings } from '../core/store/store-settings.js'
 import { openConnection } from './open-connection.js'
 import { SqliteBackend } from './sqlite-backend.js'
 import { parseSqliteOptions, type SqliteOptions } from './sqlite-options.js'

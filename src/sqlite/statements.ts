@@ -1,6 +1,7 @@
-import { MAX_VALUE_BYTES } from '../core/compression.js'
+import type { Field } from '../core/auth-store.js'
+import type { StoredField } from '../core/backend.js'
+import { MAX_VALUE_BYTES } from '../core/backend.js'
 import { MAX_NAME_BYTES } from '../core/names.js'
-import type { Field, StoredField } from '../core/store.js'
 import type { SqliteDatabase, SqliteValue } from './driver.js'
 import { type Cell, prepareQuery } from './query.js'
 import {

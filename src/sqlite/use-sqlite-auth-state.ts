@@ -1,5 +1,5 @@
-import type { AuthStateHandle, AuthStateOptions } from '../core/auth-state.js'
-import { openHook, type StoreSource } from '../core/hook.js'
+import type { AuthStateHandle, AuthStateOptions } from '../core/hook/auth-state.js'
+import { openHook, type StoreSource } from '../core/hook/hook.js'
 import type { SqliteOptions } from './sqlite-options.js'
 import { createSqliteStore, type SqliteAuthStore } from './sqlite-store.js'
 

@@ -1,6 +1,6 @@
 import { BufferJSON, initAuthCreds, proto } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
-import { deserialize } from '../../src/core/buffers.js'
+import { deserialize } from '../../src/core/codec/buffers.js'
 import { makeAppStateSyncKey, makeBaileysValues, makePairedCreds } from '../support/baileys-values.js'
 import { formats } from '../support/value-formats.js'
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { deserialize, serialize } from '../../src/core/buffers.js'
+import { deserialize, serialize } from '../../src/core/codec/buffers.js'
 import { InvalidValueError } from '../../src/core/errors.js'
 import { formats } from '../support/value-formats.js'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { describe, expect, it } from 'vitest'
-import { CachedSession, type CachedValue } from '../../src/core/cached-session.js'
-import type { Field } from '../../src/core/store.js'
+import type { Field } from '../../src/core/auth-store.js'
+import { CachedSession, type CachedValue } from '../../src/core/store/cached-session.js'
 
 const fields = (...ids: string[]): Field[] => ids.map(id => ({ type: 'session', id }))
 const value = (text: string): CachedValue => ({ serialiser: 'json', bytes: Buffer.from(text) })

@@ -1,7 +1,7 @@
 import { createDecipheriv, createHmac } from 'node:crypto'
 import nacl from 'tweetnacl'
 import { describe, expect, it, test } from 'vitest'
-import { Keyring } from '../../src/core/keyring.js'
+import { Keyring } from '../../src/core/codec/keyring.js'
 import { catchError } from '../support/catch-error.js'
 import { MASTER_KEY, makeCodec, NAME, OTHER_KEY, sealing } from '../support/test-codec.js'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Codec } from '../../src/core/codec.js'
+import type { Codec } from '../../src/core/codec/codec.js'
 import { makeBaileysValues, makePairedCreds } from '../support/baileys-values.js'
 import { catchErrorSync } from '../support/catch-error.js'
 import { MASTER_KEY, makeCodec, NAME, sealing } from '../support/test-codec.js'

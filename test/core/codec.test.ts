@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createCodec } from '../../src/core/codec.js'
-import { toCodecOptions } from '../../src/core/options.js'
+import { createCodec } from '../../src/core/codec/codec.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { catchError } from '../support/catch-error.js'
 import { DAY_MS, MASTER_KEY, makeCodec, NAME, OTHER_KEY, sealing } from '../support/test-codec.js'
 

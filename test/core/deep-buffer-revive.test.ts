@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deepBufferRevive } from '../../src/core/buffers.js'
+import { deepBufferRevive } from '../../src/core/codec/buffers.js'
 
 const HI = Buffer.from('hi')
 

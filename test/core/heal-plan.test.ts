@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type HealSituation, planHeal } from '../../src/core/heal-plan.js'
-import { parseForks } from '../../src/core/histories.js'
-import type { Head } from '../../src/core/store.js'
+import type { Head } from '../../src/core/backend.js'
+import { type HealSituation, planHeal } from '../../src/core/store/heal-plan.js'
+import { parseForks } from '../../src/core/store/histories.js'
 
 const KNOWN = { incarnation: 'one', version: 10, operation: 'op10', exists: true, forks: [] }
 const HEAD: Head = {

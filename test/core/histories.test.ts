@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Head } from '../../src/core/backend.js'
 import {
   compareHistories,
   continuesFrom,
@@ -7,8 +8,7 @@ import {
   nextHistory,
   noteFork,
   parseForks,
-} from '../../src/core/histories.js'
-import type { Head } from '../../src/core/store.js'
+} from '../../src/core/store/histories.js'
 
 const found = (head: Partial<Head>): Head => ({
   exists: true,

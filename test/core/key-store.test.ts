@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { StoreUnavailableError } from '../../src/core/errors.js'
-import { createKeyStore } from '../../src/core/key-store.js'
+import { createKeyStore } from '../../src/core/hook/key-store.js'
 
 test('the unread guard keeps the last 10,000 ids, so that an outage does not fill the memory', async () => {
   const written: object[] = []

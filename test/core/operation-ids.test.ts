@@ -6,7 +6,7 @@ import {
   noteOperation,
   operationAt,
   overtakerOf,
-} from '../../src/core/operation-ids.js'
+} from '../../src/core/store/operation-ids.js'
 
 /** As if they had come in this order. */
 const remember = (...operations: [id: string, version: number][]) =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { nullLogger } from '../../src/core/logger.js'
-import { toCodecOptions, toLogger, toRetryPolicy, toTtlMs } from '../../src/core/options.js'
+import { toLogger, toRetryPolicy, toTtlMs } from '../../src/core/options.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { parseSqliteOptions, type SqliteOptions } from '../../src/sqlite/sqlite-options.js'
 import { catchError } from '../support/catch-error.js'
 import { DAY_MS, MASTER_KEY, OTHER_KEY } from '../support/test-codec.js'

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import type { CachedSession } from '../../src/core/cached-session.js'
-import { OwnerCache } from '../../src/core/owner-cache.js'
-import { CREDS_FIELD } from '../../src/core/store.js'
+import { CREDS_FIELD } from '../../src/core/backend.js'
+import type { CachedSession } from '../../src/core/store/cached-session.js'
+import { OwnerCache } from '../../src/core/store/owner-cache.js'
 
 const MAX_BYTES = 100_000
 

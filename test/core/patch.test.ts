@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { createCodec } from '../../src/core/codec.js'
-import { toCodecOptions } from '../../src/core/options.js'
-import { encodePatch } from '../../src/core/patch.js'
-import { settleEach } from '../../src/core/settle-each.js'
+import { createCodec } from '../../src/core/codec/codec.js'
+import { encodePatch } from '../../src/core/store/patch.js'
+import { settleEach } from '../../src/core/store/settle-each.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 
 const codec = await createCodec(toCodecOptions({}))
 const encode = (patch: object) => () => encodePatch(codec, 's', patch)

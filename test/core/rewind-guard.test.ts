@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { CREDS_FIELD } from '../../src/core/backend.js'
 import { nullLogger } from '../../src/core/logger.js'
 import { type Call, withRetry } from '../../src/core/retry.js'
-import { RewindGuard } from '../../src/core/rewind-guard.js'
-import { SessionMemory } from '../../src/core/session-memory.js'
-import { CREDS_FIELD } from '../../src/core/store.js'
+import { RewindGuard } from '../../src/core/store/rewind-guard.js'
+import { SessionMemory } from '../../src/core/store/session-memory.js'
 import { FaultyBackend } from '../support/faulty-backend.js'
 import { createSqliteFile } from '../support/sqlite-database.js'
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { repairSenderKey } from '../../src/core/sender-keys.js'
+import { repairSenderKey } from '../../src/core/hook/sender-keys.js'
 
 interface GroupCode {
   SenderKeyRecord: { new (): SenderRecord; deserialize(bytes: Uint8Array): SenderRecord }

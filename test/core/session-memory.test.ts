@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SessionMemory } from '../../src/core/session-memory.js'
+import { SessionMemory } from '../../src/core/store/session-memory.js'
 
 const write = (id: string, length = 1) => ({ type: 'session', id, bytes: new Uint8Array(length) })
 

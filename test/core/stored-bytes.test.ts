@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { compressSync } from 'snappy'
 import { describe, expect, it } from 'vitest'
-import type { Codec } from '../../src/core/codec.js'
+import type { Codec } from '../../src/core/codec/codec.js'
 import { InvalidValueError } from '../../src/core/errors.js'
 import { makeBaileysValues, makePairedCreds } from '../support/baileys-values.js'
 import { catchError } from '../support/catch-error.js'

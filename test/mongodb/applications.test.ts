@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { FieldWrite } from '../../src/core/store.js'
+import type { FieldWrite } from '../../src/core/backend.js'
 import type { Application } from '../../src/mongodb/changes.js'
 import { DocumentNames } from '../../src/mongodb/document-names.js'
 import type { HeadDocument } from '../../src/mongodb/documents.js'

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type Backend, CREDS_FIELD } from '../../src/core/store.js'
+import { type Backend, CREDS_FIELD } from '../../src/core/backend.js'
 import { KeyNames } from '../../src/redis/key-names.js'
 import { openConnection } from '../../src/redis/open-connection.js'
 import { RedisBackend } from '../../src/redis/redis-backend.js'

@@ -1,6 +1,6 @@
 import { describe } from 'vitest'
 import { nullLogger } from '../../src/core/logger.js'
-import { SessionMemory } from '../../src/core/session-memory.js'
+import { SessionMemory } from '../../src/core/store/session-memory.js'
 import { composeHybrid } from '../../src/hybrid/compose.js'
 import { MongoConnection } from '../../src/mongodb/connection.js'
 import { MongoBackend } from '../../src/mongodb/mongo-backend.js'

@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/core/store.js'
+import type { Backend } from '../../src/core/backend.js'
 import { StoreUnavailableError } from '../../src/index.js'
 import { deferred } from './deferred.js'
 

@@ -1,5 +1,7 @@
-import { type Codec, createCodec, type ValueName } from '../../src/core/codec.js'
-import { type CommonOptions, toCodecOptions } from '../../src/core/options.js'
+import { type Codec, createCodec } from '../../src/core/codec/codec.js'
+import type { ValueName } from '../../src/core/names.js'
+import type { CommonOptions } from '../../src/core/options.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 
 export const MASTER_KEY = 'a1'.repeat(32)
 export const OTHER_KEY = 'b2'.repeat(32)

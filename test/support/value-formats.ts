@@ -1,5 +1,5 @@
-import { deserialize, serialize } from '../../src/core/buffers.js'
-import { pack, unpack } from '../../src/core/packing.js'
+import { deserialize, serialize } from '../../src/core/codec/buffers.js'
+import { pack, unpack } from '../../src/core/codec/packing.js'
 import { NAME } from './test-codec.js'
 
 /** What values are written as, and what they are read back from. */

@@ -34,7 +34,7 @@ if ARGV[7] ~= '' then
   above = tonumber(above)
 end
 
--- The forks of core/histories.ts, with one more at the new version.
+-- The forks of core/store/histories.ts, with one more at the new version.
 local function withFork(forks, from, at)
   local lines = {}
   if from ~= '' then lines[1] = from .. ' ' .. at .. ' ' .. digits(version) end

@@ -20,7 +20,7 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Of instants: the last that JavaScript knows. Of versions and tokens: as core/arguments.ts has it. From there on a
+-- Of instants: the last that JavaScript knows. Of versions and tokens: as core/store/arguments.ts has it. From there on a
 -- number is damage.
 local MOST, MOST_COUNT = 8640000000000000, 2251799813685248
 local DAY_MS = 24 * 60 * 60 * 1000
@@ -53,7 +53,7 @@ local hasKeys = size > 0
 local version, fence = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
 local updatedAt, expiresAt = tonumber(stored[3] or 0), tonumber(stored[4] or nil)
 local isVacant, ops = stored[5] and true or false, stored[6] or ''
-local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) -- see core/histories.ts and commit.lua
+local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) -- see core/store/histories.ts and commit.lua
 -- All at once, since each look at a text takes time.
 local texts = (stored[1] or 0) .. ' ' .. (stored[2] or '') .. ' ' .. (stored[3] or 0) .. ' ' .. (stored[4] or 0) .. ' '
   .. (stored[8] or 0) .. ' ' .. incarnation
@@ -215,7 +215,7 @@ local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
--- Whether this session goes on from what was seen, as far as it remembers: see core/histories.ts.
+-- Whether this session goes on from what was seen, as far as it remembers: see core/store/histories.ts.
 local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
   if seenVersion > version then return false end
   if seenIncarnation ~= '' and incarnation ~= '' and seenIncarnation ~= incarnation then return false end

@@ -1,6 +1,6 @@
 import { makeCacheableSignalKeyStore } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
-import { SessionMemory } from '../../../src/core/session-memory.js'
+import { SessionMemory } from '../../../src/core/store/session-memory.js'
 import { CREDS, type CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { openAuthState } from '../../../src/core/auth-state.js'
+import { openAuthState } from '../../../src/core/hook/auth-state.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
 

@@ -1,12 +1,16 @@
 import { onTestFinished } from 'vitest'
-import { type AuthStateHandle, type AuthStateOptions, openAuthState } from '../../../src/core/auth-state.js'
-import type { AuthenticationCreds } from '../../../src/core/auth-types.js'
-import { createCodec } from '../../../src/core/codec.js'
-import { CodecStore } from '../../../src/core/codec-store.js'
+import type { Backend } from '../../../src/core/backend.js'
+import { createCodec } from '../../../src/core/codec/codec.js'
+import {
+  type AuthStateHandle,
+  type AuthStateOptions,
+  openAuthState,
+} from '../../../src/core/hook/auth-state.js'
+import type { AuthenticationCreds } from '../../../src/core/hook/auth-types.js'
 import { type Logger, nullLogger } from '../../../src/core/logger.js'
-import { toCodecOptions } from '../../../src/core/options.js'
-import { SessionMemory } from '../../../src/core/session-memory.js'
-import type { Backend } from '../../../src/core/store.js'
+import { CodecStore } from '../../../src/core/store/codec-store.js'
+import { SessionMemory } from '../../../src/core/store/session-memory.js'
+import { toCodecOptions } from '../../../src/core/store/store-settings.js'
 import type { AuthStore } from '../../../src/index.js'
 import { FaultyBackend } from '../../support/faulty-backend.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { serialize } from '../../../src/core/buffers.js'
-import { CREDS_FIELD } from '../../../src/core/store.js'
+import { CREDS_FIELD } from '../../../src/core/backend.js'
+import { serialize } from '../../../src/core/codec/buffers.js'
 import { catchError } from '../../support/catch-error.js'
 import { type CreateStoreDatabase, KEY, OTHER_KEY } from '../auth-store/harness.js'
 import { identityOf, readRaw, record, setStage } from './harness.js'

@@ -1,6 +1,6 @@
 import { initAuthCreds } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
-import { repairSenderKey } from '../../../src/core/sender-keys.js'
+import { repairSenderKey } from '../../../src/core/hook/sender-keys.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { identityOf, readRaw, record, setStage } from './harness.js'
 

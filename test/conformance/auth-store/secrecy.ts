@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CREDS_FIELD } from '../../../src/core/store.js'
+import { CREDS_FIELD } from '../../../src/core/backend.js'
 import type { AuthStore, CommonOptions } from '../../../src/index.js'
 import { CREDS, type CreateStoreDatabase, KEY, OTHER_KEY, setUp } from './harness.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { CodecStore } from '../../../src/core/codec-store.js'
+import type { CodecStore } from '../../../src/core/store/codec-store.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
 
 /** Whole sessions: presence, lists, batches, life and end. */

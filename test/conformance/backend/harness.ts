@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished } from 'vitest'
-import type { SessionMemory } from '../../../src/core/session-memory.js'
+import type { Durability, Field } from '../../../src/core/auth-store.js'
 import type {
   Backend,
   Commit,
   CommitResult,
   Deletion,
-  Durability,
-  Field,
   Guard,
   SnapshotResult,
-} from '../../../src/core/store.js'
+} from '../../../src/core/backend.js'
+import type { SessionMemory } from '../../../src/core/store/session-memory.js'
 import type { StoreErrorCode } from '../../../src/index.js'
 
 export interface BackendOptions {

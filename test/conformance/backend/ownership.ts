@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CREDS_FIELD } from '../../../src/core/store.js'
+import { CREDS_FIELD } from '../../../src/core/backend.js'
 import {
   Clock,
   type CreateDatabase,

@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 import { nullLogger } from '../../../src/core/logger.js'
-import { SessionMemory } from '../../../src/core/session-memory.js'
+import { SessionMemory } from '../../../src/core/store/session-memory.js'
 import { composeHybrid } from '../../../src/hybrid/compose.js'
 import { createHybridStore, type HybridOptions } from '../../../src/hybrid/index.js'
 import { KeyNames } from '../../../src/redis/key-names.js'

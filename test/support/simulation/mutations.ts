@@ -47,7 +47,7 @@ export const MUTATIONS: readonly Mutation[] = [
         to: 'const isNew = exists',
       },
       {
-        file: 'src/core/rewind-guard.ts',
+        file: 'src/core/store/rewind-guard.ts',
         from: 'if (continuesFrom(known, head) || this.#isOwn(known, head)) {',
         to: 'if (true) {',
       },

@@ -1,5 +1,5 @@
+import type { Durability } from '../../../src/core/auth-store.js'
 import { hasCode, type StoreErrorCode } from '../../../src/core/errors.js'
-import type { Durability } from '../../../src/core/store.js'
 import { Faults } from './faults.js'
 import { CREDS_KEY, History, type WriteRecord } from './history.js'
 import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'

@@ -1,0 +1,147 @@
+import { MAX_VALUE_BYTES } from '../backend.js'
+import { CorruptValueError, DecryptionError, MissingDependencyError } from '../errors.js'
+import type { ValueName } from '../names.js'
+import { COMPRESS_ABOVE_BYTES, type Compressors, loadCompressors } from './compression.js'
+import { ciphers } from './encryption.js'
+import {
+  type CipherName,
+  type CompressionName,
+  type Envelope,
+  parseEnvelope,
+  writePlainHeader,
+  writeSealedHeader,
+} from './envelope.js'
+import type { Keyring } from './keyring.js'
+import { Nonces } from './nonces.js'
+import { type Packed, pack, unpack } from './packing.js'
+
+export interface CodecOptions {
+  /** Cipher for writing; `none` writes in the clear. */
+  cipher: CipherName
+  compression: CompressionName
+  /** `null`: encrypted values cannot be read. Must be given with a cipher. */
+  keyring: Keyring | null
+  /** Length of a rotation period; `null` never rotates. */
+  rotationMs: number | null
+  /** Whether values in the clear are read although a cipher is set. */
+  allowPlaintext: boolean
+  now: () => number
+}
+
+/** Value ⇄ packed ⇄ envelope, which is what a database holds. */
+export class Codec {
+  readonly #options: CodecOptions
+  readonly #compressors: Compressors
+  readonly #nonces = new Nonces()
+
+  constructor(options: CodecOptions, compressors: Compressors) {
+    this.#options = options
+    this.#compressors = compressors
+  }
+
+  encode(name: ValueName, value: unknown): Uint8Array {
+    return this.seal(name, pack(name, value))
+  }
+
+  decode(name: ValueName, stored: Uint8Array): unknown {
+    return unpack(name, this.open(name, stored))
+  }
+
+  seal(name: ValueName, packed: Packed): Uint8Array {
+    const { cipher, keyring } = this.#options
+    const { compression, bytes } = this.#compress(packed.bytes)
+    const contents = { serialiser: packed.serialiser, compression }
+    if (cipher === 'none' || keyring === null) return Buffer.concat([writePlainHeader(contents), bytes])
+    const { writingKeyId } = keyring
+    const period = this.#findPeriod()
+    const header = writeSealedHeader(contents, cipher, writingKeyId, period)
+    const dataKey = keyring.deriveDataKey(writingKeyId, name.sessionId, cipher, period) as Buffer
+    const { nonceBytes, seal } = ciphers[cipher]
+    const nonce = this.#nonces.next(nonceBytes)
+    return Buffer.concat([header, nonce, ...seal(dataKey, nonce, bytes, bindTo(header, name))])
+  }
+
+  open(name: ValueName, stored: Uint8Array): Packed {
+    const envelope = parseEnvelope(stored, name.sessionId)
+    const bytes = this.#inflate(envelope.compression, this.#decrypt(envelope, name), name)
+    return { serialiser: envelope.serialiser, bytes }
+  }
+
+  #compress(bytes: Uint8Array): { compression: CompressionName; bytes: Uint8Array } {
+    const { compression } = this.#options
+    if (compression === 'none' || bytes.length <= COMPRESS_ABOVE_BYTES) return { compression: 'none', bytes }
+    const smaller = this.#compressors[compression].compress(bytes)
+    return smaller.length < bytes.length ? { compression, bytes: smaller } : { compression: 'none', bytes }
+  }
+
+  #inflate(compression: CompressionName, bytes: Uint8Array, name: ValueName): Uint8Array {
+    if (compression === 'none' && bytes.length <= MAX_VALUE_BYTES) return bytes
+    if (compression === 'none')
+      throw new CorruptValueError(`A value of type "${name.type}" is too large.`, name)
+    try {
+      return this.#compressors[compression].inflate(bytes)
+    } catch (cause) {
+      if (cause instanceof MissingDependencyError) throw cause
+      throw new CorruptValueError(`A value of type "${name.type}" does not inflate (${compression}).`, {
+        ...name,
+        cause,
+      })
+    }
+  }
+
+  #decrypt({ cipher, header, keyId, payload, period }: Envelope, name: ValueName): Uint8Array {
+    const { keyring, allowPlaintext } = this.#options
+    if (cipher === 'none') {
+      if (this.#options.cipher === 'none' || allowPlaintext) return payload
+      throw this.#failure(
+        name,
+        'is stored in the clear, and encryption is on; ' +
+          'set "security.allowPlaintext" while values from before are being replaced.',
+      )
+    }
+    const dataKey = keyring?.deriveDataKey(keyId, name.sessionId, cipher, period)
+    if (dataKey === undefined) {
+      const others = keyring?.keyIds.join(', ')
+      const given =
+        others === undefined ? 'no master key was given' : `the keys that were given are ${others}`
+      throw this.#failure(
+        name,
+        `is encrypted with the master key whose fingerprint is ${toHex(keyId)}, and ${given}. Give that key as "masterKey", ` +
+          'or beside a new one: "masterKeys: [new, old]".',
+      )
+    }
+    const bytes = ciphers[cipher].open(dataKey, payload, bindTo(header, name))
+    if (bytes !== undefined) return bytes
+    throw this.#failure(
+      name,
+      `does not authenticate under master key ${toHex(keyId)}: it was changed, or belongs to another session, type or id.`,
+    )
+  }
+
+  #failure({ sessionId, type }: ValueName, reason: string): DecryptionError {
+    const keyIdsTried = this.#options.keyring?.keyIds ?? []
+    return new DecryptionError(`A value of type "${type}" ${reason}`, { sessionId, keyIdsTried })
+  }
+
+  #findPeriod(): number {
+    const { rotationMs, now } = this.#options
+    return rotationMs === null ? 0 : Math.floor(now() / rotationMs) & 0xffff
+  }
+}
+
+export async function createCodec(options: CodecOptions): Promise<Codec> {
+  return new Codec(options, await loadCompressors())
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+/** The name is JSON of three strings, which no other three strings share. */
+function bindTo(header: Uint8Array, { sessionId, type, id }: ValueName): Buffer {
+  const text = JSON.stringify([sessionId, type, id])
+  const bytes = Buffer.allocUnsafe(header.length + Buffer.byteLength(text))
+  bytes.set(header)
+  bytes.write(text, header.length)
+  return bytes
+}

@@ -1,0 +1,103 @@
+import { CorruptValueError, UnsupportedFormatError } from '../errors.js'
+
+/**
+ * The first bytes of every stored value:
+ *
+ *   byte 0      magic 0xB in the high half, format version 1 in the low half
+ *   byte 1      flags: bits 0-1 serialiser, 2-3 compression, 4-5 cipher, 6-7 zero
+ *   bytes 2-5   id of the master key        } only with a cipher
+ *   bytes 6-7   rotation period, big-endian }
+ *   the rest    payload; with a cipher: nonce, ciphertext, tag
+ */
+const MAGIC = 0xb0
+const VERSION = 1
+const PLAIN_HEADER_BYTES = 2
+const SEALED_HEADER_BYTES = 8
+
+export type SerialiserName = 'json' | 'msgpack'
+export type CompressionName = 'none' | 'snappy' | 'gzip'
+export type CipherName = 'none' | 'aes-256-gcm' | 'secretbox'
+
+const SERIALISERS: readonly SerialiserName[] = ['json', 'msgpack']
+const COMPRESSIONS: readonly CompressionName[] = ['none', 'snappy', 'gzip']
+const CIPHERS: readonly CipherName[] = ['none', 'aes-256-gcm', 'secretbox']
+
+/** What the payload is, once it is open. */
+export interface Contents {
+  readonly serialiser: SerialiserName
+  readonly compression: CompressionName
+}
+
+export interface Envelope extends Contents {
+  readonly cipher: CipherName
+  /** Four bytes; empty without a cipher. */
+  readonly keyId: Uint8Array
+  readonly period: number
+  readonly header: Uint8Array
+  readonly payload: Uint8Array
+}
+
+export function writePlainHeader(contents: Contents): Buffer {
+  return Buffer.of(MAGIC | VERSION, toFlags(contents, 'none'))
+}
+
+export function writeSealedHeader(
+  contents: Contents,
+  cipher: CipherName,
+  keyId: Uint8Array,
+  period: number,
+): Buffer {
+  const header = Buffer.alloc(SEALED_HEADER_BYTES)
+  header[0] = MAGIC | VERSION
+  header[1] = toFlags(contents, cipher)
+  header.set(keyId, 2)
+  header.writeUInt16BE(period, 6)
+  return header
+}
+
+/** Throws `CorruptValueError` for what is no envelope, `UnsupportedFormatError` for a later version's. */
+export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
+  const context = { sessionId }
+  const first = bytes[0] ?? 0
+  const flags = bytes[1] ?? 0
+  if (bytes.length < PLAIN_HEADER_BYTES || (first & 0xf0) !== MAGIC) {
+    throw new CorruptValueError('A stored value does not begin as an envelope.', context)
+  }
+  if ((first & 0x0f) !== VERSION) {
+    throw new UnsupportedFormatError(
+      `A value is in format ${first & 0x0f}; this version reads format ${VERSION}.`,
+      context,
+    )
+  }
+  const serialiser = SERIALISERS[flags & 3]
+  const compression = COMPRESSIONS[(flags >> 2) & 3]
+  const cipher = CIPHERS[(flags >> 4) & 3]
+  const isKnown = serialiser !== undefined && compression !== undefined && cipher !== undefined
+  if (!isKnown || (flags & 0b1100_0000) !== 0) {
+    throw new UnsupportedFormatError(
+      `A value has flags 0x${flags.toString(16)}, which this version does not know.`,
+      context,
+    )
+  }
+  const headerBytes = cipher === 'none' ? PLAIN_HEADER_BYTES : SEALED_HEADER_BYTES
+  if (bytes.length < headerBytes)
+    throw new CorruptValueError('A stored value is cut off inside its header.', context)
+  const header = bytes.subarray(0, headerBytes)
+  return {
+    serialiser,
+    compression,
+    cipher,
+    keyId: header.subarray(2, 6),
+    period: cipher === 'none' ? 0 : ((header[6] ?? 0) << 8) | (header[7] ?? 0),
+    header,
+    payload: bytes.subarray(headerBytes),
+  }
+}
+
+function toFlags({ serialiser, compression }: Contents, cipher: CipherName): number {
+  return (
+    SERIALISERS.indexOf(serialiser) |
+    (COMPRESSIONS.indexOf(compression) << 2) |
+    (CIPHERS.indexOf(cipher) << 4)
+  )
+}

@@ -1,0 +1,65 @@
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { counted } from '../counted.js'
+import { InvalidOptionError } from '../errors.js'
+
+/** Data keys kept derived: one a session, cipher and period; deriving one again takes some 10 µs. */
+const MAX_CACHED_DATA_KEYS = 20_000
+
+interface MasterKey {
+  readonly id: Buffer
+  readonly idHex: string
+  readonly secret: KeyObject
+}
+
+/**
+ * The master keys: the first one writes, all of them read.
+ *
+ * A data key is HKDF-SHA-256 (RFC 5869) of a master key, with the session's id as the salt and cipher and
+ * rotation period as the info: no two sessions, ciphers or periods share one.
+ */
+export class Keyring {
+  readonly #keys: readonly MasterKey[]
+  readonly #dataKeys = new LRUCache<string, Buffer>(counted(MAX_CACHED_DATA_KEYS))
+
+  /** `masterKeys`: 64 hex characters each, the writing one first. Throws `InvalidOptionError`. */
+  constructor(masterKeys: readonly [string, ...string[]]) {
+    this.#keys = masterKeys.map(toMasterKey)
+    const ids = new Set(this.keyIds)
+    if (ids.size === masterKeys.length) return
+    throw new InvalidOptionError(
+      '"masterKeys" must be different keys; two of them are the same or share an id.',
+    )
+  }
+
+  /** Ids of all keys, in hex: fingerprints, not secrets. */
+  get keyIds(): string[] {
+    return this.#keys.map(key => key.idHex)
+  }
+
+  get writingKeyId(): Buffer {
+    return (this.#keys[0] as MasterKey).id
+  }
+
+  /** `undefined` when no master key has this id. */
+  deriveDataKey(keyId: Uint8Array, sessionId: string, cipher: string, period: number): Buffer | undefined {
+    const master = this.#keys.find(key => key.id.equals(keyId))
+    if (master === undefined) return undefined
+    const name = `${master.idHex}/${cipher}/${period}/${sessionId}`
+    const cached = this.#dataKeys.get(name)
+    if (cached !== undefined) return cached
+    const dataKey = derive(master.secret, sessionId, `baileys-store data key ${cipher} ${period}`, 32)
+    this.#dataKeys.set(name, dataKey)
+    return dataKey
+  }
+}
+
+function toMasterKey(hex: string): MasterKey {
+  const secret = createSecretKey(hex, 'hex')
+  const id = derive(secret, '', 'baileys-store key id', 4)
+  return { secret, id, idHex: id.toString('hex') }
+}
+
+function derive(secret: KeyObject, salt: string, info: string, bytes: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, salt, info, bytes))
+}

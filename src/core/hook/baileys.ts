@@ -1,0 +1,28 @@
+import { MissingDependencyError } from '../errors.js'
+import type { AuthenticationCreds } from './auth-types.js'
+
+/** What is called of Baileys. */
+interface Baileys {
+  initAuthCreds(): AuthenticationCreds
+  proto: { Message: { AppStateSyncKeyData: { fromObject(object: object): object } } }
+}
+
+/** Either package: they are the same code under two names. */
+export async function loadBaileys(): Promise<Baileys> {
+  try {
+    return (await import('@whiskeysockets/baileys')) as unknown as Baileys
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause
+  }
+  try {
+    return (await import('baileys')) as unknown as Baileys
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause
+    throw new MissingDependencyError('@whiskeysockets/baileys', 'An auth state', cause)
+  }
+}
+
+/** `ERR_MODULE_NOT_FOUND` from `import()`, `MODULE_NOT_FOUND` where a bundler made it a `require()`. */
+function isMissing(error: unknown): boolean {
+  return /MODULE_NOT_FOUND/.test(String((error as { code?: unknown }).code))
+}

@@ -1,0 +1,73 @@
+import * as v from 'valibot'
+import type { AuthStore } from '../auth-store.js'
+import { hasCode, InvalidOptionError } from '../errors.js'
+import { checkSessionId } from '../names.js'
+import { flag } from '../options.js'
+import { parseOptions } from '../parse-options.js'
+import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
+
+/** How a store is given to a hook: its options under the entry's name, or one that is open already. */
+export interface StoreSource<S extends AuthStore> {
+  /** Many sessions may share it. `close` of the hook leaves it open. */
+  store?: S | undefined
+}
+
+export interface HookSource<O, S extends AuthStore> {
+  /** The member of the hook's options that holds the store's. */
+  name: string
+  createStore: (options: O) => Promise<S>
+}
+
+const callback = v.optional(
+  v.custom<(...args: never[]) => void>(value => typeof value === 'function', 'a function'),
+)
+
+/** Checks what all hooks have in common, opens the store where none was given, and the session in it. */
+export async function openHook<O, S extends AuthStore>(
+  options: AuthStateOptions & StoreSource<S>,
+  { name, createStore }: HookSource<O, S>,
+): Promise<AuthStateHandle<S>> {
+  checkOptions(options, name)
+  checkSessionId(options.sessionId)
+  const storeOptions = (options as object as { [member: string]: O | undefined })[name]
+  if ((options.store === undefined) === (storeOptions === undefined)) {
+    throw new InvalidOptionError(`Give either "${name}" or "store".`)
+  }
+  const ownsStore = options.store === undefined
+  const store = options.store ?? (await createStore(storeOptions as O))
+  try {
+    return await openAuthState({ ...options, store, ownsStore })
+  } catch (error) {
+    // A server that does not answer gives no answer to wait for while its connection is closed either.
+    const closing = ownsStore ? store.close() : undefined
+    if (hasCode(error, 'TIMEOUT') || hasCode(error, 'STORE_UNAVAILABLE')) closing?.catch(() => {})
+    else await closing
+    throw error
+  }
+}
+
+function isStore(value: unknown): boolean {
+  const store = value as Partial<AuthStore> | null
+  const calls = [store?.claim, store?.get, store?.getKeys, store?.set, store?.touch, store?.onRewind]
+  return calls.every(call => typeof call === 'function')
+}
+
+function checkOptions(options: object, name: string): void {
+  const schema = v.strictObject(
+    {
+      sessionId: v.unknown(),
+      store: v.optional(
+        v.custom<AuthStore>(isStore, 'a store, as a "create…Store" of this library opens it'),
+      ),
+      [name]: v.optional(v.unknown()),
+      ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
+      resetIdentity: flag,
+      ignoreForeignData: flag,
+      repairSenderKeys: flag,
+      onOwnershipLost: callback,
+      onRewind: callback,
+    },
+    'an object',
+  )
+  parseOptions(schema, options, '')
+}

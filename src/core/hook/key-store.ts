@@ -1,0 +1,163 @@
+import type { Field, KeysByType } from '../auth-store.js'
+import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError } from '../errors.js'
+import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
+import { toRemoval } from './removal.js'
+
+/** Keys read at a time while iterating. */
+const PAGE_SIZE = 200
+/** Baileys writes an id right after it has failed to read it: far fewer are under way. */
+const MAX_UNREAD = 10_000
+/** Reads that were refused before the store was asked: no id was read, and none has failed to be. */
+const REFUSALS: readonly StoreErrorCode[] = ['INVALID_KEY', 'INVALID_OPTION']
+/** What one of several values may fail with, and not the store. */
+const DAMAGES: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'DECRYPTION_FAILED', 'UNSUPPORTED_FORMAT']
+
+export interface KeyStoreOptions {
+  sessionId: string
+  /** As the owner of the session, as the others. */
+  read: (type: string, ids: readonly string[]) => Promise<Record<string, unknown>>
+  list: (type?: string) => Promise<Field[]>
+  write: (keys: KeysByType) => Promise<unknown>
+  /** Stored value → what Baileys expects of the type. */
+  revive: (type: string, value: unknown) => unknown
+  /** Throws when the auth state has been closed. */
+  assertOpen: () => void
+}
+
+/**
+ * Baileys' `SignalKeyStore` over a store.
+ *
+ * Unread guard: Baileys takes a failed `get` for "no such session" and then writes a new one over the old. So while
+ * the last read of an id has failed, a write of that id is refused. Of a read of several ids that finds a damaged value
+ * the others stay writable.
+ */
+export function createKeyStore({
+  sessionId,
+  read,
+  list: listFields,
+  write,
+  revive,
+  assertOpen,
+}: KeyStoreOptions): SignalKeyStore {
+  const unread = new UnreadIds()
+  const nameOf = (type: string, id: string): string => `${type}:${id}`
+
+  async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
+    assertOpen()
+    try {
+      return await readRevived(type, ids)
+    } catch (error) {
+      if (!isOneOf(REFUSALS, error)) await noteUnread(type, ids, error)
+      throw error
+    }
+  }
+
+  async function readRevived(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    const found = await read(type, ids)
+    for (const id of Object.keys(found)) found[id] = revive(type, found[id])
+    for (const id of ids) unread.delete(nameOf(type, id))
+    return found
+  }
+
+  /** Halves what has a damaged value in it, until only that is left. */
+  async function noteUnread(type: string, ids: readonly string[], error: unknown): Promise<void> {
+    for (const id of ids) unread.add(nameOf(type, id), error)
+    if (ids.length < 2 || !isOneOf(DAMAGES, error)) return
+    const middle = ids.length >> 1
+    for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+      await readRevived(type, half).catch(cause => noteUnread(type, half, cause))
+    }
+  }
+
+  function assertRead(data: KeysByType): void {
+    if (unread.size === 0) return
+    for (const [type, values] of Object.entries(data)) {
+      for (const id of Object.keys(values ?? {})) {
+        if (!unread.has(nameOf(type, id))) continue
+        throw new StoreUnavailableError('The store', UNREAD, {
+          sessionId,
+          cause: unread.cause,
+        })
+      }
+    }
+  }
+
+  async function set(data: KeysByType): Promise<void> {
+    assertOpen()
+    if (!isObject(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
+    assertRead(data)
+    const isEmpty = Object.values(data).every(values => values === undefined || isEmptyObject(values))
+    if (!isEmpty) await write(data)
+  }
+
+  async function clear(): Promise<void> {
+    assertOpen()
+    const fields = await listFields()
+    if (fields.length > 0) await write(toRemoval(fields))
+    unread.clear()
+  }
+
+  async function* listIds(type: string): AsyncIterable<string> {
+    assertOpen()
+    for (const { id } of await listFields(type)) yield id
+  }
+
+  async function* list(type: string): AsyncIterable<[string, unknown]> {
+    assertOpen()
+    const fields = await listFields(type)
+    for (let from = 0; from < fields.length; from += PAGE_SIZE) {
+      const ids = fields.slice(from, from + PAGE_SIZE).map(field => field.id)
+      yield* Object.entries(await get(type, ids))
+    }
+  }
+
+  return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
+}
+
+/** What is none is for the store to refuse. */
+function isEmptyObject(values: unknown): boolean {
+  return isObject(values) && Object.keys(values).length === 0
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {
+  return codes.some(code => hasCode(error, code))
+}
+
+/** Names whose last read has failed: the latest of them, so that an outage does not fill the memory. */
+class UnreadIds {
+  readonly #names = new Set<string>()
+  /** What the last read has failed with. */
+  cause: unknown
+
+  get size(): number {
+    return this.#names.size
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name)
+  }
+
+  add(name: string, cause: unknown): void {
+    this.cause = cause
+    this.#names.delete(name)
+    this.#names.add(name)
+    const [oldest] = this.#names
+    if (this.#names.size > MAX_UNREAD && oldest !== undefined) this.#names.delete(oldest)
+  }
+
+  delete(name: string): void {
+    this.#names.delete(name)
+  }
+
+  clear(): void {
+    this.#names.clear()
+  }
+}
+
+const UNREAD =
+  'the last read of a key in this write has failed, and writing it now could replace a live Signal session. ' +
+  'Nothing was written; it will be accepted after a read has succeeded.'

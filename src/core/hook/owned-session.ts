@@ -1,0 +1,90 @@
+import type { AuthPatch, AuthStore, Field, VersionedResult } from '../auth-store.js'
+import { ClosedError, type FencedError, hasCode } from '../errors.js'
+
+/** A session as its owner has it: every read and write carries the token, until a later owner has taken it. */
+export class OwnedSession {
+  readonly #store: AuthStore
+  readonly #sessionId: string
+  readonly #fencingToken: number
+  readonly #onLost: (error: FencedError) => void
+  readonly #underWay = new Set<Promise<unknown>>()
+  #lost: FencedError | undefined
+  #isClosed = false
+
+  constructor(
+    store: AuthStore,
+    sessionId: string,
+    fencingToken: number,
+    onLost: (error: FencedError) => void,
+  ) {
+    this.#store = store
+    this.#sessionId = sessionId
+    this.#fencingToken = fencingToken
+    this.#onLost = onLost
+    store.gauges.add('sessions_open', 1)
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined
+  }
+
+  get takesWrites(): boolean {
+    return !this.#isClosed && !this.isLost
+  }
+
+  async readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    try {
+      return await this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
+      throw error
+    }
+  }
+
+  listKeys(type?: string): Promise<Field[]> {
+    return this.#store.listKeys(this.#sessionId, type, this.#fencingToken)
+  }
+
+  async write(patch: AuthPatch): Promise<VersionedResult> {
+    this.assertOpen()
+    if (this.#lost) throw this.#lost
+    const writing = this.#store.set(this.#sessionId, patch, undefined, this.#fencingToken)
+    this.#underWay.add(writing)
+    try {
+      return await writing
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
+      throw error
+    } finally {
+      this.#underWay.delete(writing)
+    }
+  }
+
+  /** Waits for the writes under way, however they end. */
+  async settleWrites(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+  }
+
+  /** A later owner has the session: no write is tried from now on. */
+  lose(error: FencedError): void {
+    if (this.#lost) return
+    this.#end()
+    this.#lost = error
+    this.#onLost(error)
+  }
+
+  assertOpen(): void {
+    if (this.#isClosed) throw new ClosedError('The auth state', { sessionId: this.#sessionId })
+  }
+
+  /** No write is taken from now on. */
+  refuseWrites(): void {
+    this.#end()
+    this.#isClosed = true
+  }
+
+  /** Closed or lost, whichever comes first. */
+  #end(): void {
+    if (!this.#isClosed && !this.#lost) this.#store.gauges.add('sessions_open', -1)
+  }
+}

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AuthStore, Claim, ClaimOptions } from '../auth-store.js'
+import { hasCode } from '../errors.js'
+
+/** How the session is taken from an owner that has it: at once, or not until its lease has ended. */
+export type Ownership = 'last-opener' | 'exclusive'
+
+/** Longest wait between two attempts; the wait has full jitter. */
+const MAX_POLL_MS = 200
+/** A lease is renewed after this part of its time, so that one failed renewal does not end it. */
+const RENEWAL_PART = 3
+
+/**
+ * Claims the session. While another owner holds the lease it waits, for as long as a lease lasts: a dead owner's has
+ * ended then. A living owner's has not, and that is `SESSION_LOCKED`.
+ */
+export async function claimOwnership(
+  store: AuthStore,
+  sessionId: string,
+  ownership: Ownership,
+  check: Pick<ClaimOptions, 'checkCreds' | 'refuseForeign'>,
+): Promise<Claim> {
+  const deadlineMs = performance.now() + store.leaseSeconds * 1000 + MAX_POLL_MS
+  for (;;) {
+    try {
+      return await store.claim(sessionId, { exclusive: ownership === 'exclusive', ...check })
+    } catch (error) {
+      if (!hasCode(error, 'SESSION_LOCKED') || performance.now() >= deadlineMs) throw error
+      await sleep(Math.random() * MAX_POLL_MS)
+    }
+  }
+}
+
+/** Keeps the lease until the returned function is called. */
+export function renewLeases(
+  store: AuthStore,
+  sessionId: string,
+  fencingToken: number,
+  onFailure: (error: unknown) => void,
+): () => void {
+  const renew = () => store.renewLease(sessionId, fencingToken).catch(onFailure)
+  const timer = setInterval(renew, (store.leaseSeconds * 1000) / RENEWAL_PART).unref()
+  return () => clearInterval(timer)
+}

@@ -1,0 +1,19 @@
+import type { Field, KeysByType } from '../auth-store.js'
+
+/**
+ * The patch that removes these keys, but for those that it gives another value. The names come from a database: none of
+ * them may reach a member of a prototype.
+ */
+export function toRemoval(fields: readonly Field[], others: KeysByType = {}): KeysByType {
+  const byType = new Map<string, [id: string, value: unknown][]>()
+  const put = (type: string, entry: [id: string, value: unknown]) => {
+    const entries = byType.get(type)
+    if (entries) entries.push(entry)
+    else byType.set(type, [entry])
+  }
+  for (const { type, id } of fields) put(type, [id, null])
+  for (const [type, values] of Object.entries(others)) {
+    for (const entry of Object.entries(values ?? {})) put(type, entry)
+  }
+  return Object.fromEntries([...byType].map(([type, entries]) => [type, Object.fromEntries(entries)]))
+}

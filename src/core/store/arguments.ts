@@ -1,0 +1,83 @@
+import { InvalidKeyError, InvalidOptionError } from '../errors.js'
+import { checkKeyId } from '../names.js'
+
+const MAX_PAGE_SIZE = 1000
+const MAX_CURSOR_LENGTH = 16 * 1024
+/** Stored versions and tokens are below it, and what is added to one is a safe integer still. */
+export const MAX_COUNT = 2 ** 52
+/** Of those that come from outside, all are below it: what is added to one afterwards stays below `MAX_COUNT`. */
+export const MAX_GIVEN_COUNT = 2 ** 51
+
+export function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
+  if (expectedVersion !== undefined) checkCount('expectedVersion', expectedVersion, sessionId)
+  if (fencingToken !== undefined) checkCount('fencingToken', fencingToken, sessionId)
+}
+
+/** Where there must be one: without, whoever calls would be taken for the owner. */
+export function checkToken(sessionId: string, fencingToken: unknown): void {
+  checkCount('fencingToken', fencingToken, sessionId)
+}
+
+export function checkIds(ids: unknown, type: string, sessionId: string): void {
+  if (!Array.isArray(ids)) {
+    throw new InvalidKeyError(`The ids of type "${type}" must be a list, got ${describe(ids)}.`, {
+      sessionId,
+    })
+  }
+  for (const id of ids) checkKeyId(id, type, sessionId)
+}
+
+export function checkTtl(ttlSeconds: unknown): void {
+  if (typeof ttlSeconds === 'number' && ttlSeconds >= 0) return
+  fail('ttlSeconds', 'a number of seconds, 0 or Infinity', ttlSeconds)
+}
+
+export function checkLimit(limit: unknown): void {
+  if (Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= MAX_PAGE_SIZE) return
+  fail('limit', `a whole number from 1 to ${MAX_PAGE_SIZE}`, limit)
+}
+
+export function checkCursor(cursor: unknown): void {
+  if (cursor === undefined || cursor === null) return
+  if (typeof cursor === 'string' && cursor !== '' && cursor.length <= MAX_CURSOR_LENGTH) return
+  fail('cursor', 'that of an earlier page', cursor)
+}
+
+export function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') fail(name, 'true or false', value)
+}
+
+export function checkObject(name: string, value: unknown): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(name, 'an object', value)
+}
+
+/** An unknown member is one that was meant to be another: what it was to say would go unheard. */
+export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  checkObject(name, options)
+  const unknown = Object.keys(options).find(member => !known.includes(member))
+  if (unknown === undefined) return
+  const shown = /^[A-Za-z]{1,32}$/.test(unknown) ? `"${unknown}"` : 'a member'
+  throw new InvalidOptionError(`"${name}" has ${shown}, which there is not; it takes ${known.join(', ')}.`)
+}
+
+export function checkList(name: string, list: unknown): void {
+  if (!Array.isArray(list)) fail(name, 'a list', list)
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') fail(name, 'a function', value)
+}
+
+function checkCount(name: string, value: unknown, sessionId: string): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_GIVEN_COUNT) return
+  fail(name, 'a whole number of 0 or more', value, sessionId)
+}
+
+function fail(name: string, expected: string, value: unknown, sessionId?: string): never {
+  throw new InvalidOptionError(`"${name}" must be ${expected}, got ${describe(value)}`, { sessionId })
+}
+
+/** Numbers as they are; of texts and objects no more than the type: they may hold anything. */
+function describe(value: unknown): string {
+  return typeof value === 'number' || value === null ? String(value) : typeof value
+}

@@ -1,0 +1,374 @@
+import type { Registry } from 'prom-client'
+import type {
+  AuthPatch,
+  AuthSnapshot,
+  AuthStore,
+  BatchResult,
+  Claim,
+  ClaimOptions,
+  DeletionResult,
+  Field,
+  ListOptions,
+  Rewind,
+  SessionPage,
+  SessionUpdate,
+  StoredCreds,
+  Versioned,
+  VersionedResult,
+} from '../auth-store.js'
+import { type Backend, CREDS_FIELD, type Head } from '../backend.js'
+import type { Codec } from '../codec/codec.js'
+import {
+  ClosedError,
+  type FencedError,
+  ForeignDataError,
+  hasCode,
+  InvalidOptionError,
+  SessionIncompleteError,
+} from '../errors.js'
+import type { Logger } from '../logger.js'
+import type { Gauges } from '../metrics.js'
+import { checkKeyType, checkSessionId, isKeyName } from '../names.js'
+import { toLifeMs } from '../options.js'
+import { quietly } from '../quietly.js'
+import { type Call, onceWithin, type RetryPolicy, withRetry } from '../retry.js'
+import {
+  checkConditions,
+  checkCursor,
+  checkFlag,
+  checkFunction,
+  checkIds,
+  checkLimit,
+  checkList,
+  checkOptions,
+  checkToken,
+  checkTtl,
+} from './arguments.js'
+import { asStoredCreds } from './creds-shape.js'
+import { KeyReader } from './key-reader.js'
+import { NO_OBSERVER, type Observer } from './observer.js'
+import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
+import { RewindGuard } from './rewind-guard.js'
+import { SessionMemory } from './session-memory.js'
+import { settleEach } from './settle-each.js'
+
+const DEFAULT_PAGE_SIZE = 100
+
+export interface StoreParts {
+  backend: Backend
+  codec: Codec
+  retry: RetryPolicy
+  ttlMs: number | null
+  /** How long an exclusive lease lasts without being renewed. */
+  leaseMs: number
+  logger: Logger
+  /** Shared by the stores of one connection; by default the store's own. */
+  memory?: SessionMemory
+  /** Most bytes that the owners' cache may take; `null`, the default: there is none. */
+  cacheBytes?: number | null
+  /** By default nothing is observed. */
+  observer?: Observer
+}
+
+/** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
+export class CodecStore implements AuthStore {
+  readonly ttlSeconds: number | null
+  readonly leaseSeconds: number
+  readonly logger: Logger
+  readonly gauges: Gauges
+  readonly #backend: Backend
+  readonly #codec: Codec
+  readonly #retry: RetryPolicy
+  readonly #observer: Observer
+  readonly #ttlMs: number | null
+  readonly #memory: SessionMemory
+  readonly #keys: KeyReader
+  readonly #rewinds: RewindGuard
+  #isClosed = false
+
+  /** @internal */
+  constructor(parts: StoreParts) {
+    const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
+    const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts
+    this.#observer = observer
+    this.gauges = observer.metrics
+    this.leaseSeconds = leaseMs / 1000
+    this.#backend = backend
+    this.#codec = codec
+    this.#retry = retry
+    this.#ttlMs = ttlMs
+    this.logger = logger
+    this.#memory = memory
+    if (ttlMs !== null) memory.expectExpiry()
+    if (cacheBytes !== null) memory.keepCache(cacheBytes)
+    this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
+    this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
+    const { metrics } = observer
+    const usesCache = cacheBytes !== null
+    this.#keys = new KeyReader({ backend, codec, rewinds: this.#rewinds, memory, metrics, usesCache })
+    this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
+  }
+
+  async get(sessionId: string): Promise<Versioned<AuthSnapshot> | null> {
+    checkSessionId(sessionId)
+    const { head, fields } = await this.#rewinds.read('get', sessionId, () =>
+      this.#backend.readAll(sessionId),
+    )
+    if (!head.exists) return null
+    this.#observer.metrics.count('read_bytes', countBytes(fields.map(field => field.bytes)))
+    const data = decodeSnapshot(this.#codec, sessionId, fields)
+    if (data === undefined) throw new SessionIncompleteError({ sessionId })
+    return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
+  }
+
+  async getKeys(
+    sessionId: string,
+    type: string,
+    ids: readonly string[],
+    fencingToken?: number,
+  ): Promise<Record<string, unknown>> {
+    checkSessionId(sessionId)
+    checkKeyType(type, sessionId)
+    checkIds(ids, type, sessionId)
+    checkConditions(sessionId, undefined, fencingToken)
+    if (ids.length === 0) return {}
+    this.assertOpen(sessionId)
+    return this.#keys.read(sessionId, type, ids, fencingToken)
+  }
+
+  async set(
+    sessionId: string,
+    patch: AuthPatch,
+    expectedVersion?: number,
+    fencingToken?: number,
+  ): Promise<VersionedResult> {
+    checkSessionId(sessionId)
+    checkConditions(sessionId, expectedVersion, fencingToken)
+    const { writes, values } = encodePatch(this.#codec, sessionId, patch)
+    const operationId = this.#memory.operationIds.next()
+    const needsSession = patch.creds === undefined
+    const commit = { writes, operationId, expectedVersion, fencingToken, needsSession }
+    const cached = this.#memory.cache?.of(sessionId)
+    const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
+    const writing = this.#rewinds.write('set', sessionId, (seen, call) =>
+      this.#backend.commit(sessionId, { ...commit, ...seen, call }),
+    )
+    const result = await writing.catch(error => {
+      if (underWay) cached?.failWrite(underWay)
+      throw this.#noteLoss(sessionId, fencingToken, error)
+    })
+    if (underWay) cached?.endWrite(underWay, result.version, values)
+    this.#rewinds.noteCommit(sessionId, result, writes)
+    this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
+    const { version, updatedAtMs, durability } = result
+    return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
+  }
+
+  async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult> {
+    checkSessionId(sessionId)
+    checkConditions(sessionId, expectedVersion, fencingToken)
+    const operationId = this.#memory.operationIds.next()
+    const deletion = { operationId, expectedVersion, fencingToken }
+    const deleted = await this.#rewinds.write('delete', sessionId, (seen, call) =>
+      this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
+    )
+    this.#memory.noteDeletion(sessionId, deleted)
+    return { durability: deleted.durability }
+  }
+
+  async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
+    checkSessionId(sessionId)
+    if (ttlSeconds !== undefined) checkTtl(ttlSeconds)
+    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toLifeMs(ttlSeconds)
+    if (ttlMs !== null) this.#memory.expectExpiry()
+    await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
+  }
+
+  async exists(sessionId: string): Promise<boolean> {
+    checkSessionId(sessionId)
+    const { head } = await this.#rewinds.read('exists', sessionId, () => this.#backend.read(sessionId, []))
+    return head.exists
+  }
+
+  async list(options: ListOptions = {}): Promise<SessionPage> {
+    checkOptions('options', options, ['limit', 'cursor'])
+    const { limit = DEFAULT_PAGE_SIZE, cursor } = options
+    checkLimit(limit)
+    checkCursor(cursor)
+    return this.#run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
+  }
+
+  async *sessions(): AsyncIterable<string> {
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const page: SessionPage = await this.list(cursor === undefined ? {} : { cursor })
+      yield* page.sessionIds
+      cursor = page.cursor
+    }
+  }
+
+  async listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]> {
+    checkSessionId(sessionId)
+    if (type !== undefined) checkKeyType(type, sessionId)
+    checkConditions(sessionId, undefined, fencingToken)
+    const fields = await this.#run('listKeys', sessionId, () =>
+      this.#backend.listFields(sessionId, type, fencingToken),
+    )
+    return fields.filter(isKeyName)
+  }
+
+  async batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
+    checkList('sessionIds', sessionIds)
+    return settleEach(
+      sessionIds,
+      sessionId => sessionId,
+      sessionId => this.get(sessionId),
+    )
+  }
+
+  async batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]> {
+    checkList('updates', updates)
+    return settleEach(
+      updates,
+      update => update?.sessionId,
+      async update => {
+        checkOptions('update', update, ['sessionId', 'patch', 'expectedVersion', 'fencingToken'])
+        const { sessionId, patch, expectedVersion, fencingToken } = update
+        return this.set(sessionId, patch, expectedVersion, fencingToken)
+      },
+    )
+  }
+
+  async batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]> {
+    checkList('sessionIds', sessionIds)
+    return settleEach(
+      sessionIds,
+      sessionId => sessionId,
+      sessionId => this.delete(sessionId),
+    )
+  }
+
+  async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
+    checkSessionId(sessionId)
+    checkOptions('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
+    const { exclusive = false, checkCreds, refuseForeign = false } = options
+    checkFlag('exclusive', exclusive)
+    checkFlag('refuseForeign', refuseForeign)
+    if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
+    // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
+    const before = await this.#rewinds.read('open', sessionId, () =>
+      this.#backend.read(sessionId, [CREDS_FIELD]),
+    )
+    const found = this.#decodeCreds(sessionId, before.head, before.values[0])
+    if (found !== null) checkCreds?.(found)
+    else if (refuseForeign) await this.#assertNoForeign(sessionId)
+    const endedAt = found === null ? await this.#findEnd(sessionId) : undefined
+    const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
+    const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
+      this.#backend.claim(sessionId, leaseMs, call),
+    )
+    this.#memory.noteToken(sessionId, fencingToken)
+    this.#memory.cache?.begin(sessionId, fencingToken, head.version)
+    const decoded = this.#decodeCreds(sessionId, head, creds)
+    return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
+  }
+
+  /** Only told of: a store that does not answer here refuses the claim, or has claimed without it. */
+  async #findEnd(sessionId: string): Promise<Date | undefined> {
+    const endedAtMs = await this.#run('open', sessionId, () => this.#backend.findEnd(sessionId)).catch(
+      () => undefined,
+    )
+    return endedAtMs === undefined ? undefined : new Date(endedAtMs)
+  }
+
+  async #assertNoForeign(sessionId: string): Promise<void> {
+    const found = await this.#run('open', sessionId, async () => this.#backend.findForeign?.(sessionId))
+    if (found !== undefined) throw new ForeignDataError(found, { sessionId })
+  }
+
+  async renewLease(sessionId: string, fencingToken: number): Promise<void> {
+    checkSessionId(sessionId)
+    checkToken(sessionId, fencingToken)
+    const renewing = this.#run('renewLease', sessionId, () =>
+      this.#backend.lease(sessionId, fencingToken, this.leaseSeconds * 1000),
+    )
+    await renewing.catch(error => {
+      throw this.#noteLoss(sessionId, fencingToken, error)
+    })
+  }
+
+  async releaseLease(sessionId: string, fencingToken: number): Promise<void> {
+    checkSessionId(sessionId)
+    checkToken(sessionId, fencingToken)
+    this.#memory.cache?.forget(sessionId, fencingToken)
+    await this.#run('releaseLease', sessionId, () => this.#backend.lease(sessionId, fencingToken, null))
+  }
+
+  onRewind(listener: (rewind: Rewind) => void): () => void {
+    checkFunction('listener', listener)
+    const onError = ({ message }: Error) => this.logger.warn({ error: message }, 'a listener has thrown')
+    return this.#rewinds.onRewind(rewind => quietly(() => listener(rewind), onError))
+  }
+
+  /** In Prometheus' text format; empty where `observability.enableMetrics` is `false`. */
+  async getMetricsText(): Promise<string> {
+    return (await this.#observer.metrics.registry?.metrics()) ?? ''
+  }
+
+  /** Throws `INVALID_OPTION` where `observability.enableMetrics` is `false`. */
+  getMetricsRegistry(): Registry {
+    const { registry } = this.#observer.metrics
+    if (registry) return registry
+    throw new InvalidOptionError('There are no metrics: "observability.enableMetrics" is false.')
+  }
+
+  async isHealthy(): Promise<boolean> {
+    if (this.#isClosed) return false
+    const once = onceWithin(this.#retry.timeoutMs)
+    const answer = withRetry(once, { operation: 'isHealthy' }, () => this.#backend.isHealthy())
+    return answer.catch(() => false) // a store that does not answer by the deadline of any call is not healthy
+  }
+
+  /** @deprecated Nothing is to be done before a store is used: its first call connects. */
+  async connect(): Promise<void> {
+    this.assertOpen()
+  }
+
+  /** @deprecated Call `close`. */
+  disconnect(): Promise<void> {
+    return this.close()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#backend.close()
+  }
+
+  /** A later owner has the session: nothing that was read of it is believed any more. */
+  #noteLoss(sessionId: string, fencingToken: number | undefined, error: unknown): unknown {
+    if (hasCode(error, 'FENCED')) {
+      this.#memory.cache?.forget(sessionId, fencingToken)
+      this.#memory.noteFence(sessionId, (error as FencedError).current ?? 0)
+    }
+    return error
+  }
+
+  #decodeCreds(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
+    if (!head.exists) return null
+    if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
+    this.#observer.metrics.count('read_bytes', bytes.length)
+    return asStoredCreds(this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
+  }
+
+  protected assertOpen(sessionId?: string): void {
+    if (this.#isClosed) throw new ClosedError('The store', { sessionId })
+  }
+
+  #run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
+    this.assertOpen(sessionId)
+    return this.#observer.run(operation, sessionId, () =>
+      withRetry(this.#retry, { operation, sessionId, link: this.#backend.link }, action),
+    )
+  }
+}

@@ -1,0 +1,63 @@
+import type { StoredCreds } from '../auth-store.js'
+import { isPlainObject, reviveBytes } from '../codec/value-tree.js'
+import { CorruptValueError, InvalidValueError } from '../errors.js'
+
+/** Of a Curve25519 key, without the byte of its type. */
+const KEY_BYTES = 32
+
+/** What Baileys cannot do without: members, and whether they are what it takes them for. */
+const NEEDED: Readonly<Record<string, (member: unknown) => boolean>> = {
+  noiseKey: isKeyPair,
+  signedIdentityKey: isKeyPair,
+  signedPreKey: member => isObject(member) && isKeyPair(member.keyPair),
+  registrationId: Number.isSafeInteger,
+}
+
+/** What a store was given as creds: an object that comes back as one. */
+export function checkGivenCreds(creds: object, sessionId: string): void {
+  const isTurned = 'toJSON' in creds || creds instanceof Date || creds instanceof Uint8Array
+  if (!isTurned && reviveBytes(creds as StoredCreds) === undefined) return
+  throw new InvalidValueError('"creds" of a patch must come back as an object, and would not.', { sessionId })
+}
+
+/** What a store had as creds. Anything but an object is damage, and least of all a session that is new. */
+export function asStoredCreds(creds: unknown, sessionId: string): StoredCreds {
+  if (isPlainObject(creds)) return creds
+  throw new CorruptValueError('The creds of the session are no object.', { sessionId })
+}
+
+/** Throws for creds that Baileys could not go on with. */
+export function checkUsable(creds: StoredCreds, sessionId: string): void {
+  const fault = findFault(creds)
+  if (fault === undefined) return
+  throw new CorruptValueError(`The creds of the session are damaged: "${fault}" is not what Baileys needs.`, {
+    sessionId,
+  })
+}
+
+/** The same for creds that are about to be saved: they could not be opened again. */
+export function checkSavable(creds: unknown, sessionId: string): void {
+  const fault = isObject(creds) ? findFault(creds) : 'state.creds'
+  if (fault === undefined) return
+  throw new InvalidValueError(
+    `These creds are not Baileys' creds: "${fault}" is not what it must be; nothing was written.`,
+    { sessionId },
+  )
+}
+
+function findFault(creds: StoredCreds): string | undefined {
+  return Object.keys(NEEDED).find(member => !NEEDED[member]?.(creds[member]))
+}
+
+function isKeyPair(member: unknown): boolean {
+  return isObject(member) && isKey(member.public) && isKey(member.private)
+}
+
+function isKey(key: unknown): boolean {
+  return ArrayBuffer.isView(key) && key.byteLength >= KEY_BYTES
+}
+
+/** Of any class, and of any realm: some test runners have their own. */
+function isObject(value: unknown): value is StoredCreds {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,34 @@
+import type { Commit, Guard, Head } from '../backend.js'
+import { FencedError, RewoundError, SessionIncompleteError, VersionMismatchError } from '../errors.js'
+import { continuesFrom } from './histories.js'
+
+/**
+ * Refuses a write that a later owner, a later version, or a store that went back in time forbids.
+ * The fence comes first: who has lost the session learns that, and nothing else.
+ * Fencing tokens: M. Kleppmann, "How to do distributed locking" (2016).
+ */
+export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
+  const { fencingToken, seenVersion, seenIncarnation = '', seenOperation = '', expectedVersion } = guard
+  if (fencingToken !== undefined && fencingToken < head.fence) {
+    throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
+  }
+  const seen = { incarnation: seenIncarnation, version: seenVersion ?? 0, operation: seenOperation }
+  if (seenVersion !== undefined && !continuesFrom(seen, head)) {
+    throw new RewoundError(seenVersion, head.version, { sessionId })
+  }
+  const actual = head.exists ? head.version : 0
+  if (expectedVersion !== undefined && expectedVersion !== actual) {
+    throw new VersionMismatchError(expectedVersion, actual, { sessionId })
+  }
+}
+
+/** `begins`: a session would begin with the commit. */
+export function checkBeginning(sessionId: string, begins: boolean, { needsSession }: Commit): void {
+  if (begins && needsSession) throw SessionIncompleteError.ofWriteToNothing({ sessionId })
+}
+
+/** A commit that would only bring an empty session into being, or none at all. */
+export function isNothing(head: Head, { writes, above }: Commit): boolean {
+  if (above !== undefined) return false
+  return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))
+}

@@ -1,0 +1,18 @@
+import { LRUCache } from 'lru-cache'
+import { counted } from '../counted.js'
+
+/** Sessions that are remembered. */
+const MAX_SESSIONS = 50_000
+
+/** The highest version of each session that has been noted. */
+export class HighestVersions {
+  readonly #versions = new LRUCache<string, number>(counted(MAX_SESSIONS))
+
+  of(sessionId: string): number {
+    return this.#versions.get(sessionId) ?? 0
+  }
+
+  note(sessionId: string, version: number): void {
+    if (version > this.of(sessionId)) this.#versions.set(sessionId, version)
+  }
+}

@@ -1,0 +1,32 @@
+import { InvalidOptionError } from '../errors.js'
+import type { Logger } from '../logger.js'
+import { warnOperator } from '../logger.js'
+import type { CommonOptions } from '../options.js'
+
+let hasWarned = false
+
+/**
+ * Once a process: that a store holds its sessions in the clear, unless `enableEncryption: false` says that this is
+ * wanted. In `production` a master key that was given and is `undefined` is refused: an environment variable is missing.
+ */
+export function checkPlaintext(options: CommonOptions, logger: Logger): void {
+  if (options.security?.enableEncryption === false) return
+  const missing = (['masterKey', 'masterKeys'] as const).find(name => name in options)
+  const reason =
+    missing === undefined ? '' : `"${missing}" is undefined; is an environment variable missing? `
+  if (missing !== undefined && options.security?.environment === 'production') {
+    throw new InvalidOptionError(
+      `${reason}Give it 64 hex characters (openssl rand -hex 32), or set "security.enableEncryption" to false to store ` +
+        'everything in the clear.',
+    )
+  }
+  if (hasWarned) return
+  hasWarned = true
+  warnOperator(
+    logger,
+    'BAILEYS_STORE_PLAINTEXT',
+    {},
+    `${reason}The store is not encrypted: whoever can read its database can take over the WhatsApp accounts in it. Give ` +
+      'it a "masterKey" (openssl rand -hex 32), or set "security.enableEncryption" to false to keep it so.',
+  )
+}

@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Rewind } from '../auth-store.js'
+import {
+  type Backend,
+  type BackendDeletion,
+  type CommitResult,
+  CREDS_FIELD,
+  type FieldWrite,
+  type Guard,
+  type Head,
+  type HistoryResult,
+} from '../backend.js'
+import { hasCode, RewoundError } from '../errors.js'
+import type { Logger } from '../logger.js'
+import { maskSessionId } from '../masking.js'
+import type { Call } from '../retry.js'
+import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
+import { continuesFrom, type KnownHistory } from './histories.js'
+import type { SessionMemory } from './session-memory.js'
+
+/** Heals within one call: a store that goes back more often than that meanwhile is given up on. */
+const MAX_HEALS = 8
+/** Readings of a history that another process's writes have overtaken, each time before this one could heal it. */
+const MAX_ATTEMPTS = 100
+/** Longest pause after a heal that another process's write has overtaken. */
+const MAX_PAUSE_MS = 50
+
+type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
+type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation'>>
+
+/**
+ * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
+ * A store can go back when a backup is restored under it, or a replica that lags is promoted. The first process that
+ * notices begins another incarnation of the session; each one writes what it still holds of its own lost writes, and
+ * reports the rest.
+ */
+export class RewindGuard {
+  readonly memory: SessionMemory
+  readonly #backend: Backend
+  readonly #run: Run
+  readonly #logger: Logger
+  readonly #listeners = new Set<(rewind: Rewind) => void>()
+  readonly #reconciling = new Map<string, Promise<void>>()
+
+  constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
+    this.memory = memory
+    this.#backend = backend
+    this.#run = run
+    this.#logger = logger
+  }
+
+  async read<T extends { head: Head }>(
+    operation: string,
+    sessionId: string,
+    action: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    for (let heals = 0; ; heals++) {
+      // From before the call: a write that ends while it is under way may not be in its answer.
+      const known = this.memory.history(sessionId)
+      const result = await this.#run(operation, sessionId, action)
+      const { head } = result
+      if (continuesFrom(known, head) || this.#isOwn(known, head)) {
+        this.memory.noteHead(sessionId, head)
+        return result
+      }
+      if (heals === MAX_HEALS) throw new RewoundError(known.version, head.version, { sessionId })
+      await this.#reconcile(sessionId, known, head.version)
+    }
+  }
+
+  async write<T>(
+    operation: string,
+    sessionId: string,
+    action: (seen: Seen, call: Call) => Promise<T>,
+  ): Promise<T> {
+    for (let heals = 0; ; heals++) {
+      const known = this.memory.history(sessionId)
+      const seen = {
+        seenVersion: known.version,
+        seenIncarnation: known.incarnation,
+        seenOperation: known.operation,
+      }
+      try {
+        return await this.#run(operation, sessionId, call => action(seen, call))
+      } catch (error) {
+        if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
+        await this.#reconcile(sessionId, known, (error as RewoundError).found)
+      }
+    }
+  }
+
+  noteCommit(sessionId: string, result: CommitResult, writes: readonly FieldWrite[]): void {
+    this.memory.noteOwn(sessionId, { ...result, exists: true })
+    this.memory.noteWrites(sessionId, result.version, writes, result.operation)
+  }
+
+  onRewind(listener: (rewind: Rewind) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Of many calls that find another history than the known one, the first one reconciles the two. */
+  #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
+    const underWay = this.#reconciling.get(sessionId)
+    if (underWay) return underWay
+    const { incarnation, version } = this.memory.history(sessionId)
+    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve() // another call has
+    const reconciled = this.#followUntilDone(sessionId, known, foundVersion).finally(() =>
+      this.#reconciling.delete(sessionId),
+    )
+    this.#reconciling.set(sessionId, reconciled)
+    return reconciled
+  }
+
+  async #followUntilDone(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
+    for (let attempts = 1; !(await this.#follow(sessionId, known, foundVersion)); attempts++) {
+      if (attempts === MAX_ATTEMPTS) throw new RewoundError(known.version, foundVersion, { sessionId })
+      await sleep(Math.random() * Math.min(attempts, MAX_PAUSE_MS))
+    }
+  }
+
+  /** `false`: another process has written to the session meanwhile. */
+  async #follow(sessionId: string, known: KnownHistory, foundVersion: number): Promise<boolean> {
+    const held = this.memory.writesAfter(sessionId, 0)
+    const deletion = this.memory.deletion(sessionId)
+    const fields = [...held.map(({ write }) => write), CREDS_FIELD]
+    const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
+    const fence = this.memory.fence(sessionId)
+    const { at, heal } = planHeal({ known, found, foundVersion, held, deletion, fence })
+    const healed = heal && (await this.#heal(sessionId, known, found, heal))
+    if (healed === 'overtaken') return false
+    const { incarnation, version, operation, exists } = healed ?? found.head
+    const forks = healed?.forks ?? found.forks
+    this.memory.adopt(sessionId, { incarnation, version, operation, exists, forks })
+    if (at === undefined) return true
+    this.memory.dropWrites(
+      sessionId,
+      held.filter(write => write.version > at),
+    )
+    const writes = healed ? heal.writes : []
+    this.memory.noteWrites(sessionId, version, writes, operation)
+    this.#report({
+      sessionId,
+      seenVersion: known.version,
+      foundVersion: at,
+      rewrittenFields: writes.length,
+    })
+    return true
+  }
+
+  /**
+   * With the highest token that is known, so that nobody who was refused before comes back by it. `undefined`: a later
+   * owner has the session, and nothing of what was written before is written to it any more.
+   */
+  async #heal(
+    sessionId: string,
+    known: KnownHistory,
+    found: HistoryResult,
+    heal: Heal,
+  ): Promise<KnownHistory | 'overtaken' | undefined> {
+    try {
+      if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
+      const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
+      const { version, operation } = deleted
+      const head = { ...found.head, version, operation, exists: false }
+      if (heal.writes.length > 0) {
+        // Until it is written, what this process holds of the session that came after it is not to be forgotten.
+        this.memory.holdDeletion(sessionId, deleted)
+        return await this.#rewrite(sessionId, known, { ...found, head }, heal)
+      }
+      this.memory.noteDeletion(sessionId, deleted)
+      return { ...head, forks: found.forks }
+    } catch (error) {
+      if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
+      if (hasCode(error, 'FENCED')) return undefined
+      throw error
+    }
+  }
+
+  async #rewrite(
+    sessionId: string,
+    known: KnownHistory,
+    { head, forks }: HistoryResult,
+    { writes, fork }: Heal,
+  ): Promise<KnownHistory> {
+    const token = this.memory.fence(sessionId)
+    const commit = {
+      writes,
+      fork,
+      operationId: this.memory.operationIds.next(),
+      fencingToken: token === 0 ? undefined : token,
+      expectedVersion: head.exists ? head.version : 0,
+      above: known.version,
+    }
+    const { version, incarnation, operation } = await this.#run('heal', sessionId, call =>
+      this.#backend.commit(sessionId, { ...commit, call }),
+    )
+    const allForks = fork ? [{ ...fork, to: version }, ...forks] : forks
+    return { version, incarnation, operation, exists: true, forks: allForks }
+  }
+
+  #deleteAgain(
+    sessionId: string,
+    known: KnownHistory,
+    { head }: HistoryResult,
+    { fence }: HeldDeletion,
+  ): Promise<BackendDeletion> {
+    const deletion = {
+      fencingToken: fence,
+      expectedVersion: head.version,
+      operationId: this.memory.operationIds.next(),
+      above: known.version,
+    }
+    return this.#run('heal', sessionId, call => this.#backend.delete(sessionId, { ...deletion, call }))
+  }
+
+  /** A later version that a write of this process has taken: its guard has looked at what was there before. */
+  #isOwn(known: KnownHistory, { incarnation, version, operation }: Head): boolean {
+    const isLater = incarnation === known.incarnation && version > known.version
+    return isLater && this.memory.operationIds.isOwn(operation)
+  }
+
+  #report(rewind: Rewind): void {
+    this.#logger.error(
+      { ...rewind, sessionId: maskSessionId(rewind.sessionId) },
+      'the store went back in time',
+    )
+    for (const listener of this.#listeners) listener(rewind)
+  }
+}

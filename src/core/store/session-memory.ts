@@ -1,0 +1,216 @@
+import { LRUCache } from 'lru-cache'
+import type { Field } from '../auth-store.js'
+import type { BackendDeletion, FieldWrite, Head } from '../backend.js'
+import { toOwnBytes } from '../bytes.js'
+import { counted } from '../counted.js'
+import type { HeldDeletion, HeldWrite } from './heal-plan.js'
+import { HighestVersions } from './highest-versions.js'
+import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
+import { OperationIds } from './operation-ids.js'
+import { OwnerCache } from './owner-cache.js'
+
+/** Sessions whose token is remembered. */
+const MAX_SESSIONS = 50_000
+/** Bytes of recent writes held, over all sessions. */
+const MAX_RECENT_BYTES = 8 * 1024 * 1024
+/** As long as a store keeps a session, or what it knew of it, at the least after it has ended. */
+const UNSEEN_MS = 24 * 60 * 60 * 1000
+/** What an entry takes beside its value, as measured: name, objects, places in the maps. */
+const ENTRY_OVERHEAD_BYTES = 650
+
+const NO_FORKS: KnownHistory['forks'] = []
+const NOTHING: KnownHistory = {
+  incarnation: '',
+  version: 0,
+  operation: '',
+  exists: false,
+  forks: NO_FORKS,
+}
+
+interface RecentWrite extends HeldWrite {
+  readonly sessionId: string
+}
+
+/**
+ * What this process knows of the sessions in a database, in case it goes back in time: the history of each, the highest
+ * version seen of it and the highest fencing token, and the last writes as they were encoded. Bounded by the two figures
+ * above, not by the number of sessions. Of those that it owns it also keeps what it has read and written.
+ */
+export class SessionMemory {
+  /** Of all stores that share this memory. */
+  readonly operationIds = new OperationIds()
+  readonly #histories: LRUCache<string, KnownHistory>
+  readonly #fences = new HighestVersions()
+  readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  /** 0 is for ever. */
+  #unseenMs = 0
+  readonly #deletions = new LRUCache<string, HeldDeletion>(counted(MAX_SESSIONS))
+  readonly #writes = new LRUCache<string, RecentWrite>({
+    maxSize: MAX_RECENT_BYTES,
+    sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
+  })
+  /** Those that were seen in Redis, where it stands before MongoDB: what has to be in MongoDB before it is believed. */
+  readonly hotVersions = new HighestVersions()
+  /** `undefined` as long as no store has asked for it. */
+  cache: OwnerCache | undefined
+
+  constructor(clock: { now(): number } = performance) {
+    this.#histories = new LRUCache({
+      ...counted(MAX_SESSIONS),
+      perf: clock,
+      ttlResolution: 0, // else it sets a timer at each reading
+      updateAgeOnGet: true,
+      dispose: (_, sessionId, reason) => {
+        if (reason === 'expire') this.#forgetChanges(sessionId)
+      },
+    })
+  }
+
+  /** The first store that asks decides how large it is. */
+  keepCache(maxBytes: number): void {
+    this.cache ??= new OwnerCache(maxBytes)
+  }
+
+  /**
+   * Sessions may end by themselves: of one that this process has not asked for as long as UNSEEN_MS, nothing is known.
+   * What is gone then has not been lost.
+   */
+  expectExpiry(): void {
+    this.#unseenMs = UNSEEN_MS
+  }
+
+  /** The same object as long as nothing newer is known. */
+  history(sessionId: string): KnownHistory {
+    return this.#histories.get(sessionId) ?? NOTHING
+  }
+
+  seenVersion(sessionId: string): number {
+    return this.history(sessionId).version
+  }
+
+  noteVersion(sessionId: string, version: number): void {
+    const { exists } = this.history(sessionId)
+    this.noteHistory(sessionId, { version, incarnation: '', operation: '', exists })
+  }
+
+  /** Of the history that is known: what was seen of another one is left to `adopt`. */
+  noteHistory(sessionId: string, { version, incarnation, operation, exists }: SeenHistory): void {
+    const known = this.history(sessionId)
+    if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
+    const tellsMore =
+      known.incarnation === '' ? incarnation !== '' : known.operation === '' && operation !== ''
+    const isNews = tellsMore || exists !== known.exists
+    if (version > known.version || (version === known.version && isNews)) {
+      this.#remember(sessionId, {
+        version,
+        incarnation: incarnation || known.incarnation,
+        operation: version > known.version ? operation : operation || known.operation,
+        exists,
+        forks: known.forks,
+      })
+    }
+    this.cache?.of(sessionId)?.notice(version)
+  }
+
+  noteHead(sessionId: string, head: Head): void {
+    this.noteHistory(sessionId, head)
+    this.#fences.note(sessionId, head.fence)
+  }
+
+  /** What a write of this process has led to. Where another incarnation began with it, it goes on from what was known. */
+  noteOwn(sessionId: string, seen: SeenHistory): void {
+    const known = this.history(sessionId)
+    const { version, incarnation } = seen
+    const begins = known.incarnation !== '' && incarnation !== '' && incarnation !== known.incarnation
+    if (!begins || version <= known.version) {
+      this.noteHistory(sessionId, seen)
+      return
+    }
+    const fork = { from: known.incarnation, at: version - 1, to: version }
+    this.adopt(sessionId, { ...seen, forks: [fork, ...known.forks].slice(0, MAX_FORKS) })
+  }
+
+  /** From now on the session has this history, whatever was seen before. */
+  adopt(sessionId: string, history: KnownHistory): void {
+    this.#remember(sessionId, history)
+    this.cache?.of(sessionId)?.reset(history.version)
+  }
+
+  /** `operation`: that wrote them, where the store tells of each version which one has. */
+  noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[], operation = ''): void {
+    for (const { type, id, bytes } of writes) {
+      const name = nameOf(sessionId, { type, id })
+      if ((this.#writes.peek(name)?.version ?? 0) > version) continue // the answer to a repeated write comes late
+      const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
+      this.#writes.set(name, { sessionId, version, operation, write })
+    }
+  }
+
+  /** What was written after `version`, as far as it is still held. */
+  writesAfter(sessionId: string, version: number): HeldWrite[] {
+    const held = [...this.#writes.values()]
+    return held.filter(recent => recent.sessionId === sessionId && recent.version > version)
+  }
+
+  /** Nothing that was written before is to be written again. */
+  noteDeletion(sessionId: string, deleted: BackendDeletion): void {
+    const { version, fence, operation } = deleted
+    this.noteHistory(sessionId, { version, operation, incarnation: '', exists: false })
+    this.#fences.note(sessionId, fence)
+    this.#forgetChanges(sessionId)
+    this.holdDeletion(sessionId, deleted)
+    this.cache?.forget(sessionId)
+  }
+
+  /** As the last one by this process. */
+  holdDeletion(sessionId: string, { version, fence, operation }: HeldDeletion): void {
+    this.#deletions.set(sessionId, { version, fence, operation })
+  }
+
+  /** The last one by this process. */
+  deletion(sessionId: string): HeldDeletion | undefined {
+    return this.#deletions.get(sessionId)
+  }
+
+  #remember(sessionId: string, history: KnownHistory): void {
+    this.#histories.set(sessionId, history, { ttl: this.#unseenMs })
+  }
+
+  #forgetChanges(sessionId: string): void {
+    this.#deletions.delete(sessionId)
+    for (const [name, recent] of this.#writes.entries()) {
+      if (recent.sessionId === sessionId) this.#writes.delete(name)
+    }
+  }
+
+  /** Forgets these, unless later ones to the same fields are held by now. */
+  dropWrites(sessionId: string, writes: readonly HeldWrite[]): void {
+    for (const { version, write } of writes) {
+      const name = nameOf(sessionId, write)
+      if (this.#writes.peek(name)?.version === version) this.#writes.delete(name)
+    }
+  }
+
+  /** The token of this process's last claim. */
+  token(sessionId: string): number | undefined {
+    return this.#tokens.get(sessionId)
+  }
+
+  noteToken(sessionId: string, token: number): void {
+    this.#tokens.set(sessionId, token)
+    this.#fences.note(sessionId, token)
+  }
+
+  /** The highest token that is known to have been handed out; 0 if none is. */
+  fence(sessionId: string): number {
+    return this.#fences.of(sessionId)
+  }
+
+  noteFence(sessionId: string, token: number): void {
+    this.#fences.note(sessionId, token)
+  }
+}
+
+function nameOf(sessionId: string, { type, id }: Field): string {
+  return JSON.stringify([sessionId, type, id])
+}
