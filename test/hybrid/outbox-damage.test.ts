@@ -88,7 +88,8 @@ describe('an outbox', () => {
       Object.fromEntries(Object.keys(keysOf(200_000)).map(id => [id, {}])),
     ],
   ])('keeps an entry with %s: no store names so what it writes', async (_what, keys) => {
-    const { open, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
+    const resilience = { operationTimeout: 60_000 } // megabytes on a busy machine
+    const { open, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE, resilience })
     const writer = await open()
     await writer.set('s', { creds: CREDS })
     await writer.set('s', session({ a: 1 }))
