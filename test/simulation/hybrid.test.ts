@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { runSchedule, type ScheduleOptions, type ScheduleStats } from '../support/simulation/schedule.js'
+import { KINDS } from '../support/simulation/kinds.js'
+import { runSchedule, type ScheduleStats } from '../support/simulation/schedule.js'
 
 // The module's own timers are not those that are made virtual.
 vi.mock('node:timers/promises', () => ({
@@ -11,27 +12,6 @@ const SCHEDULES = Number(process.env.SIMULATION_SCHEDULES ?? 2000)
 const FIRST_SEED = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
 /** Runs this one only, with its history. */
 const SEED = process.env.SIMULATION_SEED
-
-const ALL = {
-  isWriteBehind: false,
-  opensDegraded: false,
-  losesRedis: false,
-  stalls: true,
-  hasGuest: false,
-}
-const KINDS: Record<string, ScheduleOptions> = {
-  'write-through': ALL,
-  'write-behind': { ...ALL, isWriteBehind: true },
-  'write-through, two processes': { ...ALL, hasGuest: true },
-  'write-behind, two processes': { ...ALL, isWriteBehind: true, hasGuest: true },
-  'write-through, Redis loses data': { ...ALL, losesRedis: true },
-  'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true },
-  'write-through, deletions': { ...ALL, deletes: true },
-  'write-behind, deletions': { ...ALL, isWriteBehind: true, deletes: true },
-  'write-through, deletions, Redis loses data': { ...ALL, deletes: true, losesRedis: true },
-  // An owner that wakes up may find the one of the two that has not been told of its successor: docs/hybrid.md.
-  'write-through, opened without one of the two': { ...ALL, opensDegraded: true, stalls: false },
-}
 
 describe('the hybrid store under faults', () => {
   test.each(Object.entries(KINDS))(
