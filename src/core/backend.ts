@@ -27,8 +27,6 @@ export interface Head {
   readonly operation: string
   /** The last operations, as core/store/operation-ids.ts writes them; `undefined`: they were not read. */
   readonly ops?: string | undefined
-  /** MongoDB behind Redis: it had lost the session, and has of it what was written since. */
-  readonly isPart?: boolean | undefined
 }
 
 /** Where an incarnation of a session ended, and the next one began: see core/store/histories.ts. */
@@ -36,6 +34,20 @@ export interface Fork {
   readonly from: string
   readonly at: number
   readonly to: number
+}
+
+/** What a head knows of its history. Both are empty where nothing is known: in sessions of earlier releases. */
+export interface StoredHistory {
+  readonly incarnation: string
+  /** As core/store/histories.ts writes them. */
+  readonly forks: string
+}
+
+/** An operation that was applied, and the version and instant that it took. */
+export interface AppliedOperation {
+  readonly id: string
+  readonly version: number
+  readonly updatedAtMs: number
 }
 
 /** What a process has to know of a history that is not the one it knew. */
@@ -75,11 +87,6 @@ export interface Guard {
    */
   readonly seenIncarnation?: string | undefined
   readonly seenOperation?: string | undefined
-  /**
-   * Hybrid: refuse with `SessionAheadError` unless the session is below this version. A command that Redis gets late,
-   * after a write has gone past it, would undo that write.
-   */
-  readonly belowVersion?: number | undefined
 }
 
 /** A write that nobody waits for any more must not be carried out after a later one. */
@@ -97,8 +104,6 @@ export interface Commit extends Guard, Abandonable {
   readonly fork?: Omit<Fork, 'to'> | undefined
   /** Refuse with `SessionIncompleteError` where there is no session: one begins with its creds. */
   readonly needsSession?: boolean | undefined
-  /** How far above; default 1. What is far enough outranks versions that cannot be asked for. */
-  readonly step?: number | undefined
 }
 
 /** The same id twice is one deletion. */
@@ -106,8 +111,6 @@ export interface Deletion extends Guard, Abandonable {
   readonly operationId: string
   /** As of `Commit`: the tombstone's version is above this one. */
   readonly above?: number | undefined
-  /** As of `Commit`. */
-  readonly step?: number | undefined
 }
 
 export interface CommitResult {

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { BackendDeletion, Deletion, Guard, Head } from '../core/backend.js'
+import type { BackendDeletion, Deletion, Guard } from '../core/backend.js'
+import type { DurableHead } from '../core/durable-backend.js'
 import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { Contention, toOvertaken } from './contention.js'
-import type { MongoSide } from './mongo-side.js'
+import type { DurableSide } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Peek, RedisSide } from './redis-side.js'
 import type { SessionState, SessionStates } from './session-state.js'
 
 export interface AlignerParts {
   redis: RedisSide
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   states: SessionStates
   memory: SessionMemory
@@ -20,12 +21,19 @@ export interface AlignerParts {
 }
 
 /** What a database tells of a session that it has never heard of. */
-const NOTHING: Head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
+const NOTHING: DurableHead = {
+  exists: false,
+  version: 0,
+  fence: 0,
+  updatedAtMs: 0,
+  incarnation: '',
+  operation: '',
+}
 
 /** What both databases have said last, at one version. */
 export interface Aligned {
   peek: Peek
-  head: Head
+  head: DurableHead
 }
 
 /**
@@ -34,17 +42,17 @@ export interface Aligned {
  */
 export class Aligner {
   readonly #redis: RedisSide
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #states: SessionStates
   readonly #memory: SessionMemory
   readonly #timeoutMs: number
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, mongo, applier, states, memory, timeoutMs }: AlignerParts) {
+  constructor({ redis, durable, applier, states, memory, timeoutMs }: AlignerParts) {
     this.#timeoutMs = timeoutMs
     this.#redis = redis
-    this.#mongo = mongo
+    this.#durable = durable
     this.#applier = applier
     this.#states = states
     this.#memory = memory
@@ -73,7 +81,7 @@ export class Aligner {
   }
 
   /** Throws `SESSION_INCOMPLETE` where MongoDB has never heard of a session that Redis has a part of. */
-  async assertNotLost(sessionId: string, durable: Head): Promise<void> {
+  async assertNotLost(sessionId: string, durable: DurableHead): Promise<void> {
     if (isLostInPart(await this.#redis.peek(sessionId), durable))
       throw new SessionIncompleteError({ sessionId })
   }
@@ -86,10 +94,10 @@ export class Aligner {
       if (fencingToken !== undefined && fencingToken < peek.fence) {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
       }
-      const deleted = await this.#mongo.delete(sessionId, { ...deletion, seenVersion: undefined })
+      const deleted = await this.#durable.delete(sessionId, { ...deletion, seenVersion: undefined })
       if (peek.state !== 'cold') return deleted
       // What is left of it in Redis would be taken for half a session.
-      if (await this.#bringToRedis(sessionId, peek, state)) return deleted
+      if (await this.#loadIntoRedis(sessionId, peek, state)) return deleted
       throw toOvertaken(sessionId)
     })
   }
@@ -114,23 +122,23 @@ export class Aligner {
       if (isLostInPart(peek, head)) throw new SessionIncompleteError({ sessionId })
       if (isRedisAhead(peek, head)) {
         // Once, it may be ahead by a write that is on its way.
-        if (foundAhead === peek.version) await this.#bringToMongo(sessionId, peek, head)
+        if (foundAhead === peek.version) await this.#restoreDurable(sessionId, peek, head)
         foundAhead = peek.version
       } else if (head.isPart) throw new SessionIncompleteError({ sessionId })
-      else if (state.hasForked) state.hasForked = !(await this.#bringToRedis(sessionId, peek, state))
-      else if (isOnlyFenceAhead(peek, head)) await this.#mongo.raiseFence(sessionId, peek.fence)
-      else await this.#bringToRedis(sessionId, peek, state)
+      else if (state.hasForked) state.hasForked = !(await this.#loadIntoRedis(sessionId, peek, state))
+      else if (isOnlyFenceAhead(peek, head)) await this.#durable.raiseFence(sessionId, peek.fence)
+      else await this.#loadIntoRedis(sessionId, peek, state)
       await contention.pause()
     }
   }
 
   /** Fields without a head count as nothing where Redis has all of the session, or knows of its end. */
-  async #readDurable(sessionId: string, { state, version }: Peek): Promise<Head> {
+  async #readDurable(sessionId: string, { state, version }: Peek): Promise<DurableHead> {
     try {
-      return await this.#mongo.readHead(sessionId)
+      return await this.#durable.readHead(sessionId)
     } catch (error) {
       const knowsAll = hasCode(error, 'SESSION_INCOMPLETE') && (state === 'live' || state === 'deleted')
-      if (!knowsAll || (await this.#mongo.highestVersion(sessionId)) > version) throw error
+      if (!knowsAll || (await this.#durable.highestVersion(sessionId)) > version) throw error
       return NOTHING
     }
   }
@@ -140,7 +148,7 @@ export class Aligner {
    * another version there, and it cannot be carried out any more.
    */
   async #forestall(sessionId: string, state: SessionState, lost: Guard): Promise<void> {
-    const { exists, isPart, version } = await this.#mongo.readHead(sessionId)
+    const { exists, isPart, version } = await this.#durable.readHead(sessionId)
     const barrier = {
       ...lost,
       writes: [],
@@ -149,7 +157,7 @@ export class Aligner {
       expectedVersion: version,
     }
     try {
-      if (exists && !isPart) await this.#mongo.commit(sessionId, barrier) // else that version is gone
+      if (exists && !isPart) await this.#durable.commit(sessionId, barrier) // else that version is gone
     } catch (error) {
       // Another one has changed the head, or owns the session.
       if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
@@ -158,23 +166,23 @@ export class Aligner {
   }
 
   /** `false`: it has changed meanwhile. */
-  async #bringToRedis(sessionId: string, peek: Peek, { parked }: SessionState): Promise<boolean> {
-    const session = await this.#mongo.readWhole(sessionId)
+  async #loadIntoRedis(sessionId: string, peek: Peek, { parked }: SessionState): Promise<boolean> {
+    const session = await this.#durable.readWhole(sessionId)
     return this.#redis.install(sessionId, peek, session, parked)
   }
 
   /** MongoDB has gone back, as after a restore, or has let the session expire: all of it is written again. */
-  async #bringToMongo(
+  async #restoreDurable(
     sessionId: string,
     { state, version, fence, updatedAtMs }: Peek,
-    durable: Head,
+    durable: DurableHead,
   ): Promise<void> {
     const id = `align.${version}.${updatedAtMs}`
     // One that Redis has kept alive begins a whole life.
     const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
     const application = { version, fencingToken: fence, operations: [operation] }
     if (state === 'deleted') {
-      await this.#mongo.apply(sessionId, { ...application, kind: 'deletion' }, [])
+      await this.#durable.apply(sessionId, { ...application, kind: 'deletion' }, [])
       return
     }
     const { head, fields } = await this.#redis.readAll(sessionId)
@@ -182,11 +190,11 @@ export class Aligner {
     const { forks } = await this.#redis.readHistory(sessionId, [])
     const history = { incarnation: head.incarnation, forks: formatForks(forks) }
     const whole = { ...application, kind: 'session', history } as const
-    await this.#mongo.apply(sessionId, whole, fields)
+    await this.#durable.apply(sessionId, whole, fields)
   }
 }
 
-function isInStep({ state, version, fence }: Peek, head: Head): boolean {
+function isInStep({ state, version, fence }: Peek, head: DurableHead): boolean {
   if (state === 'cold') return false
   if (state === 'live') return isWhole(head) && head.version === version && head.fence === fence
   // Where there is no session, MongoDB may have forgotten its tombstone.
@@ -194,12 +202,12 @@ function isInStep({ state, version, fence }: Peek, head: Head): boolean {
 }
 
 /** What Redis has a part of, and MongoDB has never heard of, is no new session: nothing is to be put in its place. */
-function isLostInPart({ state, version }: Peek, { exists, version: durable, fence }: Head): boolean {
+function isLostInPart({ state, version }: Peek, { exists, version: durable, fence }: DurableHead): boolean {
   return state === 'cold' && version > 0 && !exists && durable === 0 && fence === 0
 }
 
 /** A session in Redis is believed; that there is none, only where it was deleted. Neither where it has lost a claim. */
-function isRedisAhead({ state, version, fence }: Peek, head: Head): boolean {
+function isRedisAhead({ state, version, fence }: Peek, head: DurableHead): boolean {
   if (state === 'live' && version === head.version && !isWhole(head))
     return head.isPart || fence >= head.fence
   if (fence < head.fence) return false
@@ -207,11 +215,11 @@ function isRedisAhead({ state, version, fence }: Peek, head: Head): boolean {
   return state === 'deleted' && version > head.version
 }
 
-function isWhole({ exists, isPart }: Head): boolean {
+function isWhole({ exists, isPart }: DurableHead): boolean {
   return exists && !isPart
 }
 
 /** As after an opening without MongoDB. */
-function isOnlyFenceAhead({ state, version, fence }: Peek, head: Head): boolean {
+function isOnlyFenceAhead({ state, version, fence }: Peek, head: DurableHead): boolean {
   return state === 'live' && version === head.version && fence > head.fence
 }

@@ -1,7 +1,7 @@
 import { FencedError, hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
+import type { DurableSide } from './durable-side.js'
 import type { HeldWrites } from './held-writes.js'
-import type { MongoSide } from './mongo-side.js'
 import type { Parking } from './parking.js'
 import { mergeWrites, type PendingWrite, takeBatch, toApplication } from './pending-write.js'
 import type { SessionState } from './session-state.js'
@@ -16,7 +16,7 @@ const REFUSALS: readonly StoreErrorCode[] = [
 ]
 
 export interface BatchApplierParts {
-  mongo: MongoSide
+  durable: DurableSide
   held: HeldWrites
   parking: Parking
   metrics: Metrics
@@ -39,14 +39,14 @@ export class BatchApplier {
   appliedCount = 0
   /** Told of a session that MongoDB has lost: what it was given is a part of what Redis has. */
   onPart: (sessionId: string) => void = () => {}
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #held: HeldWrites
   readonly #parking: Parking
   readonly #metrics: Metrics
   readonly #hasWorkers: boolean
 
-  constructor({ mongo, held, parking, metrics, hasWorkers }: BatchApplierParts) {
-    this.#mongo = mongo
+  constructor({ durable, held, parking, metrics, hasWorkers }: BatchApplierParts) {
+    this.#durable = durable
     this.#held = held
     this.#parking = parking
     this.#metrics = metrics
@@ -76,7 +76,7 @@ export class BatchApplier {
     isOwn: boolean,
   ): Promise<readonly PendingWrite[]> {
     try {
-      const applied = await this.#mongo.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
+      const applied = await this.#durable.apply(sessionId, toApplication(batch, isOwn), mergeWrites(batch))
       if (applied.isBarred) return this.#bar(sessionId, state, batch, applied.fence)
       // Workers of a queue may have brought over all of them by now, more than MongoDB remembers.
       const isByWorkers = this.#hasWorkers && isOwn && applied.version <= state.highestAdded

@@ -1,14 +1,14 @@
+import type { DurableBackend } from '../core/durable-backend.js'
 import type { StoreUnavailableError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { type Metrics, NO_METRICS } from '../core/metrics.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
-import type { MongoBackend } from '../mongodb/mongo-backend.js'
 import { Aligner } from './aligner.js'
 import { Breaker } from './breaker.js'
+import { DurableSide } from './durable-side.js'
 import { HybridBackend } from './hybrid-backend.js'
 import { HybridReader } from './hybrid-reader.js'
 import { HybridWriter } from './hybrid-writer.js'
-import { MongoSide } from './mongo-side.js'
 import { OutboxApplier } from './outbox-applier.js'
 import { Parking } from './parking.js'
 import { Publisher } from './publisher.js'
@@ -20,7 +20,7 @@ import { SessionStates } from './session-state.js'
 
 export interface HybridSettings {
   redis: Omit<RedisSideOptions, 'breaker' | 'seen'>
-  mongo: MongoBackend
+  durable: DurableBackend
   memory: SessionMemory
   /** Of one call of the store. */
   timeoutMs: number
@@ -69,7 +69,7 @@ export function composeHybrid(settings: HybridSettings) {
     windowMs: 10_000,
     resetMs: 30_000,
     isLastResort: () => !toRedis.isClosed,
-    link: settings.mongo.link,
+    link: settings.durable.link,
     onOutage: outage =>
       tell(outage, 'MongoDB', 'writes wait for it in the outbox, and reads come from Redis'),
   })
@@ -78,7 +78,7 @@ export function composeHybrid(settings: HybridSettings) {
   const sides = {
     redis,
     outbox: redis.outbox,
-    mongo: new MongoSide(settings.mongo, breaker),
+    durable: new DurableSide(settings.durable, breaker),
     states,
     memory,
     logger,

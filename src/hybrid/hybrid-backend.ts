@@ -15,9 +15,9 @@ import { endsWithin } from '../core/ends-within.js'
 import type { Call } from '../core/retry.js'
 import { joinLinks, type KnownSituation } from '../core/server-link.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import type { DurableSide } from './durable-side.js'
 import type { HybridReader } from './hybrid-reader.js'
 import type { HybridWriter } from './hybrid-writer.js'
-import type { MongoSide } from './mongo-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
@@ -28,7 +28,7 @@ const QUEUE_CLOSE_MS = 1000
 
 export interface HybridBackendParts {
   redis: RedisSide
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   reader: HybridReader
   writer: HybridWriter
@@ -40,7 +40,7 @@ export interface HybridBackendParts {
 export class HybridBackend implements Backend {
   readonly link: KnownSituation
   readonly #redis: RedisSide
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #reader: HybridReader
   readonly #writer: HybridWriter
@@ -49,9 +49,9 @@ export class HybridBackend implements Backend {
   readonly #calls = new Calls('The hybrid store', error => error as Error)
 
   constructor(parts: HybridBackendParts) {
-    this.link = joinLinks(parts.redis.link, parts.mongo.link)
+    this.link = joinLinks(parts.redis.link, parts.durable.link)
     this.#redis = parts.redis
-    this.#mongo = parts.mongo
+    this.#durable = parts.durable
     this.#applier = parts.applier
     this.#reader = parts.reader
     this.#writer = parts.writer
@@ -110,7 +110,7 @@ export class HybridBackend implements Backend {
       try {
         if (from !== 'r') {
           await this.#applier.flush().catch(ignoreOutageOfRedis)
-          return toPage('m', await this.#mongo.list(limit, position))
+          return toPage('m', await this.#durable.list(limit, position))
         }
       } catch (error) {
         if (from === 'm' || !isOutage(error)) throw error
@@ -121,7 +121,7 @@ export class HybridBackend implements Backend {
 
   findForeign(sessionId: string): Promise<string | undefined> {
     return this.#calls.run(async () => {
-      const sides = [this.#redis, this.#mongo]
+      const sides = [this.#redis, this.#durable]
       const found = await Promise.all(sides.map(side => side.findForeign(sessionId)))
       return found.filter(one => one !== undefined).join(' and ') || undefined
     })
@@ -129,16 +129,16 @@ export class HybridBackend implements Backend {
 
   findEnd(sessionId: string): Promise<number | undefined> {
     return this.#calls.run(
-      async () => (await this.#redis.findEnd(sessionId)) ?? this.#mongo.findEnd(sessionId),
+      async () => (await this.#redis.findEnd(sessionId)) ?? this.#durable.findEnd(sessionId),
     )
   }
 
   /** As soon as either says so: the other may never answer. */
   isHealthy(): Promise<boolean> {
-    const assertHealthy = async (side: RedisSide | MongoSide) => {
+    const assertHealthy = async (side: RedisSide | DurableSide) => {
       if (!(await side.isHealthy())) throw new Error('It is not.')
     }
-    return Promise.any([assertHealthy(this.#redis), assertHealthy(this.#mongo)]).then(
+    return Promise.any([assertHealthy(this.#redis), assertHealthy(this.#durable)]).then(
       () => true,
       () => false,
     )
@@ -154,7 +154,7 @@ export class HybridBackend implements Backend {
     await Promise.all([
       this.#publisher?.close(Math.max(leftMs(), QUEUE_CLOSE_MS)),
       this.#redis.close(leftMs()),
-      this.#mongo.close(leftMs()),
+      this.#durable.close(leftMs()),
     ])
   }
 }

@@ -1,4 +1,5 @@
-import type { Backend, Head } from '../core/backend.js'
+import type { Backend } from '../core/backend.js'
+import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
@@ -6,7 +7,7 @@ import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutageOf } from './breaker.js'
 import { Contention } from './contention.js'
-import { hasAll, type MongoSide } from './mongo-side.js'
+import { type DurableSide, hasAll } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -16,7 +17,7 @@ export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listField
 
 export interface HybridReaderParts {
   redis: RedisSide
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   aligner: Aligner
   states: SessionStates
@@ -29,7 +30,7 @@ export interface HybridReaderParts {
 /** Asks Redis as long as it can be believed, else MongoDB. */
 export class HybridReader {
   readonly #redis: RedisSide
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #aligner: Aligner
   readonly #states: SessionStates
@@ -39,7 +40,7 @@ export class HybridReader {
 
   constructor(parts: HybridReaderParts) {
     this.#redis = parts.redis
-    this.#mongo = parts.mongo
+    this.#durable = parts.durable
     this.#applier = parts.applier
     this.#aligner = parts.aligner
     this.#states = parts.states
@@ -48,7 +49,10 @@ export class HybridReader {
     this.#timeoutMs = parts.timeoutMs
   }
 
-  async read<T extends { head: Head }>(sessionId: string, ask: (side: Side) => Promise<T>): Promise<T> {
+  async read<T extends { head: DurableHead }>(
+    sessionId: string,
+    ask: (side: Side) => Promise<T>,
+  ): Promise<T> {
     let outage: StoreError | undefined
     try {
       const known = await this.#readRedis(sessionId, ask)
@@ -61,11 +65,11 @@ export class HybridReader {
       if (!isOutageOf('Redis', error)) throw error
       outage = error as StoreError
     }
-    return this.#readMongo(sessionId, ask, outage)
+    return this.#readDurably(sessionId, ask, outage)
   }
 
   /** `undefined`: Redis does not have the session, which is being loaded. */
-  async #readRedis<T extends { head: Head }>(
+  async #readRedis<T extends { head: DurableHead }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
   ): Promise<T | undefined> {
@@ -98,14 +102,14 @@ export class HybridReader {
   }
 
   /** With all that this process has written. `outage`: why Redis was not asked. */
-  async #readMongo<T extends { head: Head }>(
+  async #readDurably<T extends { head: DurableHead }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
     outage: StoreError | undefined,
   ): Promise<T> {
     const seen = this.#memory.seenVersion(sessionId)
     if (outage) await this.#applier.applyOwn(sessionId)
-    const result = await ask(this.#mongo)
+    const result = await ask(this.#durable)
     this.#metrics.count('mongo_fallbacks')
     if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })
     if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)

@@ -96,7 +96,7 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
   const settings = await toSettings(options, DEFAULT_TTL_SECONDS)
   const { retry, ttlMs, logger } = settings
   const hot = await openRedis(redisOptions, retry.timeoutMs)
-  const durable = await openMongo(mongoOptions, retry.timeoutMs).catch(async error => {
+  const opened = await openMongo(mongoOptions, retry.timeoutMs).catch(async error => {
     await hot.release()
     throw error
   })
@@ -108,12 +108,12 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
   const { timeoutMs } = retry
   const { backend, reconciler, breaker } = composeHybrid({
     redis: { ...hot, names, ttlMs, maxEntries },
-    mongo: new MongoBackend({
-      collection: toCollection(durable.connection, mongoOptions),
+    durable: new MongoBackend({
+      collection: toCollection(opened.connection, mongoOptions),
       ttlMs,
       timeoutMs,
       logger,
-      release: durable.release,
+      release: opened.release,
     }),
     memory,
     timeoutMs,

@@ -1,15 +1,15 @@
 import type { BackendDeletion, Commit, CommitResult, Deletion, Guard } from '../core/backend.js'
+import type { Applied, DurableDeletion } from '../core/durable-backend.js'
 import { FencedError, hasCode, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited } from '../core/retry.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
-import type { Applied } from '../mongodb/changes.js'
 import { isAhead, isCold, SessionColdError } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import { Contention } from './contention.js'
-import { BYPASS_STEP, hasAll, type MongoSide } from './mongo-side.js'
+import { BYPASS_STEP, type DurableSide, hasAll } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
@@ -18,7 +18,7 @@ import type { EntryCount, SessionStates } from './session-state.js'
 
 export interface HybridWriterParts {
   redis: RedisSide
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   aligner: Aligner
   states: SessionStates
@@ -33,7 +33,7 @@ export interface HybridWriterParts {
 /** Has Redis number the writes and MongoDB get them; while Redis is away, they go past it. */
 export class HybridWriter {
   readonly #redis: RedisSide
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #aligner: Aligner
   readonly #states: SessionStates
@@ -44,7 +44,7 @@ export class HybridWriter {
 
   constructor(parts: HybridWriterParts) {
     this.#redis = parts.redis
-    this.#mongo = parts.mongo
+    this.#durable = parts.durable
     this.#applier = parts.applier
     this.#aligner = parts.aligner
     this.#states = parts.states
@@ -55,12 +55,12 @@ export class HybridWriter {
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
-    this.#mongo.checkWrites(sessionId, commit.writes)
+    this.#durable.checkWrites(sessionId, commit.writes)
     return this.#write(
       sessionId,
       commit,
       () => this.#commitToRedis(sessionId, commit),
-      () => this.#mongo.commit(sessionId, { ...commit, step: BYPASS_STEP }),
+      () => this.#durable.commit(sessionId, { ...commit, step: BYPASS_STEP }),
     )
   }
 
@@ -85,19 +85,19 @@ export class HybridWriter {
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
     return eitherOf(
       this.#loaded(sessionId, () => this.#redis.lease(sessionId, fencingToken, leaseMs), { fencingToken }),
-      this.#mongo.lease(sessionId, fencingToken, leaseMs),
+      this.#durable.lease(sessionId, fencingToken, leaseMs),
     )
   }
 
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    return eitherOf(this.#redis.touch(sessionId, ttlMs), this.#mongo.touch(sessionId, ttlMs))
+    return eitherOf(this.#redis.touch(sessionId, ttlMs), this.#durable.touch(sessionId, ttlMs))
   }
 
   async #write<T>(
     sessionId: string,
     write: Commit | Deletion,
     toRedis: () => Promise<T>,
-    toMongo: () => Promise<T>,
+    toDurable: () => Promise<T>,
   ): Promise<T> {
     const send = () => this.#writeToRedis(sessionId, write, toRedis)
     const throughRedis = () => this.#loaded(sessionId, send, write)
@@ -106,7 +106,7 @@ export class HybridWriter {
         return await this.#twice(throughRedis)
       } catch (error) {
         if (!isOutageOf('Redis', error)) throw error
-        return await this.#bypass(sessionId, write, toMongo, error as StoreError)
+        return await this.#bypass(sessionId, write, toDurable, error as StoreError)
       }
     })
   }
@@ -141,7 +141,7 @@ export class HybridWriter {
         contention ??= new Contention(sessionId, this.#timeoutMs, call)
         if (!isToLoad) continue
         // Loaded, and still cold to this token: MongoDB has lost the claim, too.
-        if (loadings > 0) await this.#mongo.raiseFence(sessionId, fencingToken)
+        if (loadings > 0) await this.#durable.raiseFence(sessionId, fencingToken)
         await this.#aligner.align(sessionId)
       }
     }
@@ -158,28 +158,28 @@ export class HybridWriter {
   async #bypass<T>(
     sessionId: string,
     { seenVersion = 0, fencingToken, call }: Commit | Deletion,
-    toMongo: () => Promise<T>,
+    toDurable: () => Promise<T>,
     outage: StoreError,
   ): Promise<T> {
     await this.#applier.applyOwn(sessionId)
-    const head = await this.#mongo.readHead(sessionId)
+    const head = await this.#durable.readHead(sessionId)
     // What it has seen meanwhile counts as well.
     const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
     if (!hasAll(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
-    const result = await this.#pastRedis(sessionId, { fencingToken }, toMongo)
+    const result = await this.#pastRedis(sessionId, { fencingToken }, toDurable)
     this.#metrics.count('direct_writes')
     return result
   }
 
   /** A write past Redis that is given up may still be carried out: the next alignment forestalls it. */
-  async #pastRedis<T>(sessionId: string, { fencingToken }: Guard, toMongo: () => Promise<T>): Promise<T> {
+  async #pastRedis<T>(sessionId: string, { fencingToken }: Guard, toDurable: () => Promise<T>): Promise<T> {
     const state = this.#states.of(sessionId)
     state.noteDivergence()
     try {
-      return await state.bypassing.run(toMongo)
+      return await state.bypassing.run(toDurable)
     } catch (error) {
       if (isOutage(error)) state.lostBypass = { fencingToken }
       throw error
@@ -201,7 +201,7 @@ export class HybridWriter {
     const { version, updatedAtMs, incarnation, waiting: entries } = taken
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
-    const settle = () => this.#settleFork(sessionId, commit, above => this.#mongo.commit(sessionId, above))
+    const settle = () => this.#settleFork(sessionId, commit, above => this.#durable.commit(sessionId, above))
     if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
@@ -233,7 +233,7 @@ export class HybridWriter {
     const isTakenTwice = this.#isTakenTwice(sessionId, taken)
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
     const settle = (write: Deletion) =>
-      this.#settleFork(sessionId, write, above => this.#mongo.delete(sessionId, above))
+      this.#settleFork(sessionId, write, above => this.#durable.delete(sessionId, above))
     if (isTakenTwice) return settle(deletion)
     const kind = 'deletion'
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
@@ -254,9 +254,9 @@ export class HybridWriter {
   }
 
   /** Remembers the tombstone's version: a Redis that has the session again comes from before. */
-  async #deletePastRedis(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
-    const result = await this.#mongo.delete(sessionId, deletion)
-    const head = await this.#mongo.readHead(sessionId).catch(() => undefined) // then the next alignment tells
+  async #deletePastRedis(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
+    const result = await this.#durable.delete(sessionId, deletion)
+    const head = await this.#durable.readHead(sessionId).catch(() => undefined) // then the next alignment tells
     if (head) this.#memory.noteVersion(sessionId, head.version)
     return result
   }
@@ -287,7 +287,7 @@ export class HybridWriter {
   async #settleFork<W extends Commit | Deletion, T>(
     sessionId: string,
     write: W,
-    toMongo: (above: W) => Promise<T>,
+    toDurable: (above: W) => Promise<T>,
   ): Promise<T> {
     const state = this.#states.of(sessionId)
     state.hasForked = true
@@ -297,7 +297,7 @@ export class HybridWriter {
     const operationId = `${write.operationId}+`
     const forced = { seenVersion: undefined, needsSession: undefined, step: BYPASS_STEP }
     const settled = { ...write, ...forced, operationId }
-    const result = await this.#pastRedis(sessionId, write, () => toMongo(settled))
+    const result = await this.#pastRedis(sessionId, write, () => toDurable(settled))
     await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
     return result
   }

@@ -1,12 +1,12 @@
+import type { Applied } from '../core/durable-backend.js'
 import { StoreUnavailableError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { Turns } from '../core/turns.js'
-import type { Applied } from '../mongodb/changes.js'
 import { BatchApplier, type Page } from './batch-applier.js'
 import { isOutage } from './breaker.js'
+import type { DurableSide } from './durable-side.js'
 import { forEach } from './for-each.js'
 import { HeldWrites } from './held-writes.js'
-import type { MongoSide } from './mongo-side.js'
 import type { Outbox } from './outbox.js'
 import type { Parking } from './parking.js'
 import { type PendingWrite, toPendingWrite } from './pending-write.js'
@@ -21,7 +21,7 @@ const QUEUE_GRACE_MS = 5000
 
 export interface OutboxApplierParts {
   outbox: Outbox
-  mongo: MongoSide
+  durable: DurableSide
   states: SessionStates
   /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
   hasWorkers: boolean
@@ -35,7 +35,7 @@ const UNCOUNTED: EntryCount = { entries: 0, removals: 0 }
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
 export class OutboxApplier {
   readonly #outbox: Outbox
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #states: SessionStates
   readonly #hasWorkers: boolean
   readonly #parking: Parking
@@ -46,14 +46,14 @@ export class OutboxApplier {
   #retryMs = RETRY_MS
   #isClosed = false
 
-  constructor({ outbox, mongo, states, hasWorkers, parking, metrics }: OutboxApplierParts) {
-    this.#batches = new BatchApplier({ mongo, held: this.#held, parking, metrics, hasWorkers })
+  constructor({ outbox, durable, states, hasWorkers, parking, metrics }: OutboxApplierParts) {
+    this.#batches = new BatchApplier({ durable, held: this.#held, parking, metrics, hasWorkers })
     this.#outbox = outbox
-    this.#mongo = mongo
+    this.#durable = durable
     this.#states = states
     this.#hasWorkers = hasWorkers
     this.#parking = parking
-    mongo.breaker.onChange('close', () => {
+    durable.breaker.onChange('close', () => {
       this.#retryMs = RETRY_MS
       this.#retryLater(0)
     })
@@ -87,7 +87,7 @@ export class OutboxApplier {
   schedule(sessionId: string): boolean {
     const state = this.#states.of(sessionId)
     if (state.isScheduled) return true
-    if (this.#mongo.breaker.isOpen) {
+    if (this.#durable.breaker.isOpen) {
       this.#retryLater(RETRY_MS)
       return false
     }
@@ -230,7 +230,7 @@ export class OutboxApplier {
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => {
       this.#retry = undefined
-      if (this.#mongo.breaker.isOpen) this.#retryLater(RETRY_MS)
+      if (this.#durable.breaker.isOpen) this.#retryLater(RETRY_MS)
       else
         this.flush().then(
           () => {

@@ -1,5 +1,5 @@
 import type { FieldWrite } from '../core/backend.js'
-import type { Application, Applied } from '../mongodb/changes.js'
+import type { Application, Applied } from '../core/durable-backend.js'
 import { type OutboxEntry, unseal } from './outbox-entry.js'
 
 /** Entries and bytes that go to MongoDB as one change: as many operations as a session remembers. */

@@ -4,8 +4,8 @@ import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics, OutboxMeasure } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
+import type { DurableSide } from './durable-side.js'
 import { forEach } from './for-each.js'
-import type { MongoSide } from './mongo-side.js'
 import type { Outbox } from './outbox.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import { OutboxCensus, UNKNOWN } from './outbox-census.js'
@@ -50,7 +50,7 @@ export interface OutboxReconcilerStats {
 
 export interface ReconcilerParts {
   outbox: Outbox
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   parking: Parking
   names: KeyNames
@@ -65,7 +65,7 @@ export interface ReconcilerParts {
 /** Brings to MongoDB what the processes that wrote it have not: they died, or MongoDB was away. */
 export class Reconciler {
   readonly #outbox: Outbox
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #parking: Parking
   readonly #names: KeyNames
@@ -90,9 +90,9 @@ export class Reconciler {
   #measuring: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
   constructor(parts: ReconcilerParts) {
-    const { outbox, mongo, applier, parking, names, logger, metrics, metricsIntervalMs } = parts
+    const { outbox, durable, applier, parking, names, logger, metrics, metricsIntervalMs } = parts
     this.#outbox = outbox
-    this.#mongo = mongo
+    this.#durable = durable
     this.#applier = applier
     this.#parking = parking
     this.#names = names
@@ -117,7 +117,7 @@ export class Reconciler {
   /** Sweeps now and again, as one of all processes on the same Redis. */
   start(): void {
     this.#timer = setInterval(() => {
-      if (this.#mongo.breaker.isOpen || this.#isSweeping) return
+      if (this.#durable.breaker.isOpen || this.#isSweeping) return
       this.#sweepDue().catch(error =>
         this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
       )

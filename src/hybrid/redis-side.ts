@@ -12,17 +12,18 @@ import {
 } from '../core/backend.js'
 import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
+import type { WholeSession } from '../core/durable-backend.js'
 import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'
 import type { HighestVersions } from '../core/store/highest-versions.js'
-import type { WholeSession } from '../mongodb/mongo-backend.js'
 import type { RedisConnection } from '../redis/connection.js'
 import { fieldName, type KeyNames } from '../redis/key-names.js'
 import { RedisBackend } from '../redis/redis-backend.js'
 import { toRefusal, toStoreError } from '../redis/redis-errors.js'
 import { toClaim, toCommitted, toDeleted, toInteger } from '../redis/replies.js'
 import {
+  type Bounded,
   type EntryInput,
   GRACE_MS,
   orNone,
@@ -184,7 +185,7 @@ export class RedisSide {
     return this.#backend.isHealthy()
   }
 
-  async commit(sessionId: string, commit: Commit): Promise<RedisCommit> {
+  async commit(sessionId: string, commit: Commit & Bounded): Promise<RedisCommit> {
     const { fencingToken, operationId, writes, fork } = commit
     assertFew(sessionId, writes)
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
@@ -203,7 +204,7 @@ export class RedisSide {
     }
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<RedisDeletion> {
+  async delete(sessionId: string, deletion: Deletion & Bounded): Promise<RedisDeletion> {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
     const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)

@@ -10,7 +10,7 @@ import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import { Contention } from './contention.js'
-import { hasAll, type MongoSide } from './mongo-side.js'
+import { type DurableSide, hasAll } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -23,7 +23,7 @@ export interface Opening {
 
 export interface SessionOpenerParts {
   redis: RedisSide
-  mongo: MongoSide
+  durable: DurableSide
   applier: OutboxApplier
   aligner: Aligner
   states: SessionStates
@@ -39,7 +39,7 @@ export interface SessionOpenerParts {
 /** Takes the ownership of a session: the same fencing token in both databases. */
 export class SessionOpener {
   readonly #redis: RedisSide
-  readonly #mongo: MongoSide
+  readonly #durable: DurableSide
   readonly #applier: OutboxApplier
   readonly #aligner: Aligner
   readonly #states: SessionStates
@@ -53,7 +53,7 @@ export class SessionOpener {
 
   constructor(parts: SessionOpenerParts) {
     this.#redis = parts.redis
-    this.#mongo = parts.mongo
+    this.#durable = parts.durable
     this.#applier = parts.applier
     this.#aligner = parts.aligner
     this.#states = parts.states
@@ -83,7 +83,7 @@ export class SessionOpener {
       if (!isOutage(error) || !this.#opensDegraded) throw error
       const outage = error as StoreError
       const claim = isOutageOf('Redis', outage)
-        ? await this.#claimMongo(sessionId, opening, outage)
+        ? await this.#claimDurable(sessionId, opening, outage)
         : await this.#claimRedis(sessionId, opening, outage)
       this.#metrics.count('degraded_opens')
       const about = { sessionId: maskSessionId(sessionId), reason: outage.message }
@@ -112,7 +112,7 @@ export class SessionOpener {
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     await this.#redis.assertOneWriter()
     assertAwaited(call)
-    const durable = await this.#mongo.claim(sessionId, leaseMs, peek.fence)
+    const durable = await this.#durable.claim(sessionId, leaseMs, peek.fence)
     const { fencingToken } = durable
     try {
       assertAwaited(call)
@@ -131,7 +131,7 @@ export class SessionOpener {
     const { exists, version } = durable.head
     const isInStep = hot.head.exists === exists && hot.head.version === version
     const claim = isInStep ? hot : await this.#readAnew(sessionId, fencingToken)
-    await this.#mongo.bar(sessionId, fencingToken)
+    await this.#durable.bar(sessionId, fencingToken)
     return claim
   }
 
@@ -145,24 +145,24 @@ export class SessionOpener {
   /** Each of the two that has the lease of this token, and no other's. */
   async #giveBack(sessionId: string, token: number): Promise<void> {
     await Promise.allSettled([
-      this.#mongo.lease(sessionId, token, null),
+      this.#durable.lease(sessionId, token, null),
       this.#redis.lease(sessionId, token, null),
     ])
   }
 
   /** Only what is there may be opened so: that a session is new, both have to say. */
-  async #claimMongo(
+  async #claimDurable(
     sessionId: string,
     { leaseMs, call }: Opening,
     outage: StoreError,
   ): Promise<BackendClaim> {
     this.#states.of(sessionId).noteDivergence()
     await this.#applier.applyOwn(sessionId)
-    const head = await this.#mongo.readHead(sessionId)
+    const head = await this.#durable.readHead(sessionId)
     const { hotVersions } = this.#memory
     if (!hasAll(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
     assertAwaited(call)
-    return this.#mongo.claim(sessionId, leaseMs)
+    return this.#durable.claim(sessionId, leaseMs)
   }
 
   /** What waits in the outbox is this process's from now on, so that it may go on without Redis later. */

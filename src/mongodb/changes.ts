@@ -1,11 +1,11 @@
-import type { BackendDeletion, Commit, CommitResult, Deletion } from '../core/backend.js'
+import type { BackendDeletion, CommitResult, StoredHistory } from '../core/backend.js'
+import type { Application, Applied, DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/options.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
-import { nextHistory, type StoredHistory } from '../core/store/histories.js'
+import { nextHistory } from '../core/store/histories.js'
 import {
-  type AppliedOperation,
   findOperation,
   isForgotten,
   noteOperation,
@@ -25,40 +25,9 @@ export interface Circumstances {
   strayVersion?: number
 }
 
-/** Writes that another database has taken versions for, the last of which is `version`. */
-export interface Application {
-  version: number
-  /** That of their owner; 0: they have none. */
-  fencingToken: number
-  operations: readonly { id: string; version: number; updatedAtMs: number }[]
-  /** What is stored in them: some fields, all of a session that begins with them, or its end. */
-  kind: 'fields' | 'session' | 'deletion'
-  /** Of a heal, which is the first of the operations: as of `Commit`. */
-  fork?: Commit['fork']
-  /** The history that the session has in the other database; by default it follows from the operations. */
-  history?: StoredHistory | undefined
-  /** Refuse them with `FencedError` when a later owner has the session: only their writer still has them. */
-  isOwn?: boolean | undefined
-}
-
-/** How the head stands after an application. */
-export interface Applied {
-  version: number
-  /** Higher than the token of the writes when a later owner has the session. */
-  fence: number
-  /** Their owner was replaced before: nothing was done. */
-  isBarred: boolean
-  /** A later write was here before, of this history of the session or of another one. */
-  isLate: boolean
-  /** There was no session for these fields to be part of. */
-  isPart: boolean
-  /** Of a late one: the operation of the highest version that was there before, where it is remembered. */
-  newest: AppliedOperation | undefined
-}
-
 export function decideCommit(
   { document, head, isExpired }: Found,
-  commit: Commit,
+  commit: DurableCommit,
   { sessionId, lifetime, nowMs }: Circumstances,
 ): Change<CommitResult> {
   const { operationId, fencingToken, above = 0, step = 1, fork } = commit
@@ -99,7 +68,7 @@ export function decideCommit(
 
 export function decideDeletion(
   { document, head }: Found,
-  { operationId, above = 0, step = 1, ...guard }: Deletion,
+  { operationId, above = 0, step = 1, ...guard }: DurableDeletion,
   { sessionId, nowMs, strayVersion = 0 }: Circumstances,
 ): Change<BackendDeletion> {
   const { version, fence, operation } = head

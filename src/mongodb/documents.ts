@@ -1,4 +1,4 @@
-import type { Head } from '../core/backend.js'
+import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError } from '../core/errors.js'
 import { lastOperation } from '../core/store/operation-ids.js'
 
@@ -73,7 +73,7 @@ export const VACANT = { v: 0, updatedAt: new Date(0), since: 0, ops: '' } as con
 /** A head as a write finds it. `document` is `undefined` where there is none. */
 export interface Found {
   document: HeadDocument | undefined
-  head: Head
+  head: DurableHead
   isExpired: boolean
 }
 

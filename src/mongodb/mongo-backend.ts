@@ -1,19 +1,21 @@
 import type { Field, SessionPage } from '../core/auth-store.js'
 import {
-  type Backend,
   type BackendClaim,
   type BackendDeletion,
-  type Commit,
   type CommitResult,
   CREDS_FIELD,
-  type Deletion,
   type FieldWrite,
-  type HistoryResult,
-  type ReadResult,
-  type SnapshotResult,
   type StoredField,
 } from '../core/backend.js'
 import { Calls } from '../core/calls.js'
+import type {
+  Application,
+  Applied,
+  DurableBackend,
+  DurableCommit,
+  DurableDeletion,
+  WholeSession,
+} from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { onceWithin, withRetry } from '../core/retry.js'
@@ -22,8 +24,6 @@ import { checkGuard } from '../core/store/guard.js'
 import { parseForks } from '../core/store/histories.js'
 import type { AuthCollection } from './auth-collection.js'
 import {
-  type Application,
-  type Applied,
   type Circumstances,
   decideApplication,
   decideBar,
@@ -57,20 +57,8 @@ export interface MongoBackendOptions {
   now?: (() => number) | undefined
 }
 
-/** A session to be held elsewhere. What has expired is among the fields, too: its owner may bring it back. */
-export interface WholeSession extends SnapshotResult {
-  /** Never written, or deleted. */
-  isVacant: boolean
-  /** As core/store/operation-ids.ts writes them. */
-  ops: string
-  /** As core/store/histories.ts writes them. */
-  forks: string
-  /** `null` is never. */
-  endsAtMs: number | null
-}
-
 /** One document a field, and the head. A write is a compare-and-set on the head, which then is carried out. */
-export class MongoBackend implements Backend {
+export class MongoBackend implements DurableBackend {
   readonly link: ServerLink
   readonly #collection: AuthCollection
   readonly #writer: SessionWriter
@@ -93,7 +81,11 @@ export class MongoBackend implements Backend {
     this.#writer = new SessionWriter(collection, this.#send, timeoutMs, this.#now)
   }
 
-  read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+  read(
+    sessionId: string,
+    fields: readonly Field[],
+    fencingToken?: number,
+  ): ReturnType<DurableBackend['read']> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const ids = fields.map(field => names.of(field))
@@ -105,7 +97,7 @@ export class MongoBackend implements Backend {
     })
   }
 
-  readAll(sessionId: string): Promise<SnapshotResult> {
+  readAll(sessionId: string): ReturnType<DurableBackend['readAll']> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all)
@@ -116,7 +108,7 @@ export class MongoBackend implements Backend {
   }
 
   /** From deleted fields, too: what another process has deleted since counts as written. */
-  readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+  readHistory(sessionId: string, fields: readonly Field[]): ReturnType<DurableBackend['readHistory']> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })
@@ -127,7 +119,7 @@ export class MongoBackend implements Backend {
     })
   }
 
-  commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+  commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const writes = toIntentWrites(names, commit.writes)
@@ -135,7 +127,7 @@ export class MongoBackend implements Backend {
     })
   }
 
-  delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
+  delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const remove = async () => {

@@ -13,9 +13,18 @@ export const TOMBSTONE_MS = 30 * DAY_MS
 export type EntryInput = readonly [maxEntries: number, idOpening: string, rest: string]
 const NO_ENTRY: EntryInput = [0, '', '']
 
+/** A condition that only the hybrid store sets. */
+export interface Bounded {
+  /**
+   * Refuse with `SessionAheadError` unless the session is below this version: a command that arrives after a write past
+   * Redis would undo that write.
+   */
+  readonly belowVersion?: number | undefined
+}
+
 /** The arguments of lua/commit.lua. */
 export function toCommitInput(
-  commit: Commit,
+  commit: Commit & Bounded,
   ttlMs: number | null,
   entry: EntryInput = NO_ENTRY,
 ): Argument[] {
@@ -41,7 +50,10 @@ export function toCommitInput(
 }
 
 /** The arguments of lua/delete.lua. */
-export function toDeletionInput(deletion: Deletion, [, ...entry]: EntryInput = NO_ENTRY): Argument[] {
+export function toDeletionInput(
+  deletion: Deletion & Bounded,
+  [, ...entry]: EntryInput = NO_ENTRY,
+): Argument[] {
   const { operationId, above = 0 } = deletion
   return [operationId, ...toConditions(deletion), TOMBSTONE_MS, above, ...entry]
 }
@@ -54,7 +66,7 @@ export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: num
 export const orNone = (value: number | null | undefined): number | '' => value ?? ''
 
 /** In the order in which the scripts take them. */
-function toConditions(guard: Guard): Argument[] {
+function toConditions(guard: Guard & Bounded): Argument[] {
   const { fencingToken, seenVersion, seenIncarnation, seenOperation, expectedVersion, belowVersion } = guard
   const seen =
     seenVersion === undefined ? '' : `${seenVersion} ${seenIncarnation ?? ''} ${seenOperation ?? ''}`

@@ -1,9 +1,8 @@
 import type { Field } from '../core/auth-store.js'
-import type { StoredField } from '../core/backend.js'
+import type { AppliedOperation, StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/options.js'
 import { MAX_COUNT } from '../core/store/arguments.js'
-import type { AppliedOperation } from '../core/store/operation-ids.js'
 import type { Cell } from './query.js'
 
 export interface SessionRow {

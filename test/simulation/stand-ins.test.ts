@@ -9,6 +9,7 @@ import { KeyNames } from '../../src/redis/key-names.js'
 import { RedisBackend } from '../../src/redis/redis-backend.js'
 import type { BackendOptions } from '../conformance/backend/harness.js'
 import { describeBackend } from '../conformance/backend-suite.js'
+import { describeDurableBackend } from '../conformance/durable-backend-suite.js'
 import { DocumentsMemory } from '../support/stand-ins/documents-memory.js'
 import { createMongoStandIn } from '../support/stand-ins/mongo-stand-in.js'
 import { RedisMemory } from '../support/stand-ins/redis-memory.js'
@@ -31,10 +32,12 @@ describe('stand-ins', () => {
     }
   })
 
-  describeBackend('MongoDB', async () => {
+  const createMongo = async () => {
     const memory = new DocumentsMemory()
-    return { open: async options => openMongo(memory, options), remove }
-  })
+    return { open: async (options?: BackendOptions) => openMongo(memory, options), remove }
+  }
+  describeBackend('MongoDB', createMongo)
+  describeDurableBackend('MongoDB', createMongo)
 
   describeBackend('both', async () => {
     const hot = new RedisMemory(Date.now)
@@ -45,7 +48,7 @@ describe('stand-ins', () => {
         const connection = new RedisConnection(createRedisStandIn(hot))
         const { backend } = composeHybrid({
           redis: { connection, names, ttlMs, maxEntries: 10_000, now, release },
-          mongo: openMongo(durable, options),
+          durable: openMongo(durable, options),
           memory: new SessionMemory(),
           timeoutMs: 5000,
           isWriteBehind: false,

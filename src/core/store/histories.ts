@@ -1,4 +1,4 @@
-import type { Fork, Head } from '../backend.js'
+import type { Fork, Head, StoredHistory } from '../backend.js'
 import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 
 /**
@@ -10,12 +10,6 @@ import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
  *   <incarnation> <last version that was kept> <version that the next one began with>\n     the last one first
  */
 export const MAX_FORKS = 8
-
-/** What a head knows of its history. Both are empty where nothing is known: in sessions of earlier releases. */
-export interface StoredHistory {
-  readonly incarnation: string
-  readonly forks: string
-}
 
 /** What a commit does to a history. */
 export interface Step {

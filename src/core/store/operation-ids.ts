@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { AppliedOperation } from '../backend.js'
 
 /** Operations that a store remembers a session by: those that a lost connection can leave unanswered. */
 export const MAX_REMEMBERED = 16
@@ -15,13 +16,6 @@ export class OperationIds {
   isOwn(operationId: string): boolean {
     return operationId.startsWith(this.#store)
   }
-}
-
-/** An operation that was applied, and the version and instant that it took. */
-export interface AppliedOperation {
-  id: string
-  version: number
-  updatedAtMs: number
 }
 
 /** `remembered`: a line `<id> <version> <updatedAtMs>` for each, the last one first. */

@@ -44,7 +44,7 @@ export function createHybridDatabase(
       const { connection, release } = await openConnection(hot.place, 5000)
       const { backend } = composeHybrid({
         redis: { connection, release, names, ttlMs, maxEntries: 10_000, now },
-        mongo: await durable.open({ ttlMs, now }),
+        durable: await durable.open({ ttlMs, now }),
         memory,
         timeoutMs: 5000,
         isWriteBehind: enableWriteBehind,

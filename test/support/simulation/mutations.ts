@@ -5,7 +5,7 @@ export interface Mutation {
 }
 
 const HYBRID_WRITER = 'src/hybrid/hybrid-writer.ts'
-const MONGO_SIDE = 'src/hybrid/mongo-side.ts'
+const DURABLE_SIDE = 'src/hybrid/durable-side.ts'
 const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -140,15 +140,17 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'no step past Redis',
-    edits: [{ file: MONGO_SIDE, from: 'BYPASS_STEP = 2 ** 20', to: 'BYPASS_STEP = 1' }],
+    edits: [{ file: DURABLE_SIDE, from: 'BYPASS_STEP = 2 ** 20', to: 'BYPASS_STEP = 1' }],
   },
   {
     name: 'take MongoDB for complete at any later version',
-    edits: [{ file: MONGO_SIDE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
+    edits: [{ file: DURABLE_SIDE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
   },
   {
     name: 'forget what was seen in Redis once more has been seen elsewhere',
-    edits: [{ file: MONGO_SIDE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' }],
+    edits: [
+      { file: DURABLE_SIDE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' },
+    ],
   },
 ]
 

@@ -63,7 +63,7 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
       maxEntries: 10_000,
       release,
     },
-    mongo: new MongoBackend({
+    durable: new MongoBackend({
       collection: new MongoConnection(mongoClient).collectionOf('sim', 'auth'),
       ttlMs: TTL_MS,
       timeoutMs: TIMEOUT_MS,

@@ -1,47 +1,47 @@
 import type { Field, SessionPage } from '../core/auth-store.js'
+import type { BackendClaim, BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
 import type {
-  BackendClaim,
-  BackendDeletion,
-  Commit,
-  CommitResult,
-  Deletion,
-  FieldWrite,
-  Head,
-  HistoryResult,
-  ReadResult,
-  SnapshotResult,
-} from '../core/backend.js'
+  Application,
+  Applied,
+  DurableBackend,
+  DurableCommit,
+  DurableDeletion,
+  DurableHead,
+  WholeSession,
+} from '../core/durable-backend.js'
 import type { ServerLink } from '../core/server-link.js'
-import type { Application, Applied } from '../mongodb/changes.js'
-import type { MongoBackend, WholeSession } from '../mongodb/mongo-backend.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
 
 /** More than that in one change are given the time of loading a session. */
 const MANY_WRITES = 1000
 
-/** MongoDB as the durable side of the hybrid store: every call goes through the circuit breaker. */
-export class MongoSide {
+/** The durable side of the hybrid store: every call to it goes through the circuit breaker. */
+export class DurableSide {
   readonly breaker: Breaker
-  readonly #backend: MongoBackend
+  readonly #backend: DurableBackend
 
-  constructor(backend: MongoBackend, breaker: Breaker) {
+  constructor(backend: DurableBackend, breaker: Breaker) {
     this.#backend = backend
     this.breaker = breaker
   }
 
-  async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+  async read(
+    sessionId: string,
+    fields: readonly Field[],
+    fencingToken?: number,
+  ): ReturnType<DurableBackend['read']> {
     return untold(await this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken)))
   }
 
-  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+  async readHistory(sessionId: string, fields: readonly Field[]): ReturnType<DurableBackend['readHistory']> {
     return untold(await this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS))
   }
 
-  async readHead(sessionId: string): Promise<Head> {
+  async readHead(sessionId: string): Promise<DurableHead> {
     return (await this.read(sessionId, [])).head
   }
 
-  async readAll(sessionId: string): Promise<SnapshotResult> {
+  async readAll(sessionId: string): ReturnType<DurableBackend['readAll']> {
     return untold(await this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS))
   }
 
@@ -57,7 +57,7 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.list(limit, cursor))
   }
 
-  async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+  async commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
     const committing = this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
     return { ...(await committing), operation: '' }
   }
@@ -66,7 +66,7 @@ export class MongoSide {
     return this.breaker.run(() => this.#backend.apply(sessionId, application, writes), timeFor(writes))
   }
 
-  async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
+  async delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
     const deleted = await this.breaker.run(() => this.#backend.delete(sessionId, deletion))
     return { ...deleted, operation: '' } // as in `untold`
   }
@@ -132,7 +132,7 @@ export const BYPASS_STEP = 2 ** 20
  * Redis, 0 where nothing was. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox:
  * then what was seen in Redis lies above the version that the first of them has found.
  */
-export function hasAll({ exists, isPart, version }: Head, seen: number, hot: number): boolean {
+export function hasAll({ exists, isPart, version }: DurableHead, seen: number, hot: number): boolean {
   if (!exists || isPart || version < seen) return false
   const beyond = version - hot
   return hot === 0 || (beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2)
@@ -144,6 +144,6 @@ function timeFor(writes: readonly FieldWrite[]): number | undefined {
 }
 
 /** Without the operations: they come in another order here than in Redis, and tell nothing of a history. */
-function untold<T extends { head: Head }>(result: T): T {
+function untold<T extends { readonly head: DurableHead }>(result: T): T {
   return { ...result, head: { ...result.head, operation: '', ops: undefined } }
 }

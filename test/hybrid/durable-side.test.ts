@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BYPASS_STEP, hasAll } from '../../src/hybrid/mongo-side.js'
+import { BYPASS_STEP, hasAll } from '../../src/hybrid/durable-side.js'
 
 const head = (version: number) => ({
   exists: true,

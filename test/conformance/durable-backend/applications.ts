@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import { Clock, DAY_MS } from '../backend/harness.js'
+import { type CreateDurableDatabase, type Given, openDurable, write } from './harness.js'
+
+/** Writes whose versions another database has given: they may come twice, and out of their order. */
+export function describeApplications(create: CreateDurableDatabase): void {
+  const setUp = async () => {
+    const opened = await openDurable(create)
+    await opened.apply(1, { a: 'one', b: 'one' }, { kind: 'session' })
+    return opened
+  }
+
+  describe('a write with a version', () => {
+    test('is stored under it, once', async () => {
+      const { apply, read } = await setUp()
+      expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: false })
+      expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: false })
+      expect(await read()).toEqual({ version: 5, a: 'five', b: 'one' })
+    })
+
+    test('that comes late lies below what is newer, and leaves the session at its version', async () => {
+      const { apply, read } = await setUp()
+      await apply(5, { a: 'five' })
+      expect(await apply(3, { a: 'three', b: 'three' })).toMatchObject({ version: 5, isLate: true })
+      expect(await apply(4, { b: 'four' })).toMatchObject({ version: 5, isLate: true })
+      expect(await read()).toEqual({ version: 5, a: 'five', b: 'four' })
+      expect(await apply(6, { b: 'six' })).toMatchObject({ version: 6, isLate: false })
+    })
+
+    test('that comes late into a session that was deleted, or began anew since, does not come back', async () => {
+      const { apply, read } = await setUp()
+      await apply(5, {}, { kind: 'deletion' })
+      expect(await apply(4, { a: 'four' })).toMatchObject({ isLate: true })
+      expect(await read()).toEqual({ version: 5 })
+      await apply(6, { c: 'six' }, { kind: 'session' })
+      await apply(4, { a: 'four' })
+      expect(await read()).toEqual({ version: 6, c: 'six' })
+    })
+
+    test('whose version another one has is late each time, also when the store knows it by then', async () => {
+      const { apply, backend, read } = await setUp()
+      await apply(5, { a: 'first' })
+      const applySecond = () => apply(5, { a: 'second' }, { operation: 'second' })
+      const isLate = { isLate: true, newest: { id: 'op5' } }
+      expect(await applySecond()).toMatchObject(isLate)
+      expect(await applySecond()).toMatchObject(isLate)
+      await apply(6, { b: 'six' })
+      expect(await applySecond()).toMatchObject({ ...isLate, version: 6 })
+      expect(await apply(5, { a: 'first' })).toMatchObject({ isLate: false })
+      expect(await read()).toEqual({ version: 6, a: 'first', b: 'six' })
+      // As a write that takes its version here it counts.
+      const again = { operationId: 'second', writes: [write('a', 'second')] }
+      expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
+      expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
+      expect(await read()).toEqual({ version: 7, a: 'second', b: 'six' })
+    })
+
+    test('of a session that the database has lost is a part of it, until all of it comes', async () => {
+      const { apply, backend } = await openDurable(create)
+      expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: true })
+      expect((await backend.read('s', [])).head).toMatchObject({ exists: true, version: 5, isPart: true })
+      expect(await apply(6, { b: 'six' })).toMatchObject({ isPart: true })
+      const whole = { a: 'five', b: 'six', c: 'two' }
+      expect(await apply(6, whole, { kind: 'session', operation: 'op6' })).toMatchObject({ isPart: false })
+      expect((await backend.read('s', [])).head.isPart).not.toBe(true)
+    })
+
+    test('deletes the field that it removes, and a late one does not bring that field back', async () => {
+      const { apply, backend, read } = await setUp()
+      const operations = [{ id: 'removal', version: 5, updatedAtMs: Date.now() }]
+      const removal = { version: 5, fencingToken: 0, operations, kind: 'fields' } as const
+      await backend.apply('s', removal, [{ type: 'session', id: 'a', bytes: null }])
+      await apply(4, { a: 'four' })
+      expect(await read()).toEqual({ version: 5, b: 'one' })
+    })
+  })
+
+  test('all of a session that has expired brings it back to life', async () => {
+    const clock = new Clock()
+    const { apply, backend, read } = await openDurable(create, { ttlMs: 1000, now: clock.now })
+    await apply(1, { a: 'one' }, { kind: 'session' })
+    clock.advance(1001)
+    expect((await backend.read('s', [])).head.exists).toBe(false)
+    expect(await apply(1, { a: 'one' }, { kind: 'session', operation: 'alive' })).toMatchObject({
+      isLate: false,
+    })
+    expect(await read()).toEqual({ version: 1, a: 'one' })
+  })
+
+  test('a deletion ends what has only gone on since, and no session that has begun since', async () => {
+    const { apply, backend, read } = await setUp()
+    await apply(5, { a: 'five' })
+    await apply(3, {}, { kind: 'deletion', operation: 'end' })
+    expect(await read()).toEqual({ version: 6 })
+    await apply(8, { a: 'eight' }, { kind: 'session' })
+    await apply(7, {}, { kind: 'deletion', operation: 'late end' })
+    expect(await read()).toEqual({ version: 8, a: 'eight' })
+    expect(await backend.highestVersion('s')).toBe(8)
+  })
+
+  describe('an owner that was replaced', () => {
+    const owned = (given: Given) => ({ kind: 'fields', ...given }) as const
+
+    test('brings its writes over until it is barred, and none after that', async () => {
+      const { apply, backend, read } = await setUp()
+      await backend.raiseFence('s', 8)
+      expect(await apply(2, { a: 'two' }, owned({ token: 7 }))).toMatchObject({ isBarred: false, fence: 8 })
+      await backend.bar('s', 8)
+      expect(await apply(3, { a: 'three' }, owned({ token: 7 }))).toMatchObject({ isBarred: true })
+      expect(await apply(4, { b: 'four' }, owned({ token: 8 }))).toMatchObject({ isBarred: false })
+      expect(await read()).toEqual({ version: 4, a: 'two', b: 'four' })
+    })
+
+    test('is refused writes that only it still has', async () => {
+      const { backend, read } = await setUp()
+      await backend.raiseFence('s', 8)
+      const operations = [{ id: 'own', version: 2, updatedAtMs: Date.now() }]
+      const own = { version: 2, fencingToken: 7, operations, kind: 'fields', isOwn: true } as const
+      await expect(backend.apply('s', own, [write('a', 'two')])).rejects.toMatchObject({ code: 'FENCED' })
+      expect(await read()).toEqual({ version: 1, a: 'one', b: 'one' })
+    })
+
+    test('is let in again by no lower fence and no lower bar', async () => {
+      const { apply, backend } = await setUp()
+      await backend.raiseFence('s', 8)
+      await backend.bar('s', 8)
+      await backend.raiseFence('s', 6)
+      await backend.bar('s', 6)
+      expect((await backend.read('s', [])).head.fence).toBe(8)
+      expect(await apply(2, { a: 'two' }, owned({ token: 7 }))).toMatchObject({ isBarred: true })
+    })
+  })
+
+  test('a life of a session counts from its writes, however late they come', async () => {
+    const clock = new Clock()
+    const { backend } = await openDurable(create, { ttlMs: DAY_MS, now: clock.now })
+    const operations = [{ id: 'op', version: 1, updatedAtMs: clock.nowMs }]
+    clock.advance(DAY_MS / 2)
+    await backend.apply('s', { version: 1, fencingToken: 0, operations, kind: 'session' }, [
+      write('a', 'one'),
+    ])
+    clock.advance(DAY_MS / 2 + 1)
+    expect((await backend.read('s', [])).head.exists).toBe(false)
+  })
+}
