@@ -19,8 +19,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     execArgv: ['--disable-warning=BAILEYS_STORE_PLAINTEXT'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000, // a test waits for events, and a busy machine takes its time
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } }, // an event is waited for, however busy the machine is
     coverage: {
       provider: 'v8',

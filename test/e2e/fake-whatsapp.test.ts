@@ -193,5 +193,5 @@ describe('what a client has not answered', () => {
     await secondLife.received('message to nobody')
     expect([firstLife.qrCount, secondLife.qrCount]).toEqual([1, 0])
     expect(server.stats).toMatchObject({ pairings: 2, conflicts: 0 })
-  }, 40_000)
+  })
 })

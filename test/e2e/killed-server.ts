@@ -41,6 +41,6 @@ export function describeKilledServer(
       expect(textsOf(bob).slice(-30)).toEqual(texts)
       expect(scene.server.stats).toMatchObject({ pairings: 2, retries: 0 })
       expect([...alice.undecryptable, ...bob.undecryptable]).toEqual([])
-    }, 60_000)
+    })
   })
 }

@@ -131,7 +131,7 @@ test('in a Cluster it is found in a slot other than that of our keys', async () 
     await expect(use(`of ${part}`)).rejects.toMatchObject({ code: 'FOREIGN_DATA' })
   }
   await (await use('new')).close()
-}, 60_000)
+})
 
 test('a session that exists is opened without looking for it', async () => {
   const { client, mongo, mongoDatabase } = await setUp()

@@ -232,5 +232,5 @@ describe('metrics', () => {
     expect((await fetch(url.replace('metrics', 'healthz'))).status).toBe(200)
     child.kill('SIGTERM')
     expect((await once(child, 'exit'))[0]).toBe(0)
-  }, 60_000)
+  })
 })

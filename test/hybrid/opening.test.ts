@@ -71,7 +71,7 @@ describe('a session that one of the two does not have', () => {
     await first.close()
     await flush()
     expect(identityOf(await open())).toBe(identityOf(first))
-  }, 60_000)
+  })
 })
 
 describe('a session that there is', () => {

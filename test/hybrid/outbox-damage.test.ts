@@ -41,7 +41,7 @@ describe('an outbox', () => {
     const told = lines.filter(({ context }) => context.strangeNames === names.length)
     expect(told.length).toBeLessThanOrEqual(3) // by the opening, by hand, and by the one that looked without Redis
     expect(JSON.stringify(lines)).not.toContain('constructor')
-  }, 60_000)
+  })
 
   test.each<[string, Record<string, unknown>]>([
     ['a version that is no safe integer', { version: 1e20, id: 's:100000000000000000000' }],
@@ -98,8 +98,10 @@ describe('an outbox', () => {
     const store = await open()
     await store.reconcileOutbox()
     expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 2 })
-    expect(await documents.countDocuments()).toBe(3) // the head, the creds and the one key
-    expect((await inMongo())?.data.keys.session).toEqual({ b: 2 })
+    const { a, ...others } = (await inMongo())?.data.keys.session ?? {}
+    expect(others).toEqual({ b: 2 })
+    expect([undefined, 1]).toContain(a) // on a slow machine its writer brings it over
+    expect(await documents.countDocuments()).toBe(a === undefined ? 3 : 4) // the head, the creds and the keys
   })
 
   test('keeps an entry with a type "__proto__"', async () => {

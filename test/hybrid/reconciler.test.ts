@@ -80,7 +80,7 @@ describe('the reconciler', () => {
     await change(1, { attempts: 5, updatedAt: Date.now() - 25_000 }) // 2^5 s have not gone by
     await sweep()
     expect((await entries())[0]).toMatchObject({ attempts: 5 })
-  }, 60_000)
+  })
 
   test('looks through the outboxes in one of many processes each time', async () => {
     const { client, open, name, sweeper } = await setUpSweeper()
@@ -127,7 +127,7 @@ describe('the reconciler', () => {
     expect(await place.client.exists(lock)).toBe(0)
     release()
     await expect.poll(() => sweeper.getOutboxStats().sweeps, { timeout: 20_000 }).toBe(1)
-  }, 60_000)
+  })
 
   test('comes later again where it has found nothing', async () => {
     const { client, sweep, name, open } = await setUpSweeper()

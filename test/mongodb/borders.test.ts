@@ -48,7 +48,7 @@ describe('an index of somebody else', () => {
     await documents.dropIndex('theirs')
     await store.set('s', { keys: { session: { c: 3 } } })
     expect((await store.get('s'))?.data.keys).toEqual({ session: { ...KEYS.session, c: 3 } })
-  }, 60_000)
+  })
 })
 
 describe('a head', () => {

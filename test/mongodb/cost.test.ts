@@ -161,7 +161,7 @@ describe('every query', () => {
     expect(list?.[1]).toMatch(/session_1/)
     const sweep = await documents.find({ expiresAt: { $lte: new Date() } }).explain()
     expect(JSON.stringify(sweep)).toMatch(/expiresAt_1/)
-  }, 60_000)
+  })
 })
 
 interface Query {

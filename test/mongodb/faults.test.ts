@@ -71,7 +71,7 @@ test('an auth state goes on after a restart of the server, without opening anew'
   await saveCreds()
   expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 99 })
   await close()
-}, 60_000)
+})
 
 describe.each(['a pool of its own', 'a given client'])('through %s', kind => {
   test('a server that stops answering ends every call by its deadline, and never with "absent"', async () => {

@@ -55,6 +55,8 @@ beforeAll(async () => {
   for (let n = 0; !store.isMongoCircuitBreakerOpen(); n++) await store.set('bot', { appState: { n } })
   await store.claim('unknown').catch(() => {}) // which only MongoDB could say
   await seen('sum_over_time(baileys_store_mongo_breakers_open[1m]) >= 2')
+  // A rate needs two readings.
+  await seen('rate(baileys_store_operation_latency_seconds_count{layer="store",status="error"}[1m])')
   samples = Object.keys(parseMetrics(await store.getMetricsText())).map(name => name.replace(/{.*/, ''))
 }, 240_000)
 

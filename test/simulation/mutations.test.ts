@@ -16,7 +16,7 @@ test.each([
   (mutation, seed) => {
     expect(simulateBroken(mutation, { SIMULATION_SEED: `${seed}` })).toMatch(`seed ${seed}: `)
   },
-  60_000,
+  120_000,
 )
 
 test.each([
@@ -27,5 +27,5 @@ test.each([
   (mutation, history) => {
     expect(replayBroken(mutation)).toMatch(history)
   },
-  60_000,
+  120_000,
 )

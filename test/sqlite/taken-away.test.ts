@@ -182,7 +182,7 @@ describe('what another process writes to the files at the path', () => {
       expect([k1, k2]).toEqual([k0, k0])
       expect(k0).toBeGreaterThanOrEqual(acknowledged)
     },
-    60_000,
+    120_000,
   )
 })
 

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { openAuthState } from '../../../src/core/hook/auth-state.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
 
 /** Short, so that a lease's end can be waited for. */
 const LEASE_MS = 600
+/** For a busy machine. */
+const TAKEN_MS = 20_000
 
 export function describeExclusive(create: CreateStoreDatabase): void {
   describe('exclusive ownership', () => {
@@ -55,8 +57,10 @@ export function describeExclusive(create: CreateStoreDatabase): void {
       })
       const first = await open({ ...exclusive, onOwnershipLost: () => isLost() })
       const { head } = await raw.read('s', [])
-      await raw.lease('s', head.fence, null)
-      await raw.claim('s')
+      await vi.waitFor(async () => {
+        await raw.lease('s', head.fence, null)
+        await raw.claim('s') // refused where the owner has renewed its lease in between
+      }, TAKEN_MS)
       await lost
       await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED' })
     })

@@ -46,7 +46,7 @@ export function createHybridDatabase(
         redis: { connection, release, names, ttlMs, maxEntries: 10_000, now },
         durable: await durable.open({ ttlMs, now }),
         memory,
-        timeoutMs: 5000,
+        timeoutMs: 20_000, // of which MongoDB has 8, on a busy machine
         isWriteBehind: enableWriteBehind,
         opensDegraded: false,
         logger: nullLogger,
