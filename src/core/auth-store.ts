@@ -141,7 +141,7 @@ export interface AuthStore {
   list(options?: ListOptions): Promise<SessionPage>
   /** All session ids, page by page. */
   sessions(): AsyncIterable<string>
-  /** `fencingToken`: as of `getKeys`. */
+  /** `fencingToken`: see `getKeys`. */
   listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]>
 
   batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]>

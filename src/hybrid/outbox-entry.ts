@@ -23,7 +23,7 @@ export interface OutboxEntry {
   patch?: SealedPatch | undefined
   version: number
   fencingToken?: number | undefined
-  /** `failed`: MongoDB refuses it; it is kept for whoever looks into it. */
+  /** `failed`: MongoDB refuses it; it is kept for the operator to look into. */
   status: OutboxStatus
   /** Milliseconds since the epoch, as the other instants. */
   createdAt: number

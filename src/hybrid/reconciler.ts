@@ -35,7 +35,7 @@ const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 60_000
 
 export interface OutboxReconcilerStats {
-  /** Entries that this store has brought to MongoDB, whoever had written them. */
+  /** Entries that this store has brought to MongoDB, its own and those of other processes. */
   totalProcessed: number
   /** Times that an outbox could not be emptied: by the sweep, for a job, or by hand. */
   totalFailed: number

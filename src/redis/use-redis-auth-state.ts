@@ -8,8 +8,8 @@ export interface RedisAuthStateOptions extends AuthStateOptions, StoreSource<Red
 }
 
 /**
- * The auth state of one bot in Redis. Opening takes the ownership of the session: whoever had it before is refused
- * from then on. A session that exists is never replaced by a new one; what cannot be read throws.
+ * The auth state of one bot in Redis. Opening takes the ownership of the session, and the store refuses its earlier
+ * owner from then on. It never replaces a session that exists by a new one; what it cannot read throws.
  */
 export function useRedisAuthState(options: RedisAuthStateOptions): Promise<AuthStateHandle<RedisAuthStore>> {
   return openHook(options, { name: 'redis', createStore: createRedisStore })

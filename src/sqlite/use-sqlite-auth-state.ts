@@ -8,8 +8,8 @@ export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<Sq
 }
 
 /**
- * The auth state of one bot in an SQLite file. Opening takes the ownership of the session: whoever had it before is
- * refused from then on. A session that exists is never replaced by a new one; what cannot be read throws.
+ * The auth state of one bot in an SQLite file. Opening takes the ownership of the session, and the store refuses its earlier
+ * owner from then on. It never replaces a session that exists by a new one; what it cannot read throws.
  */
 export function useSqliteAuthState(
   options: SqliteAuthStateOptions,

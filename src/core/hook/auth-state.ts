@@ -24,7 +24,7 @@ export interface AuthStateOptions {
   /** 1 to 1,024 bytes of text; the session's name in the store. */
   sessionId: string
   /**
-   * `last-opener` (default): whoever opens the session last owns it, and its earlier owner is refused from then on.
+   * `last-opener` (default): the last process to open the session owns it, and the store refuses the earlier owner.
    * `exclusive`: an opener waits for the owner to close or to die (`ttl.lockTtl`), then throws `SESSION_LOCKED`.
    */
   ownership?: Ownership | undefined
