@@ -22,7 +22,7 @@ export interface DurableHead extends Head {
   readonly isPart?: boolean | undefined
 }
 
-type WithDurableHead<T extends { head: Head }> = Omit<T, 'head'> & { readonly head: DurableHead }
+export type WithDurableHead<T extends { head: Head }> = Omit<T, 'head'> & { readonly head: DurableHead }
 
 /** How far the new version lies above the last one; default 1. A large step outranks versions that nobody can ask for. */
 interface Stepping {

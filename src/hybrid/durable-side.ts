@@ -1,5 +1,13 @@
 import type { Field, SessionPage } from '../core/auth-store.js'
-import type { BackendClaim, BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
+import type {
+  BackendClaim,
+  BackendDeletion,
+  CommitResult,
+  FieldWrite,
+  HistoryResult,
+  ReadResult,
+  SnapshotResult,
+} from '../core/backend.js'
 import type {
   Application,
   Applied,
@@ -8,6 +16,7 @@ import type {
   DurableDeletion,
   DurableHead,
   WholeSession,
+  WithDurableHead,
 } from '../core/durable-backend.js'
 import type { ServerLink } from '../core/server-link.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
@@ -29,11 +38,11 @@ export class DurableSide {
     sessionId: string,
     fields: readonly Field[],
     fencingToken?: number,
-  ): ReturnType<DurableBackend['read']> {
+  ): Promise<WithDurableHead<ReadResult>> {
     return untold(await this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken)))
   }
 
-  async readHistory(sessionId: string, fields: readonly Field[]): ReturnType<DurableBackend['readHistory']> {
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return untold(await this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS))
   }
 
@@ -41,7 +50,7 @@ export class DurableSide {
     return (await this.read(sessionId, [])).head
   }
 
-  async readAll(sessionId: string): ReturnType<DurableBackend['readAll']> {
+  async readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>> {
     return untold(await this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS))
   }
 

@@ -5,6 +5,9 @@ import {
   type CommitResult,
   CREDS_FIELD,
   type FieldWrite,
+  type HistoryResult,
+  type ReadResult,
+  type SnapshotResult,
   type StoredField,
 } from '../core/backend.js'
 import { Calls } from '../core/calls.js'
@@ -15,6 +18,7 @@ import type {
   DurableCommit,
   DurableDeletion,
   WholeSession,
+  WithDurableHead,
 } from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
@@ -85,7 +89,7 @@ export class MongoBackend implements DurableBackend {
     sessionId: string,
     fields: readonly Field[],
     fencingToken?: number,
-  ): ReturnType<DurableBackend['read']> {
+  ): Promise<WithDurableHead<ReadResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const ids = fields.map(field => names.of(field))
@@ -97,7 +101,7 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  readAll(sessionId: string): ReturnType<DurableBackend['readAll']> {
+  readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all)
@@ -108,7 +112,7 @@ export class MongoBackend implements DurableBackend {
   }
 
   /** From deleted fields, too: what another process has deleted since counts as written. */
-  readHistory(sessionId: string, fields: readonly Field[]): ReturnType<DurableBackend['readHistory']> {
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })

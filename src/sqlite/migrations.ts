@@ -63,13 +63,12 @@ const MIGRATIONS: readonly string[] = [
 
 /** Brings the file up to date, all or nothing; safe when several processes do so at once. */
 export function migrate(database: SqliteDatabase): void {
-  assertOurs(database)
+  const found = readVersion(database)
   assertUnhindered(database)
-  if (readSchema(database).version === MIGRATIONS.length) return
+  if (found === MIGRATIONS.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
-    assertOurs(database)
-    const { version } = readSchema(database)
+    const version = readVersion(database) // another process may have migrated it meanwhile
     if (version > MIGRATIONS.length) {
       throw new UnsupportedFormatError(
         `The SQLite file has schema ${version}; this version of the library knows up to ${MIGRATIONS.length}.`,
@@ -91,19 +90,20 @@ const OURS = [
   'SELECT version, fence FROM floor',
 ]
 
-/** A version, or a table, that another application has given to its own database is no place for our migrations. */
-export function assertOurs(database: SqliteDatabase): void {
-  const { version, tables } = readSchema(database)
-  const isOurs = version > 0 && tables > 0 && OURS.every(sql => canPrepare(database, sql))
-  if (version === 0 ? tables > 0 : !isOurs) throw toForeign()
-}
-
-/** In one statement: between two, another process may set the file up. */
-function readSchema(database: SqliteDatabase): { version: number; tables: number } {
+/**
+ * How many migrations the file has seen; 0: it is new. Throws `InvalidOptionError` where another application has given
+ * its database a version, or a table, by which it cannot be ours.
+ */
+export function readVersion(database: SqliteDatabase): number {
+  // In one statement: between two, another process may set the file up.
   const tables = `(SELECT count(*) FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES}) AS tables`
   const rest = `FROM (SELECT user_version, ${tables} FROM pragma_user_version)`
   const found = prepareQuery(database, ['user_version', 'tables'], rest).get()
-  return { version: Number(found?.user_version), tables: Number(found?.tables) }
+  const version = Number(found?.user_version)
+  const hasTables = Number(found?.tables) > 0
+  const isOurs = version > 0 && hasTables && OURS.every(sql => canPrepare(database, sql))
+  if (version === 0 ? hasTables : !isOurs) throw toForeign()
+  return version
 }
 
 function toForeign(cause?: unknown): InvalidOptionError {

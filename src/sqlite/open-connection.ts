@@ -5,7 +5,7 @@ import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
-import { assertOurs, migrate } from './migrations.js'
+import { migrate, readVersion } from './migrations.js'
 import { Place } from './place.js'
 import { prepareQuery } from './query.js'
 import { toStoreError } from './sqlite-errors.js'
@@ -62,7 +62,7 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
   const database = new Database(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${SETUP_BUSY_MS}`)
-    assertOurs(database) // the journal's mode is kept in the file
+    readVersion(database) // refuses a foreign file, which would keep the journal's mode
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${synchronous}`)
     migrate(database)

@@ -1,6 +1,5 @@
 import type { Field } from '../core/auth-store.js'
-import type { StoredField } from '../core/backend.js'
-import { MAX_VALUE_BYTES } from '../core/backend.js'
+import { MAX_VALUE_BYTES, type StoredField } from '../core/backend.js'
 import { MAX_NAME_BYTES } from '../core/names.js'
 import type { SqliteDatabase, SqliteValue } from './driver.js'
 import { type Cell, prepareQuery } from './query.js'

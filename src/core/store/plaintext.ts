@@ -1,6 +1,5 @@
 import { InvalidOptionError } from '../errors.js'
-import type { Logger } from '../logger.js'
-import { warnOperator } from '../logger.js'
+import { type Logger, warnOperator } from '../logger.js'
 import type { CommonOptions } from '../options.js'
 
 let hasWarned = false

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Clock, DAY_MS } from '../backend/harness.js'
-import { type CreateDurableDatabase, type Given, openDurable, write } from './harness.js'
+import { type CreateDurableDatabase, openDurable, write } from './harness.js'
 
 /** Writes whose versions another database has given: they may come twice, and out of their order. */
 export function describeApplications(create: CreateDurableDatabase): void {
@@ -99,15 +99,13 @@ export function describeApplications(create: CreateDurableDatabase): void {
   })
 
   describe('an owner that was replaced', () => {
-    const owned = (given: Given) => ({ kind: 'fields', ...given }) as const
-
     test('brings its writes over until it is barred, and none after that', async () => {
       const { apply, backend, read } = await setUp()
       await backend.raiseFence('s', 8)
-      expect(await apply(2, { a: 'two' }, owned({ token: 7 }))).toMatchObject({ isBarred: false, fence: 8 })
+      expect(await apply(2, { a: 'two' }, { token: 7 })).toMatchObject({ isBarred: false, fence: 8 })
       await backend.bar('s', 8)
-      expect(await apply(3, { a: 'three' }, owned({ token: 7 }))).toMatchObject({ isBarred: true })
-      expect(await apply(4, { b: 'four' }, owned({ token: 8 }))).toMatchObject({ isBarred: false })
+      expect(await apply(3, { a: 'three' }, { token: 7 })).toMatchObject({ isBarred: true })
+      expect(await apply(4, { b: 'four' }, { token: 8 })).toMatchObject({ isBarred: false })
       expect(await read()).toEqual({ version: 4, a: 'two', b: 'four' })
     })
 
@@ -127,7 +125,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       await backend.raiseFence('s', 6)
       await backend.bar('s', 6)
       expect((await backend.read('s', [])).head.fence).toBe(8)
-      expect(await apply(2, { a: 'two' }, owned({ token: 7 }))).toMatchObject({ isBarred: true })
+      expect(await apply(2, { a: 'two' }, { token: 7 })).toMatchObject({ isBarred: true })
     })
   })
 

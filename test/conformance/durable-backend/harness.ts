@@ -16,7 +16,7 @@ export const write = (id: string, text: string): FieldWrite => ({
   bytes: Buffer.from(text),
 })
 
-export interface Given {
+interface Given {
   kind?: Application['kind']
   token?: number
   /** By default named after the version. */
