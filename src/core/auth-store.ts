@@ -112,7 +112,8 @@ export interface AuthStore {
   /**
    * The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy.
    * `fencingToken`: of the last claim of this process. Its owner may be answered from memory, finds a session that has
-   * expired as long as the store keeps it, and is refused with `FENCED` when another one has ended the session.
+   * expired as long as the store keeps it, and is refused with `FENCED` when another one has ended the session, or has
+   * opened it and the database has lost what this process knows of it.
    */
   getKeys(
     sessionId: string,

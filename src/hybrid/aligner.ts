@@ -4,10 +4,11 @@ import type { DurableHead } from '../core/durable-backend.js'
 import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
+import { compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
 import { Contention, toOvertaken } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
-import type { Peek, RedisSide } from './redis-side.js'
+import type { RedisSide } from './redis-side.js'
 import type { SessionState, SessionStates } from './session-state.js'
 
 export interface AlignerParts {
@@ -32,7 +33,7 @@ const NOTHING: DurableHead = {
 
 /** What both databases have said last, at one version. */
 export interface Aligned {
-  peek: Peek
+  peek: RedisView
   head: DurableHead
 }
 
@@ -112,33 +113,37 @@ export class Aligner {
       await this.#applier.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
       const head = await this.#readDurable(sessionId, peek)
-      if (isInStep(peek, head) && !state.hasForked) {
-        // What comes late leaves the version as it is: no later read would tell that it has come.
-        if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
-        this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
-        heal()
-        return { peek, head }
+      switch (compare(peek, head, state.hasForked)) {
+        case 'in step':
+          // What comes late leaves the version as it is: no later read would tell that it has come.
+          if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
+          this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
+          heal()
+          return { peek, head }
+        case 'partial':
+          throw new SessionIncompleteError({ sessionId })
+        case 'restore the durable store':
+          // Once, it may be ahead by a write that is on its way.
+          if (foundAhead === peek.version) await this.#restoreDurable(sessionId, peek, head)
+          foundAhead = peek.version
+          break
+        case 'raise the durable fence':
+          await this.#durable.raiseFence(sessionId, peek.fence)
+          break
+        case 'load Redis':
+          if (await this.#loadIntoRedis(sessionId, peek, state)) state.hasForked = false
       }
-      if (isLostInPart(peek, head)) throw new SessionIncompleteError({ sessionId })
-      if (isRedisAhead(peek, head)) {
-        // Once, it may be ahead by a write that is on its way.
-        if (foundAhead === peek.version) await this.#restoreDurable(sessionId, peek, head)
-        foundAhead = peek.version
-      } else if (head.isPart) throw new SessionIncompleteError({ sessionId })
-      else if (state.hasForked) state.hasForked = !(await this.#loadIntoRedis(sessionId, peek, state))
-      else if (isOnlyFenceAhead(peek, head)) await this.#durable.raiseFence(sessionId, peek.fence)
-      else await this.#loadIntoRedis(sessionId, peek, state)
       await contention.pause()
     }
   }
 
   /** Fields without a head count as nothing where Redis has all of the session, or knows of its end. */
-  async #readDurable(sessionId: string, { state, version }: Peek): Promise<DurableHead> {
+  async #readDurable(sessionId: string, peek: RedisView): Promise<DurableHead> {
     try {
       return await this.#durable.readHead(sessionId)
     } catch (error) {
-      const knowsAll = hasCode(error, 'SESSION_INCOMPLETE') && (state === 'live' || state === 'deleted')
-      if (!knowsAll || (await this.#durable.highestVersion(sessionId)) > version) throw error
+      if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
+      if (!knowsAll(peek, await this.#durable.highestVersion(sessionId))) throw error
       return NOTHING
     }
   }
@@ -166,7 +171,7 @@ export class Aligner {
   }
 
   /** `false`: it has changed meanwhile. */
-  async #loadIntoRedis(sessionId: string, peek: Peek, { parked }: SessionState): Promise<boolean> {
+  async #loadIntoRedis(sessionId: string, peek: RedisView, { parked }: SessionState): Promise<boolean> {
     const session = await this.#durable.readWhole(sessionId)
     return this.#redis.install(sessionId, peek, session, parked)
   }
@@ -174,7 +179,7 @@ export class Aligner {
   /** MongoDB has gone back, as after a restore, or has let the session expire: all of it is written again. */
   async #restoreDurable(
     sessionId: string,
-    { state, version, fence, updatedAtMs }: Peek,
+    { state, version, fence, updatedAtMs }: RedisView,
     durable: DurableHead,
   ): Promise<void> {
     const id = `align.${version}.${updatedAtMs}`
@@ -192,34 +197,4 @@ export class Aligner {
     const whole = { ...application, kind: 'session', history } as const
     await this.#durable.apply(sessionId, whole, fields)
   }
-}
-
-function isInStep({ state, version, fence }: Peek, head: DurableHead): boolean {
-  if (state === 'cold') return false
-  if (state === 'live') return isWhole(head) && head.version === version && head.fence === fence
-  // Where there is no session, MongoDB may have forgotten its tombstone.
-  return !head.exists && head.version <= version
-}
-
-/** What Redis has a part of, and MongoDB has never heard of, is no new session: nothing is to be put in its place. */
-function isLostInPart({ state, version }: Peek, { exists, version: durable, fence }: DurableHead): boolean {
-  return state === 'cold' && version > 0 && !exists && durable === 0 && fence === 0
-}
-
-/** A session in Redis is believed; that there is none, only where it was deleted. Neither where it has lost a claim. */
-function isRedisAhead({ state, version, fence }: Peek, head: DurableHead): boolean {
-  if (state === 'live' && version === head.version && !isWhole(head))
-    return head.isPart || fence >= head.fence
-  if (fence < head.fence) return false
-  if (state === 'live') return version > head.version
-  return state === 'deleted' && version > head.version
-}
-
-function isWhole({ exists, isPart }: DurableHead): boolean {
-  return exists && !isPart
-}
-
-/** As after an opening without MongoDB. */
-function isOnlyFenceAhead({ state, version, fence }: Peek, head: DurableHead): boolean {
-  return state === 'live' && version === head.version && fence > head.fence
 }

@@ -133,20 +133,6 @@ export class DurableSide {
   }
 }
 
-/** A write that goes past Redis outranks whatever Redis may hold. */
-export const BYPASS_STEP = 2 ** 20
-
-/**
- * Whether MongoDB, with this head, has all that a process has seen: `seen` is the highest version, and `hot` that in
- * Redis, 0 where nothing was. MongoDB may be further by writes past Redis that knew nothing of what waited in the outbox:
- * then what was seen in Redis lies above the version that the first of them has found.
- */
-export function hasAll({ exists, isPart, version }: DurableHead, seen: number, hot: number): boolean {
-  if (!exists || isPart || version < seen) return false
-  const beyond = version - hot
-  return hot === 0 || (beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2)
-}
-
 /** `undefined`: as long as any call. */
 function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined

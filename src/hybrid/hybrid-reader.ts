@@ -6,8 +6,9 @@ import type { SessionMemory } from '../core/store/session-memory.js'
 import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutageOf } from './breaker.js'
+import { covers, isBelievable } from './compare.js'
 import { Contention } from './contention.js'
-import { type DurableSide, hasAll } from './durable-side.js'
+import type { DurableSide } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -80,12 +81,12 @@ export class HybridReader {
     for (;;) {
       try {
         const result = await ask(this.#redis)
-        const { exists, version, fence } = result.head
+        const { version, fence } = result.head
         // Redis may have answered a write before this read, and told by it that it has lost others: then the read misses
         // them, too. Answers come in order, but may come together: those that came with this one are looked at first.
         if (this.#states.hasUnanswered(sessionId)) await new Promise(resolve => setImmediate(resolve))
         const hasForked = this.#states.hasForked(sessionId)
-        const isNew = exists && version >= seen && fence >= token
+        const isNew = isBelievable(result.head, seen, token)
         if ((isNew && !hasForked) || contention?.isOver) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
@@ -114,7 +115,7 @@ export class HybridReader {
     if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })
     if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
     // What MongoDB does not have, Redis may.
-    if (outage && !hasAll(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
+    if (outage && !covers(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     return result
   }
 }

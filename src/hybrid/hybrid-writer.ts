@@ -3,13 +3,13 @@ import type { Applied, DurableDeletion } from '../core/durable-backend.js'
 import { FencedError, hasCode, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited } from '../core/retry.js'
-import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold, SessionColdError } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import { BYPASS_STEP, covers, isForked, isTakenTwice } from './compare.js'
 import { Contention } from './contention.js'
-import { BYPASS_STEP, type DurableSide, hasAll } from './durable-side.js'
+import type { DurableSide } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
@@ -165,7 +165,7 @@ export class HybridWriter {
     const head = await this.#durable.readHead(sessionId)
     // What it has seen meanwhile counts as well.
     const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
-    if (!hasAll(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
+    if (!covers(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     const state = this.#states.of(sessionId)
     await state.atRedis.end() // what Redis may still take must not come after this, at a lower version
     assertAwaited(call)
@@ -265,22 +265,15 @@ export class HybridWriter {
    * Whether Redis has given a version that this process has seen taken: it has lost writes since. Answers of a connection
    * come in order, so whatever was seen of Redis before this answer was there before this write.
    */
-  #isTakenTwice(sessionId: string, { version, isRepeated }: RedisCommit | RedisDeletion): boolean {
+  #isTakenTwice(sessionId: string, taken: RedisCommit | RedisDeletion): boolean {
     const state = this.#states.of(sessionId)
     const highest = Math.max(state.highestTaken, this.#memory.seenVersion(sessionId))
-    state.highestTaken = Math.max(highest, version)
-    return version <= highest && !isRepeated
+    state.highestTaken = Math.max(highest, taken.version)
+    return isTakenTwice(taken, highest)
   }
 
-  /**
-   * Whether Redis had lost what MongoDB has when it took a write: then it does not remember what MongoDB did last. A
-   * write may also be late because another process was faster with a later one, which Redis remembers.
-   */
-  async #isForked(sessionId: string, { isLate, version, newest }: Applied): Promise<boolean> {
-    if (!isLate) return false
-    const found = await this.#redis.peek(sessionId, newest?.id)
-    if (newest === undefined) return found.version < version
-    return !found.remembers && found.version < newest.version + MAX_REMEMBERED
+  async #isForked(sessionId: string, applied: Applied): Promise<boolean> {
+    return applied.isLate && isForked(applied, await this.#redis.peek(sessionId, applied.newest?.id))
   }
 
   /** Two histories of the session have met: the write goes past Redis, where it outranks both, and Redis is loaded. */

@@ -35,6 +35,7 @@ import {
 import { type Argument, defineScripts, type Reply, type RunScript, withSession } from '../redis/scripts.js'
 import { SessionScripts } from '../redis/session-scripts.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
+import type { RedisView } from './compare.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox, type PassedOver } from './outbox.js'
@@ -81,17 +82,6 @@ export interface RedisDeletion {
   /** As of `RedisCommit`. */
   isRepeated: boolean
   waiting: number
-}
-
-export interface Peek {
-  state: 'cold' | 'live' | 'vacant' | 'deleted' | 'expired'
-  version: number
-  fence: number
-  updatedAtMs: number
-  /** Whether the operation that was asked for is among the last. */
-  remembers: boolean
-  /** What is left of the owner's lease. */
-  leaseMs: number
 }
 
 /** Of an entry, before what comes from the writer and after it is marked. */
@@ -230,12 +220,12 @@ export class RedisSide {
     return this.#connection.assertOneWriter()
   }
 
-  async peek(sessionId: string, operationId = ''): Promise<Peek> {
+  async peek(sessionId: string, operationId = ''): Promise<RedisView> {
     const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
     const [, state, ...numbers] = reply
     const [version, fence, updatedAtMs, remembers, leaseMs] = numbers.map(toInteger) as FiveNumbers
     return {
-      state: String(state) as Peek['state'],
+      state: String(state) as RedisView['state'],
       version,
       fence,
       updatedAtMs,
@@ -245,7 +235,12 @@ export class RedisSide {
   }
 
   /** `false`: Redis has changed since `found`, or a write waits in the outbox that is not `parked`. */
-  async install(sessionId: string, found: Peek, session: WholeSession, parked: PassedOver): Promise<boolean> {
+  async install(
+    sessionId: string,
+    found: RedisView,
+    session: WholeSession,
+    parked: PassedOver,
+  ): Promise<boolean> {
     const { head, fields, ops, forks, endsAtMs, isVacant } = session
     const creds = fields.find(field => field.type === CREDS_FIELD.type)
     const ofKeys = fields.filter(field => field !== creds)

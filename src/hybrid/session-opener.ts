@@ -9,8 +9,9 @@ import { Turns } from '../core/turns.js'
 import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
+import { covers, isOpenable } from './compare.js'
 import { Contention } from './contention.js'
-import { type DurableSide, hasAll } from './durable-side.js'
+import type { DurableSide } from './durable-side.js'
 import type { OutboxApplier } from './outbox-applier.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionStates } from './session-state.js'
@@ -160,7 +161,7 @@ export class SessionOpener {
     await this.#applier.applyOwn(sessionId)
     const head = await this.#durable.readHead(sessionId)
     const { hotVersions } = this.#memory
-    if (!hasAll(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
+    if (!covers(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
     assertAwaited(call)
     return this.#durable.claim(sessionId, leaseMs)
   }
@@ -171,9 +172,9 @@ export class SessionOpener {
     { leaseMs, call }: Opening,
     outage: StoreError,
   ): Promise<BackendClaim> {
-    const { state, version } = await this.#redis.peek(sessionId)
+    const found = await this.#redis.peek(sessionId)
     await this.#redis.assertOneWriter()
-    if (state !== 'live' || version < this.#memory.seenVersion(sessionId)) throw outage
+    if (!isOpenable(found, this.#memory.seenVersion(sessionId))) throw outage
     assertAwaited(call)
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
     try {

@@ -170,3 +170,22 @@ test('a session that was deleted does not come back by what its owner writes to 
   const { creds } = await settled(start('other').store.claim(SESSION))
   expect(creds).toBeNull()
 })
+
+test('an owner whose writes Redis has lost is told to end after an opening that got no further than MongoDB', async () => {
+  const { world, settled, start, begin, until, untilTriedAgain } = setUpStage()
+  const [owner, opener] = [start('owner'), start('opener')]
+  await begin(owner, { a: 'first' })
+  const { fencingToken } = await settled(owner.store.claim(SESSION))
+  opener.store.claim(SESSION).catch(() => {})
+  await until('opener → mongo update')
+  opener.condition = 'dead'
+  world.servers.mongo = 'down'
+  const patch = { keys: { session: { a: 'second' } } }
+  const written = await settled(owner.store.set(SESSION, patch, undefined, fencingToken))
+  expect(written).toMatchObject({ durability: 'outbox' })
+  world.redis.restore(new Map())
+  world.servers.mongo = 'up'
+  await untilTriedAgain('mongo')
+  const read = owner.store.getKeys(SESSION, 'session', ['a'], fencingToken)
+  await expect(settled(read)).rejects.toMatchObject({ code: 'FENCED' })
+})

@@ -111,9 +111,8 @@ export class CodecStore implements AuthStore {
 
   async get(sessionId: string): Promise<Versioned<AuthSnapshot> | null> {
     checkSessionId(sessionId)
-    const { head, fields } = await this.#rewinds.read('get', sessionId, () =>
-      this.#backend.readAll(sessionId),
-    )
+    const read = () => this.#backend.readAll(sessionId)
+    const { head, fields } = await this.#rewinds.read('get', sessionId, read, this.#memory.token(sessionId))
     if (!head.exists) return null
     this.#observer.metrics.count('read_bytes', countBytes(fields.map(field => field.bytes)))
     const data = decodeSnapshot(this.#codec, sessionId, fields)
@@ -186,7 +185,8 @@ export class CodecStore implements AuthStore {
 
   async exists(sessionId: string): Promise<boolean> {
     checkSessionId(sessionId)
-    const { head } = await this.#rewinds.read('exists', sessionId, () => this.#backend.read(sessionId, []))
+    const read = () => this.#backend.read(sessionId, [])
+    const { head } = await this.#rewinds.read('exists', sessionId, read, this.#memory.token(sessionId))
     return head.exists
   }
 

@@ -67,9 +67,12 @@ export class KeyReader {
     fields: readonly Field[],
     fencingToken: number | undefined,
   ): Promise<ReadAnswer> {
-    const { backend, codec, metrics, rewinds } = this.#parts
-    const { head, values } = await rewinds.read('getKeys', sessionId, () =>
-      backend.read(sessionId, fields, fencingToken),
+    const { backend, codec, memory, metrics, rewinds } = this.#parts
+    const { head, values } = await rewinds.read(
+      'getKeys',
+      sessionId,
+      () => backend.read(sessionId, fields, fencingToken),
+      fencingToken ?? memory.token(sessionId),
     )
     // To its former owner, a session that another one has ended is not "no keys".
     if (!head.exists && fencingToken !== undefined && fencingToken < head.fence) {

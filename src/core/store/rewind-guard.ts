@@ -10,7 +10,7 @@ import {
   type Head,
   type HistoryResult,
 } from '../backend.js'
-import { hasCode, RewoundError } from '../errors.js'
+import { type FencedError, hasCode, RewoundError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
@@ -40,7 +40,7 @@ export class RewindGuard {
   readonly #run: Run
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
-  readonly #reconciling = new Map<string, Promise<void>>()
+  readonly #reconciling = new Map<string, Promise<FencedError | undefined>>()
 
   constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
     this.memory = memory
@@ -49,10 +49,15 @@ export class RewindGuard {
     this.#logger = logger
   }
 
+  /**
+   * `token`: that of the owner who reads. Throws `FENCED` where it has lost writes that it may not write again, since a
+   * later owner has the session: it would read an older state than it knows, and go on with that.
+   */
   async read<T extends { head: Head }>(
     operation: string,
     sessionId: string,
     action: (call: Call) => Promise<T>,
+    token?: number,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       // From before the call: a write that ends while it is under way may not be in its answer.
@@ -64,7 +69,8 @@ export class RewindGuard {
         return result
       }
       if (heals === MAX_HEALS) throw new RewoundError(known.version, head.version, { sessionId })
-      await this.#reconcile(sessionId, known, head.version)
+      const refusal = await this.#reconcile(sessionId, known, head.version)
+      if (refusal && token !== undefined) throw refusal
     }
   }
 
@@ -99,12 +105,15 @@ export class RewindGuard {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Of many calls that find another history than the known one, the first one reconciles the two. */
-  #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
+  /**
+   * Of many calls that find another history than the known one, the first one reconciles the two. The result says why
+   * this process may not write again what it has lost.
+   */
+  #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<FencedError | undefined> {
     const underWay = this.#reconciling.get(sessionId)
     if (underWay) return underWay
     const { incarnation, version } = this.memory.history(sessionId)
-    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve() // another call has
+    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve(undefined) // another call has
     const reconciled = this.#followUntilDone(sessionId, known, foundVersion).finally(() =>
       this.#reconciling.delete(sessionId),
     )
@@ -112,32 +121,44 @@ export class RewindGuard {
     return reconciled
   }
 
-  async #followUntilDone(sessionId: string, known: KnownHistory, foundVersion: number): Promise<void> {
-    for (let attempts = 1; !(await this.#follow(sessionId, known, foundVersion)); attempts++) {
+  async #followUntilDone(
+    sessionId: string,
+    known: KnownHistory,
+    foundVersion: number,
+  ): Promise<FencedError | undefined> {
+    for (let attempts = 1; ; attempts++) {
+      const followed = await this.#follow(sessionId, known, foundVersion)
+      if (followed !== 'overtaken') return followed
       if (attempts === MAX_ATTEMPTS) throw new RewoundError(known.version, foundVersion, { sessionId })
       await sleep(Math.random() * Math.min(attempts, MAX_PAUSE_MS))
     }
   }
 
-  /** `false`: another process has written to the session meanwhile. */
-  async #follow(sessionId: string, known: KnownHistory, foundVersion: number): Promise<boolean> {
+  /** `overtaken`: another process has written to the session meanwhile. */
+  async #follow(
+    sessionId: string,
+    known: KnownHistory,
+    foundVersion: number,
+  ): Promise<'overtaken' | FencedError | undefined> {
     const held = this.memory.writesAfter(sessionId, 0)
     const deletion = this.memory.deletion(sessionId)
     const fields = [...held.map(({ write }) => write), CREDS_FIELD]
     const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
     const fence = this.memory.fence(sessionId)
     const { at, heal } = planHeal({ known, found, foundVersion, held, deletion, fence })
-    const healed = heal && (await this.#heal(sessionId, known, found, heal))
-    if (healed === 'overtaken') return false
+    const outcome = heal && (await this.#heal(sessionId, known, found, heal))
+    if (outcome === 'overtaken') return outcome
+    const refusal = outcome instanceof Error ? outcome : undefined
+    const healed = outcome instanceof Error ? undefined : outcome
     const { incarnation, version, operation, exists } = healed ?? found.head
     const forks = healed?.forks ?? found.forks
     this.memory.adopt(sessionId, { incarnation, version, operation, exists, forks })
-    if (at === undefined) return true
+    if (at === undefined) return refusal
     this.memory.dropWrites(
       sessionId,
       held.filter(write => write.version > at),
     )
-    const writes = healed ? heal.writes : []
+    const writes = healed && heal ? heal.writes : []
     this.memory.noteWrites(sessionId, version, writes, operation)
     this.#report({
       sessionId,
@@ -145,19 +166,19 @@ export class RewindGuard {
       foundVersion: at,
       rewrittenFields: writes.length,
     })
-    return true
+    return refusal
   }
 
   /**
-   * With the highest token that is known, so that nobody who was refused before comes back by it. `undefined`: a later
-   * owner has the session, and nothing of what was written before is written to it any more.
+   * With the highest token that is known, so that nobody who was refused before comes back by it. An error: a later owner
+   * has the session, and nothing of what was written before is written to it any more.
    */
   async #heal(
     sessionId: string,
     known: KnownHistory,
     found: HistoryResult,
     heal: Heal,
-  ): Promise<KnownHistory | 'overtaken' | undefined> {
+  ): Promise<KnownHistory | 'overtaken' | FencedError> {
     try {
       if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
       const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
@@ -172,7 +193,7 @@ export class RewindGuard {
       return { ...head, forks: found.forks }
     } catch (error) {
       if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
-      if (hasCode(error, 'FENCED')) return undefined
+      if (hasCode(error, 'FENCED')) return error as FencedError
       throw error
     }
   }

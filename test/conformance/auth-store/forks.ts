@@ -308,5 +308,37 @@ export function describeForks(create: CreateStoreDatabase): void {
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
       expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'first' })
     })
+
+    test.each([
+      ['getKeys', (store: AuthStore, token: number) => read(store, ['k'], token)],
+      ['get', (store: AuthStore) => store.get('s')],
+      ['exists', (store: AuthStore) => store.exists('s')],
+    ] as const)('and writes refuses the %s of a former owner that knows of them', async (_what, ask) => {
+      const { one, another, rewinds, restore } = await setUpSession()
+      const former = await one.claim('s')
+      await write(one, { k: 'second' }, former.fencingToken)
+      await restore()
+      await sleep(5) // tokens count milliseconds
+      const owner = await another.claim('s')
+      await expect(ask(one, former.fencingToken)).rejects.toMatchObject({
+        code: 'FENCED',
+        current: owner.fencingToken,
+      })
+      expect(rewinds[0]).toMatchObject([{ rewrittenFields: 0 }])
+      expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'first' })
+      const again = await one.claim('s')
+      expect(await read(one, ['k'], again.fencingToken)).toEqual({ k: 'first' })
+    })
+
+    test('and writes is told to a former owner, whose store still deletes the session', async () => {
+      const { one, another, restore } = await setUpSession()
+      const former = await one.claim('s')
+      await write(one, { k: 'second' }, former.fencingToken)
+      await restore()
+      await sleep(5)
+      await another.claim('s')
+      await one.delete('s')
+      expect(await another.exists('s')).toBe(false)
+    })
   })
 }

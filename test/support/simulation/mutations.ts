@@ -5,7 +5,7 @@ export interface Mutation {
 }
 
 const HYBRID_WRITER = 'src/hybrid/hybrid-writer.ts'
-const DURABLE_SIDE = 'src/hybrid/durable-side.ts'
+const COMPARE = 'src/hybrid/compare.ts'
 const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -42,9 +42,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no stale check',
     edits: [
       {
-        file: 'src/hybrid/hybrid-reader.ts',
-        from: 'const isNew = exists && version >= seen && fence >= token',
-        to: 'const isNew = exists',
+        file: COMPARE,
+        from: 'return exists && version >= seen && fence >= token',
+        to: 'return exists',
       },
       {
         file: 'src/core/store/rewind-guard.ts',
@@ -64,7 +64,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'take a version that was taken before',
-    edits: [{ file: HYBRID_WRITER, from: 'return version <= highest && !isRepeated', to: 'return false' }],
+    edits: [
+      { file: COMPARE, from: 'return taken.version <= highest && !taken.isRepeated', to: 'return false' },
+    ],
   },
   {
     name: 'take a repeated write for one whose version tells whether it counts',
@@ -115,7 +117,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       { file: 'src/mongodb/changes.ts', from: 'fencingToken < (document?.barredBelow ?? 0)', to: 'false' },
       { file: 'src/redis/lua/session.lua', from: 'if isCold or hasLostClaim then', to: 'if isCold then' },
-      { file: 'src/hybrid/hybrid-reader.ts', from: '&& fence >= token', to: '' },
+      { file: COMPARE, from: '&& fence >= token', to: '' },
     ],
   },
   {
@@ -140,17 +142,15 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'no step past Redis',
-    edits: [{ file: DURABLE_SIDE, from: 'BYPASS_STEP = 2 ** 20', to: 'BYPASS_STEP = 1' }],
+    edits: [{ file: COMPARE, from: 'BYPASS_STEP = 2 ** 20', to: 'BYPASS_STEP = 1' }],
   },
   {
     name: 'take MongoDB for complete at any later version',
-    edits: [{ file: DURABLE_SIDE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
+    edits: [{ file: COMPARE, from: '&& beyond % BYPASS_STEP < BYPASS_STEP / 2', to: '' }],
   },
   {
     name: 'forget what was seen in Redis once more has been seen elsewhere',
-    edits: [
-      { file: DURABLE_SIDE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' },
-    ],
+    edits: [{ file: COMPARE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' }],
   },
 ]
 

@@ -1,0 +1,244 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Applied, DurableHead } from '../../src/core/durable-backend.js'
+import {
+  BYPASS_STEP,
+  compare,
+  covers,
+  isBelievable,
+  isForked,
+  isOpenable,
+  isTakenTwice,
+  knowsAll,
+  type RedisView,
+  type Verdict,
+} from '../../src/hybrid/compare.js'
+
+type Durable = Pick<DurableHead, 'exists' | 'isPart' | 'version' | 'fence'>
+
+const redis = (state: RedisView['state'], version = 0, fence = 0): RedisView => ({
+  state,
+  version,
+  fence,
+  updatedAtMs: 0,
+  remembers: false,
+  leaseMs: 0,
+})
+const session = (version: number, fence: number): Durable => ({ exists: true, version, fence })
+const part = (version: number, fence: number): Durable => ({ ...session(version, fence), isPart: true })
+const tombstone = (version: number, fence: number): Durable => ({ exists: false, version, fence })
+const NEVER_SEEN = tombstone(0, 0)
+
+/** Each rule of `compare`, and what lies beside its edges. */
+const TABLE: [what: string, RedisView, Durable, Verdict][] = [
+  ['the same session in both', redis('live', 5, 2), session(5, 2), 'in step'],
+  ['no session in either', redis('vacant'), NEVER_SEEN, 'in step'],
+  [
+    'a claim of a session that nobody has written, in both',
+    redis('vacant', 0, 2),
+    tombstone(0, 2),
+    'in step',
+  ],
+  ['a deletion in both', redis('deleted', 6, 3), tombstone(6, 3), 'in step'],
+  [
+    'a deletion whose tombstone the durable store has forgotten',
+    redis('deleted', 6, 3),
+    NEVER_SEEN,
+    'in step',
+  ],
+  ['an end by the ttl in both', redis('expired', 5, 2), tombstone(5, 2), 'in step'],
+
+  ['nothing in Redis, and none in the durable store', redis('cold'), NEVER_SEEN, 'load Redis'],
+  ['nothing in Redis', redis('cold'), session(5, 2), 'load Redis'],
+  ['what an eviction has left in Redis', redis('cold', 5, 2), session(5, 2), 'load Redis'],
+  ['an older session in Redis', redis('live', 4, 2), session(5, 2), 'load Redis'],
+  ['an older claim in Redis', redis('live', 5, 1), session(5, 2), 'load Redis'],
+  ['a newer session by an older claim in Redis', redis('live', 6, 1), session(5, 2), 'load Redis'],
+  ['a session in Redis that was deleted since', redis('live', 5, 2), tombstone(6, 3), 'load Redis'],
+  ['a deletion in Redis before the session began again', redis('deleted', 5, 2), session(6, 3), 'load Redis'],
+  ['a deletion by an older claim in Redis', redis('deleted', 6, 1), session(5, 2), 'load Redis'],
+  ['a vacant head in Redis', redis('vacant', 0, 2), session(5, 2), 'load Redis'],
+  ['an end by the ttl in Redis alone', redis('expired', 5, 2), session(5, 2), 'load Redis'],
+  ['an older tombstone in Redis', redis('deleted', 5, 2), tombstone(6, 3), 'load Redis'],
+
+  ['a newer session in Redis', redis('live', 6, 2), session(5, 2), 'restore the durable store'],
+  [
+    'a newer session by a newer claim in Redis',
+    redis('live', 6, 3),
+    session(5, 2),
+    'restore the durable store',
+  ],
+  ['a session in Redis alone', redis('live', 5, 2), NEVER_SEEN, 'restore the durable store'],
+  [
+    'a session that has ended in the durable store',
+    redis('live', 5, 2),
+    tombstone(5, 2),
+    'restore the durable store',
+  ],
+  ['a newer deletion in Redis', redis('deleted', 6, 3), session(5, 2), 'restore the durable store'],
+  ['a newer deletion than the last one', redis('deleted', 6, 3), tombstone(5, 2), 'in step'],
+  ['a part in the durable store', redis('live', 5, 2), part(5, 2), 'restore the durable store'],
+  [
+    'a part by a newer claim in the durable store',
+    redis('live', 5, 1),
+    part(5, 2),
+    'restore the durable store',
+  ],
+  ['an older part in the durable store', redis('live', 6, 2), part(5, 2), 'restore the durable store'],
+
+  ['leftovers in Redis of what the durable store never had', redis('cold', 5, 2), NEVER_SEEN, 'partial'],
+  ['a part in the durable store, nothing in Redis', redis('cold'), part(5, 2), 'partial'],
+  ['a newer part in the durable store', redis('live', 4, 2), part(5, 2), 'partial'],
+  ['a newer part by a newer claim', redis('live', 6, 1), part(5, 2), 'partial'],
+
+  ['a newer claim in Redis', redis('live', 5, 3), session(5, 2), 'raise the durable fence'],
+]
+
+test.each(TABLE)('%s', (_what, inRedis, durable, verdict) => {
+  expect(compare(inRedis, durable, false)).toBe(verdict)
+})
+
+test('the table has each verdict, and each state of Redis', () => {
+  expect(new Set(TABLE.map(([, , , verdict]) => verdict)).size).toBe(5)
+  expect(new Set(TABLE.map(([, { state }]) => state)).size).toBe(5)
+})
+
+test.each(TABLE)('%s, where two histories have met', (_what, inRedis, durable, verdict) => {
+  const isNewerEnd = inRedis.state === 'deleted' && verdict === 'in step' && inRedis.version > durable.version
+  const isAsBefore = verdict === 'partial' || verdict === 'restore the durable store'
+  const otherwise = isNewerEnd ? 'restore the durable store' : 'load Redis'
+  expect(compare(inRedis, durable, true)).toBe(isAsBefore ? verdict : otherwise)
+})
+
+const small = fc.nat(3)
+const views = fc
+  .tuple(fc.constantFrom('cold', 'live', 'vacant', 'deleted', 'expired'), small, small)
+  .map(([state, version, fence]) => redis(state as RedisView['state'], version, fence))
+const heads = fc
+  .tuple(fc.constantFrom(session, part, tombstone), small, small)
+  .map(([make, version, fence]) => make(version, fence))
+
+/** What lua/install.lua leaves. */
+function load({ version, fence }: RedisView, durable: Durable): RedisView {
+  const state = durable.exists ? 'live' : durable.version > 0 ? 'deleted' : 'vacant'
+  return redis(state, Math.max(version, durable.version), Math.max(fence, durable.fence))
+}
+
+/** What `apply` leaves of all that Redis has: writes by a lower token raise no fence. */
+function restore({ state, version, fence }: RedisView, durable: Durable): Durable {
+  const make = state === 'deleted' ? tombstone : session
+  return make(Math.max(version, durable.version), Math.max(fence, durable.fence))
+}
+
+describe('whatever both say', () => {
+  test('a few verdicts bring them into step, or say what is lost', () => {
+    fc.assert(
+      fc.property(views, heads, fc.boolean(), (view, head, isForked) => {
+        let [inRedis, durable, mustReload] = [view, head, isForked]
+        for (let rounds = 0; rounds < 4; rounds++) {
+          const verdict = compare(inRedis, durable, mustReload)
+          if (verdict === 'in step' || verdict === 'partial') return
+          if (verdict === 'load Redis') [inRedis, mustReload] = [load(inRedis, durable), false]
+          else if (verdict === 'restore the durable store') durable = restore(inRedis, durable)
+          else durable = { ...durable, fence: inRedis.fence }
+        }
+        throw new Error('It goes on for ever.')
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('of two sessions, only one is newer: the roles changed, nobody overwrites the other', () => {
+    fc.assert(
+      fc.property(small, small, small, small, (version, fence, otherVersion, otherFence) => {
+        const here = compare(redis('live', version, fence), session(otherVersion, otherFence), false)
+        const there = compare(redis('live', otherVersion, otherFence), session(version, fence), false)
+        const [one, other] = [here, there].sort()
+        expect(`${one}, ${other}`).not.toBe('restore the durable store, restore the durable store')
+        if (here === 'in step') expect(there).toBe('in step')
+      }),
+    )
+  })
+
+  test('the durable store is never given what comes from before a claim that it knows', () => {
+    fc.assert(
+      fc.property(views, heads, fc.boolean(), (view, head, mustReload) => {
+        fc.pre(view.fence < head.fence && !head.isPart)
+        expect(compare(view, head, mustReload)).not.toMatch('restore')
+      }),
+    )
+  })
+})
+
+test.each([
+  ['what it has seen nothing of, at any version', 600_000, 0, 0, true],
+  ['what it has seen nowhere but there', 600_000, 600_000, 0, true],
+  ['what it has seen in Redis', 10, 10, 10, true],
+  ['what has grown since', 600_000, 10, 200_000, true],
+  ['what was written past Redis on top of what it has seen', 10 + 3 * BYPASS_STEP, 10, 10, true],
+  ['less than it has seen', 9, 10, 0, false],
+  ['less than it has seen in Redis', 9, 9, 10, false],
+  ['what was written past Redis on less than it has seen there', 9 + BYPASS_STEP, 9 + BYPASS_STEP, 10, false],
+])('the durable store covers, or not, %s', (_what, version, seen, hot, doesCover) => {
+  expect(covers(session(version, 1), seen, hot)).toBe(doesCover)
+  expect(covers(tombstone(version, 1), seen, hot)).toBe(false)
+  expect(covers(part(version, 1), seen, hot)).toBe(false)
+})
+
+test.each([
+  ['as new as what was seen', session(5, 2), true],
+  ['newer', session(6, 3), true],
+  ['older', session(4, 2), false],
+  ['without the claim of this process', session(5, 1), false],
+  ['that it does not exist', tombstone(6, 3), false],
+])('an answer of Redis is believed, or not: %s', (_what, head, isBelieved) => {
+  expect(isBelievable(head, 5, 2)).toBe(isBelieved)
+})
+
+test.each([
+  ['as new as what was seen', redis('live', 5), true],
+  ['older', redis('live', 4), false],
+  ['deleted', redis('deleted', 6), false],
+  ['expired', redis('expired', 5), false],
+  ['evicted', redis('cold', 5), false],
+])('a session is opened by Redis alone, or not: %s', (_what, view, canOpen) => {
+  expect(isOpenable(view, 5)).toBe(canOpen)
+})
+
+test.each([
+  ['all of the session', redis('live', 5), 5, true],
+  ['the end of the session', redis('deleted', 6), 5, true],
+  ['less than the fields that were found', redis('live', 4), 5, false],
+  ['a part of it', redis('cold', 5), 5, false],
+])('Redis speaks for a head that the durable store has lost, or not: %s', (_what, view, highest, speaks) => {
+  expect(knowsAll(view, highest)).toBe(speaks)
+})
+
+test('a version is taken twice, unless the write was only found again', () => {
+  expect(isTakenTwice({ version: 6, isRepeated: false }, 5)).toBe(false)
+  expect(isTakenTwice({ version: 5, isRepeated: false }, 5)).toBe(true)
+  expect(isTakenTwice({ version: 5, isRepeated: true }, 5)).toBe(false)
+})
+
+describe('a write that the durable store has got late', () => {
+  const newest = { id: 'last', version: 7, updatedAtMs: 0 }
+  const late = (members: Partial<Applied> = {}): Applied => ({
+    version: 7,
+    fence: 1,
+    isBarred: false,
+    isLate: true,
+    isPart: false,
+    newest,
+    ...members,
+  })
+
+  test.each([
+    ['Redis remembers what the durable store did last', late(), { remembers: true, version: 7 }, false],
+    ['Redis does not remember it', late(), { version: 6 }, true],
+    ['Redis has done so much since that it need not remember it', late(), { version: 23 }, false],
+    ['nobody remembers it, and Redis is behind', late({ newest: undefined }), { version: 6 }, true],
+    ['nobody remembers it, and Redis is further', late({ newest: undefined }), { version: 7 }, false],
+  ])('%s', (_what, applied, view, forked) => {
+    expect(isForked(applied, { ...redis('live'), ...view })).toBe(forked)
+  })
+})
