@@ -85,7 +85,6 @@ export class BatchApplier {
       this.appliedCount += batch.length
       for (const { operationId } of batch) {
         if (!state.unapplied.has(operationId)) continue
-        state.unacked.set(operationId, undefined)
         if (!this.#hasWorkers || !isOwn) this.#metrics.count('direct_writes')
         this.#held.settle(state, operationId).resolve?.(applied)
       }

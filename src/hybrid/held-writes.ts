@@ -1,5 +1,5 @@
 import { type PendingWrite, sizeOf } from './pending-write.js'
-import type { EntryCount, SessionState } from './session-state.js'
+import type { SessionState } from './session-state.js'
 
 /** Over all sessions; of other writes the outbox alone has the values. */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -8,11 +8,11 @@ const MAX_BYTES = 64 * 1024 * 1024
 export class HeldWrites {
   #bytes = 0
 
-  add(state: SessionState, write: PendingWrite, count: EntryCount): void {
+  add(state: SessionState, write: PendingWrite, operationBefore: string): void {
     const bytes = sizeOf(write)
     const isHeld = this.#bytes + bytes <= MAX_BYTES
     if (isHeld) this.#bytes += bytes
-    state.add(isHeld ? write : { ...write, writes: undefined }, count)
+    state.add(isHeld ? write : { ...write, writes: undefined }, operationBefore)
   }
 
   /** MongoDB has it, or never will. */

@@ -14,7 +14,7 @@ import type { OutboxApplier } from './outbox-applier.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisCommit, RedisDeletion, RedisSide } from './redis-side.js'
-import type { EntryCount, SessionStates } from './session-state.js'
+import type { SessionStates } from './session-state.js'
 
 export interface HybridWriterParts {
   redis: RedisSide
@@ -190,7 +190,6 @@ export class HybridWriter {
     const { operationId, fencingToken, writes, fork } = commit
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const state = this.#states.of(sessionId)
-    const { removals } = state
     let taken: RedisCommit
     state.unanswered++
     try {
@@ -198,14 +197,14 @@ export class HybridWriter {
     } finally {
       state.unanswered-- // what follows from the answer is noted below, before anything else happens
     }
-    const { version, updatedAtMs, incarnation, waiting: entries } = taken
+    const { version, updatedAtMs, incarnation, operationBefore } = taken
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
     const settle = () => this.#settleFork(sessionId, commit, above => this.#durable.commit(sessionId, above))
     if (this.#isTakenTwice(sessionId, taken)) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
-    const applied = await this.#passOn(sessionId, write, { entries, removals })
+    const applied = await this.#passOn(sessionId, write, operationBefore)
     // Redis may have been loaded since it was taken first, and remember what it had lost.
     const isForked = applied && (taken.isRepeated ? applied.isLate : await this.#isForked(sessionId, applied))
     if (!isForked) return { ...result, durability: applied ? 'durable' : 'outbox' }
@@ -216,7 +215,6 @@ export class HybridWriter {
     const { operationId } = deletion
     const belowVersion = this.#memory.seenVersion(sessionId) + BYPASS_STEP
     const state = this.#states.of(sessionId)
-    const { removals } = state
     let taken: RedisDeletion
     state.unanswered++
     try {
@@ -224,7 +222,7 @@ export class HybridWriter {
     } finally {
       state.unanswered--
     }
-    const { version, fence: fencingToken, isEntered, waiting: entries } = taken
+    const { version, fence: fencingToken, isEntered, operationBefore } = taken
     if (!isEntered) {
       // Redis has no such session: if MongoDB has one, it must not come back from there.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
@@ -239,7 +237,7 @@ export class HybridWriter {
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
     try {
-      const applied = await this.#passOn(sessionId, write, { entries, removals })
+      const applied = await this.#passOn(sessionId, write, operationBefore)
       const isForked = applied && (await this.#isForked(sessionId, applied))
       const durability = applied ? 'durable' : 'outbox'
       if (!isForked) return { version, fence: fencingToken, operation: '', durability }
@@ -296,14 +294,18 @@ export class HybridWriter {
   }
 
   /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
-  async #passOn(sessionId: string, write: PendingWrite, count: EntryCount): Promise<Applied | undefined> {
+  async #passOn(
+    sessionId: string,
+    write: PendingWrite,
+    operationBefore: string,
+  ): Promise<Applied | undefined> {
     if (this.#publisher) {
-      this.#applier.add(sessionId, write, count)
+      this.#applier.add(sessionId, write, operationBefore)
       this.#publisher.publish(sessionId, write)
       return undefined
     }
     try {
-      const applied = await this.#applier.apply(sessionId, write, count)
+      const applied = await this.#applier.apply(sessionId, write, operationBefore)
       const { fencingToken = applied.fence } = write
       if (applied.fence <= fencingToken) return applied
       throw new FencedError(fencingToken, applied.fence, { sessionId })

@@ -10,7 +10,7 @@ import { HeldWrites } from './held-writes.js'
 import type { Outbox } from './outbox.js'
 import type { Parking } from './parking.js'
 import { type PendingWrite, toPendingWrite } from './pending-write.js'
-import type { EntryCount, SessionState, SessionStates } from './session-state.js'
+import type { SessionState, SessionStates } from './session-state.js'
 
 const RETRY_MS = 1000
 /** What keeps failing is tried again after twice as long each time, up to this. */
@@ -28,9 +28,6 @@ export interface OutboxApplierParts {
   parking: Parking
   metrics: Metrics
 }
-
-/** Of a write that was found in the outbox: the others there are known, too. */
-const UNCOUNTED: EntryCount = { entries: 0, removals: 0 }
 
 /** Brings what Redis has taken to MongoDB: each session in the order of its versions, and one run at a time. */
 export class OutboxApplier {
@@ -69,15 +66,15 @@ export class OutboxApplier {
     return this.#batches.appliedCount
   }
 
-  /** Takes charge of a write that Redis has taken. */
-  add(sessionId: string, write: PendingWrite, count: EntryCount): void {
-    this.#held.add(this.#states.of(sessionId), write, count)
+  /** Takes charge of a write that Redis has taken. `operationBefore`: as of `RedisCommit`. */
+  add(sessionId: string, write: PendingWrite, operationBefore: string): void {
+    this.#held.add(this.#states.of(sessionId), write, operationBefore)
   }
 
   /** As `add`; resolves once MongoDB has it. Throws what has kept it from that: it is still tried, later. */
-  apply(sessionId: string, write: PendingWrite, count: EntryCount): Promise<Applied> {
+  apply(sessionId: string, write: PendingWrite, operationBefore: string): Promise<Applied> {
     return new Promise((resolve, reject) => {
-      this.add(sessionId, { ...write, resolve, reject }, count)
+      this.add(sessionId, { ...write, resolve, reject }, operationBefore)
       if (this.schedule(sessionId)) return
       reject(new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
     })
@@ -114,7 +111,7 @@ export class OutboxApplier {
         })
         if (page.isAll) noteFound()
         else state.noteForeign()
-        const acked = this.#ack(sessionId, state, applied)
+        const acked = this.#ack(sessionId, applied)
         if (page.writes.length > 0) await acked
         else acked.catch(() => {}) // they are found in the outbox by the next who looks
       }
@@ -129,7 +126,7 @@ export class OutboxApplier {
         const noteFound = state.beginFinding()
         const page = await this.#fetch(sessionId, state, { evenParked })
         if (page.isAll && page.writes.length === 0 && state.unapplied.size === 0) return noteFound()
-        await this.#ack(sessionId, state, await this.#batches.apply(sessionId, state, page))
+        await this.#ack(sessionId, await this.#batches.apply(sessionId, state, page))
       }
     })
   }
@@ -141,7 +138,7 @@ export class OutboxApplier {
       const noteFound = state.beginFinding()
       const { writes, isAll } = await this.#fetch(sessionId, state)
       for (const write of writes) {
-        if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, UNCOUNTED)
+        if (!state.unapplied.has(write.operationId)) this.add(sessionId, write, '') // all that waits is found
       }
       if (isAll) noteFound()
     })
@@ -213,15 +210,8 @@ export class OutboxApplier {
     return { writes, lastVersion, isAll }
   }
 
-  async #ack(sessionId: string, state: SessionState, applied: readonly PendingWrite[]): Promise<void> {
-    const operationIds = applied.map(({ operationId }) => operationId)
-    state.beginRemoval(operationIds.filter(id => state.unacked.has(id)))
-    try {
-      if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
-    } finally {
-      for (const id of operationIds) state.unacked.delete(id)
-      this.#states.release(sessionId)
-    }
+  async #ack(sessionId: string, applied: readonly PendingWrite[]): Promise<void> {
+    if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
   }
 
   /** At once when MongoDB is back, else in a while; never while its breaker is open. */

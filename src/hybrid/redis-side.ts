@@ -69,8 +69,8 @@ export interface RedisCommit {
   begins: boolean
   /** Whether it had been carried out before: its answer was lost. */
   isRepeated: boolean
-  /** Entries in the outbox, its own among them. */
-  waiting: number
+  /** The operation before it, where other entries than its own wait in the outbox; '?': not known, '': none waits. */
+  operationBefore: string
 }
 
 export interface RedisDeletion {
@@ -81,7 +81,7 @@ export interface RedisDeletion {
   isEntered: boolean
   /** As of `RedisCommit`. */
   isRepeated: boolean
-  waiting: number
+  operationBefore: string
 }
 
 /** Of an entry, before what comes from the writer and after it is marked. */
@@ -181,7 +181,7 @@ export class RedisSide {
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
-    const { version, updatedAtMs, incarnation, effect, waiting } = toCommitted(reply)
+    const { version, updatedAtMs, incarnation, effect, operationBefore } = toCommitted(reply)
     this.#seen.note(sessionId, version)
     return {
       version,
@@ -190,7 +190,7 @@ export class RedisSide {
       isEntered: effect > 0,
       begins: effect === BEGINNING || effect === REPEATED_BEGINNING,
       isRepeated: effect === REPEATED || effect === REPEATED_BEGINNING,
-      waiting,
+      operationBefore,
     }
   }
 
@@ -198,9 +198,9 @@ export class RedisSide {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
     const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
-    const { version, fence, effect, waiting } = toDeleted(reply)
+    const { version, fence, effect, operationBefore } = toDeleted(reply)
     this.#seen.note(sessionId, version)
-    return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, waiting }
+    return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, operationBefore }
   }
 
   /** `token`: that of MongoDB; `COLD` where one as high has been handed out here. Without one the next is taken. */

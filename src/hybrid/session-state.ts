@@ -47,13 +47,6 @@ class Concern {
   }
 }
 
-/** How many entries Redis counted in a session's outbox when it took a write, that of the write among them. */
-export interface EntryCount {
-  readonly entries: number
-  /** `SessionState.removals` when the write was sent. */
-  readonly removals: number
-}
-
 /** What this process has to remember of a session, as long as it differs from "all is well". */
 export class SessionState {
   readonly #divergence = new Concern()
@@ -71,16 +64,14 @@ export class SessionState {
   hasForked = false
   /** A write past Redis that was given up, and that MongoDB may still be asked to carry out. */
   lostBypass: Guard | undefined
+  /** The last operation that was added: beside it, all that waits is known, or `hasForeign`. */
+  #lastAdded = ''
   /** The highest version of a write of this process that MongoDB was yet to get. */
   highestAdded = 0
   /** A run that will take all of `unapplied` is about to begin. */
   isScheduled = false
   /** By operation: MongoDB does not have them yet, as far as is known. */
   readonly unapplied = new Map<string, PendingWrite>()
-  /** Operations that MongoDB has, and whose entries are being removed; by which removal, once it has been sent. */
-  readonly unacked = new Map<string, number | undefined>()
-  /** Removals of entries that have been sent. */
-  removals = 0
   /** Names of entries that cannot be applied, versions and what is none, each with the digest of what was found there. */
   readonly parked = new Map<string, string>()
 
@@ -113,26 +104,18 @@ export class SessionState {
   }
 
   get isIdle(): boolean {
-    const counts = this.unapplied.size + this.unacked.size + this.parked.size
+    const counts = this.unapplied.size + this.parked.size
     const underWay = [this.atRedis, this.bypassing, this.users]
     const isAtWork = this.isScheduled || underWay.some(({ isNone }) => !isNone)
     return counts === 0 && !isAtWork && !this.isBehind && !this.hasForeign && this.lostBypass === undefined
   }
 
-  add(write: PendingWrite, { entries, removals }: EntryCount): void {
+  /** `operationBefore`: as of `RedisCommit`. */
+  add(write: PendingWrite, operationBefore: string): void {
     this.unapplied.set(write.operationId, write)
-    // Commands of a connection are carried out in order: a removal that was sent before the write had been done.
-    const present = [...this.unacked.values()].filter(removal => removal === undefined || removal > removals)
-    const isCrowded = entries > this.unapplied.size + present.length + this.parked.size
-    // Another process may have removed entries that are counted here as present: the count hides as many of its own.
-    const isAfterGap = entries > 1 && write.version > this.highestAdded + 1
-    if (isCrowded || isAfterGap) this.noteForeign()
+    if (operationBefore !== '' && operationBefore !== this.#lastAdded) this.noteForeign()
+    this.#lastAdded = write.operationId
     this.highestAdded = Math.max(this.highestAdded, write.version)
-  }
-
-  beginRemoval(operationIds: readonly string[]): void {
-    this.removals++
-    for (const operationId of operationIds) this.unacked.set(operationId, this.removals)
   }
 }
 

@@ -75,23 +75,23 @@ export function toHashPage(reply: unknown): { cursor: string; fields: Map<string
 }
 
 /** Of lua/commit.lua. The effect: 0 for none, 1 for a write, 2 for one that begins a session; 3 and 4 for repeated ones. */
-export function toCommitted([, version, updatedAtMs, effect, waiting, incarnation]: Reply) {
+export function toCommitted([, version, updatedAtMs, effect, operationBefore, incarnation]: Reply) {
   return {
     version: toInteger(version),
     updatedAtMs: toInteger(updatedAtMs),
     incarnation: toText(incarnation),
     effect: toInteger(effect),
-    waiting: toInteger(waiting),
+    operationBefore: toText(operationBefore),
   }
 }
 
 /** Of lua/delete.lua. */
-export function toDeleted([, version, fence, effect, waiting]: Reply) {
+export function toDeleted([, version, fence, effect, operationBefore]: Reply) {
   return {
     version: toInteger(version),
     fence: toInteger(fence),
     effect: toInteger(effect),
-    waiting: toInteger(waiting),
+    operationBefore: toText(operationBefore),
   }
 }
 

@@ -111,6 +111,46 @@ test('an opening without MongoDB takes charge of what waits in the outbox, and g
   expect(await settled(read)).toEqual({ a: 'last' })
 })
 
+test('what was taken charge of is known beside what is written next', async () => {
+  const { world, settled, start, write, begin } = setUpStage()
+  const former = start('former')
+  await begin(former)
+  world.servers.mongo = 'down'
+  await write(former, { a: 'last' })
+  former.condition = 'dead'
+  const owner = start('owner', { isWriteBehind: false, opensDegraded: true })
+  const { fencingToken } = await settled(owner.store.claim(SESSION))
+  await settled(owner.store.set(SESSION, { keys: { session: { b: 'next' } } }, undefined, fencingToken))
+  world.servers.redis = 'down'
+  world.servers.mongo = 'up'
+  const read = owner.store.getKeys(SESSION, 'session', ['a', 'b'], fencingToken)
+  expect(await settled(read)).toEqual({ a: 'last', b: 'next' })
+})
+
+test('what waits before a write of this process whose answer was lost is not taken for known', async () => {
+  const { world, start, write, read, begin, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one, { b: 'first' })
+  world.servers.mongo = 'down'
+  await write(other, { b: 'of the other' })
+  other.condition = 'dead'
+  world.losesAnswerOf = 'redis'
+  const lost = write(one, { a: 'given up' })
+  await world.run(() => world.log.at(-1)?.endsWith('redis commit, and the answer is lost') ?? false)
+  world.servers.redis = 'down'
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  await write(one, { c: 'next' })
+  world.servers.redis = 'down'
+  world.servers.mongo = 'up'
+  await untilTriedAgain('mongo')
+  await expect(read(one, 'b')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  expect(await read(one, 'a', 'b', 'c')).toEqual({ a: 'given up', b: 'of the other', c: 'next' })
+})
+
 test('a write that MongoDB refuses stays parked when what comes after it cannot be brought over', async () => {
   const { world, start, write, begin, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]

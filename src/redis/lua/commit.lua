@@ -18,8 +18,8 @@
 -- later that the session went back, see which of their own writes are older: "+" and then NUL, name, NUL, version for each;
 -- "*" where it is not whole.
 --
--- Returns {1, version, updatedAt, effect, entries in the outbox, incarnation} or {0, reason, actual}. The effect is 0 for none, 1 for
--- a write, 2 for one that a session begins with; 3 and 4 for such that were applied before.
+-- Returns {1, version, updatedAt, effect, operationBefore(), incarnation} or {0, reason, actual}. The effect is 0 for none, 1
+-- for a write, 2 for one that a session begins with; 3 and 4 for such that were applied before.
 local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local needsSession = credsAction == 'need'
@@ -63,7 +63,7 @@ if damaged then return {0, 'DAMAGED', damaged} end
 local appliedVersion, appliedAt = findOperation(operation)
 if appliedVersion then
   local hasBegun = incarnation == operation and not above -- and goes on: else it has another one
-  return {1, appliedVersion, appliedAt, hasBegun and 4 or 3, waiting(), incarnation}
+  return {1, appliedVersion, appliedAt, hasBegun and 4 or 3, operationBeforeRepeated(), incarnation}
 end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
@@ -71,7 +71,7 @@ if isHalf then return {0, 'INCOMPLETE', version} end
 
 local writesNothing = credsAction ~= 'set' and firstWrite > #ARGV
 local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and deleteCount == 0))
-if hasNoEffect and not above then return {1, version, updatedAt, 0, waiting(), incarnation} end
+if hasNoEffect and not above then return {1, version, updatedAt, 0, '', incarnation} end
 if outboxKey and waiting() >= tonumber(ARGV[12]) then return {0, 'FULL', waiting()} end
 
 -- Who still owns an expired session brings it back whole; for anyone else it begins anew.
@@ -145,4 +145,4 @@ end
 if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
 redis.call('HSET', credsKey, unpack(head))
 if begins then keep(ARGV[8], ARGV[9], credsKey) end
-return {1, version, updatedAt, begins and 2 or 1, waiting(), incarnation}
+return {1, version, updatedAt, begins and 2 or 1, operationBefore(), incarnation}

@@ -5,7 +5,7 @@
 -- ARGV[7]  life of the tombstone in ms                               ARGV[8]  its version is above this one
 -- ARGV[9], ARGV[10]  what enqueue() makes an entry of
 --
--- Returns {1, version, fence, effect, entries in the outbox} or {0, reason, actual}. The effect is 0 where there was no
+-- Returns {1, version, fence, effect, operationBefore()} or {0, reason, actual}. The effect is 0 where there was no
 -- session to remove, 1 for a deletion, 3 for one that was applied before.
 -- A damaged session is removed whatever is left of its head: the tombstone takes over what the fields say of it and what
 -- the caller has seen.
@@ -16,7 +16,7 @@ if damaged and hasKeys and damaged ~= 'type of ":keys"' then
 end
 if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
-if appliedVersion then return {1, appliedVersion, fence, 3, waiting()} end
+if appliedVersion then return {1, appliedVersion, fence, 3, operationBeforeRepeated()} end
 if damaged then ops, isCold = '', false end -- nothing of it tells what came before, and nothing is to be loaded over it
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
@@ -28,4 +28,4 @@ if isThere then
   vacate(ARGV[7])
   redis.call('HSET', credsKey, 'ops', withOperation(ARGV[2]))
 end
-return {1, version, fence, isThere and 1 or 0, waiting()}
+return {1, version, fence, isThere and 1 or 0, operationBefore()}

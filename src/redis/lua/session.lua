@@ -215,6 +215,17 @@ local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
+-- The operation before this one, where other entries wait in the outbox than its own: who knows that operation, and all
+-- that waited beside it, knows all that waits. '' where nothing else waits, '?' where it is not remembered.
+local function operationBefore()
+  return waiting() > 1 and (string.match(ops, '^(%S+) ') or '?') or ''
+end
+
+-- The same for an operation that was applied before: others may have come since.
+local function operationBeforeRepeated()
+  return waiting() > 1 and '?' or ''
+end
+
 -- Whether this session goes on from what was seen, as far as it remembers: see core/store/histories.ts.
 local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
   if seenVersion > version then return false end

@@ -113,6 +113,26 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'do not notice that others wait',
+    edits: [
+      {
+        file: 'src/hybrid/session-state.ts',
+        from: "operationBefore !== '' && operationBefore !== this.#lastAdded",
+        to: 'false',
+      },
+    ],
+  },
+  {
+    name: 'take what waits before any own write for known',
+    edits: [
+      {
+        file: 'src/hybrid/session-state.ts',
+        from: 'operationBefore !== this.#lastAdded',
+        to: "operationBefore.split('.')[0] !== write.operationId.split('.')[0]",
+      },
+    ],
+  },
+  {
     name: 'do not notice that Redis has lost a claim',
     edits: [
       { file: 'src/mongodb/changes.ts', from: 'fencingToken < (document?.barredBelow ?? 0)', to: 'false' },
