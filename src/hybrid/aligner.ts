@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import type { BackendDeletion, Deletion, Guard } from '../core/backend.js'
+import type { BackendDeletion, Commit, Deletion, Guard } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
+import { isAhead, isCold } from '../redis/protocol-errors.js'
 import { compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
 import { Contention, toOvertaken } from './contention.js'
 import type { DurableSide } from './durable-side.js'
-import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { SessionState, SessionStates } from './session-state.js'
+import type { SessionRoute } from './session-route.js'
+import type { SessionState, Sessions } from './sessions.js'
 
 export interface AlignerParts {
   redis: RedisSide
   durable: DurableSide
-  applier: OutboxApplier
-  states: SessionStates
+  relay: OutboxRelay
+  sessions: Sessions
   memory: SessionMemory
   /** Of one call of the store. */
   timeoutMs: number
@@ -44,18 +46,18 @@ export interface Aligned {
 export class Aligner {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
-  readonly #applier: OutboxApplier
-  readonly #states: SessionStates
+  readonly #relay: OutboxRelay
+  readonly #sessions: Sessions
   readonly #memory: SessionMemory
   readonly #timeoutMs: number
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, durable, applier, states, memory, timeoutMs }: AlignerParts) {
+  constructor({ redis, durable, relay, sessions, memory, timeoutMs }: AlignerParts) {
     this.#timeoutMs = timeoutMs
     this.#redis = redis
     this.#durable = durable
-    this.#applier = applier
-    this.#states = states
+    this.#relay = relay
+    this.#sessions = sessions
     this.#memory = memory
   }
 
@@ -63,7 +65,7 @@ export class Aligner {
   align(sessionId: string): Promise<Aligned> {
     const known = this.#underWay.get(sessionId)
     if (known) return known
-    const aligned = this.#states
+    const aligned = this.#sessions
       .use(sessionId, state => this.#align(sessionId, state))
       .finally(() => this.#underWay.delete(sessionId))
     this.#underWay.set(sessionId, aligned)
@@ -81,6 +83,36 @@ export class Aligner {
     this.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
   }
 
+  /**
+   * Runs what needs the session in Redis, as new as this process knows it, and loads it as often as others change or evict
+   * it, within the deadline of a call. `run` is given what the two have said when they were last aligned for it.
+   */
+  async withLoaded<T>(
+    sessionId: string,
+    run: (aligned: Aligned | undefined) => T | Promise<T>,
+    { fencingToken, call }: Pick<Commit, 'fencingToken' | 'call'>,
+  ): Promise<T> {
+    let contention: Contention | undefined
+    const isApart = this.#sessions.routeOf(sessionId)?.isApart
+    let aligned = isApart ? await this.align(sessionId) : undefined
+    for (let loads = 0; ; loads++) {
+      try {
+        return await run(aligned)
+      } catch (error) {
+        if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
+        // Once more behind than what this process has seen: the durable store does not have it either.
+        const mustLoad = isCold(error) || (hasCode(error, 'REWOUND') && loads === 0)
+        if (!mustLoad && !isAhead(error)) throw error
+        if (contention) await contention.pause(error)
+        contention ??= new Contention(sessionId, this.#timeoutMs, call)
+        if (!mustLoad) continue
+        // Loaded, and still cold to this token: the durable store has lost the claim, too.
+        if (loads > 0 && fencingToken !== undefined) await this.#durable.raiseFence(sessionId, fencingToken)
+        aligned = await this.align(sessionId)
+      }
+    }
+  }
+
   /** Throws `SESSION_INCOMPLETE` where MongoDB has never heard of a session that Redis has a part of. */
   async assertNotLost(sessionId: string, durable: DurableHead): Promise<void> {
     if (isLostInPart(await this.#redis.peek(sessionId), durable))
@@ -90,7 +122,7 @@ export class Aligner {
   /** For who deletes a session that neither of the two has whole. */
   async discardParts(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { fencingToken } = deletion
-    return await this.#states.use(sessionId, async state => {
+    return await this.#sessions.use(sessionId, async state => {
       const peek = await this.#redis.peek(sessionId)
       if (fencingToken !== undefined && fencingToken < peek.fence) {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
@@ -104,21 +136,21 @@ export class Aligner {
   }
 
   async #align(sessionId: string, state: SessionState): Promise<Aligned> {
+    const { route } = state
     let foundAhead: number | undefined
     const contention = new Contention(sessionId, this.#timeoutMs)
     for (;;) {
-      await state.bypassing.end()
-      const heal = state.beginHealing()
-      if (state.lostBypass) await this.#forestall(sessionId, state, state.lostBypass)
-      await this.#applier.drain(sessionId)
+      const markAligned = await route.beginAligning()
+      if (route.barrier) await this.#forestall(sessionId, route, route.barrier)
+      await this.#relay.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
       const head = await this.#readDurable(sessionId, peek)
-      switch (compare(peek, head, state.hasForked)) {
+      switch (compare(peek, head, route.mustReload)) {
         case 'in step':
           // What comes late leaves the version as it is: no later read would tell that it has come.
-          if (state.isBehind) this.#memory.cache?.of(sessionId)?.reset(peek.version)
+          if (route.isApart) this.#memory.cache?.of(sessionId)?.reset(peek.version)
           this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
-          heal()
+          markAligned()
           return { peek, head }
         case 'partial':
           throw new SessionIncompleteError({ sessionId })
@@ -131,7 +163,7 @@ export class Aligner {
           await this.#durable.raiseFence(sessionId, peek.fence)
           break
         case 'load Redis':
-          if (await this.#loadIntoRedis(sessionId, peek, state)) state.hasForked = false
+          if (await this.#loadIntoRedis(sessionId, peek, state)) route.noteLoaded()
       }
       await contention.pause()
     }
@@ -152,7 +184,7 @@ export class Aligner {
    * A write past Redis whose answer was lost may reach MongoDB at any later time. It is a compare-and-set on the head:
    * another version there, and it cannot be carried out any more.
    */
-  async #forestall(sessionId: string, state: SessionState, lost: Guard): Promise<void> {
+  async #forestall(sessionId: string, route: SessionRoute, lost: Guard): Promise<void> {
     const { exists, isPart, version } = await this.#durable.readHead(sessionId)
     const barrier = {
       ...lost,
@@ -167,13 +199,13 @@ export class Aligner {
       // Another one has changed the head, or owns the session.
       if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
     }
-    if (state.lostBypass === lost) state.lostBypass = undefined // else another one has been lost meanwhile
+    route.liftBarrier(lost)
   }
 
   /** `false`: it has changed meanwhile. */
-  async #loadIntoRedis(sessionId: string, peek: RedisView, { parked }: SessionState): Promise<boolean> {
+  async #loadIntoRedis(sessionId: string, peek: RedisView, { backlog }: SessionState): Promise<boolean> {
     const session = await this.#durable.readWhole(sessionId)
-    return this.#redis.install(sessionId, peek, session, parked)
+    return this.#redis.install(sessionId, peek, session, backlog.passedOver)
   }
 
   /** MongoDB has gone back, as after a restore, or has let the session expire: all of it is written again. */

@@ -6,17 +6,18 @@ import type { SessionMemory } from '../core/store/session-memory.js'
 import { Aligner } from './aligner.js'
 import { Breaker } from './breaker.js'
 import { DurableSide } from './durable-side.js'
+import { Forks } from './forks.js'
 import { HybridBackend } from './hybrid-backend.js'
 import { HybridReader } from './hybrid-reader.js'
 import { HybridWriter } from './hybrid-writer.js'
-import { OutboxApplier } from './outbox-applier.js'
+import { OutboxRelay } from './outbox-relay.js'
 import { Parking } from './parking.js'
 import { Publisher } from './publisher.js'
 import type { QueueAdapter } from './queue.js'
 import { Reconciler } from './reconciler.js'
 import { RedisSide, type RedisSideOptions } from './redis-side.js'
 import { SessionOpener } from './session-opener.js'
-import { SessionStates } from './session-state.js'
+import { Sessions } from './sessions.js'
 
 export interface HybridSettings {
   redis: Omit<RedisSideOptions, 'breaker' | 'seen'>
@@ -42,9 +43,9 @@ const DEFAULT_METRICS_INTERVAL_MS = 60_000
 
 export function composeHybrid(settings: HybridSettings) {
   const { memory, timeoutMs, isWriteBehind, queue, opensDegraded, logger, metrics = NO_METRICS } = settings
-  const states = new SessionStates()
+  const sessions = new Sessions()
   const tell = (outage: StoreUnavailableError | undefined, store: string, meanwhile: string) => {
-    const waiting = states.countUnapplied()
+    const waiting = sessions.countBacklog()
     if (outage) logger.warn({ store, waiting, error: outage.message }, `${store} is away: ${meanwhile}.`)
     else logger.info({ store, waiting }, `${store} is back.`)
   }
@@ -79,7 +80,7 @@ export function composeHybrid(settings: HybridSettings) {
     redis,
     outbox: redis.outbox,
     durable: new DurableSide(settings.durable, breaker),
-    states,
+    sessions,
     memory,
     logger,
     metrics,
@@ -89,15 +90,16 @@ export function composeHybrid(settings: HybridSettings) {
   breaker.onChange('close', () => metrics.count('circuit_breaker_close'))
   breaker.onChange('halfOpen', () => metrics.count('circuit_breaker_halfopen'))
   const parking = new Parking(sides)
-  const applier = new OutboxApplier({ ...sides, parking, hasWorkers: queue !== undefined })
-  const aligner = new Aligner({ ...sides, applier })
-  applier.onPart(sessionId => aligner.alignLater(sessionId))
-  const opener = new SessionOpener({ ...sides, applier, aligner, opensDegraded })
-  const publisher = isWriteBehind ? new Publisher({ applier, queue, logger, metrics }) : undefined
-  const reader = new HybridReader({ ...sides, applier, aligner })
-  const writer = new HybridWriter({ ...sides, applier, aligner, publisher })
-  const backend = new HybridBackend({ ...sides, applier, reader, writer, opener, publisher })
+  const relay = new OutboxRelay({ ...sides, parking, hasWorkers: queue !== undefined })
+  const aligner = new Aligner({ ...sides, relay })
+  relay.onPart = sessionId => aligner.alignLater(sessionId)
+  const forks = new Forks({ ...sides, aligner })
+  const opener = new SessionOpener({ ...sides, relay, aligner, opensDegraded })
+  const publisher = isWriteBehind ? new Publisher({ relay, queue, logger, metrics }) : undefined
+  const reader = new HybridReader({ ...sides, relay, aligner })
+  const writer = new HybridWriter({ ...sides, relay, aligner, forks, publisher })
+  const backend = new HybridBackend({ ...sides, relay, reader, writer, opener, publisher })
   const { metricsIntervalMs = DEFAULT_METRICS_INTERVAL_MS } = settings
-  const reconciler = new Reconciler({ ...sides, applier, parking, names, now, metricsIntervalMs })
+  const reconciler = new Reconciler({ ...sides, relay, parking, names, now, metricsIntervalMs })
   return { backend, reconciler, breaker }
 }

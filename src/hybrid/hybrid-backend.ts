@@ -18,7 +18,7 @@ import { isOutage, isOutageOf } from './breaker.js'
 import type { DurableSide } from './durable-side.js'
 import type { HybridReader } from './hybrid-reader.js'
 import type { HybridWriter } from './hybrid-writer.js'
-import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionOpener } from './session-opener.js'
@@ -29,7 +29,7 @@ const QUEUE_CLOSE_MS = 1000
 export interface HybridBackendParts {
   redis: RedisSide
   durable: DurableSide
-  applier: OutboxApplier
+  relay: OutboxRelay
   reader: HybridReader
   writer: HybridWriter
   opener: SessionOpener
@@ -41,7 +41,7 @@ export class HybridBackend implements Backend {
   readonly link: KnownSituation
   readonly #redis: RedisSide
   readonly #durable: DurableSide
-  readonly #applier: OutboxApplier
+  readonly #relay: OutboxRelay
   readonly #reader: HybridReader
   readonly #writer: HybridWriter
   readonly #opener: SessionOpener
@@ -52,7 +52,7 @@ export class HybridBackend implements Backend {
     this.link = joinLinks(parts.redis.link, parts.durable.link)
     this.#redis = parts.redis
     this.#durable = parts.durable
-    this.#applier = parts.applier
+    this.#relay = parts.relay
     this.#reader = parts.reader
     this.#writer = parts.writer
     this.#opener = parts.opener
@@ -109,7 +109,7 @@ export class HybridBackend implements Backend {
     return this.#calls.run(async () => {
       try {
         if (from !== 'r') {
-          await this.#applier.flush().catch(ignoreOutageOfRedis)
+          await this.#relay.flush().catch(ignoreOutageOfRedis)
           return toPage('m', await this.#durable.list(limit, position))
         }
       } catch (error) {
@@ -149,8 +149,8 @@ export class HybridBackend implements Backend {
     const dueMs = performance.now() + CLOSE_MS
     const leftMs = () => Math.max(dueMs - performance.now(), 0)
     await this.#calls.close()
-    await endsWithin(leftMs(), this.#applier.flush()).catch(() => {})
-    this.#applier.close()
+    await endsWithin(leftMs(), this.#relay.flush()).catch(() => {})
+    this.#relay.close()
     await Promise.all([
       this.#publisher?.close(Math.max(leftMs(), QUEUE_CLOSE_MS)),
       this.#redis.close(leftMs()),

@@ -9,9 +9,9 @@ import { isOutageOf } from './breaker.js'
 import { covers, isBelievable } from './compare.js'
 import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
-import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { SessionStates } from './session-state.js'
+import type { Sessions } from './sessions.js'
 
 /** One of the two, as far as both can answer the same question. */
 export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listFields'>
@@ -19,9 +19,9 @@ export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listField
 export interface HybridReaderParts {
   redis: RedisSide
   durable: DurableSide
-  applier: OutboxApplier
+  relay: OutboxRelay
   aligner: Aligner
-  states: SessionStates
+  sessions: Sessions
   memory: SessionMemory
   metrics: Metrics
   /** Of one call of the store. */
@@ -32,9 +32,9 @@ export interface HybridReaderParts {
 export class HybridReader {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
-  readonly #applier: OutboxApplier
+  readonly #relay: OutboxRelay
   readonly #aligner: Aligner
-  readonly #states: SessionStates
+  readonly #sessions: Sessions
   readonly #memory: SessionMemory
   readonly #metrics: Metrics
   readonly #timeoutMs: number
@@ -42,9 +42,9 @@ export class HybridReader {
   constructor(parts: HybridReaderParts) {
     this.#redis = parts.redis
     this.#durable = parts.durable
-    this.#applier = parts.applier
+    this.#relay = parts.relay
     this.#aligner = parts.aligner
-    this.#states = parts.states
+    this.#sessions = parts.sessions
     this.#memory = parts.memory
     this.#metrics = parts.metrics
     this.#timeoutMs = parts.timeoutMs
@@ -76,7 +76,7 @@ export class HybridReader {
   ): Promise<T | undefined> {
     const seen = this.#memory.seenVersion(sessionId)
     const token = this.#memory.token(sessionId) ?? 0
-    if (this.#states.isBehind(sessionId)) await this.#aligner.align(sessionId)
+    if (this.#sessions.routeOf(sessionId)?.isApart) await this.#aligner.align(sessionId)
     let contention: Contention | undefined
     for (;;) {
       try {
@@ -84,18 +84,19 @@ export class HybridReader {
         const { version, fence } = result.head
         // Redis may have answered a write before this read, and told by it that it has lost others: then the read misses
         // them, too. Answers come in order, but may come together: those that came with this one are looked at first.
-        if (this.#states.hasUnanswered(sessionId)) await new Promise(resolve => setImmediate(resolve))
-        const hasForked = this.#states.hasForked(sessionId)
+        if (this.#sessions.routeOf(sessionId)?.hasUnanswered)
+          await new Promise(resolve => setImmediate(resolve))
+        const mustReload = this.#sessions.routeOf(sessionId)?.mustReload ?? false
         const isNew = isBelievable(result.head, seen, token)
-        if ((isNew && !hasForked) || contention?.isOver) return result
+        if ((isNew && !mustReload) || contention?.isOver) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek } = await this.#aligner.align(sessionId)
         // Both have said that there is no session, or are behind: then what has been seen is to be written again.
-        if (!hasForked && peek.version === version && peek.fence === fence) return result
+        if (!mustReload && peek.version === version && peek.fence === fence) return result
       } catch (error) {
         if (!isCold(error)) throw error
-        await this.#applier.drain(sessionId)
+        await this.#relay.drain(sessionId)
         this.#aligner.alignLater(sessionId)
         return undefined
       }
@@ -109,7 +110,7 @@ export class HybridReader {
     outage: StoreError | undefined,
   ): Promise<T> {
     const seen = this.#memory.seenVersion(sessionId)
-    if (outage) await this.#applier.applyOwn(sessionId)
+    if (outage) await this.#relay.applyOwn(sessionId)
     const result = await ask(this.#durable)
     this.#metrics.count('mongo_fallbacks')
     if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })

@@ -2,9 +2,8 @@ import type { StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
-import type { Outbox, StoredEntry } from './outbox.js'
+import type { Outbox, PassedOver } from './outbox.js'
 import type { PendingWrite } from './pending-write.js'
-import type { SessionState } from './session-state.js'
 
 export interface ParkingParts {
   outbox: Outbox
@@ -12,7 +11,7 @@ export interface ParkingParts {
   metrics: Metrics
 }
 
-/** Sets writes aside that MongoDB refuses for good: they stay in the outbox, and hold up no other. */
+/** Sets writes aside that the durable store refuses for good: they stay in the outbox, and hold up no other. */
 export class Parking {
   /** Times that a write was set aside. */
   count = 0
@@ -26,30 +25,36 @@ export class Parking {
     this.#metrics = metrics
   }
 
-  /** Leaves the entry in the outbox, with the reason, for whoever looks into it. */
-  async park(sessionId: string, state: SessionState, write: PendingWrite, error: StoreError): Promise<void> {
-    const { version, operationId } = write
-    const { entries } = await this.#outbox.entries(sessionId, { leftOut: state.parked })
+  /**
+   * Leaves the entry in the outbox, with the reason, for whoever looks into it. The result is the digest of what lies there
+   * then; `undefined`: the outbox does not have the write. `passedOver`: where it need not be looked for.
+   */
+  async park(
+    sessionId: string,
+    { version, operationId }: PendingWrite,
+    { code }: StoreError,
+    passedOver: PassedOver,
+  ): Promise<string | undefined> {
+    const { entries } = await this.#outbox.entries(sessionId, { leftOut: passedOver })
     const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
+    let digest: string | undefined
     if (entry) {
       const attempts = entry.attempts + 1
-      const failed = { status: 'failed', attempts, lastError: error.code, updatedAt: Date.now() } as const
-      state.parked.set(`${version}`, await this.#outbox.mark(sessionId, { ...entry, ...failed }))
+      const failed = { status: 'failed', attempts, lastError: code, updatedAt: Date.now() } as const
+      digest = await this.#outbox.mark(sessionId, { ...entry, ...failed })
     }
-    this.#report(sessionId, { version, code: error.code })
+    this.#report(sessionId, { version, code })
+    return digest
   }
 
-  /** Passes over what has been parked before, by whomever; without an entry, since what is there cannot be read. */
-  passOver(sessionId: string, state: SessionState, { version, entry, digest }: StoredEntry): void {
-    state.parked.set(`${version}`, digest)
-    if (entry === undefined) this.#report(sessionId, { version, code: 'CORRUPT_VALUE' })
+  /** What lies at this version is no entry. */
+  reportUnreadable(sessionId: string, version: number): void {
+    this.#report(sessionId, { version, code: 'CORRUPT_VALUE' })
   }
 
-  /** Passes over names that are no versions. Their own text is told to nobody: it may be anything. */
-  passOverStrange(sessionId: string, state: SessionState, names: readonly string[]): void {
-    if (names.length === 0) return
-    for (const name of names) state.parked.set(name, '')
-    this.#report(sessionId, { strangeNames: names.length, code: 'CORRUPT_VALUE' }, names.length)
+  /** So many names in the outbox are no versions. Their own text is told to nobody: it may be anything. */
+  reportStrange(sessionId: string, count: number): void {
+    this.#report(sessionId, { strangeNames: count, code: 'CORRUPT_VALUE' }, count)
   }
 
   #report(sessionId: string, about: object, entries = 1): void {

@@ -2,7 +2,7 @@ import type { Logger } from '../core/logger.js'
 import { maskSessionId, maskText } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
 import { onceWithin, withRetry } from '../core/retry.js'
-import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
 
@@ -12,7 +12,7 @@ const MAX_TEXT = 300
 const users = new WeakMap<QueueAdapter, number>()
 
 export interface PublisherParts {
-  applier: OutboxApplier
+  relay: OutboxRelay
   queue: QueueAdapter | undefined
   logger: Logger
   metrics: Metrics
@@ -20,13 +20,13 @@ export interface PublisherParts {
 
 /** Gets a write that nobody waits for on its way to MongoDB: by the queue that was given, else by this process. */
 export class Publisher {
-  readonly #applier: OutboxApplier
+  readonly #relay: OutboxRelay
   readonly #queue: QueueAdapter | undefined
   readonly #logger: Logger
   readonly #metrics: Metrics
 
-  constructor({ applier, queue, logger, metrics }: PublisherParts) {
-    this.#applier = applier
+  constructor({ relay, queue, logger, metrics }: PublisherParts) {
+    this.#relay = relay
     this.#queue = queue
     this.#logger = logger
     this.#metrics = metrics
@@ -35,17 +35,17 @@ export class Publisher {
 
   publish(sessionId: string, { version }: PendingWrite): void {
     if (this.#queue === undefined) {
-      this.#applier.schedule(sessionId)
+      this.#relay.schedule(sessionId)
       return
     }
-    this.#applier.scheduleLater() // in case that the queue loses it
+    this.#relay.scheduleLater() // in case that the queue loses it
     tell(this.#queue, { id: `${sessionId}:${version}`, sessionId, version }).then(
       () => this.#metrics.count('queue_publishes'),
       error => {
         this.#metrics.count('queue_failures')
         const about = { sessionId: maskSessionId(sessionId), error: describe(error) }
         this.#logger.warn(about, 'the queue has not taken a write; this process brings it to MongoDB')
-        this.#applier.schedule(sessionId)
+        this.#relay.schedule(sessionId)
       },
     )
   }

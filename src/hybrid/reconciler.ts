@@ -7,9 +7,9 @@ import type { KeyNames } from '../redis/key-names.js'
 import type { DurableSide } from './durable-side.js'
 import { forEach } from './for-each.js'
 import type { Outbox } from './outbox.js'
-import type { OutboxApplier } from './outbox-applier.js'
 import { OutboxCensus, UNKNOWN } from './outbox-census.js'
 import type { OutboxEntry } from './outbox-entry.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { Parking } from './parking.js'
 
 const SWEEP_EVERY_MS = 30_000
@@ -51,7 +51,7 @@ export interface OutboxReconcilerStats {
 export interface ReconcilerParts {
   outbox: Outbox
   durable: DurableSide
-  applier: OutboxApplier
+  relay: OutboxRelay
   parking: Parking
   names: KeyNames
   logger: Logger
@@ -66,7 +66,7 @@ export interface ReconcilerParts {
 export class Reconciler {
   readonly #outbox: Outbox
   readonly #durable: DurableSide
-  readonly #applier: OutboxApplier
+  readonly #relay: OutboxRelay
   readonly #parking: Parking
   readonly #names: KeyNames
   readonly #logger: Logger
@@ -90,10 +90,10 @@ export class Reconciler {
   #measuring: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
   constructor(parts: ReconcilerParts) {
-    const { outbox, durable, applier, parking, names, logger, metrics, metricsIntervalMs } = parts
+    const { outbox, durable, relay, parking, names, logger, metrics, metricsIntervalMs } = parts
     this.#outbox = outbox
     this.#durable = durable
-    this.#applier = applier
+    this.#relay = relay
     this.#parking = parking
     this.#names = names
     this.#logger = logger
@@ -105,7 +105,7 @@ export class Reconciler {
 
   get stats(): OutboxReconcilerStats {
     return {
-      totalProcessed: this.#applier.appliedCount,
+      totalProcessed: this.#relay.appliedCount,
       totalFailed: this.#totalFailed,
       totalParked: this.#parking.count,
       sweeps: this.#sweeps,
@@ -254,7 +254,7 @@ export class Reconciler {
   async #drain(sessionId: string, evenParked = false): Promise<void> {
     const beganMs = performance.now()
     try {
-      await this.#applier.drain(sessionId, { evenParked })
+      await this.#relay.drain(sessionId, { evenParked })
       this.#metrics.observeReconciliation(performance.now() - beganMs)
     } catch (error) {
       this.#totalFailed++

@@ -6,15 +6,13 @@ import type { Metrics } from '../core/metrics.js'
 import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { Turns } from '../core/turns.js'
-import { isCold } from '../redis/protocol-errors.js'
-import type { Aligner } from './aligner.js'
+import type { Aligned, Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import { covers, isOpenable } from './compare.js'
-import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
-import type { OutboxApplier } from './outbox-applier.js'
+import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { SessionStates } from './session-state.js'
+import type { Sessions } from './sessions.js'
 
 export interface Opening {
   leaseMs: number | undefined
@@ -25,44 +23,40 @@ export interface Opening {
 export interface SessionOpenerParts {
   redis: RedisSide
   durable: DurableSide
-  applier: OutboxApplier
+  relay: OutboxRelay
   aligner: Aligner
-  states: SessionStates
+  sessions: Sessions
   memory: SessionMemory
   /** Open a session while one of the two is away. */
   opensDegraded: boolean
   logger: Logger
   metrics: Metrics
-  /** Of one call of the store. */
-  timeoutMs: number
 }
 
 /** Takes the ownership of a session: the same fencing token in both databases. */
 export class SessionOpener {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
-  readonly #applier: OutboxApplier
+  readonly #relay: OutboxRelay
   readonly #aligner: Aligner
-  readonly #states: SessionStates
+  readonly #sessions: Sessions
   readonly #memory: SessionMemory
   readonly #opensDegraded: boolean
   readonly #logger: Logger
   readonly #metrics: Metrics
-  readonly #timeoutMs: number
   /** Openings of a session in this process would only take it from each other. */
   readonly #turns = new Turns()
 
   constructor(parts: SessionOpenerParts) {
     this.#redis = parts.redis
     this.#durable = parts.durable
-    this.#applier = parts.applier
+    this.#relay = parts.relay
     this.#aligner = parts.aligner
-    this.#states = parts.states
+    this.#sessions = parts.sessions
     this.#memory = parts.memory
     this.#opensDegraded = parts.opensDegraded
     this.#logger = parts.logger
     this.#metrics = parts.metrics
-    this.#timeoutMs = parts.timeoutMs
   }
 
   claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
@@ -73,7 +67,9 @@ export class SessionOpener {
   }
 
   async #claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
-    const both = () => this.#claimLoaded(sessionId, opening)
+    // Evicted just now, or taken by another process, which was later at MongoDB and sooner at Redis: once more.
+    const claimBoth = (aligned: Aligned | undefined) => this.#claimBoth(sessionId, opening, aligned)
+    const both = () => this.#aligner.withLoaded(sessionId, claimBoth, { call: opening.call })
     try {
       // One lost connection is no outage: what opens with one of the two may go back to what that one has.
       return await both().catch(error => {
@@ -93,22 +89,13 @@ export class SessionOpener {
     }
   }
 
-  async #claimLoaded(sessionId: string, opening: Opening): Promise<BackendClaim> {
-    const contention = new Contention(sessionId, this.#timeoutMs, opening.call)
-    for (;;) {
-      try {
-        return await this.#claimBoth(sessionId, opening)
-      } catch (error) {
-        // Evicted just now, or taken by another process, which was later at MongoDB and sooner at Redis.
-        if (!isCold(error)) throw error
-        await contention.pause(error)
-      }
-    }
-  }
-
   /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
-  async #claimBoth(sessionId: string, { leaseMs, call }: Opening): Promise<BackendClaim> {
-    const { peek } = await this.#aligner.align(sessionId)
+  async #claimBoth(
+    sessionId: string,
+    { leaseMs, call }: Opening,
+    aligned: Aligned | undefined,
+  ): Promise<BackendClaim> {
+    const { peek } = aligned ?? (await this.#aligner.align(sessionId))
     // Renewed in Redis alone, while MongoDB was away: a token of MongoDB would end it all the same.
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     await this.#redis.assertOneWriter()
@@ -157,8 +144,8 @@ export class SessionOpener {
     { leaseMs, call }: Opening,
     outage: StoreError,
   ): Promise<BackendClaim> {
-    this.#states.of(sessionId).noteDivergence()
-    await this.#applier.applyOwn(sessionId)
+    this.#sessions.of(sessionId).route.noteApart()
+    await this.#relay.applyOwn(sessionId)
     const head = await this.#durable.readHead(sessionId)
     const { hotVersions } = this.#memory
     if (!covers(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
@@ -178,7 +165,7 @@ export class SessionOpener {
     assertAwaited(call)
     const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
     try {
-      await this.#applier.adopt(sessionId)
+      await this.#relay.adopt(sessionId)
     } catch (error) {
       if (leaseMs !== undefined) await this.#giveBack(sessionId, claim.fencingToken)
       throw error

@@ -11,7 +11,7 @@ const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'skip the drain at open',
-    edits: [{ file: 'src/hybrid/aligner.ts', from: 'await this.#applier.drain(sessionId)', to: '' }],
+    edits: [{ file: 'src/hybrid/aligner.ts', from: 'await this.#relay.drain(sessionId)', to: '' }],
   },
   {
     name: 'apply keys before the head',
@@ -36,7 +36,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'forget to adopt the outbox',
-    edits: [{ file: 'src/hybrid/session-opener.ts', from: 'await this.#applier.adopt(sessionId)', to: '' }],
+    edits: [{ file: 'src/hybrid/session-opener.ts', from: 'await this.#relay.adopt(sessionId)', to: '' }],
   },
   {
     name: 'no stale check',
@@ -60,7 +60,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'let writes past Redis overtake',
-    edits: [{ file: HYBRID_WRITER, from: 'await state.atRedis.end()', to: '' }],
+    edits: [{ file: HYBRID_WRITER, from: 'await route.untilRedisIsQuiet()', to: '' }],
   },
   {
     name: 'take a version that was taken before',
@@ -74,9 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'do not forestall a lost write past Redis',
-    edits: [
-      { file: 'src/hybrid/aligner.ts', from: 'if (state.lostBypass)', to: 'if (state.lostBypass && false)' },
-    ],
+    edits: [{ file: 'src/hybrid/aligner.ts', from: 'if (route.barrier)', to: 'if (route.barrier && false)' }],
   },
   {
     name: 'take a command from before the session was loaded',
@@ -96,9 +94,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'bring writes past those that wait before them',
     edits: [
       {
-        file: 'src/hybrid/outbox-applier.ts',
-        from: 'const isMissed = isIncomplete || state.hasForeign ||',
-        to: 'state.beginFinding()(); const isMissed = isIncomplete ||',
+        file: 'src/hybrid/outbox-relay.ts',
+        from: 'const isMissed = isIncomplete || backlog.othersWait ||',
+        to: 'backlog.beginLook()(); const isMissed = isIncomplete ||',
       },
     ],
   },
@@ -116,7 +114,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'do not notice that others wait',
     edits: [
       {
-        file: 'src/hybrid/session-state.ts',
+        file: 'src/hybrid/backlog.ts',
         from: "operationBefore !== '' && operationBefore !== this.#lastAdded",
         to: 'false',
       },
@@ -126,7 +124,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'take what waits before any own write for known',
     edits: [
       {
-        file: 'src/hybrid/session-state.ts',
+        file: 'src/hybrid/backlog.ts',
         from: 'operationBefore !== this.#lastAdded',
         to: "operationBefore.split('.')[0] !== write.operationId.split('.')[0]",
       },
@@ -155,7 +153,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/hybrid/aligner.ts',
-        from: 'if (state.isBehind) this.#memory',
+        from: 'if (route.isApart) this.#memory',
         to: 'if (false) this.#memory',
       },
     ],

@@ -1,0 +1,28 @@
+/** Calls that have not ended. */
+export class InFlight {
+  readonly #calls = new Set<Promise<unknown>>()
+
+  async run<T>(call: () => Promise<T>): Promise<T> {
+    const running = call()
+    this.#calls.add(running)
+    try {
+      return await running
+    } finally {
+      this.#calls.delete(running)
+    }
+  }
+
+  get isNone(): boolean {
+    return this.#calls.size === 0
+  }
+
+  /** Waits for those that are in flight now, however they end. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#calls)
+  }
+
+  /** Waits for these and for those that begin meanwhile: there is none, for as long as nothing is awaited after this. */
+  async end(): Promise<void> {
+    while (!this.isNone) await this.settle()
+  }
+}

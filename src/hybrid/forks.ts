@@ -1,0 +1,48 @@
+import type { Commit, Deletion } from '../core/backend.js'
+import type { Applied } from '../core/durable-backend.js'
+import { assertAwaited } from '../core/retry.js'
+import type { Aligner } from './aligner.js'
+import { BYPASS_STEP, isForked } from './compare.js'
+import type { RedisSide } from './redis-side.js'
+import type { Sessions } from './sessions.js'
+
+export interface ForksParts {
+  redis: RedisSide
+  aligner: Aligner
+  sessions: Sessions
+}
+
+/** Redis has lost writes and taken others since: two histories of a session have met. Writes past both. */
+export class Forks {
+  readonly #redis: RedisSide
+  readonly #aligner: Aligner
+  readonly #sessions: Sessions
+
+  constructor({ redis, aligner, sessions }: ForksParts) {
+    this.#redis = redis
+    this.#aligner = aligner
+    this.#sessions = sessions
+  }
+
+  /** Whether they have met, by what the durable store has said to a write that Redis had taken. */
+  async isForked(sessionId: string, applied: Applied): Promise<boolean> {
+    return applied.isLate && isForked(applied, await this.#redis.peek(sessionId, applied.newest?.id))
+  }
+
+  /** The write goes past Redis, where it outranks both histories, and Redis is loaded. */
+  async settle<W extends Commit | Deletion, T>(
+    sessionId: string,
+    write: W,
+    toDurable: (above: W) => Promise<T>,
+  ): Promise<T> {
+    const { route } = this.#sessions.of(sessionId)
+    route.noteFork()
+    assertAwaited(write.call)
+    // Another operation: what was done in vain is not to be known for done.
+    const operationId = `${write.operationId}+`
+    const forced = { seenVersion: undefined, needsSession: undefined, step: BYPASS_STEP }
+    const result = await route.pastRedis(write, () => toDurable({ ...write, ...forced, operationId }))
+    await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
+    return result
+  }
+}
