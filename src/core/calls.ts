@@ -1,5 +1,6 @@
 import { endsWithin } from './ends-within.js'
 import { ClosedError } from './errors.js'
+import { InFlight } from './in-flight.js'
 
 /** A closing store waits so long, with all that it does, for answers that a server out of reach does not give. */
 export const CLOSE_MS = 4000
@@ -8,7 +9,7 @@ export const CLOSE_MS = 4000
 export class Calls {
   readonly #name: string
   readonly #toError: (error: unknown) => Error
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #inFlight = new InFlight()
   #isClosed = false
 
   /** `toError` wraps what a call has failed with. */
@@ -19,19 +20,15 @@ export class Calls {
 
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new ClosedError(this.#name)
-    const answer = call()
-    this.#underWay.add(answer)
     try {
-      return await answer
+      return await this.#inFlight.run(call)
     } catch (error) {
       throw this.#toError(error)
-    } finally {
-      this.#underWay.delete(answer)
     }
   }
 
   async close(timeoutMs = CLOSE_MS): Promise<void> {
     this.#isClosed = true
-    await endsWithin(timeoutMs, Promise.allSettled(this.#underWay))
+    await endsWithin(timeoutMs, this.#inFlight.settle())
   }
 }

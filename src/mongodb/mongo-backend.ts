@@ -26,16 +26,9 @@ import { onceWithin, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 import { checkGuard } from '../core/store/guard.js'
 import { parseForks } from '../core/store/histories.js'
+import { decideApplication, decideBar, decideFence } from './applications.js'
 import type { AuthCollection } from './auth-collection.js'
-import {
-  type Circumstances,
-  decideApplication,
-  decideBar,
-  decideClaim,
-  decideCommit,
-  decideDeletion,
-  decideFence,
-} from './changes.js'
+import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
 import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, toFound, toOwned } from './documents.js'
 import { readHead, type Send } from './heads.js'
@@ -346,7 +339,7 @@ export class MongoBackend implements DurableBackend {
       command(this.#collection.documents),
     )
 
-  #of(sessionId: string): Circumstances {
+  #of(sessionId: string): Context {
     return { sessionId, lifetime: this.#lifetime, nowMs: this.#now() }
   }
 

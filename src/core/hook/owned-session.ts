@@ -1,5 +1,6 @@
 import type { AuthPatch, AuthStore, Field, VersionedResult } from '../auth-store.js'
 import { ClosedError, type FencedError, hasCode } from '../errors.js'
+import { InFlight } from '../in-flight.js'
 
 /** A session as its owner has it: every read and write carries the token, until a later owner has taken it. */
 export class OwnedSession {
@@ -7,7 +8,7 @@ export class OwnedSession {
   readonly #sessionId: string
   readonly #fencingToken: number
   readonly #onLost: (error: FencedError) => void
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #writes = new InFlight()
   #lost: FencedError | undefined
   #isClosed = false
 
@@ -48,21 +49,19 @@ export class OwnedSession {
   async write(patch: AuthPatch): Promise<VersionedResult> {
     this.assertOpen()
     if (this.#lost) throw this.#lost
-    const writing = this.#store.set(this.#sessionId, patch, undefined, this.#fencingToken)
-    this.#underWay.add(writing)
     try {
-      return await writing
+      return await this.#writes.run(() =>
+        this.#store.set(this.#sessionId, patch, undefined, this.#fencingToken),
+      )
     } catch (error) {
       if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
       throw error
-    } finally {
-      this.#underWay.delete(writing)
     }
   }
 
   /** Waits for the writes under way, however they end. */
-  async settleWrites(): Promise<void> {
-    await Promise.allSettled(this.#underWay)
+  settleWrites(): Promise<void> {
+    return this.#writes.settle()
   }
 
   /** A later owner has the session: no write is tried from now on. */

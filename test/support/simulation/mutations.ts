@@ -133,7 +133,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'do not notice that Redis has lost a claim',
     edits: [
-      { file: 'src/mongodb/changes.ts', from: 'fencingToken < (document?.barredBelow ?? 0)', to: 'false' },
+      { file: 'src/mongodb/applications.ts', from: 'fencingToken < barredBelow', to: 'false' },
       { file: 'src/redis/lua/session.lua', from: 'if isCold or hasLostClaim then', to: 'if isCold then' },
       { file: COMPARE, from: '&& fence >= token', to: '' },
     ],

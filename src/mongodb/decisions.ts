@@ -1,0 +1,122 @@
+/** What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries out what they decide. */
+import type { BackendDeletion, CommitResult } from '../core/backend.js'
+import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
+import { CorruptValueError, SessionLockedError } from '../core/errors.js'
+import { MAX_LEASE_MS } from '../core/options.js'
+import { toResult } from '../core/store/commit-result.js'
+import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
+import { nextHistory } from '../core/store/histories.js'
+import { findOperation, noteOperation, overtakerOf } from '../core/store/operation-ids.js'
+import { type Found, type HeadDocument, VACANT } from './documents.js'
+import { Lifetime } from './lifetime.js'
+import type { Change } from './requests.js'
+
+/** A session, its life, and what time it is: what every change is decided by, beside the head. */
+export interface Context {
+  sessionId: string
+  lifetime: Lifetime
+  nowMs: number
+  /** Of a deletion: the highest version among the fields. Above the head's, it is that of a damaged one. */
+  strayVersion?: number
+}
+
+export function decideCommit(
+  { document, head, isExpired }: Found,
+  commit: DurableCommit,
+  { sessionId, lifetime, nowMs }: Context,
+): Change<CommitResult> {
+  const { operationId, fencingToken, above = 0, step = 1, fork } = commit
+  const applied = findOperation(document?.ops, operationId)
+  // One that another database gave its version may have come too late to count.
+  const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
+  if (isInTime) return { result: toResult({ ...head, ...applied, operation: operationId }) }
+  checkGuard(sessionId, head, commit)
+  if (isNothing(head, commit)) return { result: toResult({ ...head, operation: '' }) }
+  const version = Math.max(head.version, above) + step
+  // Who still owns an expired session brings it back whole; for anyone else it begins anew.
+  const goesOn = head.exists || (isExpired && fencingToken !== undefined)
+  checkBeginning(sessionId, !goesOn, commit)
+  const history = nextHistory(
+    { incarnation: head.incarnation, forks: document?.forks ?? '' },
+    { operationId, begins: !goesOn, fork, before: head.version, version },
+  )
+  const since = fork === undefined ? version : fork.at + 1 // what a heal writes keeps its versions
+  return {
+    result: toResult({
+      version,
+      updatedAtMs: nowMs,
+      incarnation: history.incarnation,
+      operation: operationId,
+    }),
+    head: {
+      session: sessionId,
+      v: version,
+      fence: Math.max(head.fence, fencingToken ?? 0),
+      updatedAt: new Date(nowMs),
+      since: goesOn && document ? document.since : since,
+      ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
+      ...history,
+      ...lifetime.from(nowMs, document),
+    },
+  }
+}
+
+export function decideDeletion(
+  { document, head }: Found,
+  { operationId, above = 0, step = 1, ...guard }: DurableDeletion,
+  { sessionId, nowMs, strayVersion = 0 }: Context,
+): Change<BackendDeletion> {
+  const { version, fence, operation } = head
+  const found = { version, fence, operation, durability: 'durable' } as const
+  if (findOperation(document?.ops, operationId)) return { result: found }
+  checkGuard(sessionId, head, guard)
+  const hasStrays = document !== undefined && strayVersion > document.v
+  if (document === undefined || (document.session === undefined && !hasStrays)) return { result: found }
+  // At least that of every field: what the tombstone does not outrank, the next session would read as its own.
+  const v = Math.max(Math.max(document.v, above) + step, strayVersion)
+  const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
+  const tombstone = { ...vacate(document, nowMs, v), ops }
+  return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
+}
+
+/** `after`: a token to go on from. */
+export function decideClaim(
+  { document, head, isExpired }: Found,
+  leaseMs: number | undefined,
+  after: number,
+  { sessionId, lifetime, nowMs }: Context,
+): Change<number> {
+  const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
+  // Twice, for a clock of the server that has gone back.
+  if (remainingMs > 2 * MAX_LEASE_MS) {
+    throw new CorruptValueError(
+      'The member "leaseUntil" of the session\'s head in MongoDB is damaged: no lease ends as late.',
+      { sessionId },
+    )
+  }
+  if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
+  const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
+  // At least the time, so that it outranks the tokens from before a loss of the head.
+  const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
+  const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
+  const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
+  return { result: fence, head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil } }
+}
+
+/** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
+export function vacate(
+  document: HeadDocument,
+  nowMs: number,
+  v: number,
+): Partial<HeadDocument> & { v: number; fence: number } {
+  return {
+    ...Lifetime.vacant(nowMs),
+    session: undefined,
+    isPart: undefined,
+    v,
+    fence: document.fence + 1,
+    ops: '',
+    leaseUntil: undefined,
+    intent: { v, purge: true },
+  }
+}
