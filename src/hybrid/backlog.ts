@@ -68,7 +68,7 @@ export class Backlog {
     return this.isEmpty && this.#passedOver.size === 0 && !this.#isScheduled && !this.othersWait
   }
 
-  /** `operationBefore`: as of `RedisCommit`. Who knows that operation knows what waits beside it. */
+  /** `operationBefore`: as of `RedisCommit`. I3: a process that knows that operation knows what waits beside it. */
   add(write: PendingWrite, operationBefore: string): void {
     this.remove(write.operationId) // a repeated one takes its place
     const isHeld = this.#heldBytes.reserve(sizeOf(write))

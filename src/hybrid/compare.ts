@@ -95,7 +95,7 @@ export function knowsAll({ state, version }: Version, highestVersion: number): b
 export const BYPASS_STEP = 2 ** 20
 
 /**
- * Whether the durable store, with this head, has all that a process has seen: `seen` is the highest version, and `hot`
+ * I7: whether the durable store, with this head, has all that a process has seen: `seen` is the highest version, and `hot`
  * the highest in Redis; 0 where nothing was. Writes past Redis may have been made without what waited in the outbox:
  * then `hot` lies above the version that the first of them has found.
  */
@@ -105,7 +105,7 @@ export function covers({ exists, isPart, version }: DurableVersion, seen: number
   return hot === 0 || (beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2)
 }
 
-/** Whether an answer of Redis is as new as what this process has seen; `token`: that of its claim, 0 without one. */
+/** I14: whether an answer of Redis is as new as what this process has seen; `token`: that of its claim, 0 without one. */
 export function isBelievable(
   { exists, version, fence }: Pick<Head, 'exists' | 'version' | 'fence'>,
   seen: number,

@@ -276,6 +276,7 @@ export class OutboxRelay {
     backlog.remove(write.operationId)?.reject?.(error)
   }
 
+  /** I5: only of what the durable store has. */
   async #ack(sessionId: string, applied: readonly PendingWrite[]): Promise<void> {
     if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
   }

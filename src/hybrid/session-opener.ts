@@ -89,7 +89,7 @@ export class SessionOpener {
     }
   }
 
-  /** MongoDB first: the token that Redis is given then is above all that either has handed out. */
+  /** I10: MongoDB first. The token that Redis is given then is above all that either has handed out. */
   async #claimBoth(
     sessionId: string,
     { leaseMs, call }: Opening,
@@ -113,7 +113,7 @@ export class SessionOpener {
     }
   }
 
-  /** Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks: a Redis that has comes from before. */
+  /** I11: Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks. One that has comes from before. */
   async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
     const { fencingToken } = hot
     const { exists, version } = durable.head
@@ -138,7 +138,7 @@ export class SessionOpener {
     ])
   }
 
-  /** Only what is there may be opened so: that a session is new, both have to say. */
+  /** I13: only what is there may be opened so. That a session is new, both have to say. */
   async #claimDurable(
     sessionId: string,
     { leaseMs, call }: Opening,

@@ -24,7 +24,7 @@ interface TakenOnce {
  *     together ──( a write past Redis · two histories · a write that came late )──► apart
  *     apart    ──( an alignment that began after the last of these finds both in step )──► together
  *
- * While they are apart, no write goes through Redis. One write through Redis and one past it are never under way together.
+ * I8: while they are apart, no write goes through Redis. docs/hybrid-protocol.md has the invariants.
  */
 export class SessionRoute {
   readonly #sessionId: string
@@ -89,7 +89,7 @@ export class SessionRoute {
     return this.#throughRedis.run(write)
   }
 
-  /** What Redis may still take must not come after a write past it, at a lower version. */
+  /** I6: what Redis may still take must not come after a write past it, at a lower version. */
   untilRedisIsQuiet(): Promise<void> {
     return this.#throughRedis.end()
   }

@@ -1,4 +1,5 @@
--- Puts a session as MongoDB holds it in the place of what Redis holds.
+-- Puts a session as MongoDB holds it in the place of what Redis holds. I9: only of what the caller has seen, and while no
+-- entry waits.
 --
 -- ARGV[2]  the version that was found here, after 'cold' where it was cold: what is left after an eviction has one, too
 -- ARGV[3]  version      ARGV[4]  fence      ARGV[5]  updatedAt

@@ -177,7 +177,7 @@ local function withOperation(id)
   return line .. string.sub(ops, 1, last)
 end
 
--- Puts an entry for this version into the outbox. idOpening: a JSON string without its closing quote; rest: all
+-- I2: puts an entry for this version into the outbox, in the script that writes it. idOpening: a JSON string without its closing quote; rest: all
 -- members but those that are written here, and the closing brace.
 local function enqueue(idOpening, rest)
   local at = digits(version)
@@ -249,6 +249,7 @@ local function refuse(token, seen, expectedVersion, limit)
   if seenVersion and not continuesFrom(seenVersion, seenIncarnation, seenOperation) then
     return {0, 'REWOUND', version}
   end
+  -- I12: a command that was sent before the session was loaded
   if limit and limit <= version then return {0, 'AHEAD', version} end
   local actual = exists and version or 0
   if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end
