@@ -210,14 +210,14 @@ export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
 const MAX_LIFE_SECONDS = 100 * 365 * 24 * 60 * 60
 
 /** Seconds that a session lives, as milliseconds; 0 and Infinity are for ever, which is `null`. */
-export function toLifeMs(seconds: number): number | null {
+export function secondsToMs(seconds: number): number | null {
   return seconds === 0 || seconds > MAX_LIFE_SECONDS ? null : Math.ceil(seconds * 1000)
 }
 
 /** The longest of the given ones; `null` is for ever. */
 export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): number | null {
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
-  const lives = (given.length === 0 ? [defaultSeconds] : given).map(toLifeMs)
+  const lives = (given.length === 0 ? [defaultSeconds] : given).map(secondsToMs)
   return lives.includes(null) ? null : Math.max(...(lives as number[]))
 }
 

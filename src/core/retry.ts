@@ -11,7 +11,7 @@ export interface RetryPolicy {
 }
 
 /** One attempt. */
-export function onceWithin(timeoutMs: number): RetryPolicy {
+export function singleAttempt(timeoutMs: number): RetryPolicy {
   return { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
 }
 

@@ -6,7 +6,7 @@ import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
 import { compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
-import { Contention, toOvertaken } from './contention.js'
+import { Contention, overtakenError } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
@@ -131,7 +131,7 @@ export class Aligner {
       if (peek.state !== 'cold') return deleted
       // What is left of it in Redis would be taken for half a session.
       if (await this.#loadIntoRedis(sessionId, peek, state)) return deleted
-      throw toOvertaken(sessionId)
+      throw overtakenError(sessionId)
     })
   }
 

@@ -1,7 +1,7 @@
 import CircuitBreaker from 'opossum'
 import { hasCode, StoreUnavailableError } from '../core/errors.js'
 import type { GaugeName, Layer, Metrics } from '../core/metrics.js'
-import { onceWithin, withRetry } from '../core/retry.js'
+import { singleAttempt, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 
 export interface BreakerOptions {
@@ -49,7 +49,7 @@ export interface CircuitBreakerStats {
 
 /** It opens above this share of failures, once so many calls have been made in the window. */
 const MAX_ERRORS_PERCENTAGE = 50
-const LEAST_CALLS = 3
+const MIN_CALLS = 3
 /**
  * So many failures, each of a call that began after the one before had failed, open it as well: the successes of a busy
  * window would outweigh them for seconds. A lost connection, which many calls fail with at once, is one of them.
@@ -91,7 +91,7 @@ export class Breaker {
       name: store,
       timeout: false, // below, where a process that was busy itself does not count as a slow store
       errorThresholdPercentage: MAX_ERRORS_PERCENTAGE,
-      volumeThreshold: LEAST_CALLS,
+      volumeThreshold: MIN_CALLS,
       resetTimeout: resetMs,
       rollingCountTimeout: windowMs,
       rollingPercentilesEnabled: false,
@@ -220,7 +220,7 @@ export class Breaker {
     const before = this.#failuresInARow
     let failure: unknown
     try {
-      return await withRetry(onceWithin(timeoutMs), { operation: `a call to ${this.#store}` }, call)
+      return await withRetry(singleAttempt(timeoutMs), { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
       failure = this.#toFailure(cause, timeoutMs)
       throw failure

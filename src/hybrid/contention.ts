@@ -30,7 +30,7 @@ export class Contention {
   /** Pauses before the next attempt. Throws when the time is over, and when nobody waits any more. */
   async pause(cause?: unknown): Promise<void> {
     assertAwaited(this.#call)
-    if (this.isOver) throw toOvertaken(this.#sessionId, cause)
+    if (this.isOver) throw overtakenError(this.#sessionId, cause)
     await sleep(Math.random() * this.#pauseMs)
     this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS)
     assertAwaited(this.#call)
@@ -38,7 +38,7 @@ export class Contention {
 }
 
 /** The error after too many attempts. `cause`: what the last one has failed with. */
-export function toOvertaken(sessionId: string, cause?: unknown): StoreUnavailableError {
+export function overtakenError(sessionId: string, cause?: unknown): StoreUnavailableError {
   return new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
     sessionId,
     cause,

@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../core/errors.js'
 import { checkSessionId } from '../core/names.js'
 import { checkObject } from '../core/store/arguments.js'
 import { CodecStore, type StoreParts } from '../core/store/codec-store.js'
-import { toSettings } from '../core/store/store-settings.js'
+import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
 import { toCollection } from '../mongodb/mongo-options.js'
 import { openConnection as openMongo } from '../mongodb/open-connection.js'
@@ -15,7 +15,6 @@ import { warnOfLoss } from './loss-check.js'
 import type { OutboxJob } from './queue.js'
 import type { OutboxReconcilerStats, Reconciler } from './reconciler.js'
 
-const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 const DEFAULT_MAX_ENTRIES = 10_000
 
 interface HybridParts extends StoreParts {

@@ -39,7 +39,7 @@ export class OutboxCensus {
 
   /** Adds a session's outbox. A foreign key of that name counts for nothing. */
   async add(tally: Tally, sessionId: string): Promise<void> {
-    const found = await this.#outbox.entries(sessionId, { most: 1 }).catch(error => {
+    const found = await this.#outbox.entries(sessionId, { limit: 1 }).catch(error => {
       if (!hasCode(error, 'CORRUPT_VALUE')) throw error
     })
     if (!found) return

@@ -1,7 +1,7 @@
 import type { Applied } from '../core/durable-backend.js'
 import { FencedError, type StoreError, StoreUnavailableError } from '../core/errors.js'
+import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Metrics } from '../core/metrics.js'
-import { Turns } from '../core/turns.js'
 import type { Backlog } from './backlog.js'
 import { applyInBatches, type Outcome } from './batches.js'
 import { isOutage } from './breaker.js'
@@ -51,7 +51,7 @@ export class OutboxRelay {
   readonly #hasWorkers: boolean
   readonly #parking: Parking
   readonly #metrics: Metrics
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
   readonly #retry: RetryTimer
 
   constructor({ outbox, durable, sessions, hasWorkers, parking, metrics }: OutboxRelayParts) {
@@ -163,7 +163,7 @@ export class OutboxRelay {
         state.backlog.rejectAll(error)
         throw error
       })
-    return this.#turns.take(sessionId, () => this.#sessions.use(sessionId, runOrReject))
+    return this.#turns.run(sessionId, () => this.#sessions.use(sessionId, runOrReject))
   }
 
   /** What this process needs of the outbox to go on in order. */
@@ -187,7 +187,7 @@ export class OutboxRelay {
     { evenParked = false, isLastResort = false } = {},
   ): Promise<Page> {
     const { highest } = backlog
-    const options = { leftOut: backlog.passedOver, isLastResort }
+    const options = { except: backlog.passedOver, isLastResort }
     const { entries, strangeNames, names, isAll } = await this.#outbox.entries(sessionId, options)
     backlog.forgetPassedOver(names)
     for (const name of strangeNames) backlog.passOver(name, '')

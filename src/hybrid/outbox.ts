@@ -34,8 +34,8 @@ export interface StoredEntry {
 export type PassedOver = ReadonlyMap<string, string>
 
 export interface EntriesOptions {
-  leftOut?: PassedOver | undefined
-  most?: number | undefined
+  except?: PassedOver | undefined
+  limit?: number | undefined
   /** Nothing can go on without them: Redis is asked although its breaker is open. */
   isLastResort?: boolean | undefined
 }
@@ -83,21 +83,21 @@ export class Outbox {
 
   /** The first entries of a session by version. */
   async entries(sessionId: string, options: EntriesOptions = {}): Promise<OutboxPage> {
-    const { leftOut = new Map<string, string>(), most = PAGE, isLastResort = false } = options
+    const { except = new Map<string, string>(), limit = PAGE, isLastResort = false } = options
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
     const all = await this.#send(() => client.hkeys(key), isLastResort).catch(error =>
       about(sessionId, error, key),
     )
-    const strangeNames = all.filter(name => !isVersion(name) && !leftOut.has(name))
+    const strangeNames = all.filter(name => !isVersion(name) && !except.has(name))
     const versions = all.filter(isVersion)
-    const fresh = versions.filter(version => !leftOut.has(version)).sort(byNumber)
-    const passedOver = versions.filter(version => leftOut.has(version))
-    const known = passedOver.map((version): [string, string] => [version, leftOut.get(version) as string])
-    const first = fresh.slice(0, most).map((version): [string, string] => [version, ''])
+    const fresh = versions.filter(version => !except.has(version)).sort(byNumber)
+    const passedOver = versions.filter(version => except.has(version))
+    const known = passedOver.map((version): [string, string] => [version, except.get(version) as string])
+    const first = fresh.slice(0, limit).map((version): [string, string] => [version, ''])
     const found = await this.#look(sessionId, [...known, ...first], isLastResort)
-    const changed = found.filter(({ version }) => leftOut.has(`${version}`))
-    const entries = found.sort((a, b) => a.version - b.version).slice(0, most)
+    const changed = found.filter(({ version }) => except.has(`${version}`))
+    const entries = found.sort((a, b) => a.version - b.version).slice(0, limit)
     const isAll = first.length === fresh.length && entries.length === found.length
     const count = strangeNames.length + fresh.length + changed.length
     return { entries, strangeNames, count, names: new Set(all), isAll }

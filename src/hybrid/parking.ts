@@ -35,7 +35,7 @@ export class Parking {
     { code }: StoreError,
     passedOver: PassedOver,
   ): Promise<string | undefined> {
-    const { entries } = await this.#outbox.entries(sessionId, { leftOut: passedOver })
+    const { entries } = await this.#outbox.entries(sessionId, { except: passedOver })
     const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
     let digest: string | undefined
     if (entry) {

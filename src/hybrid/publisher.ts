@@ -1,7 +1,7 @@
 import type { Logger } from '../core/logger.js'
 import { maskSessionId, maskText } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
-import { onceWithin, withRetry } from '../core/retry.js'
+import { singleAttempt, withRetry } from '../core/retry.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
@@ -39,7 +39,7 @@ export class Publisher {
       return
     }
     this.#relay.scheduleLater() // in case that the queue loses it
-    tell(this.#queue, { id: `${sessionId}:${version}`, sessionId, version }).then(
+    addJob(this.#queue, { id: `${sessionId}:${version}`, sessionId, version }).then(
       () => this.#metrics.count('queue_publishes'),
       error => {
         this.#metrics.count('queue_failures')
@@ -58,7 +58,7 @@ export class Publisher {
     users.set(queue, others)
     if (others > 0) return
     const attempt = { operation: 'the closing of a queue' }
-    await withRetry(onceWithin(timeoutMs), attempt, async () => queue.close()).catch(error => {
+    await withRetry(singleAttempt(timeoutMs), attempt, async () => queue.close()).catch(error => {
       this.#logger.warn({ error: describe(error) }, 'the queue was not closed')
     })
   }
@@ -71,7 +71,7 @@ function describe(error: unknown): string {
 }
 
 /** `async`, so that what it throws at once is a rejection, too. */
-async function tell(queue: QueueAdapter, job: OutboxJob): Promise<void> {
+async function addJob(queue: QueueAdapter, job: OutboxJob): Promise<void> {
   const jobId = `${encodeURIComponent(job.sessionId)}.${job.version}` // BullMQ takes no colon in it
   await queue.add(OUTBOX_JOB, job, { jobId })
 }

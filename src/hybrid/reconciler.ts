@@ -232,12 +232,12 @@ export class Reconciler {
 
   /** Versions go in order: what keeps the first entry waiting keeps all of them. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const leftOut = new Map<string, string>()
+    const except = new Map<string, string>()
     for (;;) {
-      const { entries, isAll } = await this.#outbox.entries(sessionId, { leftOut })
+      const { entries, isAll } = await this.#outbox.entries(sessionId, { except })
       const first = entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
       if (first || isAll) return first
-      for (const { version, digest } of entries) leftOut.set(`${version}`, digest)
+      for (const { version, digest } of entries) except.set(`${version}`, digest)
     }
   }
 

@@ -1,11 +1,11 @@
 import { type BackendClaim, CREDS_FIELD } from '../core/backend.js'
 import { SessionLockedError, type StoreError } from '../core/errors.js'
+import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
-import { Turns } from '../core/turns.js'
 import type { Aligned, Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
 import { covers, isOpenable } from './compare.js'
@@ -45,7 +45,7 @@ export class SessionOpener {
   readonly #logger: Logger
   readonly #metrics: Metrics
   /** Openings of a session in this process would only take it from each other. */
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
 
   constructor(parts: SessionOpenerParts) {
     this.#redis = parts.redis
@@ -60,7 +60,7 @@ export class SessionOpener {
   }
 
   claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
-    return this.#turns.take(sessionId, async () => {
+    return this.#turns.run(sessionId, async () => {
       assertAwaited(opening.call)
       return this.#claim(sessionId, opening)
     })

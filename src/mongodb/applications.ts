@@ -87,13 +87,13 @@ function toApplied(
   // Known ones may have been late when they came: then whoever asks again has to hear that, too.
   const isAnyKnown = operations.some(({ id }) => findOperation(ops, id) !== undefined)
   const overtaker = isAnyKnown ? operations.map(({ id }) => overtakerOf(ops, id)).find(one => one) : undefined
-  const goesOn = head.exists || isExpired
+  const continues = head.exists || isExpired
   return {
     version: comesNext ? version : found,
     fence: head.fence,
     isBarred: finding === 'barred',
     isLate: isNewlyLate || overtaker !== undefined,
-    isPart: kind === 'fields' && comesNext && (!goesOn || head.isPart === true),
+    isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
     newest: isNewlyLate ? operationAt(ops, found) : overtaker,
   }
 }

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import { counted } from '../core/counted.js'
+import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
+import { lruByCount } from '../core/lru-by-count.js'
 import type { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/store/session-memory.js'
-import { Turns } from '../core/turns.js'
 import type { CommandReply, IndexDescription, MongoClient, MongoCollection, MongoDatabase } from './client.js'
 import { checkCollection, checkIndexes } from './collection-check.js'
 import { checkDirect } from './direct-connection.js'
@@ -30,12 +30,12 @@ export class AuthCollection {
   readonly documents: MongoCollection
   readonly memory = new SessionMemory()
   /** As this process left them. A guess: only the compare-and-set says whether it is right. */
-  readonly heads = new LRUCache<string, HeadDocument>(counted(MAX_HEADS))
+  readonly heads = new LRUCache<string, HeadDocument>(lruByCount(MAX_HEADS))
   readonly clock: ServerClock
   readonly #client: MongoClient
   readonly #database: MongoDatabase
   readonly #name: string
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
   #isSharded = false
   #indexing: Promise<void> = Promise.resolve()
   #preparing: Promise<void> | undefined
@@ -100,7 +100,7 @@ export class AuthCollection {
 
   /** One change of a session at a time in this process: others would only lose the compare-and-set. */
   inTurn<T>(sessionId: string, change: () => Promise<T>): Promise<T> {
-    return this.#turns.take(sessionId, change)
+    return this.#turns.run(sessionId, change)
   }
 
   /** Removes what has expired, for servers that do not by themselves; the next an hour after one has ended. */

@@ -4,7 +4,7 @@ import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/options.js'
 import { toResult } from '../core/store/commit-result.js'
-import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
+import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory } from '../core/store/histories.js'
 import { findOperation, noteOperation, overtakerOf } from '../core/store/operation-ids.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
@@ -31,14 +31,14 @@ export function decideCommit(
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
   if (isInTime) return { result: toResult({ ...head, ...applied, operation: operationId }) }
   checkGuard(sessionId, head, commit)
-  if (isNothing(head, commit)) return { result: toResult({ ...head, operation: '' }) }
+  if (isNoOp(head, commit)) return { result: toResult({ ...head, operation: '' }) }
   const version = Math.max(head.version, above) + step
   // Who still owns an expired session brings it back whole; for anyone else it begins anew.
-  const goesOn = head.exists || (isExpired && fencingToken !== undefined)
-  checkBeginning(sessionId, !goesOn, commit)
+  const continues = head.exists || (isExpired && fencingToken !== undefined)
+  checkBeginning(sessionId, !continues, commit)
   const history = nextHistory(
     { incarnation: head.incarnation, forks: document?.forks ?? '' },
-    { operationId, begins: !goesOn, fork, before: head.version, version },
+    { operationId, begins: !continues, fork, before: head.version, version },
   )
   const since = fork === undefined ? version : fork.at + 1 // what a heal writes keeps its versions
   return {
@@ -53,7 +53,7 @@ export function decideCommit(
       v: version,
       fence: Math.max(head.fence, fencingToken ?? 0),
       updatedAt: new Date(nowMs),
-      since: goesOn && document ? document.since : since,
+      since: continues && document ? document.since : since,
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
       ...lifetime.from(nowMs, document),

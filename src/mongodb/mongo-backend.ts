@@ -22,7 +22,7 @@ import type {
 } from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
-import { onceWithin, withRetry } from '../core/retry.js'
+import { singleAttempt, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 import { checkGuard } from '../core/store/guard.js'
 import { parseForks } from '../core/store/histories.js'
@@ -133,7 +133,7 @@ export class MongoBackend implements DurableBackend {
         return this.#writer.change(names, found => decideDeletion(found, deletion, circumstances))
       }
       return await remove().catch(async error => {
-        if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.giveHead(names)
+        if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.recreateHead(names)
         else if (!hasCode(error, 'CORRUPT_VALUE') || !(await this.#writer.mendHead(names, deletion)))
           throw error
         return remove()
@@ -335,7 +335,7 @@ export class MongoBackend implements DurableBackend {
   }
 
   readonly #send: Send = command =>
-    withRetry(onceWithin(this.#timeoutMs), { operation: 'a command to MongoDB', link: this.link }, () =>
+    withRetry(singleAttempt(this.#timeoutMs), { operation: 'a command to MongoDB', link: this.link }, () =>
       command(this.#collection.documents),
     )
 

@@ -1,10 +1,8 @@
 import { CodecStore } from '../core/store/codec-store.js'
-import { toSettings } from '../core/store/store-settings.js'
+import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
 import { MongoBackend } from './mongo-backend.js'
 import { type MongoOptions, parseMongoOptions, toCollection } from './mongo-options.js'
 import { openConnection } from './open-connection.js'
-
-const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 
 /** Many sessions in one collection of MongoDB. Made by `createMongoStore`. */
 export class MongoAuthStore extends CodecStore {}

@@ -53,7 +53,7 @@ export function takeJoined(queue: Request[]): Request[] {
   return queue.splice(0, count)
 }
 
-export function weigh(
+export function combine(
   names: DocumentNames,
   found: Found,
   requests: readonly Request[],

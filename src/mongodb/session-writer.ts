@@ -8,7 +8,7 @@ import { type Found, type HeadDocument, type IntentWrite, toFound, VACANT } from
 import { readHead, readRawHead, type Send } from './heads.js'
 import { applyIntent, completeIntent, dropChain, storeIntent } from './intents.js'
 import { indexOf, isDuplicate } from './mongo-errors.js'
-import { type Change, type Outcome, type Request, takeJoined, weigh } from './requests.js'
+import { type Change, combine, type Outcome, type Request, takeJoined } from './requests.js'
 import { hasShape, NO_LIST, salvage } from './stored-documents.js'
 
 /** Pause after a compare-and-set that another process has won, growing with each. */
@@ -82,7 +82,7 @@ export class SessionWriter {
 
   /** `false`: the head is not what was found, or what was guessed does not suffice. */
   async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
-    const outcome = weigh(names, found, requests, this.#now())
+    const outcome = combine(names, found, requests, this.#now())
     const { head, isCertain, isKnown, settle } = outcome
     if (isGuess && !isCertain) return false
     if (head !== undefined) {
@@ -215,14 +215,14 @@ export class SessionWriter {
    * its way takes its fields away again.
    */
   async toFound(names: DocumentNames, document: HeadDocument | undefined): Promise<Found> {
-    for (let looks = 0; document === undefined && (await this.#hasRemains(names)); looks++) {
+    for (let looks = 0; document === undefined && (await this.#hasOrphanFields(names)); looks++) {
       if (looks === MAX_LOOKS) throw new SessionIncompleteError({ sessionId: names.sessionId })
       await sleep(REMAINS_PAUSE_MS)
     }
     return toFound(document, this.#now())
   }
 
-  async #hasRemains(names: DocumentNames): Promise<boolean> {
+  async #hasOrphanFields(names: DocumentNames): Promise<boolean> {
     const lives = [{ expiresAt: null }, { expiresAt: { $gt: new Date(this.#now()) } }]
     const one = { limit: 1, projection: { _id: 1 } } as const
     const fields = await this.#send(documents =>
@@ -234,7 +234,7 @@ export class SessionWriter {
   }
 
   /** A head for what has lost its own, so that it can be deleted like any other. */
-  async giveHead(names: DocumentNames): Promise<void> {
+  async recreateHead(names: DocumentNames): Promise<void> {
     const v = await this.highestVersion(names)
     await this.#exchange(names, undefined, {
       ...VACANT,

@@ -35,7 +35,7 @@ import {
   toValues,
   toWhole,
 } from './replies.js'
-import { GRACE_MS, orNone, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
+import { GRACE_MS, orEmpty, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
 import { type Argument, MAX_ARGUMENTS, type Reply, type Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
 import { SessionScripts } from './session-scripts.js'
@@ -150,11 +150,11 @@ export class RedisBackend implements Backend {
   }
 
   async lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {
-    await this.#run('lease', sessionId, [fencingToken, orNone(leaseMs)], { fencingToken })
+    await this.#run('lease', sessionId, [fencingToken, orEmpty(leaseMs)], { fencingToken })
   }
 
   async touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    await this.#run('touch', sessionId, [orNone(ttlMs), GRACE_MS])
+    await this.#run('touch', sessionId, [orEmpty(ttlMs), GRACE_MS])
   }
 
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
@@ -248,7 +248,7 @@ export class RedisBackend implements Backend {
   ): Promise<ReadResult> {
     const ofKeys = fields.filter(field => field.type !== CREDS_FIELD.type)
     const { head, creds, values } = toValues(
-      await this.#run('read', sessionId, [orNone(fencingToken), '', ...ofKeys.map(fieldName)]),
+      await this.#run('read', sessionId, [orEmpty(fencingToken), '', ...ofKeys.map(fieldName)]),
     )
     const found = values.values()
     const take = (field: Field) =>

@@ -1,12 +1,10 @@
 import { CodecStore } from '../core/store/codec-store.js'
-import { toSettings } from '../core/store/store-settings.js'
+import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
 import { warnOfRisks } from './durability-check.js'
 import { DEFAULT_PREFIX, KeyNames } from './key-names.js'
 import { openConnection } from './open-connection.js'
 import { RedisBackend } from './redis-backend.js'
 import { parseRedisOptions, type RedisOptions } from './redis-options.js'
-
-const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 
 /** Many sessions in one Redis. Made by `createRedisStore`. */
 export class RedisAuthStore extends CodecStore {}

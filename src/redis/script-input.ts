@@ -38,7 +38,7 @@ export function toCommitInput(
     operationId,
     ...toConditions(commit),
     toHeal(commit),
-    orNone(ttlMs),
+    orEmpty(ttlMs),
     GRACE_MS,
     creds === undefined ? (needsSession ? 'need' : 'keep') : creds.bytes === null ? 'drop' : 'set',
     creds?.bytes ? toBuffer(creds.bytes) : '',
@@ -60,17 +60,17 @@ export function toDeletionInput(
 
 /** The arguments of lua/claim.lua. `token`: the one to take, instead of the next. */
 export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: number): Argument[] {
-  return [orNone(ttlMs), GRACE_MS, TOMBSTONE_MS, orNone(leaseMs), orNone(token)]
+  return [orEmpty(ttlMs), GRACE_MS, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token)]
 }
 
-export const orNone = (value: number | null | undefined): number | '' => value ?? ''
+export const orEmpty = (value: number | null | undefined): number | '' => value ?? ''
 
 /** In the order in which the scripts take them. */
 function toConditions(guard: Guard & Bounded): Argument[] {
   const { fencingToken, seenVersion, seenIncarnation, seenOperation, expectedVersion, belowVersion } = guard
   const seen =
     seenVersion === undefined ? '' : `${seenVersion} ${seenIncarnation ?? ''} ${seenOperation ?? ''}`
-  return [orNone(fencingToken), seen, orNone(expectedVersion), orNone(belowVersion)]
+  return [orEmpty(fencingToken), seen, orEmpty(expectedVersion), orEmpty(belowVersion)]
 }
 
 /** What lua/commit.lua takes of a heal. */

@@ -14,7 +14,7 @@ import {
 } from '../core/backend.js'
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
 import { toResult } from '../core/store/commit-result.js'
-import { checkBeginning, checkGuard, isNothing } from '../core/store/guard.js'
+import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
@@ -94,7 +94,7 @@ export class SqliteBackend implements Backend {
       const applied = findOperation(row?.operation, commit.operationId)
       if (applied) return toResult({ ...head, ...checkApplied(sessionId, applied), operation: applied.id })
       checkGuard(sessionId, head, commit)
-      if (isNothing(head, commit)) return toResult({ ...head, operation: '' })
+      if (isNoOp(head, commit)) return toResult({ ...head, operation: '' })
       return this.#apply(statements, sessionId, found, commit)
     })
   }

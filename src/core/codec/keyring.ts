@@ -1,7 +1,7 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { counted } from '../counted.js'
 import { InvalidOptionError } from '../errors.js'
+import { lruByCount } from '../lru-by-count.js'
 
 /** Data keys kept derived: one a session, cipher and period; deriving one again takes some 10 µs. */
 const MAX_CACHED_DATA_KEYS = 20_000
@@ -20,7 +20,7 @@ interface MasterKey {
  */
 export class Keyring {
   readonly #keys: readonly MasterKey[]
-  readonly #dataKeys = new LRUCache<string, Buffer>(counted(MAX_CACHED_DATA_KEYS))
+  readonly #dataKeys = new LRUCache<string, Buffer>(lruByCount(MAX_CACHED_DATA_KEYS))
 
   /** `masterKeys`: 64 hex characters each, the writing one first. Throws `InvalidOptionError`. */
   constructor(masterKeys: readonly [string, ...string[]]) {

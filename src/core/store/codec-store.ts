@@ -29,9 +29,9 @@ import {
 import type { Logger } from '../logger.js'
 import type { Gauges } from '../metrics.js'
 import { checkKeyType, checkSessionId, isKeyName } from '../names.js'
-import { toLifeMs } from '../options.js'
+import { secondsToMs } from '../options.js'
 import { quietly } from '../quietly.js'
-import { type Call, onceWithin, type RetryPolicy, withRetry } from '../retry.js'
+import { type Call, type RetryPolicy, singleAttempt, withRetry } from '../retry.js'
 import {
   checkConditions,
   checkCursor,
@@ -178,7 +178,7 @@ export class CodecStore implements AuthStore {
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
     checkSessionId(sessionId)
     if (ttlSeconds !== undefined) checkTtl(ttlSeconds)
-    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : toLifeMs(ttlSeconds)
+    const ttlMs = ttlSeconds === undefined ? this.#ttlMs : secondsToMs(ttlSeconds)
     if (ttlMs !== null) this.#memory.expectExpiry()
     await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
   }
@@ -324,7 +324,7 @@ export class CodecStore implements AuthStore {
 
   async isHealthy(): Promise<boolean> {
     if (this.#isClosed) return false
-    const once = onceWithin(this.#retry.timeoutMs)
+    const once = singleAttempt(this.#retry.timeoutMs)
     const answer = withRetry(once, { operation: 'isHealthy' }, () => this.#backend.isHealthy())
     return answer.catch(() => false) // a store that does not answer by the deadline of any call is not healthy
   }

@@ -28,7 +28,7 @@ export function checkBeginning(sessionId: string, begins: boolean, { needsSessio
 }
 
 /** A commit that would only bring an empty session into being, or none at all. */
-export function isNothing(head: Head, { writes, above }: Commit): boolean {
+export function isNoOp(head: Head, { writes, above }: Commit): boolean {
   if (above !== undefined) return false
   return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))
 }

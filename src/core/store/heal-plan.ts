@@ -60,8 +60,8 @@ export function planHeal(situation: HealSituation): HealPlan {
     case 'rewound': {
       const { at } = verdict
       const lost = firstLost(situation)
-      const goesOn = lost !== undefined && lost <= at && !endsByOwnDeletion(situation)
-      if (goesOn) return planJoin(situation, lost - 1, lost)
+      const continues = lost !== undefined && lost <= at && !endsByOwnDeletion(situation)
+      if (continues) return planJoin(situation, lost - 1, lost)
       return planRewrite(situation, at)
     }
     case 'diverged': {

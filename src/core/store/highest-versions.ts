@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import { counted } from '../counted.js'
+import { lruByCount } from '../lru-by-count.js'
 
 /** Sessions that are remembered. */
 const MAX_SESSIONS = 50_000
 
 /** The highest version of each session that has been noted. */
 export class HighestVersions {
-  readonly #versions = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  readonly #versions = new LRUCache<string, number>(lruByCount(MAX_SESSIONS))
 
   of(sessionId: string): number {
     return this.#versions.get(sessionId) ?? 0

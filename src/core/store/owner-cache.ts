@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { counted } from '../counted.js'
+import { lruByCount } from '../lru-by-count.js'
 import { CachedSession, type CachedValue } from './cached-session.js'
 
 /** Sessions that are cached. */
@@ -16,7 +16,7 @@ const MAX_ENTRY_PART = 1 / 8
  */
 export class OwnerCache {
   readonly #entries: LRUCache<string, { readonly value: CachedValue }>
-  readonly #sessions = new LRUCache<string, CachedSession>(counted(MAX_SESSIONS))
+  readonly #sessions = new LRUCache<string, CachedSession>(lruByCount(MAX_SESSIONS))
 
   /** Of all sessions together. */
   constructor(maxBytes: number) {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Field } from '../auth-store.js'
 import type { BackendDeletion, FieldWrite, Head } from '../backend.js'
 import { toOwnBytes } from '../bytes.js'
-import { counted } from '../counted.js'
+import { lruByCount } from '../lru-by-count.js'
 import type { HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
 import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
@@ -41,10 +41,10 @@ export class SessionMemory {
   readonly operationIds = new OperationIds()
   readonly #histories: LRUCache<string, KnownHistory>
   readonly #fences = new HighestVersions()
-  readonly #tokens = new LRUCache<string, number>(counted(MAX_SESSIONS))
+  readonly #tokens = new LRUCache<string, number>(lruByCount(MAX_SESSIONS))
   /** 0 is for ever. */
   #unseenMs = 0
-  readonly #deletions = new LRUCache<string, HeldDeletion>(counted(MAX_SESSIONS))
+  readonly #deletions = new LRUCache<string, HeldDeletion>(lruByCount(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
@@ -56,7 +56,7 @@ export class SessionMemory {
 
   constructor(clock: { now(): number } = performance) {
     this.#histories = new LRUCache({
-      ...counted(MAX_SESSIONS),
+      ...lruByCount(MAX_SESSIONS),
       perf: clock,
       ttlResolution: 0, // else it sets a timer at each reading
       updateAgeOnGet: true,

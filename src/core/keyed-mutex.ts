@@ -1,10 +1,10 @@
 import { Mutex } from 'async-mutex'
 
 /** Lets those who name the same key go one after the other. */
-export class Turns {
+export class KeyedMutex {
   readonly #locks = new Map<string, Mutex>()
 
-  async take<T>(key: string, action: () => Promise<T>): Promise<T> {
+  async run<T>(key: string, action: () => Promise<T>): Promise<T> {
     const lock = this.#locks.get(key) ?? new Mutex()
     this.#locks.set(key, lock)
     try {
