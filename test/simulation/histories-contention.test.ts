@@ -2,15 +2,15 @@ import { expect, test, vi } from 'vitest'
 import { SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
-// The module's own timers are not those that are made virtual.
+// Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
 }))
 
-/** Calls that compete for a session, with nothing wrong but that. */
+/** Calls that compete for one session while both servers are healthy. */
 
 test.each([true, false])(
-  'openings at once from many processes all take the session, one after the other (write-behind: %s)',
+  'concurrent openings from many processes each take the session in turn (write-behind: %s)',
   async isWriteBehind => {
     const { settled, start, begin } = setUpStage()
     const processes = Array.from({ length: 12 }, (_, n) => start(`p${n}`, { isWriteBehind }))
@@ -23,7 +23,7 @@ test.each([true, false])(
   },
 )
 
-test('a session that is evicted all the while is opened, read and written in the end', async () => {
+test('a session that Redis keeps evicting can still be opened, written and read', async () => {
   const { world, settled, start, begin } = setUpStage()
   const one = start('one', { isWriteBehind: false })
   await begin(one, { a: 'before' })

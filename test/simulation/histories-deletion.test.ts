@@ -2,16 +2,16 @@ import { expect, test, vi } from 'vitest'
 import { names, SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
-// The module's own timers are not those that are made virtual.
+// Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
 }))
 
-/** A deletion is a write: it says what it is worth, and is not forgotten. */
+/** A deletion is a write: it reports its durability, and is not forgotten. */
 
 const WRITE_THROUGH = { isWriteBehind: false }
 
-test('a deletion says whether MongoDB has it', async () => {
+test('a deletion reports whether MongoDB has it', async () => {
   const { world, settled, start, begin, untilTriedAgain } = setUpStage()
   const one = start('one', WRITE_THROUGH)
   await begin(one)
@@ -27,7 +27,7 @@ test('a deletion says whether MongoDB has it', async () => {
   expect(await settled(one.store.delete(SESSION))).toEqual({ durability: 'durable' })
 })
 
-test('a deletion in write-behind says that it is on its way', async () => {
+test('a deletion in write-behind reports that it waits in the outbox', async () => {
   const { settled, start, begin } = setUpStage()
   const one = start('one')
   await begin(one)
@@ -35,7 +35,7 @@ test('a deletion in write-behind says that it is on its way', async () => {
 })
 
 test.each([true, false])(
-  'a process that holds a deletion deletes before it opens, though Redis has lost it (write-behind: %s)',
+  'a process applies the deletion that it still holds before it opens the session, even if Redis has lost it (write-behind: %s)',
   async isWriteBehind => {
     const { world, settled, start, begin, untilTriedAgain } = setUpStage()
     const one = start('one', { isWriteBehind })
@@ -53,7 +53,7 @@ test.each([true, false])(
 )
 
 test.each([true, false])(
-  'a session that begins after a deletion gets to MongoDB also where the first answer was lost (write-behind: %s)',
+  'a session that begins after a deletion reaches MongoDB even if the answer to its first write was lost (write-behind: %s)',
   async isWriteBehind => {
     const { world, settled, start, begin } = setUpStage()
     const [one, two] = [start('one', { isWriteBehind }), start('two')]
@@ -72,7 +72,7 @@ test.each([true, false])(
   },
 )
 
-test('a deletion without a token ends a session whose last opening only MongoDB knows of', async () => {
+test('a deletion without a token ends a session whose latest opening only MongoDB has', async () => {
   const { settled, start, begin, until, untilTriedAgain } = setUpStage()
   const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]
   await begin(one)
@@ -85,7 +85,7 @@ test('a deletion without a token ends a session whose last opening only MongoDB 
   expect(await settled(start('other').store.claim(SESSION))).toMatchObject({ creds: null })
 })
 
-test('a deletion that was given up does not end what is written later', async () => {
+test('a deletion that has failed and arrives late does not remove what was written after it', async () => {
   const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
   const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]
   await settled(one.store.claim(SESSION))
@@ -114,7 +114,7 @@ test('a deletion that was given up does not end what is written later', async ()
   expect(await read(admin, 'a')).toEqual({ a: 'later' })
 })
 
-test('who has deleted a session past Redis does not find it again in a Redis that has gone back', async () => {
+test('a process that has deleted a session past Redis does not find it again in a Redis that has gone back', async () => {
   const { world, settled, start, begin, untilTriedAgain } = setUpStage()
   const one = start('one', WRITE_THROUGH)
   await begin(one, { a: 'before' })
@@ -131,7 +131,7 @@ test('who has deleted a session past Redis does not find it again in a Redis tha
   expect(await settled(one.store.get(SESSION))).toBeNull()
 })
 
-test('a deletion of what Redis has half of, and MongoDB nothing, is not done before that half has gone', async () => {
+test('the deletion of a session that is half in Redis and absent from MongoDB ends only after that half is gone', async () => {
   const { world, settled, start, begin, until } = setUpStage()
   const [one, other] = [start('one'), start('other', WRITE_THROUGH)]
   await begin(one)

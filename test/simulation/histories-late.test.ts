@@ -2,14 +2,14 @@ import { expect, test, vi } from 'vitest'
 import { SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
-// The module's own timers are not those that are made virtual.
+// Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
 }))
 
-/** What arrives when nobody waits for it any more, and what is answered too late. */
+/** Commands that arrive after their caller has given up, and answers that come too late. */
 
-test('what is read from Redis while a write goes past it is missing from MongoDB all the same', async () => {
+test('a value read from Redis while a write goes past it is still known to be missing from MongoDB', async () => {
   const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one, { a: 'one' })
@@ -33,7 +33,7 @@ test('what is read from Redis while a write goes past it is missing from MongoDB
   expect(await read(one, 'a')).toEqual({ a: 'other' })
 })
 
-test('a write past Redis whose answer was lost does not come over what is written later', async () => {
+test('a write past Redis whose answer was lost does not overwrite a later write', async () => {
   const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
   const one = start('one')
   await begin(one, { a: 'first' })
@@ -76,7 +76,7 @@ test('a command that reaches Redis after another process has loaded the session 
   expect(await read(other, 'a')).toEqual({ a: 'new' })
 })
 
-test('a write whose answer was lost counts, though another process has brought it over late meanwhile', async () => {
+test('a write whose answer was lost counts, even if another process has meanwhile applied it late', async () => {
   const { world, settled, start, write, read, begin, until } = setUpStage()
   const [one, other] = [start('one', { isWriteBehind: false }), start('other')]
   await begin(one, { a: 'first' })
@@ -93,7 +93,7 @@ test('a write whose answer was lost counts, though another process has brought i
   for (const process of [one, other]) expect(await read(process, 'a')).toEqual({ a: 'one' })
 })
 
-test('a call that is not waited for any more writes nothing over what came after it', async () => {
+test('a call that has timed out overwrites nothing that was written after it', async () => {
   const { world, settled, start, write, read, begin, pass, until } = setUpStage()
   const one = start('one')
   await begin(one, { a: 'first' })
@@ -116,7 +116,7 @@ test('a call that is not waited for any more writes nothing over what came after
   expect(await read(one, 'a')).toEqual({ a: 'new' })
 })
 
-test('a deletion that a write past Redis has overtaken ends the session all the same', async () => {
+test('a deletion overtaken by a write past Redis still ends the session', async () => {
   const { world, settled, start, write, begin, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one, { a: 'first' })
@@ -133,7 +133,7 @@ test('a deletion that a write past Redis has overtaken ends the session all the 
   expect(await settled(start('third').store.get(SESSION))).toBeNull()
 })
 
-test('a deletion that was late is carried out, and its owner told so', async () => {
+test('a late deletion is carried out, and its call succeeds', async () => {
   const { world, settled, start, write, begin, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one', { isWriteBehind: false }), start('other')]
   await begin(one, { a: 'first' })
@@ -146,7 +146,7 @@ test('a deletion that was late is carried out, and its owner told so', async () 
   for (const process of [one, other]) expect(await settled(process.store.get(SESSION))).toBeNull()
 })
 
-test('a read that was sent before it was known that Redis has lost writes is not believed', async () => {
+test('a read sent before the process knew that Redis had lost writes is not trusted', async () => {
   const { world, settled, start, write, read, begin } = setUpStage()
   const one = start('one', { isWriteBehind: false })
   await begin(one, { a: 'first' })
@@ -163,7 +163,7 @@ test('a read that was sent before it was known that Redis has lost writes is not
   expect(await read(one, 'a', 'b', 'c')).toEqual({ a: 'seen', b: '1', c: '2' })
 })
 
-test('who has deleted a session does not find it again in a Redis that has gone back', async () => {
+test('a process that has deleted a session does not find it again in a Redis that has gone back', async () => {
   const { world, settled, start, begin } = setUpStage()
   const one = start('one')
   await begin(one, { a: 'first' })
@@ -174,7 +174,7 @@ test('who has deleted a session does not find it again in a Redis that has gone 
   expect(await settled(one.store.get(SESSION))).toBeNull()
 })
 
-test('a claim that reaches Redis after that of a later owner takes nothing from it', async () => {
+test('a claim that reaches Redis after the claim of a later owner takes nothing from that owner', async () => {
   const { world, settled, start, begin, until, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one)

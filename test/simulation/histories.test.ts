@@ -2,14 +2,14 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { LEASE_MS, names, SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
-// The module's own timers are not those that are made virtual.
+// Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
 }))
 
-/** What takes a server that fails between two steps of a call. */
+/** Cases in which a server fails between two steps of a call. */
 
-test('what waits before a write is not forgotten when bringing it to MongoDB fails', async () => {
+test('the entries ahead of a write are not forgotten when applying them to MongoDB fails', async () => {
   const { world, start, write, read, begin } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one)
@@ -27,7 +27,7 @@ test('what waits before a write is not forgotten when bringing it to MongoDB fai
   expect(await read(one, 'b')).toEqual({ b: 'other' })
 })
 
-test('an exclusive opening that loses Redis half-way does not take its own first attempt for an owner', async () => {
+test('an exclusive opening that loses Redis half-way does not mistake its own first attempt for another owner', async () => {
   const { world, settled, start, begin, until } = setUpStage()
   const one = start('one')
   await begin(one)
@@ -44,7 +44,7 @@ test('an exclusive opening that loses Redis half-way does not take its own first
   })
 })
 
-test('an opening that is refused takes nothing from an owner whose lease MongoDB has missed', async () => {
+test('a refused opening takes nothing from an owner whose last lease renewal MongoDB has missed', async () => {
   const { world, settled, start, begin, pass } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one)
@@ -63,7 +63,7 @@ test('an opening that is refused takes nothing from an owner whose lease MongoDB
   await settled(one.store.renewLease(SESSION, fencingToken))
 })
 
-test('what was read from Redis, and waits there, is not missing from MongoDB for a write past Redis of another', async () => {
+test('a value read from the outbox is not assumed to be in MongoDB after another process has written past Redis', async () => {
   const { world, start, write, read, begin, untilTriedAgain } = setUpStage()
   const [one, other, guest] = [start('one'), start('other'), start('guest')]
   await begin(one, { a: 'one' })
@@ -80,7 +80,7 @@ test('what was read from Redis, and waits there, is not missing from MongoDB for
   expect(await read(one, 'a')).toEqual({ a: 'other' })
 })
 
-test('what waited beside the writes of a process is not looked for any more once it has been brought over', async () => {
+test('the entries of another process no longer hold up reads once they have been applied to MongoDB', async () => {
   const { world, settled, start, write, read, begin } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one)
@@ -96,7 +96,7 @@ test('what waited beside the writes of a process is not looked for any more once
   expect(await read(one, 'a', 'b')).toEqual({ a: 'one', b: 'other' })
 })
 
-test('an opening without MongoDB takes charge of what waits in the outbox, and goes on when Redis is gone', async () => {
+test('an opening without MongoDB takes charge of the outbox, and its owner still reads it when Redis is gone', async () => {
   const { world, settled, start, write, begin } = setUpStage()
   const former = start('former')
   await begin(former)
@@ -111,7 +111,7 @@ test('an opening without MongoDB takes charge of what waits in the outbox, and g
   expect(await settled(read)).toEqual({ a: 'last' })
 })
 
-test('what was taken charge of is known beside what is written next', async () => {
+test('an entry that an opening took charge of is read beside the write that follows it', async () => {
   const { world, settled, start, write, begin } = setUpStage()
   const former = start('former')
   await begin(former)
@@ -127,7 +127,7 @@ test('what was taken charge of is known beside what is written next', async () =
   expect(await settled(read)).toEqual({ a: 'last', b: 'next' })
 })
 
-test('what waits before a write of this process whose answer was lost is not taken for known', async () => {
+test('the entries ahead of a write whose answer was lost are not assumed to be known', async () => {
   const { world, start, write, read, begin, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   await begin(one, { b: 'first' })
@@ -151,7 +151,7 @@ test('what waits before a write of this process whose answer was lost is not tak
   expect(await read(one, 'a', 'b', 'c')).toEqual({ a: 'given up', b: 'of the other', c: 'next' })
 })
 
-test('a write that MongoDB refuses stays parked when what comes after it cannot be brought over', async () => {
+test('a write that MongoDB refuses stays parked when the entries after it cannot be applied', async () => {
   const { world, start, write, begin, untilTriedAgain } = setUpStage()
   const [one, other] = [start('one'), start('other')]
   for (const process of [one, other]) await begin(process)
@@ -170,7 +170,7 @@ test('a write that MongoDB refuses stays parked when what comes after it cannot 
   expect(entryOf('4')).toMatchObject({ status: 'pending' })
 })
 
-test('a session that MongoDB has lost is written to it again, whole, with the next write', async () => {
+test('a session that MongoDB has lost is restored to it whole by the next write', async () => {
   const { world, start, write, read, begin, pass } = setUpStage()
   const one = start('one')
   await begin(one, { a: 'before', both: 'before' })
@@ -181,7 +181,7 @@ test('a session that MongoDB has lost is written to it again, whole, with the ne
   expect(await read(start('other'), 'a', 'b', 'both')).toEqual({ a: 'before', b: 'after', both: 'after' })
 })
 
-test('a session that MongoDB has lost is not taken for what was written since', async () => {
+test('the writes made since MongoDB lost a session are not taken for the whole session', async () => {
   const { world, settled, start, read, begin, until } = setUpStage()
   const one = start('one', { isWriteBehind: false })
   await begin(one, { a: 'before' })
@@ -196,7 +196,7 @@ test('a session that MongoDB has lost is not taken for what was written since', 
   await expect(read(start('other'), 'a')).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
 })
 
-test('a session that was deleted does not come back by what its owner writes to a Redis that has gone back', async () => {
+test('a deleted session does not come back when its owner writes to a Redis that has gone back', async () => {
   const { world, settled, start, begin } = setUpStage()
   const [one, admin] = [start('one'), start('admin', { isWriteBehind: false })]
   await begin(one, { a: 'before' })
@@ -211,7 +211,7 @@ test('a session that was deleted does not come back by what its owner writes to 
   expect(creds).toBeNull()
 })
 
-test('an owner whose writes Redis has lost is told to end after an opening that got no further than MongoDB', async () => {
+test('an owner whose writes Redis has lost is fenced after an opening that got no further than MongoDB', async () => {
   const { world, settled, start, begin, until, untilTriedAgain } = setUpStage()
   const [owner, opener] = [start('owner'), start('opener')]
   await begin(owner, { a: 'first' })

@@ -2,15 +2,15 @@ import { describe, expect, test, vi } from 'vitest'
 import { KINDS } from '../support/simulation/kinds.js'
 import { runSchedule, type ScheduleStats } from '../support/simulation/schedule.js'
 
-// The module's own timers are not those that are made virtual.
+// Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
 }))
 
-/** Of all kinds together. */
+/** The number of schedules, over all kinds. */
 const SCHEDULES = Number(process.env.SIMULATION_SCHEDULES ?? 2000)
 const FIRST_SEED = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
-/** Runs this one only, with its history. */
+/** Runs the schedule of this seed only, and prints its history. */
 const SEED = process.env.SIMULATION_SEED
 
 describe('the hybrid store under faults', () => {

@@ -20,8 +20,8 @@ test.each([
 )
 
 test.each([
-  ['forget to adopt the outbox', 'takes charge of what waits in the outbox'],
-  ['no stale check', /is told to end after an opening|does not find it again in a Redis/],
+  ['forget to adopt the outbox', 'takes charge of the outbox'],
+  ['no stale check', /is fenced after an opening|does not find it again in a Redis/],
 ])(
   'the mutation "%s" is found by a history',
   (mutation, history) => {
