@@ -17,7 +17,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       return { ...stage, store, backend, keys, read, write }
     }
 
-    /** The owner is one without a hook, and has `a` in its cache. */
+    /** An owner without a hook, whose cache holds `a`. */
     async function setUpOwner() {
       const { openStore, open } = await setStage(create)
       const { store, backend } = await openStore(CACHE)
@@ -31,7 +31,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       return { open, store, fencingToken, readAsOwner }
     }
 
-    test('has what was written and what was read, absent keys among it', async () => {
+    test('holds every key that was written or read, absent ones included', async () => {
       const { backend, read, write } = await setUp()
       await write('a', 'one')
       expect(await read('none')).toEqual({})
@@ -42,7 +42,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(backend.count('read')).toBe(before + 1)
     })
 
-    test('hands out copies, of bytes too', async () => {
+    test('hands out copies, also of bytes', async () => {
       const { keys, read, write } = await setUp()
       await write('a', 'one')
       // biome-ignore lint/suspicious/noExplicitAny: as `record`
@@ -69,7 +69,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await read('a')).toEqual({ a: record('three') })
     })
 
-    test('is not believed after a write whose answer was lost', async () => {
+    test('gives no answers after a write whose answer was lost', async () => {
       const { backend, read, write } = await setUp()
       await write('a', 'one')
       backend.loseAnswers('commit')
@@ -78,7 +78,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await read('a')).toEqual({ a: record('two') })
     })
 
-    test('is not believed after the database has gone back, even while a write is under way', async () => {
+    test('gives no answers after the database has gone back, even while a write is under way', async () => {
       const { backend, remember, read, write } = await setUp()
       await write('a', 'one')
       const goBack = await remember()
@@ -103,7 +103,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       await expect(read('b')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     })
 
-    test('is not that of the next owner, on the same store or on another', async () => {
+    test('is not shared with the next owner, on the same store or another', async () => {
       const { open, store, read, write } = await setUp()
       await write('a', 'one')
       for (const options of [{ store }, CACHE]) {
@@ -125,7 +125,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await read('a')).toEqual({ a: record('next') })
     })
 
-    test('ends with a lease that cannot be renewed', async () => {
+    test('ends when the lease cannot be renewed', async () => {
       const { store, open, readAsOwner, fencingToken } = await setUpOwner()
       const next = await open(CACHE)
       await next.state.keys.set({ session: { a: record('next') } })
@@ -133,7 +133,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await readAsOwner()).toEqual({ a: record('next') })
     })
 
-    test('ends with a lease that is given back', async () => {
+    test('ends when the lease is released', async () => {
       const { store, open, readAsOwner, fencingToken } = await setUpOwner()
       await store.releaseLease('s', fencingToken)
       const next = await open(CACHE)
@@ -141,7 +141,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await readAsOwner()).toEqual({ a: record('next') })
     })
 
-    test('is for who shows the token', async () => {
+    test('answers only a caller that presents the token', async () => {
       const { store, backend, write } = await setUp()
       await write('a', 'one')
       const before = backend.count('read')
@@ -152,7 +152,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(backend.count('read')).toBe(before + 2)
     })
 
-    test('is not for a store that has none, beside one that has', async () => {
+    test('does not answer for a store opened without a cache, beside one opened with it', async () => {
       const { openStore } = await setStage(create)
       const memory = new SessionMemory()
       const { store } = await openStore({ ...CACHE, memory })
@@ -165,7 +165,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(without.backend.count('read')).toBe(before + 1)
     })
 
-    test('has what is written past the hook: at once by its store, by another with the next write', async () => {
+    test('takes in writes past the hook: those of its own store at once, those of another with the next write', async () => {
       const { openStore, store, read, write } = await setUp()
       await write('a', 'one')
       await store.set('s', { keys: { session: { a: record('two') } } })
@@ -183,7 +183,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       await expect(read('a')).rejects.toMatchObject({ code: 'FENCED' })
     })
 
-    test('may be wrapped in the one of Baileys, which is not needed', async () => {
+    test('may be wrapped in the cache of Baileys, which is not needed', async () => {
       const { keys, read } = await setUp()
       const wrapped = makeCacheableSignalKeyStore(keys)
       await wrapped.set({ session: { a: record('one') } })
@@ -191,7 +191,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       expect(await read('a')).toEqual({ a: record('one') })
     })
 
-    test('takes no part of a write that it has not seen whole', async () => {
+    test('holds no part of a write that it has not seen whole', async () => {
       const { backend, keys, read, write } = await setUp()
       await write('a', 'one')
       const gate = backend.hold('read')

@@ -11,7 +11,7 @@ const storedCreds = async (store: AuthStore) => (await store.get('s'))?.data.cre
 
 export function describeCreds(create: CreateStoreDatabase): void {
   describe('saveCreds', () => {
-    test('saves the live creds; any number of calls at once are two writes', async () => {
+    test('saves the live creds; any number of concurrent calls take two writes', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds } = await open({ store })
@@ -25,7 +25,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 99 })
     })
 
-    test('rejects to who awaits it, and harms no process where nobody does', async () => {
+    test('rejects for a caller that awaits it, and leaves no unhandled rejection when none does', async () => {
       const { open, openStore } = await setStage(create)
       const logged = deferred<void>()
       const { store, backend } = await openStore({ logger: { ...nullLogger, error: () => logged.resolve() } })
@@ -46,7 +46,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(unhandled).toEqual([])
     })
 
-    test('that has failed is made good by the next write of keys, in one write', async () => {
+    test('leaves a failed save to the next write of keys, which carries the creds along', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds } = await open({ store })
@@ -60,7 +60,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await storedCreds(store)).toMatchObject({ nextPreKeyId: 813 })
     })
 
-    test('that has failed is tried again by close', async () => {
+    test('leaves a failed save to close, which repeats it', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds, close } = await open({ store })
@@ -118,7 +118,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       await saveCreds()
     })
 
-    test('holds after a restart, too', async () => {
+    test('still holds after a restart', async () => {
       const { open } = await setStage(create)
       const first = await open()
       Object.assign(first.state.creds, { registered: true })
@@ -143,7 +143,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       return { ...handle, backend, raw, other }
     }
 
-    test('takes the keys of the identity that is replaced away, in the same write', async () => {
+    test('removes the keys of the replaced identity, in the same write', async () => {
       const { store, backend, saveCreds, state, other } = await setUpReplacement()
       const commits = backend.count('commit')
       await saveCreds()
@@ -156,7 +156,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(identityOf((await storedCreds(store)) as never)).toBe(identityOf(other as never))
     })
 
-    test('keeps both when that write fails', async () => {
+    test('keeps the creds and keys of the replaced identity when that write fails', async () => {
       const { backend, saveCreds, raw } = await setUpReplacement()
       const before = await readRaw(raw)
       backend.fail('commit')
@@ -165,7 +165,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await readRaw(raw)).toEqual(before)
     })
 
-    test('brings the creds along with the first keys of another identity, which stay', async () => {
+    test('saves the creds together with the first keys of another identity, which stay', async () => {
       const { store, backend, saveCreds, state, other } = await setUpReplacement()
       const commits = backend.count('commit')
       await state.keys.set({ session: { both: record('new') }, 'device-list': { a: ['0'] } })
@@ -179,7 +179,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await store.listKeys('s')).toHaveLength(2)
     })
 
-    test('loses no key of another identity that is written while it is saved', async () => {
+    test('loses no key of another identity that is written during the save', async () => {
       const { store, saveCreds, state } = await setUpReplacement()
       const ids = Array.from({ length: 20 }, (_, n) => `new-${n}`)
       const writes = ids.map(id => state.keys.set({ session: { [id]: record('new') } }))
@@ -196,7 +196,7 @@ export function describeCreds(create: CreateStoreDatabase): void {
       expect(await readRaw(raw)).toEqual(before)
     })
 
-    test('lets go with resetIdentity, and has nothing against creds that are not paired yet', async () => {
+    test('allows other creds over a paired identity with resetIdentity', async () => {
       const { open } = await setStage(create)
       const first = await open()
       first.state.creds = paired() as never

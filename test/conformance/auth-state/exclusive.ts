@@ -4,16 +4,16 @@ import { openAuthState } from '../../../src/core/hook/auth-state.js'
 import type { CreateStoreDatabase } from '../auth-store/harness.js'
 import { record, setStage } from './harness.js'
 
-/** Short, so that a lease's end can be waited for. */
+/** Short, so that a test can wait for the end of a lease. */
 const LEASE_MS = 600
-/** For a busy machine. */
+/** Long enough for a busy machine. */
 const TAKEN_MS = 20_000
 
 export function describeExclusive(create: CreateStoreDatabase): void {
   describe('exclusive ownership', () => {
     const exclusive = { ownership: 'exclusive', leaseMs: LEASE_MS } as const
 
-    test('is refused while another one has it, for longer than a lease lasts', async () => {
+    test('is refused while another owner has it, for longer than a lease lasts', async () => {
       const { open } = await setStage(create)
       const first = await open(exclusive)
       await expect(open(exclusive)).rejects.toMatchObject({ code: 'SESSION_LOCKED', sessionId: 's' })
@@ -49,7 +49,7 @@ export function describeExclusive(create: CreateStoreDatabase): void {
       await dead.close()
     })
 
-    test('that was lost while the owner slept is noticed by the next renewal', async () => {
+    test('lost while the owner slept is noticed at the next renewal', async () => {
       const { open, raw } = await setStage(create)
       let isLost = () => {}
       const lost = new Promise<void>(resolve => {

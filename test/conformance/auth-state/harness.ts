@@ -28,7 +28,7 @@ type OpenOptions = Partial<AuthStateOptions> & {
   logger?: Logger
 }
 
-/** No waiting between retries: the faults here are made, and end when the test says so. */
+/** No waiting between retries: the test makes the faults and ends them. */
 const RETRY = { timeoutMs: 5000, maxRetries: 2, baseDelayMs: 1, multiplier: 1 }
 
 export interface Stage {
@@ -38,7 +38,7 @@ export interface Stage {
   openStore(options?: OpenOptions): Promise<{ store: AuthStore; backend: FaultyBackend }>
   /** The database itself. */
   raw: Backend
-  /** As of `StoreDatabase`. */
+  /** As in `StoreDatabase`. */
   remember(): Promise<() => Promise<void>>
 }
 

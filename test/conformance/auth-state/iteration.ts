@@ -24,7 +24,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
       expect(backend.count('read')).toBe(before + 3)
     })
 
-    test('leaves out what is deleted while it goes on, and can be left early', async () => {
+    test('leaves out a key that is deleted during the iteration, and can be left early', async () => {
       const { open } = await setStage(create)
       const { keys } = (await open()).state
       await keys.set({ 'lid-mapping': lids(250) })
@@ -39,7 +39,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
       expect(await collect(keys.listIds('lid-mapping'))).toHaveLength(249)
     })
 
-    test('of a type that has no keys is empty', async () => {
+    test('is empty for a type without keys', async () => {
       const { open } = await setStage(create)
       const { keys } = (await open()).state
       expect(await collect(keys.list('session'))).toEqual([])
@@ -69,7 +69,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
   })
 
   describe('clear', () => {
-    test('reaches no prototype by a stored name, and is not held up by one that no key has', async () => {
+    test('reaches no prototype through a stored name, and is not stopped by a name that no key can have', async () => {
       const { open, raw } = await setStage(create)
       const { state, saveCreds, store } = await open({ resetIdentity: true })
       const bytes = Buffer.from('x')
@@ -93,7 +93,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
       for (const polluted of [{}, Object, () => {}]) expect(Object(polluted).polluted).toBeUndefined()
     })
 
-    test('is one write, and none where there is nothing', async () => {
+    test('takes one write, and none when there are no keys', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { keys } = (await open({ store })).state
@@ -128,7 +128,7 @@ export function describeIteration(create: CreateStoreDatabase): void {
       expect(await keys.get('session', ['a'])).toEqual({ a: record('new') })
     })
 
-    test('that has failed leaves the unread guard up', async () => {
+    test('leaves the unread guard up after it has failed', async () => {
       const { open, openStore, raw } = await setStage(create)
       const { store, backend } = await openStore()
       const { keys } = (await open({ store })).state

@@ -5,7 +5,7 @@ import { readRaw, record, setStage } from './harness.js'
 
 export function describeKeys(create: CreateStoreDatabase): void {
   describe('keys', () => {
-    test('of all the types that Baileys has come back as Baileys needs them', async () => {
+    test('of every type that Baileys has come back as Baileys needs them', async () => {
       const { open } = await setStage(create)
       const { keys } = (await open()).state
       const syncKey = proto.Message.AppStateSyncKeyData.fromObject({
@@ -42,7 +42,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       expect(encoded(revived)).toBe(encoded(syncKey))
     })
 
-    test('that are none at all are refused with a typed error', async () => {
+    test('are refused with a typed error if they are malformed', async () => {
       const { open, raw } = await setStage(create)
       const { keys } = (await open()).state
       const before = await readRaw(raw)
@@ -68,7 +68,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       await keys.set({ session: { a: record('a') } })
     })
 
-    test('of several types are one write', async () => {
+    test('of several types take one write', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { keys } = (await open({ store })).state
@@ -77,7 +77,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       expect(backend.count('commit')).toBe(before + 1)
     })
 
-    test('that are none cost nothing', async () => {
+    test('an empty call reaches no database', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { keys } = (await open({ store })).state
@@ -88,7 +88,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       expect(backend.calls.length).toBe(before)
     })
 
-    test('are copies, both ways', async () => {
+    test('are copied on the way in and on the way out', async () => {
       const { open } = await setStage(create)
       const { keys } = (await open()).state
       const value = record('as it was')
@@ -101,7 +101,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       expect(await keys.get('session', ['a'])).toEqual({ a: record('as it was') })
     })
 
-    test('can be gone through by type, and cleared; the creds stay', async () => {
+    test('can be listed by type and cleared; the creds stay', async () => {
       const { open } = await setStage(create)
       const { state, store } = await open()
       const all = Object.fromEntries(Array.from({ length: 450 }, (_, n) => [`${n}`, `lid-${n}`]))
@@ -157,7 +157,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
       ['app-state-sync-key', '5'],
       ['app-state-sync-key', '{"fingerprint":5}'],
     ] as const)(
-      'keeps a key of type %s that is stored as %s from being believed or overwritten',
+      'keeps a key of type %s that is stored as %s from being returned or overwritten',
       async (type, json) => {
         const { open, raw } = await setStage(create)
         const { keys } = (await open()).state
@@ -172,8 +172,8 @@ export function describeKeys(create: CreateStoreDatabase): void {
 
     test.each([
       ['is damaged', 'CORRUPT_VALUE', 'bad'],
-      ['is no id', 'INVALID_KEY', ''],
-    ])('leaves the others of a read writable where one id %s', async (_, code, bad) => {
+      ['is invalid', 'INVALID_KEY', ''],
+    ])('leaves the other ids of a read writable when one id %s', async (_, code, bad) => {
       const { open, raw } = await setStage(create)
       const { keys } = (await open()).state
       const good = Array.from({ length: 9 }, (_, n) => `good-${n}`)
@@ -188,7 +188,7 @@ export function describeKeys(create: CreateStoreDatabase): void {
         })
     })
 
-    test('does not mind a read that goes through after a fault has passed', async () => {
+    test('allows a write after a read that succeeded on a retry', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { keys } = (await open({ store })).state

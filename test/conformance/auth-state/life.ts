@@ -21,7 +21,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     expect(backend.count('touch')).toBe(9)
   })
 
-  test('a session that has expired while its owner was cut off is brought back whole once it can be', async () => {
+  test('a session that expired while its owner was cut off comes back whole once the owner reaches the store', async () => {
     const { open, openStore } = await setStage(create)
     const { store, backend } = await openStore({ ttlMs: 1000 })
     const { store: others } = await openStore({ ttlMs: 1000 })
@@ -38,7 +38,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     expect(keys?.session).toEqual({ a: record('a') })
   })
 
-  test('whoever opens a session again that has ended by its ttl is told when', async () => {
+  test('opening a session that has ended by its ttl logs when it ended', async () => {
     const { open, openStore } = await setStage(create)
     const { logger, lines } = makeLogger()
     const { store } = await openStore({ ttlMs: 1000, logger })
@@ -58,7 +58,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     expect(lines.filter(([, , message]) => message.includes('ended'))).toHaveLength(1)
   })
 
-  test('a session that came after a deletion is not lost where healing the database fails half-way', async () => {
+  test('a session that came after a deletion is not lost when healing the database fails half-way', async () => {
     const { openStore } = await setStage(async () => {
       const database = await create()
       restoreLater = database.remember
@@ -83,7 +83,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     }
   })
 
-  test('a hook saves its creds again when the database has gone back, and says so', async () => {
+  test('a hook saves its creds again when the database has gone back, and reports the rewind', async () => {
     const { open } = await setStage(async () => {
       const database = await create()
       restoreLater = database.remember
@@ -102,7 +102,7 @@ export function describeLife(create: CreateStoreDatabase): void {
     expect(rewinds).toMatchObject([{ sessionId: 's', foundVersion: 1, seenVersion: 3, rewrittenFields: 2 }])
   })
 
-  test('creds that the process has only read come back after a rewind, too', async () => {
+  test('creds that the process has only read also come back after a rewind', async () => {
     const database = await create()
     const { open, openStore } = await setStage(async () => database)
     const earlier = await open()
@@ -120,7 +120,7 @@ export function describeLife(create: CreateStoreDatabase): void {
   let restoreLater: () => Promise<() => Promise<void>>
 
   describe('sessions on one store', () => {
-    test('do not touch each other, and a hook that closes leaves the store open', async () => {
+    test('do not affect each other, and closing a hook leaves the store open', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
       const one = await open({ store, sessionId: 'a' })

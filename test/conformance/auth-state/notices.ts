@@ -8,7 +8,7 @@ const PHONE = '15550001234'
 
 export function describeNotices(create: CreateStoreDatabase): void {
   describe('a hook that has lost its session', () => {
-    test('hears of it once with the error, whether a save or keys met it first', async () => {
+    test('is notified once with the error, whether a save or a write of keys met it first', async () => {
       const { open } = await setStage(create)
       const losses: unknown[] = []
       const first = await open({ onOwnershipLost: error => losses.push(error) })
@@ -18,7 +18,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
       expect(losses[0]).toMatchObject({ code: 'FENCED', sessionId: 's' })
     })
 
-    test('is refused without asking the database again, and still may read', async () => {
+    test('is refused without another call to the database', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const first = await open({ store })
@@ -31,7 +31,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
       expect(backend.count('commit')).toBe(before)
     })
 
-    test('no longer keeps it alive', async () => {
+    test('no longer keeps the session alive', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore({ ttlMs: 100_000 })
       vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
@@ -43,7 +43,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
       expect(backend.count('touch')).toBe(0)
     })
 
-    test('ends no process by throwing in its callback', async () => {
+    test('survives an exception in its callback', async () => {
       const { open, openStore } = await setStage(create)
       const { logger, lines } = makeLogger()
       const { store } = await openStore({ logger })
@@ -79,7 +79,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
       expect(lines[0]?.[1]).toMatchObject({ sessionId: 'tenant-…34', code: 'STORE_UNAVAILABLE' })
     })
 
-    test('tells of a session that could not be kept alive, and of creds lost while closing', async () => {
+    test('reports a session that could not be kept alive, and creds that were not saved while closing', async () => {
       const { open, openStore } = await setStage(create)
       const { logger, lines } = makeLogger()
       const { store, backend } = await openStore({ logger, ttlMs: 100_000 })
@@ -98,7 +98,7 @@ export function describeNotices(create: CreateStoreDatabase): void {
   })
 
   describe('a rewind', () => {
-    test('is told to the hook of its session alone, until it closes; a callback that throws ends nothing', async () => {
+    test('is reported to the hook of its session only, until it closes; an exception in the callback ends nothing', async () => {
       const database = await create()
       const { open, openStore } = await setStage(async () => database)
       const { store } = await openStore()

@@ -7,7 +7,7 @@ import { identityOf, readRaw, record, setStage } from './harness.js'
 
 export function describeOpening(create: CreateStoreDatabase): void {
   describe('opening', () => {
-    test('a new session stores its creds before it returns, and gives the same ones ever after', async () => {
+    test('a new session stores its creds before it returns, and returns the same ones from then on', async () => {
       const { open, raw } = await setStage(create)
       const first = await open()
       expect((await raw.read('s', [CREDS_FIELD])).values[0]?.length).toBeGreaterThan(0)
@@ -15,7 +15,7 @@ export function describeOpening(create: CreateStoreDatabase): void {
       expect(second.state.creds).toEqual(JSON.parse(JSON.stringify(first.state.creds), reviveBuffers))
     })
 
-    test('at once from two sides ends with one identity, and the other side is told', async () => {
+    test('a new session several times at once ends with one identity, and refuses the others with FENCED', async () => {
       const { open } = await setStage(create)
       const outcomes = await Promise.allSettled([open(), open(), open()])
       const opened = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
@@ -42,7 +42,7 @@ export function describeOpening(create: CreateStoreDatabase): void {
       },
     )
 
-    test('a session that there is not fails too while the database fails, and nothing is written', async () => {
+    test('a session that does not exist fails while the database fails, and writes nothing', async () => {
       const { open, openStore, raw } = await setStage(create)
       for (const method of ['read', 'claim', 'commit'] as const) {
         const { store, backend } = await openStore()
@@ -52,7 +52,7 @@ export function describeOpening(create: CreateStoreDatabase): void {
       expect((await raw.readAll('s')).head.exists).toBe(false)
     })
 
-    test('goes through a fault that passes', async () => {
+    test('succeeds when a fault passes before the retries end', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       for (const method of ['read', 'claim', 'commit'] as const) backend.fail(method, 2)
@@ -73,9 +73,9 @@ export function describeOpening(create: CreateStoreDatabase): void {
     })
 
     test.each([
-      ['creds that are damaged', Buffer.from('damaged'), 'CORRUPT_VALUE'],
+      ['damaged creds', Buffer.from('damaged'), 'CORRUPT_VALUE'],
       ['keys and no creds', null, 'SESSION_INCOMPLETE'],
-    ] as const)('%s is an error; nothing is overwritten', async (_, bytes, code) => {
+    ] as const)('a session with %s is an error, and overwrites nothing', async (_, bytes, code) => {
       const { open, raw } = await setStage(create)
       await (await open()).state.keys.set({ session: { a: record('a') } })
       await raw.commit('s', { writes: [{ ...CREDS_FIELD, bytes }], operationId: 'damage' })
@@ -97,7 +97,7 @@ export function describeOpening(create: CreateStoreDatabase): void {
       ['a registration id that is text', '{"registrationId":"7"}', 'registrationId'],
       ['no signed pre-key', '{"signedPreKey":null}', 'signedPreKey'],
     ])(
-      'creds that are %s are damage: nothing is overwritten, and the owner keeps the session',
+      'a session with these creds is an error, overwrites nothing, and leaves the session to its owner: %s',
       async (_, json, member) => {
         const { open, raw } = await setStage(create)
         const { state } = await open()
@@ -114,7 +114,7 @@ export function describeOpening(create: CreateStoreDatabase): void {
       },
     )
 
-    test('again in the same process takes the session from the hook that had it', async () => {
+    test('a session again in the same process takes it from the hook that had it', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
       let losses = 0

@@ -5,7 +5,7 @@ import { identityOf, record, setStage } from './harness.js'
 
 export function describeRemoval(create: CreateStoreDatabase): void {
   describe('the removal of a session by its hook', () => {
-    test('takes creds and keys away, so that the next opening pairs anew', async () => {
+    test('removes creds and keys, so that the next opening pairs anew', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
       const first = await open({ store })
@@ -17,7 +17,7 @@ export function describeRemoval(create: CreateStoreDatabase): void {
       expect(await second.state.keys.get('session', ['a'])).toEqual({})
     })
 
-    test('closes the hook, and brings nothing back that was not saved yet', async () => {
+    test('closes the hook, and writes nothing that was still unsaved', async () => {
       const { open, openStore } = await setStage(create)
       const { logger, lines } = makeLogger()
       const { store, backend } = await openStore({ logger })
@@ -33,7 +33,7 @@ export function describeRemoval(create: CreateStoreDatabase): void {
       expect(lines.slice(before)).toEqual([])
     })
 
-    test('leaves a session alone that a later owner has', async () => {
+    test('leaves alone a session that a later owner has', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
       const first = await open({ store })

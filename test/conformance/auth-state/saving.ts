@@ -6,7 +6,7 @@ import { identityOf, readRaw, record, setStage } from './harness.js'
 
 export function describeSaving(create: CreateStoreDatabase): void {
   describe('a save under way', () => {
-    test('is waited for by all that come meanwhile, which are one more save of what then is', async () => {
+    test('delays later calls, which then share one more write of the current creds', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds } = await open({ store })
@@ -25,7 +25,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       expect(backend.count('commit')).toBe(before + 2)
     })
 
-    test('that fails does not take the next one along', async () => {
+    test('does not fail the next save when it fails', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds } = await open({ store })
@@ -41,7 +41,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 9 })
     })
 
-    test('and a write under way are waited for by close', async () => {
+    test('a write of keys under way is awaited by close', async () => {
       const { open, openStore, raw } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, close } = await open({ store })
@@ -80,7 +80,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       expect(await state.keys.get('session', ['a'])).toEqual({ a: record('mine') })
     })
 
-    test('stay unsaved when the write that takes them along fails, too', async () => {
+    test('are saved by close when the write of keys that carries them fails, too', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds, close } = await open({ store })
@@ -94,7 +94,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       expect((await store.get('s'))?.data.creds).toMatchObject({ nextPreKeyId: 813 })
     })
 
-    test('are saved once: the write after the one that took them along is of keys alone', async () => {
+    test('are saved once: the write after the one that carried them writes keys only', async () => {
       const { open, openStore, raw } = await setStage(create)
       const { store, backend } = await openStore()
       const { state, saveCreds } = await open({ store })
@@ -108,7 +108,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
       expect((await raw.read('s', [{ type: 'creds', id: '' }])).values).toEqual(before)
     })
 
-    test('do not keep close from closing', async () => {
+    test('do not stop close from closing', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
       const { saveCreds, close } = await open({ store })
@@ -120,7 +120,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
     })
   })
 
-  test('a pairing may be completed, and creds that are not paired may change', async () => {
+  test('a pairing may be completed, and unpaired creds may change', async () => {
     const { open } = await setStage(create)
     const { state, saveCreds, store } = await open()
     state.creds = initAuthCreds() as never
@@ -134,7 +134,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
     expect(identityOf(stored)).toBe(identityOf(state.creds))
   })
 
-  test('keys of a type that nobody knows are stored as they come', async () => {
+  test('keys of an unknown type are stored as they come', async () => {
     const { open } = await setStage(create)
     const { keys } = (await open()).state
     const value = { bytes: Buffer.from('b'), array: new Uint8Array([1]), at: new Date(0), big: 5n, 2024: 1 }
@@ -143,7 +143,7 @@ export function describeSaving(create: CreateStoreDatabase): void {
     expect(found).toStrictEqual({ 'any id, even with a : in it': value })
   })
 
-  test('a write of what cannot be stored is refused whole, before anything of it is written', async () => {
+  test('a write that holds an invalid value, type or id is refused before any of it is written', async () => {
     const { open, raw } = await setStage(create)
     const { keys } = (await open()).state
     const before = await readRaw(raw)
@@ -158,13 +158,16 @@ export function describeSaving(create: CreateStoreDatabase): void {
     expect(await readRaw(raw)).toEqual(before)
   })
 
-  test.each([true, false])('sender keys are mended on their way out: repairSenderKeys %s', async repairs => {
-    const { open } = await setStage(create)
-    const { keys } = (await open({ repairSenderKeys: repairs })).state
-    const stored = Buffer.from(JSON.stringify([{ senderMessageKeys: [{ seed: Buffer.from('seed') }] }]))
-    await keys.set({ 'sender-key': { a: stored }, 'identity-key': { a: stored } })
-    const { a: senderKey } = await keys.get('sender-key', ['a'])
-    expect(senderKey).toEqual(repairs ? repairSenderKey(stored) : stored)
-    expect((await keys.get('identity-key', ['a'])).a).toEqual(stored)
-  })
+  test.each([true, false])(
+    'sender keys are repaired when they are read if repairSenderKeys is %s',
+    async repairs => {
+      const { open } = await setStage(create)
+      const { keys } = (await open({ repairSenderKeys: repairs })).state
+      const stored = Buffer.from(JSON.stringify([{ senderMessageKeys: [{ seed: Buffer.from('seed') }] }]))
+      await keys.set({ 'sender-key': { a: stored }, 'identity-key': { a: stored } })
+      const { a: senderKey } = await keys.get('sender-key', ['a'])
+      expect(senderKey).toEqual(repairs ? repairSenderKey(stored) : stored)
+      expect((await keys.get('identity-key', ['a'])).a).toEqual(stored)
+    },
+  )
 }

@@ -86,13 +86,13 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
     (store, bad) => store.list({ cursor: bad }),
   ],
   [
-    'list: an option that there is not',
+    'list: an unknown option',
     'INVALID_OPTION',
     ['limt', 'curser', 'a b'],
     (store, bad) => store.list({ [bad]: 5 } as Loose),
   ],
   [
-    'claim: an option that there is not',
+    'claim: an unknown option',
     'INVALID_OPTION',
     ['exclusiv', 'checkCred'],
     (store, bad) => store.claim('s', { [bad]: true } as Loose),
@@ -109,8 +109,8 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
 ]
 
 export function describeArguments(create: CreateStoreDatabase): void {
-  describe('an argument that is none', () => {
-    test.each(TABLE)('%s is refused with %s, and nothing is changed', async (_, code, bads, call) => {
+  describe('an invalid argument', () => {
+    test.each(TABLE)('(%s) is refused with %s, and changes nothing', async (_, code, bads, call) => {
       const store = await (await setUp(create)).open()
       await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
       const { fencingToken } = await store.claim('s', { exclusive: true })
@@ -155,7 +155,7 @@ export function describeArguments(create: CreateStoreDatabase): void {
       ])
     })
 
-    test('that is a very long time is for ever', async () => {
+    test('a session touched for a very long time lives for ever', async () => {
       const store = await (await setUp(create)).open({ ttl: { defaultTtl: 3600 } })
       await store.set('s', { creds: CREDS })
       for (const seconds of [1e12, 1e300, Number.MAX_VALUE]) await store.touch('s', seconds)

@@ -5,7 +5,7 @@ import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
 const TOTAL = 1000
 
 export function describeConcurrency(create: CreateStoreDatabase): void {
-  describe('writes at once', () => {
+  describe('concurrent writes', () => {
     test('of 1,000 different keys all survive, from one process', async () => {
       const { open } = await setUp(create)
       const stores = [await open(), await open()]
@@ -35,7 +35,7 @@ export function describeConcurrency(create: CreateStoreDatabase): void {
     })
   })
 
-  test('kill -9 in the middle of writing loses nothing acknowledged and leaves no write in part', async () => {
+  test('kill -9 in the middle of writing loses nothing acknowledged and leaves no partial write', async () => {
     const { database, open } = await setUp(create)
     const store = await open()
     await store.set('s', { creds: CREDS })

@@ -7,7 +7,7 @@ const write = (store: AuthStore, values: Record<string, unknown>, token?: number
   store.set('s', { keys: { session: values } }, undefined, token)
 const read = (store: AuthStore, ids: string[], token?: number) => store.getKeys('s', 'session', ids, token)
 
-const UNTOLD = 'two databases that are put back together keep no common order of operations'
+const UNTOLD = 'two databases that are restored together keep no common order of operations'
 
 /** Several processes on a database that goes back in time: one of them notices first, and goes on. */
 export function describeForks(create: CreateStoreDatabase): void {
@@ -37,7 +37,7 @@ export function describeForks(create: CreateStoreDatabase): void {
   }
 
   describe('a database that goes back under several processes', () => {
-    test('gets the lost writes of each, also of those that notice after another one has healed it', async () => {
+    test('gets the lost writes of each, also of those that notice after another process has healed it', async () => {
       const { one, another, third, rewinds, restore } = await setUpSession()
       await write(one, { a: 1 })
       await write(another, { b: 2 })
@@ -51,7 +51,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(rewinds.flat().every(({ rewrittenFields }) => rewrittenFields === 1)).toBe(true)
     })
 
-    test('gets them by a write as by a read', async () => {
+    test('gets the lost writes when a process writes as when it reads', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       await write(another, { b: 2 })
@@ -61,7 +61,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(one, ['a', 'b', 'c', 'd'])).toEqual({ a: 1, b: 2, c: 3, d: 4 })
     })
 
-    test('gets them when it has lost the whole session', async () => {
+    test('gets the lost writes when it has lost the whole session', async () => {
       const { database, one, another } = await setUpProcesses()
       const restore = await database.remember()
       await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -71,7 +71,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
     })
 
-    test('keeps what was written since, over what was lost before', async () => {
+    test('keeps later writes over the earlier ones that it lost', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       for (const n of [1, 2, 3]) await write(another, { k: `lost ${n}` })
@@ -82,7 +82,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test.each(['the earlier', 'the later'])(
-      'keeps the later of two lost writes to one key where the process of %s heals first',
+      'keeps the later of two lost writes to one key when the process of %s heals first',
       async which => {
         const { one, another, restore } = await setUpSession()
         await write(one, { k: 'earlier' })
@@ -96,7 +96,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     )
 
     test.for([1, 2, 20])(
-      'gets them also where another process has written %i times without noticing',
+      'gets the lost writes even if another process has written %i times without noticing',
       async (times, { skip }) => {
         const { database, one, another, restore, rewinds } = await setUpSession()
         skip(database.tellsOperations === false, UNTOLD)
@@ -111,7 +111,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       },
     )
 
-    test('goes back twice, and gets what was lost each time', async () => {
+    test('gets the lost writes each time that it goes back', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       await write(another, { b: 2 })
@@ -128,7 +128,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       })
     })
 
-    test('gets nothing of a session that another process has deleted since', async () => {
+    test('gets no lost writes of a session that another process has deleted since', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       await write(another, { b: 2 })
@@ -141,7 +141,7 @@ export function describeForks(create: CreateStoreDatabase): void {
   })
 
   describe('a database that goes back over a deletion', () => {
-    test('has the session deleted again by the next read of who has deleted it', async () => {
+    test('has the session deleted again at the next read of the process that had deleted it', async () => {
       const { one, third, rewinds, restore } = await setUpSession()
       await write(one, { a: 1 })
       await one.delete('s')
@@ -152,7 +152,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(rewinds[0]).toMatchObject([{ foundVersion: 1, rewrittenFields: 0 }])
     })
 
-    test('has it deleted again also where the deletion was the only change', async () => {
+    test('has the session deleted again even if the deletion was the only change', async () => {
       const { one, third, restore } = await setUpSession()
       await one.delete('s')
       await restore()
@@ -161,7 +161,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await third.get('s')).toBeNull()
     })
 
-    test('has it deleted again also where another process has healed it meanwhile', async () => {
+    test('has the session deleted again even if another process has meanwhile healed it', async () => {
       const { one, another, third, restore } = await setUpSession()
       await write(another, { b: 2 })
       await one.delete('s')
@@ -171,7 +171,9 @@ export function describeForks(create: CreateStoreDatabase): void {
       for (const store of [another, third]) expect(await store.get('s')).toBeNull()
     })
 
-    test('has it deleted again also where another process has written without noticing', async ({ skip }) => {
+    test('has the session deleted again even if another process has written without noticing', async ({
+      skip,
+    }) => {
       const { database, one, another, restore } = await setUpSession()
       skip(database.tellsOperations === false, UNTOLD)
       await one.delete('s')
@@ -181,7 +183,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await another.get('s')).toBeNull()
     })
 
-    test('keeps the session that came after it, with nothing of the deleted one', async () => {
+    test('keeps the session that came after the deletion, with nothing of the deleted one', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       await one.delete('s')
@@ -196,7 +198,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test.each(['read', 'write'])(
-      'is noticed by the next %s where it has lost the session that came after',
+      'is noticed by the next %s if it has lost the session that came after the deletion',
       async kind => {
         const { database, one, another } = await setUpSession()
         await one.delete('s')
@@ -222,7 +224,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       await write(another, { d: 4 }, fencingToken)
     })
 
-    test('leaves the session that another process has begun anew since', async () => {
+    test('leaves alone a session that another process has begun anew since', async () => {
       const { one, another, restore } = await setUpSession()
       await write(one, { a: 1 })
       await write(one, { a: 2 })
@@ -247,7 +249,7 @@ export function describeForks(create: CreateStoreDatabase): void {
   })
 
   describe('a database that has lost a claim', () => {
-    test('gives the owner back what it wrote, also where the former owner has healed it', async () => {
+    test('gets back the writes of the owner even if the former owner has healed it', async () => {
       const { database, one, another } = await setUpSession()
       const former = await one.claim('s')
       await write(one, { a: 1 }, former.fencingToken)
@@ -266,7 +268,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
     })
 
-    test('gives the owner back what it wrote, also where the former owner has written without noticing', async ({
+    test('gets back the writes of the owner even if the former owner has written without noticing', async ({
       skip,
     }) => {
       const { database, one, another } = await setUpSession()
@@ -282,7 +284,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
     })
 
-    test('hands out no token for a second time', async () => {
+    test('hands out no token twice', async () => {
       const { database, one, another, third } = await setUpSession()
       const restore = await database.remember()
       const lost = await one.claim('s')
@@ -295,7 +297,7 @@ export function describeForks(create: CreateStoreDatabase): void {
       await write(another, { b: 2 }, owner.fencingToken)
     })
 
-    test('has it again once a process heals it that knows of it', async () => {
+    test('has the claim again once a process that knows of it heals the database', async () => {
       const { database, one, another } = await setUpSession()
       const former = await one.claim('s')
       const restore = await database.remember()
@@ -313,24 +315,27 @@ export function describeForks(create: CreateStoreDatabase): void {
       ['getKeys', (store: AuthStore, token: number) => read(store, ['k'], token)],
       ['get', (store: AuthStore) => store.get('s')],
       ['exists', (store: AuthStore) => store.exists('s')],
-    ] as const)('and writes refuses the %s of a former owner that knows of them', async (_what, ask) => {
-      const { one, another, rewinds, restore } = await setUpSession()
-      const former = await one.claim('s')
-      await write(one, { k: 'second' }, former.fencingToken)
-      await restore()
-      await sleep(5) // tokens count milliseconds
-      const owner = await another.claim('s')
-      await expect(ask(one, former.fencingToken)).rejects.toMatchObject({
-        code: 'FENCED',
-        current: owner.fencingToken,
-      })
-      expect(rewinds[0]).toMatchObject([{ rewrittenFields: 0 }])
-      expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'first' })
-      const again = await one.claim('s')
-      expect(await read(one, ['k'], again.fencingToken)).toEqual({ k: 'first' })
-    })
+    ] as const)(
+      'and writes refuses the %s of a former owner that knows of those writes',
+      async (_what, ask) => {
+        const { one, another, rewinds, restore } = await setUpSession()
+        const former = await one.claim('s')
+        await write(one, { k: 'second' }, former.fencingToken)
+        await restore()
+        await sleep(5) // tokens count milliseconds
+        const owner = await another.claim('s')
+        await expect(ask(one, former.fencingToken)).rejects.toMatchObject({
+          code: 'FENCED',
+          current: owner.fencingToken,
+        })
+        expect(rewinds[0]).toMatchObject([{ rewrittenFields: 0 }])
+        expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'first' })
+        const again = await one.claim('s')
+        expect(await read(one, ['k'], again.fencingToken)).toEqual({ k: 'first' })
+      },
+    )
 
-    test('and writes is told to a former owner, whose store still deletes the session', async () => {
+    test('and writes still lets the store of the former owner delete the session', async () => {
       const { one, another, restore } = await setUpSession()
       const former = await one.claim('s')
       await write(one, { k: 'second' }, former.fencingToken)

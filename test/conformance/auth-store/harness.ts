@@ -13,12 +13,12 @@ const RETRY = { timeoutMs: 5000, maxRetries: 3, baseDelayMs: 100, multiplier: 2 
 /** A fresh database for one test. */
 export interface StoreDatabase extends BackendDatabase {
   openStore(options?: CommonOptions): Promise<AuthStore>
-  /** Whether it tells which operation has written a version; default `true`. */
+  /** Whether it can say which operation wrote a version; default `true`. */
   tellsOperations?: boolean
   /** How another process opens the same database. */
   source(options?: CommonOptions): StoreSource
   /**
-   * Remembers all that is in the database; the result puts it back, under the stores that are open. Both wait until
+   * Remembers everything in the database; the result restores it, under the stores that are open. Both wait until
    * nothing is on its way from one part of the database to another.
    */
   remember(): Promise<() => Promise<void>>
@@ -44,7 +44,7 @@ export async function setUp(create: CreateStoreDatabase) {
     return store
   }
   const open = async (options?: CommonOptions): Promise<AuthStore> => keep(await database.openStore(options))
-  /** A store that knows nothing of what others in this process have seen, as one in another process. */
+  /** A store that, like one in another process, knows nothing of what the other stores here have seen. */
   const openElsewhere = async (ttlMs: number | null = null): Promise<AuthStore> => {
     const memory = new SessionMemory()
     const codec = await createCodec(toCodecOptions({}))
@@ -56,7 +56,7 @@ export async function setUp(create: CreateStoreDatabase) {
   return { database, open, openElsewhere, openBackend: async () => keep(await database.open()) }
 }
 
-/** The call is refused with that code, and the session is at the version it was at. */
+/** The call is refused with that code, and the session is unchanged. */
 export async function expectRefusal(
   store: AuthStore,
   sessionId: string,
@@ -70,7 +70,7 @@ export async function expectRefusal(
 
 const KEY_PAIR = { public: Buffer.alloc(32, 'public'), private: Buffer.alloc(32, 'private') }
 
-/** The least that a hook opens. */
+/** The least creds that a hook accepts. */
 export const CREDS = {
   registrationId: 7,
   noiseKey: KEY_PAIR,

@@ -20,7 +20,7 @@ export function describeRewinds(create: CreateStoreDatabase): void {
   const report = { sessionId: 's', seenVersion: 3, foundVersion: 1, rewrittenFields: 3 }
 
   describe('a database that has gone back', () => {
-    test('is noticed by the next read, which gives what this process has written', async () => {
+    test('is noticed by the next read, which returns what this process has written', async () => {
       const { store, rewinds, restore } = await setUpRewind()
       await restore()
       expect(await store.getKeys('s', 'session', ['a', 'b', 'c'])).toEqual(expected)
@@ -28,7 +28,7 @@ export function describeRewinds(create: CreateStoreDatabase): void {
       expect((await store.get('s'))?.version).toBeGreaterThan(3)
     })
 
-    test('is noticed by the next write, which comes after what was lost', async () => {
+    test('is noticed by the next write, which follows the lost writes', async () => {
       const { store, rewinds, restore } = await setUpRewind()
       await restore()
       await store.set('s', { keys: { session: { d: 'newest' } } })
@@ -43,14 +43,14 @@ export function describeRewinds(create: CreateStoreDatabase): void {
       expect(rewinds).toEqual([report])
     })
 
-    test('is noticed through any store of the process, also one that has not touched the session', async () => {
+    test('is noticed through any store of the process, even one that has not used the session', async () => {
       const { open, restore } = await setUpRewind()
       const other = await open()
       await restore()
       expect((await other.get('s'))?.data.keys).toEqual({ session: expected })
     })
 
-    test('still holds its owner to be the owner', async () => {
+    test('still has the same owner', async () => {
       const { store, restore } = await setUpRewind()
       const [earlier, present] = [await store.claim('s'), await store.claim('s')]
       await restore()
@@ -60,7 +60,7 @@ export function describeRewinds(create: CreateStoreDatabase): void {
       await store.set('s', { keys: { session: { d: 2 } } }, undefined, present.fencingToken)
     })
 
-    test('stays silent about sessions that were not touched meanwhile', async () => {
+    test('causes no report for sessions that were not written meanwhile', async () => {
       const { database, open } = await setUp(create)
       const store = await open()
       const rewinds: Rewind[] = []
@@ -72,7 +72,7 @@ export function describeRewinds(create: CreateStoreDatabase): void {
     })
   })
 
-  test('a session that somebody else has deleted is absent, and no rewind', async () => {
+  test('a session that another store has deleted is absent, and no rewind', async () => {
     const { open, store, rewinds } = await setUpRewind()
     const other = await open()
     await other.delete('s')

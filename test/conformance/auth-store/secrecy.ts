@@ -33,7 +33,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       expect(bytes.includes(Buffer.from(KEY, 'hex'))).toBe(false)
     })
 
-    test('opens with no other key: an error for every reader, and the owner keeps the session', async () => {
+    test('allows no other key: every reader gets an error, and the owner keeps the session', async () => {
       const { open, store } = await setUpSession()
       const { fencingToken } = await store.claim('s')
       for (const other of [await open({ masterKey: OTHER_KEY }), await open()]) {
@@ -45,7 +45,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       await store.set('s', { keys: { session: { c: 1 } } }, undefined, fencingToken)
     })
 
-    test('opens a value under no other session, type or id', async () => {
+    test('binds a value to its session, type and id', async () => {
       const { store, readRaw, writeRaw } = await setUpSession()
       const stolen = await readRaw('session', 'a')
       await writeRaw('s', 'session', 'b', stolen)
@@ -58,7 +58,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: { text: SECRET } })
     })
 
-    test('notices a changed byte in creds; nothing is taken or overwritten', async () => {
+    test('notices a changed byte in creds: no claim is taken, and nothing is overwritten', async () => {
       const { store, readRaw, writeRaw } = await setUpSession()
       const { fencingToken } = await store.claim('s')
       const bytes = Buffer.from(await readRaw(CREDS_FIELD.type, CREDS_FIELD.id))
@@ -72,7 +72,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       await store.set('s', { keys: { session: { c: 1 } } }, undefined, fencingToken)
     })
 
-    test('turned on later refuses what is in the clear, unless told to read it', async () => {
+    test('turned on later refuses plaintext values, unless allowPlaintext is set', async () => {
       const { open } = await setUp(create)
       const clear = await open()
       await clear.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -84,7 +84,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
       expect(await strict.getKeys('s', 'session', ['a'])).toEqual({ a: 2 })
     })
 
-    test('goes over to another master key value by value', async () => {
+    test('moves to another master key value by value', async () => {
       const { open, store } = await setUpSession()
       const both = await open({ masterKeys: [OTHER_KEY, KEY] })
       expect((await both.get('s'))?.data.keys.session).toMatchObject({ a: { text: SECRET } })
@@ -96,7 +96,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
     })
   })
 
-  test('bytes that are no value are an error, not an absence', async () => {
+  test('bytes that hold no value are an error, not an absence', async () => {
     const { open, openBackend } = await setUp(create)
     const [store, backend] = [await open(), await openBackend()]
     const write = (bytes: string) =>
@@ -115,9 +115,9 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
     }
   })
 
-  // MessagePack has more ways to say nothing: nil, and what msgpackr reads as undefined.
+  // MessagePack has more encodings of nothing: nil, and the one that msgpackr reads as undefined.
   test.each(['b1006e756c6c', 'b101c0', 'b101d40000'])(
-    'a value that stands for nothing (%s) is an error, not an absence',
+    'a stored value that decodes to nothing (%s) is an error, not an absence',
     async bytes => {
       const { open, openBackend } = await setUp(create)
       const [store, backend] = [await open(), await openBackend()]
@@ -133,7 +133,7 @@ export function describeSecrecy(create: CreateStoreDatabase): void {
   )
 
   test.each(['5', '"text"', '[]', '{"type":"Buffer","data":"aGk="}', '{"type":"Date","data":5}'])(
-    'creds that are %s are an error, and cost the owner nothing',
+    'creds stored as %s are an error, and the owner keeps the session',
     async json => {
       const { open, openBackend } = await setUp(create)
       const [store, backend] = [await open(), await openBackend()]

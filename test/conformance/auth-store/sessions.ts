@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { CodecStore } from '../../../src/core/store/codec-store.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
 
-/** Whole sessions: presence, lists, batches, life and end. */
+/** Whole sessions: existence, lists, batches, expiry and deletion. */
 export function describeSessions(create: CreateStoreDatabase): void {
   describe('a session', () => {
     test('is null before it is written and after it is deleted', async () => {
@@ -14,7 +14,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect([await store.get('s'), await store.exists('s')]).toEqual([null, false])
     })
 
-    test('is as durably deleted as it was written, and says so, alone and in a batch', async () => {
+    test('is deleted as durably as it was written, and the result says so, alone and in a batch', async () => {
       const store = await (await setUp(create)).open()
       const { durability } = await store.set('a', { creds: CREDS })
       await store.set('b', { creds: CREDS })
@@ -23,7 +23,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect(await store.delete('never-written')).toEqual({ durability: 'durable' })
     })
 
-    test('begins with its creds: a write without them is refused where there is none, and writes nothing', async () => {
+    test('begins with its creds: a first write without them is refused and writes nothing', async () => {
       const { open, openElsewhere } = await setUp(create)
       for (const store of [await open(), await openElsewhere()]) {
         for (const patch of [{ keys: { session: { a: 1 } } }, { appState: { greeted: true } }]) {
@@ -45,7 +45,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       }
     })
 
-    test('lists its keys by type or all, without creds and app state', async () => {
+    test('lists its keys, all or by type, without creds and app state', async () => {
       const store = await (await setUp(create)).open()
       const keys = { session: { a: 1, b: 2 }, 'pre-key': { 1: 3 } }
       await store.set('s', { creds: CREDS, keys, appState: { x: 1 } })
@@ -57,7 +57,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect(await store.listKeys('none')).toEqual([])
     })
 
-    test('lives for as long as touch says, 0 being for ever', async () => {
+    test('lives for as long as touch says, where 0 means for ever', async () => {
       const store = await (await setUp(create)).open({ ttl: { defaultTtl: 3600 } })
       expect(store.ttlSeconds).toBe(3600)
       await store.set('s', { creds: CREDS })
@@ -115,7 +115,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
     await expect(store.list({ limit: 1001 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
-  test('batches give each session a result of its own', async () => {
+  test('batches return one result for each session', async () => {
     const store = await (await setUp(create)).open()
     const written = await store.batchSet([
       { sessionId: 'a', patch: { creds: CREDS } },
@@ -135,7 +135,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
     expect(await store.exists('a')).toBe(false)
   })
 
-  test('a list with no cursor, or that of a last page, begins with the first session', async () => {
+  test('a list without a cursor, or with that of a last page, begins with the first session', async () => {
     const store = await (await setUp(create)).open()
     await store.set('s', { creds: CREDS })
     for (const cursor of [undefined, null]) {

@@ -11,13 +11,13 @@ import type { FuzzPlace } from '../../support/stored-bytes/fuzz-place.js'
 import type { StoredMember } from '../../support/stored-bytes/stored-member.js'
 import { KEY } from './harness.js'
 
-/** `FUZZ_SEED=n` repeats one, `FUZZ_SEEDS=n` tries so many; `FUZZ_FROM=n` begins there. */
+/** `FUZZ_SEED=n` repeats seed n, `FUZZ_SEEDS=n` tries n seeds, `FUZZ_FROM=n` begins with seed n. */
 const { FUZZ_SEED, FUZZ_SEEDS, FUZZ_FROM = '0' } = process.env
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 const DEADLINE_MS = 10_000
 const MAX_GROWTH_BYTES = 200 * 1024 * 1024
-/** What the calls below may be refused with: none of them is wrong by itself, and every server answers. */
+/** The errors that the calls below may meet: each call is valid, and every server answers. */
 const CODES: readonly StoreErrorCode[] = [
   'CORRUPT_VALUE',
   'DECRYPTION_FAILED',
@@ -33,7 +33,7 @@ interface Scene {
   readonly neighbour: string
   readonly reader: AuthStore
   readonly creds: ReturnType<typeof makePairedCreds>
-  /** Whether the library can tell creds that were changed. */
+  /** Whether the library can detect changed creds. */
   readonly isSealed: boolean
   readonly member: StoredMember
   /** The creds that another record has, which stand for themselves in the clear. */
@@ -45,14 +45,14 @@ interface Scene {
 }
 
 /**
- * One member of one stored record of one session is damaged by each seed; a store that has never seen it then answers
- * right or with a typed error, soon, and no other session is harmed.
+ * Each seed damages one member of one stored record of a session. A store that has never seen it then answers soon,
+ * rightly or with a typed error, and no other session is harmed.
  */
 export function describeStoredBytes(name: string, create: () => Promise<FuzzPlace>, seeds: number): void {
   const count = FUZZ_SEED === undefined ? Number(FUZZ_SEEDS ?? seeds) : 1
   const first = Number(FUZZ_SEED ?? FUZZ_FROM)
   test(
-    `${name}: what is stored and damaged, by ${seeds} seeds, is a typed error or the right answer`,
+    `${name}: a stored record damaged by one of ${seeds} seeds gives a typed error or the right answer`,
     async () => {
       const place = await create()
       const stores = new Map<string, Promise<{ writer: AuthStore; reader: AuthStore }>>()
@@ -137,7 +137,7 @@ async function write(place: FuzzPlace, store: AuthStore, sessionId: string, cred
   return toText((await store.get(sessionId))?.data.creds)
 }
 
-/** Until the database takes it: a typed column refuses much. */
+/** Repeats until the database accepts the damage: a typed column refuses much. */
 async function harm(random: Random, members: StoredMember[], others: unknown[]) {
   for (;;) {
     const member = random.pick(members)
@@ -213,7 +213,7 @@ function expectMayBeAbsent({ mayBeAbsent }: Scene): void {
   if (!mayBeAbsent) throw new Error('the session is said to be absent')
 }
 
-/** Of what is stored in the clear nobody can tell one value from another; an identity is none that was never stored. */
+/** In the clear a swapped value cannot be detected, but an identity that was never stored must not appear. */
 function expectCreds({ creds, others, stored, isSealed, member, mayBeAbsent }: Scene, found: unknown): void {
   if (mayBeAbsent) return
   const isWhole = isSealed || member.holds !== 'creds'
@@ -263,7 +263,7 @@ function heapBytes(): number {
   return heapUsed + external
 }
 
-/** Garbage does not count; collecting it takes a while. */
+/** Garbage does not count. It is collected only when the limit is reached, since that takes a while. */
 function hasGrown(began: number): boolean {
   if (heapBytes() - began <= MAX_GROWTH_BYTES) return false
   collectGarbage()

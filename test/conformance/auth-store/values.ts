@@ -3,7 +3,7 @@ import type { AuthPatch, CommonOptions, StoreErrorCode } from '../../../src/inde
 import { HOSTILE_NAMES } from '../backend/names.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
 
-/** What is written comes back: on every way of storing it. */
+/** Values come back as they were written, for every way of storing them. */
 export function describeValues(how: string, options: CommonOptions, create: CreateStoreDatabase): void {
   describe(`values, ${how}`, () => {
     test('come back as they were, bytes as bytes, in every part of a session', async () => {
@@ -28,7 +28,7 @@ export function describeValues(how: string, options: CommonOptions, create: Crea
       expect(identity).toEqual(new Uint8Array([5, 6]))
     })
 
-    test('of 1 MB come back, and so does one that compresses well', async () => {
+    test('of 1 MB come back, and so do values that compress well', async () => {
       const store = await (await setUp(create)).open(options)
       const large = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) % 251))
       const even = 'x'.repeat(100_000)
@@ -38,7 +38,7 @@ export function describeValues(how: string, options: CommonOptions, create: Crea
       expect(found.even).toBe(even)
     })
 
-    test('are copies: neither what was passed in nor what was handed out is shared', async () => {
+    test('are copies: the store shares neither the object passed in nor the one handed out', async () => {
       const store = await (await setUp(create)).open(options)
       const value = { list: [1, 2], bytes: Buffer.from('abc') }
       const writing = store.set('s', { creds: CREDS, keys: { session: { a: value } } })
@@ -57,7 +57,7 @@ export function describeValues(how: string, options: CommonOptions, create: Crea
 
 export function describeInput(create: CreateStoreDatabase): void {
   describe('getKeys', () => {
-    test('leaves out what is absent, and asks nothing of an empty list', async () => {
+    test('leaves out absent keys, and returns nothing for an empty list', async () => {
       const store = await (await setUp(create)).open()
       expect(await store.getKeys('none', 'session', ['a'])).toEqual({})
       await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -76,14 +76,14 @@ export function describeInput(create: CreateStoreDatabase): void {
   })
 
   describe('set', () => {
-    test('deletes what is null or undefined and leaves its siblings', async () => {
+    test('deletes keys that are null or undefined and leaves their siblings', async () => {
       const store = await (await setUp(create)).open()
       await store.set('s', { creds: CREDS, keys: { session: { a: 1, 'a:b': 2, 'a*': 3, b: 4 } } })
       await store.set('s', { keys: { session: { a: null, b: undefined } } })
       expect((await store.get('s'))?.data.keys).toEqual({ session: { 'a:b': 2, 'a*': 3 } })
     })
 
-    test('of nothing changes nothing', async () => {
+    test('changes nothing when it is empty', async () => {
       const store = await (await setUp(create)).open()
       await store.set('s', {})
       await store.set('s', { keys: { 'pre-key': {} } })
@@ -95,9 +95,9 @@ export function describeInput(create: CreateStoreDatabase): void {
     const circular: Record<string, unknown> = {}
     circular.self = circular
     test.each<[string, unknown, StoreErrorCode]>([
-      ['no object', 'creds', 'INVALID_VALUE'],
+      ['a text', 'creds', 'INVALID_VALUE'],
       ['null', null, 'INVALID_VALUE'],
-      ['a member that there is not', { cred: {} }, 'INVALID_VALUE'],
+      ['an unknown member', { cred: {} }, 'INVALID_VALUE'],
       ['creds that are null', { creds: null }, 'INVALID_VALUE'],
       ['creds that are bytes', { creds: Buffer.from('creds') }, 'INVALID_VALUE'],
       ['creds that would come back as bytes', { creds: { type: 'Buffer', data: 'aGk=' } }, 'INVALID_VALUE'],

@@ -12,7 +12,7 @@ import {
 
 export function describeCommits(create: CreateDatabase): void {
   describe('commit', () => {
-    test('writes all fields, which are then read in the order asked for', async () => {
+    test('writes all fields, which a read returns in the order of its ids', async () => {
       const database = await create()
       const backend = await (await openBackends(async () => database))()
       const written = await put(backend, 's', { a: '1', b: '2', c: '3' })
@@ -57,7 +57,7 @@ export function describeCommits(create: CreateDatabase): void {
       ])
     })
 
-    test('takes a version of its own each time, also when many are asked for at once', async () => {
+    test('takes a version of its own, even among many concurrent ones', async () => {
       const open = await openBackends(create)
       const backends = [await open(), await open()]
       const commits = Array.from({ length: 200 }, (_, n) =>
@@ -68,7 +68,7 @@ export function describeCommits(create: CreateDatabase): void {
       expect((await backends[0]?.readAll('s'))?.fields).toHaveLength(200)
     })
 
-    test('is never seen in part: every state that is read holds one number in all its fields', async () => {
+    test('is never seen in part: every read finds one number in all fields', async () => {
       const open = await openBackends(create)
       const [writer, reader] = [await open(), await open()]
       const all = (n: number) => Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, `${n}`]))
@@ -90,7 +90,7 @@ export function describeCommits(create: CreateDatabase): void {
       expect((await backend.read('s', [])).head.version).toBe(1)
     })
 
-    test('is applied once when its answer was lost and another one came between', async () => {
+    test('is applied once when its answer was lost and another commit came between', async () => {
       const backend = await (await openBackends(create))()
       const first = await put(backend, 's', { a: 'old' }, { operationId: 'first' })
       await put(backend, 's', { a: 'new' })
@@ -110,13 +110,13 @@ export function describeCommits(create: CreateDatabase): void {
       )
     })
 
-    test('that only deletes does not bring a session into being', async () => {
+    test('does not create a session when it only deletes', async () => {
       const backend = await (await openBackends(create))()
       await put(backend, 's', { a: null })
       expect((await backend.read('s', [])).head.exists).toBe(false)
     })
 
-    test('takes a version above the one it is told to, with and without writes', async () => {
+    test('takes a version higher than "above", with and without writes', async () => {
       const backend = await (await openBackends(create))()
       await put(backend, 's', { a: '1' })
       expect((await put(backend, 's', { a: '2' }, { above: 40 })).version).toBe(41)
@@ -135,7 +135,7 @@ export function describeCommits(create: CreateDatabase): void {
       expect(value && Buffer.from(value).equals(bytes)).toBe(true)
     })
 
-    test('takes 812 fields at once, and a session holds 10,000', async () => {
+    test('takes 812 fields at once, up to 10,000 in a session', async () => {
       const backend = await (await openBackends(create))()
       for (let from = 0; from < 10_000; from += 812) {
         const ids = Array.from({ length: Math.min(812, 10_000 - from) }, (_, n) => [
@@ -151,7 +151,7 @@ export function describeCommits(create: CreateDatabase): void {
   })
 
   describe('expectedVersion', () => {
-    test('lets a commit through at that version, 0 being "absent"', async () => {
+    test('lets a commit through at that version, where 0 means "absent"', async () => {
       const backend = await (await openBackends(create))()
       expect((await put(backend, 's', { a: '1' }, { expectedVersion: 0 })).version).toBe(1)
       expect((await put(backend, 's', { a: '2' }, { expectedVersion: 1 })).version).toBe(2)
@@ -195,7 +195,7 @@ export function describeCommits(create: CreateDatabase): void {
       await expectRefusal(backend, 's', 'REWOUND', () => backend.delete('s', deletion({ seenVersion: 3 })))
     })
 
-    test('comes after the fence and before the expected version', async () => {
+    test('is checked after the fence and before the expected version', async () => {
       const backend = await (await openBackends(create))()
       await put(backend, 's', { a: '1' })
       const { fencingToken } = await backend.claim('s')
@@ -208,7 +208,7 @@ export function describeCommits(create: CreateDatabase): void {
     })
   })
 
-  test('a commit that one of several at once is refused leaves the others alone', async () => {
+  test('one refused commit among several concurrent ones leaves the others alone', async () => {
     const backend = await (await openBackends(create))()
     await put(backend, 's', { a: '1' })
     const outcomes = await Promise.allSettled([

@@ -16,13 +16,13 @@ export interface BackendOptions {
   /** Default `null`: for ever. */
   ttlMs?: number | null | undefined
   now?: (() => number) | undefined
-  /** That of the store over it, for a backend that remembers more than one call. */
+  /** The memory of the store above it, for a backend that remembers more than one call. */
   memory?: SessionMemory | undefined
 }
 
 /** A fresh database; backends opened on it share what is in it. */
 export interface BackendDatabase {
-  /** Of its acknowledged writes; default `durable`. */
+  /** The durability of its acknowledged writes; default `durable`. */
   durability?: Durability
   open(options?: BackendOptions): Promise<Backend>
   remove(): Promise<void>
@@ -75,7 +75,7 @@ export function put(
   return backend.commit(sessionId, { writes, operationId: randomUUID(), ...guard })
 }
 
-/** An operation of its own. */
+/** A deletion with an operation id of its own. */
 export const deletion = (guard: Guard = {}): Deletion => ({ operationId: randomUUID(), ...guard })
 
 /** The values of the ids, in order. */
@@ -91,7 +91,7 @@ export async function texts(
   return values.map(bytes => (bytes === undefined ? undefined : Buffer.from(bytes).toString()))
 }
 
-/** All of a session in a form that can be compared. */
+/** The whole session in a form that can be compared. */
 export async function snapshot(backend: Backend, sessionId: string): Promise<unknown> {
   const { head, fields }: SnapshotResult = await backend.readAll(sessionId)
   const rows = fields.map(({ type, id, bytes }) =>
@@ -100,7 +100,7 @@ export async function snapshot(backend: Backend, sessionId: string): Promise<unk
   return { head, fields: rows.sort() }
 }
 
-/** The call is refused with that code, and the session is what it was. */
+/** The call is refused with that code, and the session is unchanged. */
 export async function expectRefusal(
   backend: Backend,
   sessionId: string,

@@ -29,7 +29,7 @@ export function describeLeases(create: CreateDatabase): void {
       },
     )
 
-    test('is renewed by its owner for as long as it says, through commits and touches', async () => {
+    test('is renewed by its owner for the given time, which commits and touches do not change', async () => {
       const { clock, one, other } = await setUp()
       const { fencingToken } = await one.claim('s', LEASE_MS)
       clock.advance(4000)
@@ -42,7 +42,7 @@ export function describeLeases(create: CreateDatabase): void {
       await other.claim('s')
     })
 
-    test('that is released lets the next claim through at once', async () => {
+    test('lets the next claim through at once after its release', async () => {
       const { one, other } = await setUp()
       const { fencingToken } = await one.claim('s', LEASE_MS)
       await one.lease('s', fencingToken, null)
@@ -71,7 +71,7 @@ export function describeLeases(create: CreateDatabase): void {
       await expect(one.claim('s2')).rejects.toMatchObject(locked)
     })
 
-    test('is not taken by a claim without one', async () => {
+    test('is not held by a claim that asks for none', async () => {
       const { one, other } = await setUp()
       await one.claim('s')
       await other.claim('s', LEASE_MS)

@@ -5,7 +5,7 @@ const TTL_MS = 1000
 
 export function describeLifetime(create: CreateDatabase): void {
   describe('delete', () => {
-    test('removes the session with all its fields, and no session whose name begins alike', async () => {
+    test('removes the session with all its fields, and no session with a similar name', async () => {
       const backend = await (await openBackends(create))()
       const names = ['a', 'a:b', 'a*', 'a/b', 'ab', 'A']
       for (const name of names) await put(backend, name, { x: name })
@@ -27,13 +27,13 @@ export function describeLifetime(create: CreateDatabase): void {
       expect((await backend.read('s', [])).head).toMatchObject({ exists: false, version })
     })
 
-    test('of an absent session is no error', async () => {
+    test('is no error for an absent session', async () => {
       const backend = await (await openBackends(create))()
       await backend.delete('none', deletion())
       expect((await backend.read('none', [])).head.exists).toBe(false)
     })
 
-    test('takes a version; the next session of that name goes on from it, without the old fields', async () => {
+    test('takes a version; the next session of that name continues from it, without the old fields', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ now: clock.now })
       await put(backend, 's', { old: '1' })
@@ -50,7 +50,7 @@ export function describeLifetime(create: CreateDatabase): void {
     })
   })
 
-  describe('a session with a life of its own', () => {
+  describe('a session with a ttl', () => {
     test('is absent to every reader once it has expired', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
@@ -64,7 +64,7 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await backend.listFields('s', undefined)).toEqual([])
     })
 
-    test('is still there for its owner once it has expired, and for no earlier one', async () => {
+    test('is still there for its owner once it has expired, but not for an earlier owner', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
       const former = await backend.claim('s')
@@ -83,7 +83,7 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await readAs(fencingToken)).toEqual([false, undefined, undefined])
     })
 
-    test('lives on with each commit and each claim, whole', async () => {
+    test('lives on whole with each commit and each claim', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
       await put(backend, 's', { a: '1' })
@@ -95,7 +95,7 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await texts(backend, 's', ['a', 'b'])).toEqual(['1', '2'])
     })
 
-    test('is renewed by touch, for as long as it says, or for ever', async () => {
+    test('is renewed by touch, for the given time or for ever', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
       await put(backend, 's', { a: '1' })
@@ -107,7 +107,7 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await texts(backend, 's', ['a'])).toEqual(['1'])
     })
 
-    test('is not brought into being, or back, by touch', async () => {
+    test('is neither created nor brought back by touch', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
       await backend.touch('none', null)
@@ -140,7 +140,7 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await texts(backend, 's', ['old', 'new'])).toEqual([undefined, '1'])
     })
 
-    test('comes back whole when its owner writes after all', async () => {
+    test('comes back whole when its owner writes after it has expired', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
       const { fencingToken } = await backend.claim('s')

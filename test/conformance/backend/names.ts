@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type CreateDatabase, deletion, field, openBackends, put, texts } from './harness.js'
 
-/** Names that look like patterns, paths, queries, prefixes of each other, or the same to the eye. */
+/** Names that look like patterns, paths, queries or prefixes of each other, or that look alike. */
 export const HOSTILE_NAMES = [
   'a',
   'a:b',
@@ -31,7 +31,7 @@ export const HOSTILE_NAMES = [
 
 export function describeNames(create: CreateDatabase): void {
   describe('names', () => {
-    test('of sessions are kept apart, whatever is in them', async () => {
+    test('of sessions are kept apart, whatever they contain', async () => {
       const backend = await (await openBackends(create))()
       for (const name of HOSTILE_NAMES) await put(backend, name, { a: name })
       for (const name of HOSTILE_NAMES) expect(await texts(backend, name, ['a'])).toEqual([name])
@@ -40,7 +40,7 @@ export function describeNames(create: CreateDatabase): void {
       expect((await backend.list(100, undefined)).sessionIds).toHaveLength(HOSTILE_NAMES.length - 1)
     })
 
-    test('of fields are kept apart, whatever is in them', async () => {
+    test('of fields are kept apart, whatever they contain', async () => {
       const backend = await (await openBackends(create))()
       const writes = HOSTILE_NAMES.map(id => ({ ...field(id), bytes: Buffer.from(id) }))
       await backend.commit('s', { writes, operationId: 'one' })
@@ -71,7 +71,7 @@ export function describeNames(create: CreateDatabase): void {
       expect((await backend.list(10, undefined)).sessionIds).toEqual(found.slice(0, 10))
     })
 
-    test('of fields gives those of one type, or all', async () => {
+    test('of fields returns those of one type, or all', async () => {
       const backend = await (await openBackends(create))()
       const fields = [field('1', 'pre-key'), field('2', 'pre-key'), field('1', 'pre'), field('a', 'session')]
       const writes = fields.map(each => ({ ...each, bytes: Buffer.from('x') }))
@@ -86,7 +86,7 @@ export function describeNames(create: CreateDatabase): void {
   })
 
   describe('close', () => {
-    test('waits for what is under way, and refuses what comes after', async () => {
+    test('waits for the calls under way, and refuses later ones', async () => {
       const open = await openBackends(create)
       const backend = await open()
       const writing = Promise.all(Array.from({ length: 20 }, (_, n) => put(backend, 's', { [`k${n}`]: '1' })))

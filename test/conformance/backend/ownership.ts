@@ -72,7 +72,7 @@ export function describeOwnership(create: CreateDatabase): void {
       expect((await put(backend, 'a', { x: '1' }, { fencingToken })).version).toBe(1)
     })
 
-    test('is of no use after a delete, for a day and for ever', async () => {
+    test('stays refused after a delete, within a day and later', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ now: clock.now })
       const { fencingToken } = await backend.claim('s')
@@ -80,7 +80,7 @@ export function describeOwnership(create: CreateDatabase): void {
       await backend.delete('s', deletion())
       for (const passes of [0, DAY_MS - 1, DAY_MS * 2]) {
         clock.advance(passes)
-        await backend.claim('another') // whatever is swept away by now is
+        await backend.claim('another') // triggers a sweep of what has expired
         await expectRefusal(backend, 's', 'FENCED', () => put(backend, 's', { a: 'late' }, { fencingToken }))
       }
       const next = await backend.claim('s')

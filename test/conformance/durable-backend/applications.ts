@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Clock, DAY_MS } from '../backend/harness.js'
 import { type CreateDurableDatabase, openDurable, write } from './harness.js'
 
-/** Writes whose versions another database has given: they may come twice, and out of their order. */
+/** Writes whose versions another database has assigned: they may come twice and out of order. */
 export function describeApplications(create: CreateDurableDatabase): void {
   const setUp = async () => {
     const opened = await openDurable(create)
@@ -11,14 +11,14 @@ export function describeApplications(create: CreateDurableDatabase): void {
   }
 
   describe('a write with a version', () => {
-    test('is stored under it, once', async () => {
+    test('is applied once, under that version', async () => {
       const { apply, read } = await setUp()
       expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: false })
       expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: false })
       expect(await read()).toEqual({ version: 5, a: 'five', b: 'one' })
     })
 
-    test('that comes late lies below what is newer, and leaves the session at its version', async () => {
+    test('that comes late stays below newer writes, and leaves the session at its version', async () => {
       const { apply, read } = await setUp()
       await apply(5, { a: 'five' })
       expect(await apply(3, { a: 'three', b: 'three' })).toMatchObject({ version: 5, isLate: true })
@@ -27,7 +27,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect(await apply(6, { b: 'six' })).toMatchObject({ version: 6, isLate: false })
     })
 
-    test('that comes late into a session that was deleted, or began anew since, does not come back', async () => {
+    test('that comes late does not come back in a session that was deleted, or began anew since', async () => {
       const { apply, read } = await setUp()
       await apply(5, {}, { kind: 'deletion' })
       expect(await apply(4, { a: 'four' })).toMatchObject({ isLate: true })
@@ -37,7 +37,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect(await read()).toEqual({ version: 6, c: 'six' })
     })
 
-    test('whose version another one has is late each time, also when the store knows it by then', async () => {
+    test('whose version another write has is late each time, even when the store knows it by then', async () => {
       const { apply, backend, read } = await setUp()
       await apply(5, { a: 'first' })
       const applySecond = () => apply(5, { a: 'second' }, { operation: 'second' })
@@ -48,14 +48,14 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect(await applySecond()).toMatchObject({ ...isLate, version: 6 })
       expect(await apply(5, { a: 'first' })).toMatchObject({ isLate: false })
       expect(await read()).toEqual({ version: 6, a: 'first', b: 'six' })
-      // As a write that takes its version here it counts.
+      // It counts as a write that takes its version here.
       const again = { operationId: 'second', writes: [write('a', 'second')] }
       expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
       expect(await backend.commit('s', again)).toMatchObject({ version: 7 })
       expect(await read()).toEqual({ version: 7, a: 'second', b: 'six' })
     })
 
-    test('of a session that the database has lost is a part of it, until all of it comes', async () => {
+    test('makes only a part of a session that the database has lost, until the whole session is applied', async () => {
       const { apply, backend } = await openDurable(create)
       expect(await apply(5, { a: 'five' })).toMatchObject({ version: 5, isLate: false, isPart: true })
       expect((await backend.read('s', [])).head).toMatchObject({ exists: true, version: 5, isPart: true })
@@ -65,7 +65,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect((await backend.read('s', [])).head.isPart).not.toBe(true)
     })
 
-    test('deletes the field that it removes, and a late one does not bring that field back', async () => {
+    test('deletes the field that it removes, and a late write does not bring that field back', async () => {
       const { apply, backend, read } = await setUp()
       const operations = [{ id: 'removal', version: 5, updatedAtMs: Date.now() }]
       const removal = { version: 5, fencingToken: 0, operations, kind: 'fields' } as const
@@ -75,7 +75,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
     })
   })
 
-  test('all of a session that has expired brings it back to life', async () => {
+  test('an expired session comes back to life when the whole of it is applied', async () => {
     const clock = new Clock()
     const { apply, backend, read } = await openDurable(create, { ttlMs: 1000, now: clock.now })
     await apply(1, { a: 'one' }, { kind: 'session' })
@@ -87,7 +87,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
     expect(await read()).toEqual({ version: 1, a: 'one' })
   })
 
-  test('a deletion ends what has only gone on since, and no session that has begun since', async () => {
+  test('a late deletion ends a session that has only continued since, and not one that has begun since', async () => {
     const { apply, backend, read } = await setUp()
     await apply(5, { a: 'five' })
     await apply(3, {}, { kind: 'deletion', operation: 'end' })
@@ -98,8 +98,8 @@ export function describeApplications(create: CreateDurableDatabase): void {
     expect(await backend.highestVersion('s')).toBe(8)
   })
 
-  describe('an owner that was replaced', () => {
-    test('brings its writes over until it is barred, and none after that', async () => {
+  describe('a replaced owner', () => {
+    test('has its writes applied until it is barred, and none after that', async () => {
       const { apply, backend, read } = await setUp()
       await backend.raiseFence('s', 8)
       expect(await apply(2, { a: 'two' }, { token: 7 })).toMatchObject({ isBarred: false, fence: 8 })
@@ -109,7 +109,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect(await read()).toEqual({ version: 4, a: 'two', b: 'four' })
     })
 
-    test('is refused writes that only it still has', async () => {
+    test('is refused writes that it alone still has', async () => {
       const { backend, read } = await setUp()
       await backend.raiseFence('s', 8)
       const operations = [{ id: 'own', version: 2, updatedAtMs: Date.now() }]
@@ -118,7 +118,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
       expect(await read()).toEqual({ version: 1, a: 'one', b: 'one' })
     })
 
-    test('is let in again by no lower fence and no lower bar', async () => {
+    test('stays barred when a lower fence and a lower bar come', async () => {
       const { apply, backend } = await setUp()
       await backend.raiseFence('s', 8)
       await backend.bar('s', 8)
@@ -129,7 +129,7 @@ export function describeApplications(create: CreateDurableDatabase): void {
     })
   })
 
-  test('a life of a session counts from its writes, however late they come', async () => {
+  test('the ttl of a session counts from its writes, however late they are applied', async () => {
     const clock = new Clock()
     const { backend } = await openDurable(create, { ttlMs: DAY_MS, now: clock.now })
     const operations = [{ id: 'op', version: 1, updatedAtMs: clock.nowMs }]

@@ -19,7 +19,7 @@ export const write = (id: string, text: string): FieldWrite => ({
 interface Given {
   kind?: Application['kind']
   token?: number
-  /** By default named after the version. */
+  /** The operation id, by default named after the version. */
   operation?: string
 }
 
@@ -31,7 +31,7 @@ export async function openDurable(create: CreateDurableDatabase, options: Backen
     await database.remove()
   })
 
-  /** Applies writes to the session `s`, as another database has numbered them. */
+  /** Applies writes to the session `s` under versions that another database has assigned. */
   const apply = (version: number, values: Record<string, string>, given: Given = {}): Promise<Applied> => {
     const { kind = 'fields', token = 0, operation = `op${version}` } = given
     const operations = [{ id: operation, version, updatedAtMs: options.now?.() ?? Date.now() }]

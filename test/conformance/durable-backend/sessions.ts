@@ -4,7 +4,7 @@ import { type CreateDurableDatabase, openDurable, write } from './harness.js'
 
 export function describeWholeSessions(create: CreateDurableDatabase): void {
   describe('a whole session', () => {
-    test('is read with what another database needs to go on with it', async () => {
+    test('is read with everything that another database needs to continue it', async () => {
       const clock = new Clock()
       const { apply, backend } = await openDurable(create, { ttlMs: 1000, now: clock.now })
       const vacant = await backend.readWhole('s')
@@ -42,8 +42,8 @@ export function describeWholeSessions(create: CreateDurableDatabase): void {
     })
   })
 
-  describe('versions and tokens that another database may have given', () => {
-    test('lie below those of a write and of a deletion with a step', async () => {
+  describe('versions and tokens that another database may have assigned', () => {
+    test('are lower than those of a write and of a deletion with a step', async () => {
       const { apply, backend } = await openDurable(create)
       await apply(1, { a: 'one' }, { kind: 'session' })
       const commit = { operationId: 'far', writes: [write('a', 'far')], step: 1000 }
@@ -51,7 +51,7 @@ export function describeWholeSessions(create: CreateDurableDatabase): void {
       expect(await backend.delete('s', { operationId: 'end', step: 1000 })).toMatchObject({ version: 2001 })
     })
 
-    test('lie below the token of a claim after them', async () => {
+    test('are lower than the token of a claim after them', async () => {
       const { backend } = await openDurable(create)
       const after = Date.now() + 1_000_000_000
       expect((await backend.claimAfter('s', undefined, after)).fencingToken).toBe(after + 1)
