@@ -33,7 +33,7 @@ function setUp(options: Pick<BreakerOptions, 'isConnecting' | 'isLastResort'> = 
 }
 
 describe('the breaker', () => {
-  test('opens after four failures, one after the other, however many calls have succeeded before', async () => {
+  test('opens after four failures in a row, however many calls have succeeded before', async () => {
     const { breaker, fail } = setUp()
     for (let n = 0; n < 100; n++) await breaker.run(works)
     for (let n = 0; n < 3; n++) await fail()
@@ -45,7 +45,7 @@ describe('the breaker', () => {
     expect(call).not.toHaveBeenCalled()
   })
 
-  test('says since when the store has been failing, also while it asks it nothing', async () => {
+  test('reports since when the store has been failing, even while it sends the store nothing', async () => {
     const { breaker } = setUp()
     const since = async (call: () => Promise<string>) => {
       const failing = breaker.run(call).catch(error => error.since)
@@ -77,7 +77,7 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(true)
   })
 
-  test('gives a try while it is open as much time as any, however many have failed', async () => {
+  test('gives a trial call the full time while it is open, however many calls have failed', async () => {
     const { breaker, fail } = setUp({ isLastResort: () => true })
     for (let n = 0; n < 4; n++) await fail()
     expect(breaker.isOpen).toBe(true)
@@ -88,7 +88,7 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(false)
   })
 
-  test('waits half as long after each failure, and as long as before once a call has succeeded', async () => {
+  test('halves its timeout after each failure, and restores it once a call has succeeded', async () => {
     const { breaker } = setUp()
     for (let n = 0; n < 20; n++) await breaker.run(works)
     const waited = async () => {
@@ -102,7 +102,7 @@ describe('the breaker', () => {
     expect(await waited()).toBe(2000)
   })
 
-  test('lets a call try after a while, and closes when it succeeds', async () => {
+  test('lets a call try after "resetMs", and closes when it succeeds', async () => {
     const { breaker, fail } = setUp()
     for (let n = 0; n < 4; n++) await fail()
     await vi.advanceTimersByTimeAsync(RESET_MS)
@@ -111,7 +111,7 @@ describe('the breaker', () => {
     expect(await Promise.all([breaker.run(works), breaker.run(works)])).toEqual(['answer', 'answer'])
   })
 
-  test('does not let a call try that would wait for a connection', async () => {
+  test('lets no call try that would wait for a connection', async () => {
     let isConnecting = true
     const { breaker, fail } = setUp({ isConnecting: () => isConnecting })
     for (let n = 0; n < 4; n++) await fail()
@@ -137,7 +137,7 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(false)
   })
 
-  test('lets a call that insists try at once, and others once it has succeeded', async () => {
+  test('lets an insisting call try at once, and others once it has succeeded', async () => {
     let isConnecting = true
     const { breaker, fail } = setUp({ isConnecting: () => isConnecting })
     for (let n = 0; n < 4; n++) await fail()
@@ -152,7 +152,7 @@ describe('the breaker', () => {
     expect(await breaker.run(works)).toBe('answer')
   })
 
-  test('does not count what a store refuses', async () => {
+  test('does not count refusals of the store as failures', async () => {
     const { breaker } = setUp()
     const refuses = () => Promise.reject(new InvalidOptionError('no'))
     for (let n = 0; n < 20; n++)

@@ -6,9 +6,9 @@ import { startFaultProxy } from '../support/fault-proxy.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { startRedis } from '../support/redis/redis-server.js'
 
-/** Of one call: closing waits for less, 10 seconds. */
+/** The deadline of one call; closing waits less, 10 seconds. */
 const resilience = { operationTimeout: 60_000 }
-/** What a busy machine may add to them. */
+/** These 10 seconds, and what a busy machine may add. */
 const PATIENCE_MS = 20_000
 
 const redis = await startRedis()
@@ -41,7 +41,7 @@ test.each(Object.entries(HOOKS))(
     })
     state.creds.nextPreKeyId = 813
     const saving = saveCreds()
-    saving.catch(() => {}) // nobody answers
+    saving.catch(() => {}) // no server answers
     const beganMs = performance.now()
     await close()
     expect(performance.now() - beganMs).toBeLessThan(PATIENCE_MS)

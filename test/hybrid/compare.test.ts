@@ -29,7 +29,7 @@ const part = (version: number, fence: number): Durable => ({ ...session(version,
 const tombstone = (version: number, fence: number): Durable => ({ exists: false, version, fence })
 const NEVER_SEEN = tombstone(0, 0)
 
-/** Each rule of `compare`, and what lies beside its edges. */
+/** Each rule of `compare`, and the cases next to its limits. */
 const TABLE: [what: string, RedisView, Durable, Verdict][] = [
   ['the same session in both', redis('live', 5, 2), session(5, 2), 'in step'],
   ['no session in either', redis('vacant'), NEVER_SEEN, 'in step'],
@@ -94,7 +94,7 @@ const TABLE: [what: string, RedisView, Durable, Verdict][] = [
   ['a newer claim in Redis', redis('live', 5, 3), session(5, 2), 'raise the durable fence'],
 ]
 
-test.each(TABLE)('%s', (_what, inRedis, durable, verdict) => {
+test.each(TABLE)('compare decides on %s', (_what, inRedis, durable, verdict) => {
   expect(compare(inRedis, durable, false)).toBe(verdict)
 })
 
@@ -103,12 +103,16 @@ test('the table has each verdict, and each state of Redis', () => {
   expect(new Set(TABLE.map(([, { state }]) => state)).size).toBe(5)
 })
 
-test.each(TABLE)('%s, where two histories have met', (_what, inRedis, durable, verdict) => {
-  const isNewerEnd = inRedis.state === 'deleted' && verdict === 'in step' && inRedis.version > durable.version
-  const isAsBefore = verdict === 'partial' || verdict === 'restore the durable store'
-  const otherwise = isNewerEnd ? 'restore the durable store' : 'load Redis'
-  expect(compare(inRedis, durable, true)).toBe(isAsBefore ? verdict : otherwise)
-})
+test.each(TABLE)(
+  'compare decides, after two histories have met, on %s',
+  (_what, inRedis, durable, verdict) => {
+    const isNewerEnd =
+      inRedis.state === 'deleted' && verdict === 'in step' && inRedis.version > durable.version
+    const isAsBefore = verdict === 'partial' || verdict === 'restore the durable store'
+    const otherwise = isNewerEnd ? 'restore the durable store' : 'load Redis'
+    expect(compare(inRedis, durable, true)).toBe(isAsBefore ? verdict : otherwise)
+  },
+)
 
 const small = fc.nat(3)
 const views = fc
@@ -118,20 +122,20 @@ const heads = fc
   .tuple(fc.constantFrom(session, part, tombstone), small, small)
   .map(([make, version, fence]) => make(version, fence))
 
-/** What lua/install.lua leaves. */
+/** The state of Redis after lua/install.lua. */
 function load({ version, fence }: RedisView, durable: Durable): RedisView {
   const state = durable.exists ? 'live' : durable.version > 0 ? 'deleted' : 'vacant'
   return redis(state, Math.max(version, durable.version), Math.max(fence, durable.fence))
 }
 
-/** What `apply` leaves of all that Redis has: writes by a lower token raise no fence. */
+/** The durable store after `apply` of the whole session: writes by a lower token raise no fence. */
 function restore({ state, version, fence }: RedisView, durable: Durable): Durable {
   const make = state === 'deleted' ? tombstone : session
   return make(Math.max(version, durable.version), Math.max(fence, durable.fence))
 }
 
-describe('whatever both say', () => {
-  test('a few verdicts bring them into step, or say what is lost', () => {
+describe('compare, for any two states,', () => {
+  test('brings them into step within four verdicts, or finds a partial session', () => {
     fc.assert(
       fc.property(views, heads, fc.boolean(), (view, head, isForked) => {
         let [inRedis, durable, mustReload] = [view, head, isForked]
@@ -148,7 +152,7 @@ describe('whatever both say', () => {
     )
   })
 
-  test('of two sessions, only one is newer: the roles changed, nobody overwrites the other', () => {
+  test('finds at most one of two sessions newer, whichever database holds it', () => {
     fc.assert(
       fc.property(small, small, small, small, (version, fence, otherVersion, otherFence) => {
         const here = compare(redis('live', version, fence), session(otherVersion, otherFence), false)
@@ -160,7 +164,7 @@ describe('whatever both say', () => {
     )
   })
 
-  test('the durable store is never given what comes from before a claim that it knows', () => {
+  test('never restores the durable store from before a claim that it knows', () => {
     fc.assert(
       fc.property(views, heads, fc.boolean(), (view, head, mustReload) => {
         fc.pre(view.fence < head.fence && !head.isPart)
@@ -171,27 +175,30 @@ describe('whatever both say', () => {
 })
 
 test.each([
-  ['what it has seen nothing of, at any version', 600_000, 0, 0, true],
-  ['what it has seen nowhere but there', 600_000, 600_000, 0, true],
-  ['what it has seen in Redis', 10, 10, 10, true],
-  ['what has grown since', 600_000, 10, 200_000, true],
-  ['what was written past Redis on top of what it has seen', 10 + 3 * BYPASS_STEP, 10, 10, true],
-  ['less than it has seen', 9, 10, 0, false],
-  ['less than it has seen in Redis', 9, 9, 10, false],
-  ['what was written past Redis on less than it has seen there', 9 + BYPASS_STEP, 9 + BYPASS_STEP, 10, false],
-])('the durable store covers, or not, %s', (_what, version, seen, hot, doesCover) => {
-  expect(covers(session(version, 1), seen, hot)).toBe(doesCover)
-  expect(covers(tombstone(version, 1), seen, hot)).toBe(false)
-  expect(covers(part(version, 1), seen, hot)).toBe(false)
-})
+  ['a session that the process has not seen', 600_000, 0, 0, true],
+  ['a version that was seen only there', 600_000, 600_000, 0, true],
+  ['the version that was seen in Redis', 10, 10, 10, true],
+  ['a version that has grown since', 600_000, 10, 200_000, true],
+  ['writes past Redis on top of the version that was seen', 10 + 3 * BYPASS_STEP, 10, 10, true],
+  ['an older version than was seen', 9, 10, 0, false],
+  ['an older version than was seen in Redis', 9, 9, 10, false],
+  ['a write past Redis on an older version than was seen there', 9 + BYPASS_STEP, 9 + BYPASS_STEP, 10, false],
+])(
+  'covers decides whether the durable store is complete, with %s',
+  (_what, version, seen, hot, doesCover) => {
+    expect(covers(session(version, 1), seen, hot)).toBe(doesCover)
+    expect(covers(tombstone(version, 1), seen, hot)).toBe(false)
+    expect(covers(part(version, 1), seen, hot)).toBe(false)
+  },
+)
 
 test.each([
   ['as new as what was seen', session(5, 2), true],
   ['newer', session(6, 3), true],
   ['older', session(4, 2), false],
   ['without the claim of this process', session(5, 1), false],
-  ['that it does not exist', tombstone(6, 3), false],
-])('an answer of Redis is believed, or not: %s', (_what, head, isBelieved) => {
+  ['that the session does not exist', tombstone(6, 3), false],
+])('isBelievable decides on an answer of Redis: %s', (_what, head, isBelieved) => {
   expect(isBelievable(head, 5, 2)).toBe(isBelieved)
 })
 
@@ -201,7 +208,7 @@ test.each([
   ['deleted', redis('deleted', 6), false],
   ['expired', redis('expired', 5), false],
   ['evicted', redis('cold', 5), false],
-])('a session is opened by Redis alone, or not: %s', (_what, view, canOpen) => {
+])('isOpenable decides whether Redis alone may open a session: %s', (_what, view, canOpen) => {
   expect(isOpenable(view, 5)).toBe(canOpen)
 })
 
@@ -210,17 +217,20 @@ test.each([
   ['the end of the session', redis('deleted', 6), 5, true],
   ['less than the fields that were found', redis('live', 4), 5, false],
   ['a part of it', redis('cold', 5), 5, false],
-])('Redis speaks for a head that the durable store has lost, or not: %s', (_what, view, highest, speaks) => {
-  expect(knowsAll(view, highest)).toBe(speaks)
-})
+])(
+  'knowsAll decides whether Redis can replace a lost head of the durable store, with %s',
+  (_what, view, highest, speaks) => {
+    expect(knowsAll(view, highest)).toBe(speaks)
+  },
+)
 
-test('a version is taken twice, unless the write was only found again', () => {
+test('isTakenTwice finds a version that was taken before, unless the write is a repeated one', () => {
   expect(isTakenTwice({ version: 6, isRepeated: false }, 5)).toBe(false)
   expect(isTakenTwice({ version: 5, isRepeated: false }, 5)).toBe(true)
   expect(isTakenTwice({ version: 5, isRepeated: true }, 5)).toBe(false)
 })
 
-describe('a write that the durable store has got late', () => {
+describe('isForked judges a late write in the durable store', () => {
   const newest = { id: 'last', version: 7, updatedAtMs: 0 }
   const late = (members: Partial<Applied> = {}): Applied => ({
     version: 7,
@@ -233,11 +243,21 @@ describe('a write that the durable store has got late', () => {
   })
 
   test.each([
-    ['Redis remembers what the durable store did last', late(), { remembers: true, version: 7 }, false],
-    ['Redis does not remember it', late(), { version: 6 }, true],
-    ['Redis has done so much since that it need not remember it', late(), { version: 23 }, false],
-    ['nobody remembers it, and Redis is behind', late({ newest: undefined }), { version: 6 }, true],
-    ['nobody remembers it, and Redis is further', late({ newest: undefined }), { version: 7 }, false],
+    ['Redis remembers the newest operation', late(), { remembers: true, version: 7 }, false],
+    ['Redis does not remember the newest operation', late(), { version: 6 }, true],
+    ['Redis has done more since than it remembers', late(), { version: 23 }, false],
+    [
+      'the newest operation is unknown, and Redis is behind',
+      late({ newest: undefined }),
+      { version: 6 },
+      true,
+    ],
+    [
+      'the newest operation is unknown, and Redis is not behind',
+      late({ newest: undefined }),
+      { version: 7 },
+      false,
+    ],
   ])('%s', (_what, applied, view, forked) => {
     expect(isForked(applied, { ...redis('live'), ...view })).toBe(forked)
   })

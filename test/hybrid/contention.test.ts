@@ -15,7 +15,7 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => Promise.all([redis?.stop(), mongo?.stop()]))
 
-/** Takes the machine's time, as other processes of a busy one do. */
+/** Uses processor time, like the other processes of a busy machine. */
 function keepBusy(processes: number): void {
   for (let n = 0; n < processes; n++) {
     const child = spawn(process.execPath, ['-e', 'for (;;);'])
@@ -23,10 +23,10 @@ function keepBusy(processes: number): void {
   }
 }
 
-describe.each([{ enableWriteBehind: false }, { enableWriteBehind: true }])('where %j', options => {
+describe.each([{ enableWriteBehind: false }, { enableWriteBehind: true }])('with %j', options => {
   const create = async () => createHybridDatabase({ redis: { url: redis.url }, mongoUrl: mongo.url }, options)
 
-  test('openings at once from many stores all take the session, on a busy machine', async () => {
+  test('concurrent openings from many stores each take the session in turn, on a busy machine', async () => {
     keepBusy(4)
     const open = await openBackends(create)
     const backends = await Promise.all(Array.from({ length: STORES }, () => open()))
@@ -36,7 +36,7 @@ describe.each([{ enableWriteBehind: false }, { enableWriteBehind: true }])('wher
     expect((await open().then(last => last.claim('s'))).fencingToken).toBeGreaterThan(Math.max(...tokens))
   }, 120_000)
 
-  test('openings, writes and deletions at once all end, and none of them for want of a turn', async () => {
+  test('concurrent openings, writes and deletions all succeed, on a busy machine', async () => {
     keepBusy(4)
     const open = await openBackends(create)
     const backends = await Promise.all(Array.from({ length: STORES }, () => open()))

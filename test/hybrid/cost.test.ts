@@ -53,7 +53,7 @@ describe.each([
     await settled()
     await handle.saveCreds() // the first call of a script sends its text
     await settled()
-    /** Of both servers, until nothing is on its way from one to the other. */
+    /** Counts the commands to both servers until the outbox is empty. */
     const count = async (action: () => Promise<unknown>) => {
       let redis: Record<string, number> = {}
       const mongodb = await recordCommands(durable.client, async () => {
@@ -68,7 +68,7 @@ describe.each([
     return { ...handle, count }
   }
 
-  test.each([1, 50])('keys.get of %i is one HMGET, and MongoDB is not asked', async n => {
+  test.each([1, 50])('keys.get of %i keys is one HMGET in Redis, and nothing in MongoDB', async n => {
     const { state, count } = await setUp()
     const ids = Object.keys(numbered(n))
     const counted = await count(() => state.keys.get('lid-mapping', ids))
@@ -76,7 +76,7 @@ describe.each([
   })
 
   test.each([1, 50])(
-    'keys.set of %i is one script and its removal from the outbox, and two updates',
+    'keys.set of %i keys is one script in Redis and one that clears the outbox, and two updates in MongoDB',
     async n => {
       const { state, count } = await setUp()
       const counted = await count(() => state.keys.set({ 'lid-mapping': numbered(n) }))
@@ -84,13 +84,13 @@ describe.each([
     },
   )
 
-  test('saveCreds is the same', async () => {
+  test('saveCreds costs the same as keys.set', async () => {
     const { saveCreds, count } = await setUp()
     expect(await count(saveCreds)).toEqual({ redis: { evalsha: 2 }, mongodb: ['update', 'update'] })
   })
 })
 
-test('opening a session that both have is three scripts and a look at the outbox, and seven commands', async () => {
+test('opening a session that both databases have is three scripts and one HKEYS in Redis, and seven commands in MongoDB', async () => {
   const store = await createHybridStore(place())
   onTestFinished(() => store.close())
   await (await useHybridAuthState({ sessionId: 's', store })).close()
@@ -105,7 +105,7 @@ test('opening a session that both have is three scripts and a look at the outbox
   expect(toNames(mongodb)).toEqual(['find', 'find', 'update', 'find', 'delete', 'find', 'update'])
 })
 
-test('writes asked for together share the two updates and the removal', async () => {
+test('concurrent writes share their two updates and the removal', async () => {
   const store = await createHybridStore(place())
   onTestFinished(() => store.close())
   await store.set('s', { creds: { registrationId: 7 } })

@@ -6,11 +6,11 @@ import { parseMetrics } from '../support/parse-metrics.js'
 
 const { servers, open } = shareServers()
 const CREDS = { registrationId: 7 }
-/** More than a circuit breaker stands. */
+/** More failures than it takes to open a circuit breaker. */
 const CALLS = 12
 let places = 0
 
-/** `store` is of another process than the one that has written: it remembers nothing. */
+/** `store` acts as another process than the writer: it remembers nothing. */
 async function setUp() {
   const name = `damage-${process.pid}-${places++}`
   const place = { prefix: name, mongoDatabase: 'damage', mongoCollection: name }
@@ -23,7 +23,7 @@ async function setUp() {
     await writer.set(sessionId, { creds: CREDS, keys: { session: { a: 1 } } })
   }
   const documents = durable.db('damage').collection<{ _id: string }>(name)
-  /** Reads and writes of the good one go on, and no breaker has opened. */
+  /** The session "good" can still be read and written, and no breaker is open. */
   const expectNoHarm = async () => {
     const set = await store.set('good', { keys: { session: { b: 2 } } })
     expect(set).toMatchObject({ durability: 'durable' })
@@ -37,9 +37,9 @@ async function setUp() {
   return { store, writer, hot, documents, name, expectNoHarm }
 }
 
-/** Damage is no outage: it is the session's alone. */
+/** Damage is not an outage, and concerns one session only. */
 describe('a session whose head is damaged', () => {
-  test('in Redis is an error by itself, and no other is harmed', async () => {
+  test('in Redis is an error, and no other session is harmed', async () => {
     const { store, hot, name, expectNoHarm } = await setUp()
     await hot.hset(`${name}:{bad}:creds`, 'version', '-5')
     const calls = [
@@ -62,52 +62,60 @@ describe('a session whose head is damaged', () => {
     ['another version of its keys', (hot, session) => hot.hset(`${session}:keys`, '@version', '7')],
     ['creds of another type', (hot, session) => hot.set(`${session}:creds`, 'x')],
     ['keys of another type', (hot, session) => hot.set(`${session}:keys`, 'x')],
-  ])('in Redis, with %s, is deleted by whoever has seen it or not', async (_, damage) => {
-    const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
-    for (const [one, other] of [
-      [store, writer],
-      [writer, store],
-    ] as const) {
-      await damage(hot, `${name}:{bad}`)
-      await one.get('bad').catch(() => {})
-      expect(await one.delete('bad')).toEqual({ durability: 'durable' })
-      for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
-      expect(await documents.countDocuments({ session: 'bad' })).toBe(0)
-      await writer.set('bad', { creds: CREDS, keys: { session: { c: 3 } } })
-      for (const each of [one, other]) {
-        expect((await each.get('bad'))?.data).toMatchObject({ creds: CREDS, keys: { session: { c: 3 } } })
+  ])(
+    'in Redis, with %s, can be deleted by a process that has seen it, and by one that has not',
+    async (_, damage) => {
+      const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
+      for (const [one, other] of [
+        [store, writer],
+        [writer, store],
+      ] as const) {
+        await damage(hot, `${name}:{bad}`)
+        await one.get('bad').catch(() => {})
+        expect(await one.delete('bad')).toEqual({ durability: 'durable' })
+        for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
+        expect(await documents.countDocuments({ session: 'bad' })).toBe(0)
+        await writer.set('bad', { creds: CREDS, keys: { session: { c: 3 } } })
+        for (const each of [one, other]) {
+          expect((await each.get('bad'))?.data).toMatchObject({ creds: CREDS, keys: { session: { c: 3 } } })
+        }
       }
-    }
-    await expectNoHarm()
-  })
+      await expectNoHarm()
+    },
+  )
 
   test.each([
     ['an instant that is text', { updatedAt: 'yesterday' }],
-    ['an instant that no date has', { updatedAt: -1 }],
+    ['an instant that is no date', { updatedAt: -1 }],
     ['no version', { v: null }],
     ['a version that is text', { v: 'x' }],
-  ])('in MongoDB, by %s, is parked and not opened, and no other is harmed', async (_what, members) => {
-    const { store, hot, name, documents, expectNoHarm } = await setUp()
-    await documents.updateOne({ _id: 'bad/' }, { $set: members })
-    for (let n = 0; n < CALLS; n++) {
-      expect(await store.set('bad', { keys: { session: { a: n } } })).toMatchObject({ durability: 'outbox' })
-    }
-    expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: CALLS - 1 })
-    expect(store.getOutboxStats().totalParked).toBeGreaterThan(0)
-    await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
-    for (let n = 0; n < CALLS; n++) {
-      await expect(store.claim('bad')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
-    }
-    await expectNoHarm()
-  })
+  ])(
+    'in MongoDB, with %s, is not opened and has its writes parked, and no other session is harmed',
+    async (_what, members) => {
+      const { store, hot, name, documents, expectNoHarm } = await setUp()
+      await documents.updateOne({ _id: 'bad/' }, { $set: members })
+      for (let n = 0; n < CALLS; n++) {
+        expect(await store.set('bad', { keys: { session: { a: n } } })).toMatchObject({
+          durability: 'outbox',
+        })
+      }
+      expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: CALLS - 1 })
+      expect(store.getOutboxStats().totalParked).toBeGreaterThan(0)
+      await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
+      for (let n = 0; n < CALLS; n++) {
+        await expect(store.claim('bad')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+      }
+      await expectNoHarm()
+    },
+  )
 
   const damages: [string, object][] = [
     ['no version', { $unset: { v: '' } }],
     ['a version that is text', { $set: { v: 'x' } }],
-    ['a version that is not passed', { $set: { v: 2 ** 52 } }],
-    ['a version that is no number of JavaScript', { $set: { v: Number.POSITIVE_INFINITY } }],
+    ['a version that allows no higher one', { $set: { v: 2 ** 52 } }],
+    ['an infinite version', { $set: { v: Number.POSITIVE_INFINITY } }],
     ['a fence that is text', { $set: { fence: 'x' } }],
-    ['a fence that is not passed', { $set: { fence: 2 ** 52 } }],
+    ['a fence that allows no higher one', { $set: { fence: 2 ** 52 } }],
     ['an instant that is text', { $set: { updatedAt: 'yesterday' } }],
     ['a lease that is text', { $set: { leaseUntil: 'x' } }],
     ['operations that are a number', { $set: { ops: 5 } }],
@@ -119,40 +127,43 @@ describe('a session whose head is damaged', () => {
     ['has it', false],
     ['has been flushed', true],
   ])('in MongoDB, while Redis %s', (_, isFlushed) => {
-    test.each(damages)('with %s, is deleted by whoever has seen it or not', async (_what, damage) => {
-      const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
-      for (const [one, other] of [
-        [store, writer],
-        [writer, store],
-      ] as const) {
-        await documents.updateOne({ _id: 'bad/' }, damage)
-        if (isFlushed) await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`, `${name}:outbox:{bad}`)
-        await one.get('bad').catch(() => {})
-        await one.set('bad', { keys: { session: { a: 9 } } }).catch(() => {})
-        await one.delete('bad')
-        for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
-        await expect.poll(() => documents.countDocuments({ session: 'bad' })).toBe(0)
-        const { fencingToken } = await writer.claim('bad')
-        const patch = { creds: CREDS, keys: { session: { c: 3 } } }
-        await expect
-          .poll(async () => (await writer.set('bad', patch, undefined, fencingToken)).durability)
-          .toBe('durable')
-        await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
-        for (const each of [one, other]) {
-          expect((await each.get('bad'))?.data).toEqual(expect.objectContaining(patch))
+    test.each(damages)(
+      'with %s, can be deleted by a process that has seen it, and by one that has not',
+      async (_what, damage) => {
+        const { store, writer, hot, documents, name, expectNoHarm } = await setUp()
+        for (const [one, other] of [
+          [store, writer],
+          [writer, store],
+        ] as const) {
+          await documents.updateOne({ _id: 'bad/' }, damage)
+          if (isFlushed) await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`, `${name}:outbox:{bad}`)
+          await one.get('bad').catch(() => {})
+          await one.set('bad', { keys: { session: { a: 9 } } }).catch(() => {})
+          await one.delete('bad')
+          for (const each of [one, other]) expect(await each.get('bad')).toBeNull()
+          await expect.poll(() => documents.countDocuments({ session: 'bad' })).toBe(0)
+          const { fencingToken } = await writer.claim('bad')
+          const patch = { creds: CREDS, keys: { session: { c: 3 } } }
+          await expect
+            .poll(async () => (await writer.set('bad', patch, undefined, fencingToken)).durability)
+            .toBe('durable')
+          await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`)
+          for (const each of [one, other]) {
+            expect((await each.get('bad'))?.data).toEqual(expect.objectContaining(patch))
+          }
         }
-      }
-      await expectNoHarm()
-    })
+        await expectNoHarm()
+      },
+    )
   })
 })
 
-describe('a session of which MongoDB has lost the head, and not the fields', () => {
+describe('a session of which MongoDB has lost only the head', () => {
   const lose = async ({ documents }: Awaited<ReturnType<typeof setUp>>) => {
     await documents.deleteOne({ _id: 'bad/' })
   }
 
-  test('is written again by the next opening where Redis has it whole', async () => {
+  test('is restored by the next opening if Redis has it whole', async () => {
     const stage = await setUp()
     await lose(stage)
     expect((await stage.store.claim('bad')).creds).toEqual(CREDS)
@@ -161,7 +172,7 @@ describe('a session of which MongoDB has lost the head, and not the fields', () 
     await stage.expectNoHarm()
   })
 
-  test('is deleted in both', async () => {
+  test('can be deleted in both databases', async () => {
     const stage = await setUp()
     await lose(stage)
     await stage.store.delete('bad')
@@ -171,7 +182,7 @@ describe('a session of which MongoDB has lost the head, and not the fields', () 
     await stage.expectNoHarm()
   })
 
-  test('is half a session where Redis has lost it, too, or MongoDB has fields that Redis does not know', async () => {
+  test('is half a session if Redis has lost it, too, or if MongoDB has fields that Redis does not know', async () => {
     const stage = await setUp()
     await lose(stage)
     await stage.documents.updateOne({ _id: 'bad/session/a' }, { $set: { v: 50 } })
@@ -184,29 +195,26 @@ describe('a session of which MongoDB has lost the head, and not the fields', () 
 })
 
 test.each([
-  ['a token beyond any', 50, { fencingToken: 2 ** 52 - 1 }],
-  ['an instant beyond any', 50, { createdAt: 8.64e15 }],
-  ['a version beyond any', 2 ** 52, {}],
-])(
-  'an entry of the outbox with %s is set aside, and its session is as it was',
-  async (_, version, members) => {
-    const { store, hot, name, expectNoHarm } = await setUp()
-    const base = { id: `bad:${version}`, sessionId: 'bad', version, status: 'pending', attempts: 0 }
-    const known = {
-      patch: { keys: { session: { a: null } } },
-      createdAt: 1,
-      updatedAt: 1,
-      operationId: 'foreign',
-    }
-    await hot.hset(`${name}:outbox:{bad}`, String(version), JSON.stringify({ ...base, ...known, ...members }))
-    await store.reconcileOutbox().catch(() => {})
-    expect((await store.claim('bad')).creds).toEqual(CREDS)
-    expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: 1 })
-    await expectNoHarm()
-  },
-)
+  ['a token beyond the limit', 50, { fencingToken: 2 ** 52 - 1 }],
+  ['an instant beyond the limit', 50, { createdAt: 8.64e15 }],
+  ['a version beyond the limit', 2 ** 52, {}],
+])('an outbox entry with %s is parked, and its session is unchanged', async (_, version, members) => {
+  const { store, hot, name, expectNoHarm } = await setUp()
+  const base = { id: `bad:${version}`, sessionId: 'bad', version, status: 'pending', attempts: 0 }
+  const known = {
+    patch: { keys: { session: { a: null } } },
+    createdAt: 1,
+    updatedAt: 1,
+    operationId: 'foreign',
+  }
+  await hot.hset(`${name}:outbox:{bad}`, String(version), JSON.stringify({ ...base, ...known, ...members }))
+  await store.reconcileOutbox().catch(() => {})
+  expect((await store.claim('bad')).creds).toEqual(CREDS)
+  expect(await store.getKeys('bad', 'session', ['a'])).toEqual({ a: 1 })
+  await expectNoHarm()
+})
 
-test('a lock of the outbox that was left without an end holds up nothing for good', async () => {
+test('an outbox lock that was left without an expiry gets one', async () => {
   const { store, hot, name } = await setUp()
   await hot.set(`lock:${name}:outbox:{bad}`, 'somebody')
   const job = { id: 'bad:1', sessionId: 'bad', version: 1 }

@@ -9,10 +9,10 @@ import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.
 import { KEEPS_ALL, type RedisServer, startRedis } from '../support/redis/redis-server.js'
 import { killBurst } from '../support/store-child.js'
 
-/** docs/guarantees.md shows what 60 seconds give. */
+/** docs/guarantees.md shows the figures for 60 seconds. */
 const OUTAGE_MS = Number(process.env.FAULT_SECONDS ?? 3) * 1000
 const NOTHING = { lost: 0, torn: 0 }
-/** Of tests that are about what is found afterwards, and not about how long a busy machine takes. */
+/** For tests that check the result, not how long a busy machine takes. */
 const PATIENT = { operationTimeout: 20_000 }
 const KEEPS_SNAPSHOT = ['--save', '', '--appendonly', 'no']
 
@@ -28,7 +28,7 @@ interface Fault {
   redisConfig?: readonly string[]
   /** The store reaches MongoDB by way of the proxy. */
   usesProxy?: boolean
-  /** Errors are expected: neither of the two is there. */
+  /** Errors are expected: both databases are away. */
   mayFail?: boolean
   /** Writes that had not reached MongoDB are lost along with Redis' data. */
   mayLoseOutbox?: boolean
@@ -114,7 +114,7 @@ test.each([
   ['Redis', true],
   ['Redis and MongoDB', false],
 ])(
-  'a store whose %s hangs says by the deadline of a call whether it is healthy',
+  'a store whose %s hangs reports by the deadline of a call whether it is healthy',
   async (which, expected) => {
     const [redis, mongo] = await Promise.all([startRedis(), startMongo()])
     const store = await createHybridStore({
@@ -143,7 +143,7 @@ describe.each([
   { mode: 'write-behind', enableWriteBehind: true },
 ])('$mode under load', ({ mode, enableWriteBehind }) => {
   test.each(FAULTS)(
-    '$name: nothing that was acknowledged is lost',
+    '$name: no acknowledged write is lost',
     async fault => {
       const { open, ...stage } = await setUp(fault, { enableWriteBehind })
       const store = await open()
@@ -167,7 +167,7 @@ describe.each([
     OUTAGE_MS + 240_000,
   )
 
-  test('kill -9 of the bot, again and again, loses nothing acknowledged and leaves no write in part', async () => {
+  test('kill -9 of the bot, five times, loses nothing acknowledged and leaves no partial write', async () => {
     const { open, source } = await setUp({}, { enableWriteBehind, resilience: PATIENT })
     const store = await open()
     await store.set('s', { creds: { registrationId: 7 } })
@@ -187,7 +187,7 @@ describe.each([
     expect(lost).toBe(0)
   }, 120_000)
 
-  test('kill -9 of the bot between a write to Redis and that to MongoDB: the write is there, and whole', async () => {
+  test('kill -9 of the bot between the write to Redis and that to MongoDB leaves the write whole', async () => {
     const options = { enableWriteBehind, resilience: PATIENT }
     const { open, source, proxy, redis } = await setUp({ usesProxy: true }, options)
     const store = await open()
@@ -227,7 +227,7 @@ function listen() {
   return { lines, logger: { debug() {}, info: note('info'), warn: note('warn'), error: note('error') } }
 }
 
-test('Redis goes away and comes back: each is logged once, with where and why', async () => {
+test('an outage of Redis and its end are logged once each, the outage with its cause', async () => {
   const { open, redis } = await setUp({}, {})
   const { lines, logger } = listen()
   const store = await open({ security: { logger } })
@@ -253,7 +253,7 @@ test('Redis goes away and comes back: each is logged once, with where and why', 
   expect(about('back')).toEqual([['info', 'Redis is back.', { store: 'Redis', waiting: 0 }]])
 }, 120_000)
 
-test('MongoDB comes back: the breaker closes, and what waits is brought over, without a call', async () => {
+test('the return of MongoDB closes the breaker and drains the outbox, without a call', async () => {
   const { open, redis, mongo } = await setUp({}, {})
   const { lines, logger } = listen()
   const store = await open({ security: { logger } })
@@ -285,7 +285,7 @@ test('MongoDB comes back: the breaker closes, and what waits is brought over, wi
   ])
 }, 120_000)
 
-test('MongoDB comes back while Redis is away: it is found at once, though its breaker is open', async () => {
+test('the return of MongoDB while Redis is away is noticed at once, though its breaker is open', async () => {
   const { open, redis, mongo } = await setUp({}, {})
   const store = await open()
   await store.set('s', { creds: { registrationId: 7 } })

@@ -13,7 +13,7 @@ import { openCluster } from '../support/redis/redis-database.js'
 import { startRedis } from '../support/redis/redis-server.js'
 import { KINDS, putIntoMongo, putIntoRedis } from '../support/release-candidate.js'
 
-/** Servers of its own: what is found there has the default prefix. */
+/** Servers of its own, since the foreign data has the default prefix. */
 async function setUp() {
   const [redis, mongo] = await Promise.all([startRedis(), startMongo({ shared: true })])
   const client = new Redis(redis.url)
@@ -64,7 +64,7 @@ const CASES = [
 ] as const
 
 describe.each(KINDS)('a session of 1.0.0-rc.4, %s', kind => {
-  test.each(CASES)('is not taken for a new one by the %s store, with data in %s', async (name, place) => {
+  test.each(CASES)('is not mistaken for a new one by the %s store, with data in %s', async (name, place) => {
     const { client, documents, openers } = await setUp()
     if (place === 'redis') await putIntoRedis(client, kind)
     else await putIntoMongo(documents, kind)
@@ -87,7 +87,7 @@ describe.each(KINDS)('a session of 1.0.0-rc.4, %s', kind => {
   })
 })
 
-test('only what that release has written is foreign', async () => {
+test('only data that 1.0.0-rc.4 has written counts as foreign', async () => {
   const { client, documents, openers } = await setUp()
   await client.set('baileys:auth:s', 'of an application')
   await client.set('baileys:auth:s:other', 'of an application')
@@ -108,7 +108,7 @@ test('only what that release has written is foreign', async () => {
   }
 })
 
-test('what both databases have of a session is named', async () => {
+test('the error names what each of the two databases has of the session', async () => {
   const { client, documents, openers } = await setUp()
   await putIntoRedis(client, 'encrypted')
   await putIntoMongo(documents, 'encrypted')
@@ -118,7 +118,7 @@ test('what both databases have of a session is named', async () => {
   await expect(opening).rejects.toThrow('in Redis and a document with its name as "_id" in MongoDB')
 })
 
-test('in a Cluster it is found in a slot other than that of our keys', async () => {
+test('a foreign session in a Cluster is found in a slot other than that of our keys', async () => {
   const servers = await startRedisCluster()
   const cluster = openCluster(servers.nodes)
   onTestFinished(async () => {
@@ -133,7 +133,7 @@ test('in a Cluster it is found in a slot other than that of our keys', async () 
   await (await use('new')).close()
 })
 
-test('a session that exists is opened without looking for it', async () => {
+test('an existing session is opened without a look-up of foreign data', async () => {
   const { client, mongo, mongoDatabase } = await setUp()
   const mongoClient = new MongoClient(mongo.url, { monitorCommands: true })
   onTestFinished(() => mongoClient.close())
@@ -157,7 +157,7 @@ test('a session that exists is opened without looking for it', async () => {
   expect(await opening('s')).toEqual({ types: undefined, finds: 0 })
 })
 
-test('a MongoDB that does not answer the look-up is an outage, and no new session', async () => {
+test('a MongoDB that fails the look-up of foreign data is an outage, and no new session', async () => {
   const { mongo, mongoDatabase, documents } = await setUp()
   const client = new MongoClient(mongo.url)
   onTestFinished(() => client.close())
@@ -180,7 +180,7 @@ test('a MongoDB that does not answer the look-up is an outage, and no new sessio
   await (await use()).close()
 })
 
-test('that nobody can look for it is an outage, and no new session', async () => {
+test('a Redis that refuses the look-up of foreign data is an outage, and no new session', async () => {
   const { redis, openers } = await setUp()
   const store = await createRedisStore({ redisUrl: redis.url, resilience: { maxRetries: 0 } })
   onTestFinished(() => store.close())
@@ -194,7 +194,7 @@ test('that nobody can look for it is an outage, and no new session', async () =>
   expect(await (await openers.redis()).store.exists('s')).toBe(false)
 })
 
-test('a phone number in the name of a key is not told', async () => {
+test('a phone number in the name of a key does not appear in the error', async () => {
   const { redis, client, openers } = await setUp()
   await client.set('baileys:auth:15550001234:meta', '{"version":1}')
   const { use } = await openers.redis()

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { shareServers } from '../support/hybrid/hybrid-stores.js'
 
-/** More than a process holds of what MongoDB does not have: of the rest the outbox alone has the values. */
+/** More unapplied writes than a process holds in memory: only the outbox has the values of the rest. */
 
 const VALUE_BYTES = 4 * 1024 * 1024
 const VALUES = 18
@@ -41,7 +41,7 @@ async function setUp() {
 }
 
 test(
-  'they reach MongoDB in order',
+  'more unapplied writes than a process holds reach MongoDB in order',
   async () => {
     const { values, other, release, durabilities, flush } = await setUp()
     release()
@@ -54,7 +54,7 @@ test(
 )
 
 test(
-  'that another process has brought over, they are acknowledged without waiting for it',
+  'more unapplied writes than a process holds are acknowledged when another process has applied them',
   async () => {
     const { other, release, durabilities } = await setUp()
     await other.reconcileOutbox()

@@ -7,7 +7,7 @@ import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.
 import { createRedisDatabase } from '../support/redis/redis-database.js'
 import { KEEPS_ALL, type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
-/** Writes without a token, from several processes: what reaches MongoDB out of order, and two histories of a session. */
+/** Writes without a token from several processes, which reach MongoDB out of order or begin two histories of a session. */
 
 let redis: RedisServer
 let mongo: MongoServer
@@ -21,10 +21,10 @@ afterAll(() => {
   return Promise.all([redis?.stop(), mongo?.stop()])
 })
 
-/** A queue that nobody works on. */
+/** A queue without a worker. */
 const NOBODY: QueueAdapter = { add: async () => {}, close: async () => {} }
 
-/** `open` is as good as another process: it has a connection, and a memory of versions, of its own. */
+/** Each `open` acts as another process, with a connection and a memory of versions of its own. */
 async function setUp() {
   const hot = createRedisDatabase({ url: redis.url })
   const proxy = await startFaultProxy(mongo.port)
@@ -50,7 +50,7 @@ async function setUp() {
   return { hot, proxy, open, proxied }
 }
 
-test('a write that later ones of another process overtake on their way to MongoDB is not written again', async () => {
+test('a write overtaken on its way to MongoDB by later ones of another process is not written again', async () => {
   const { proxy, open, proxied } = await setUp()
   const [slow, fast] = [await open(proxied), await open()]
   await slow.set('s', { creds: { registrationId: 7 } })
@@ -70,7 +70,7 @@ test('a write that later ones of another process overtake on their way to MongoD
 })
 
 test.each([1, 5])(
-  'a write to a Redis that has lost %i, of which its process knows nothing, comes after what MongoDB has',
+  'a write to a Redis that has lost %i writes, unknown to its process, comes after the writes in MongoDB',
   async lost => {
     const { hot, open } = await setUp()
     const [one, other] = [await open(), await open()]
@@ -88,7 +88,7 @@ test.each([1, 5])(
   },
 )
 
-test('a version that Redis gives twice is noticed at once: nothing is read until MongoDB has settled it', async () => {
+test('a version that Redis gives twice is noticed at once, and reads fail until MongoDB has decided', async () => {
   const { hot, proxy, open, proxied } = await setUp()
   const [one, other] = [await open(proxied), await open()]
   await one.set('s', { creds: { registrationId: 7 } })
@@ -104,7 +104,7 @@ test('a version that Redis gives twice is noticed at once: nothing is read until
   release()
 })
 
-test('what a Redis that has lost a claim takes of the owner before is neither read nor brought to MongoDB', async () => {
+test('a write of a former owner, taken by a Redis that has lost the claim, is neither read nor applied to MongoDB', async () => {
   const { hot, open } = await setUp()
   const former = await open({ enableWriteBehind: true, queue: NOBODY })
   const owner = await open()
@@ -124,7 +124,7 @@ test('what a Redis that has lost a claim takes of the owner before is neither re
   expect((await (await open()).get('s'))?.data.keys).toEqual(kept)
 })
 
-test('a deletion in a Redis that has gone back deletes what MongoDB has, too', async () => {
+test('a deletion in a Redis that has gone back also deletes the session in MongoDB', async () => {
   const { hot, open } = await setUp()
   const [one, other] = [await open(), await open()]
   await one.set('s', { creds: { registrationId: 7 } })
@@ -139,7 +139,7 @@ test('a deletion in a Redis that has gone back deletes what MongoDB has, too', a
 
 /**
  * `one` has a write of its own that MongoDB does not have, and knows that another process's waits beside it.
- * `isOvertaken`: the other one has brought the write to MongoDB, which `one` does not know.
+ * `isOvertaken`: the other process has applied the write to MongoDB, which `one` does not know.
  */
 async function setUpForeign({ isOvertaken = false } = {}) {
   const own = await startRedis({ config: KEEPS_ALL })
@@ -160,7 +160,7 @@ async function setUpForeign({ isOvertaken = false } = {}) {
 }
 
 test.each([false, true])(
-  'a write does not reach MongoDB past one that waits before it while Redis is away (overtaken: %s)',
+  'a write does not reach MongoDB ahead of an earlier outbox entry while Redis is away (overtaken: %s)',
   async isOvertaken => {
     const { own, one, release } = await setUpForeign({ isOvertaken })
     await own.kill()
@@ -172,7 +172,7 @@ test.each([false, true])(
   },
 )
 
-test('a call that needs what only the outbox holds asks a Redis whose circuit breaker has just opened', async () => {
+test('a call that needs values from the outbox asks Redis even if its circuit breaker has just opened', async () => {
   const { own, one, release } = await setUpForeign()
   const isOpen = async () => /^baileys_store_redis_breakers_open 1$/m.test(await one.getMetricsText())
   expect(await isOpen()).toBe(false) // and has counted the outboxes, for a minute
@@ -186,7 +186,7 @@ test('a call that needs what only the outbox holds asks a Redis whose circuit br
   await findingOut
 })
 
-test('the owner sees what another process had written before it went past Redis, and what came late', async () => {
+test('a write of another process from before a write past Redis is read by the owner once Redis is back', async () => {
   const own = await startRedis({ config: KEEPS_ALL })
   onTestFinished(() => own.stop())
   const { open } = await setUp()

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => server?.stop())
 
-test('a session that is loaded late replaces neither a later one nor what an eviction has left of it', async () => {
+test('a late load of a session replaces neither a later version nor what an eviction has left of it', async () => {
   const client = new Redis(server.url)
   const { connection, release } = await openConnection({ redisUrl: server.url }, 5000)
   const breaker = new Breaker({

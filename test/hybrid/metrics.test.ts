@@ -17,7 +17,7 @@ const PHONE = '15550001234'
 const { servers, open } = shareServers()
 
 describe('metrics', () => {
-  test('count what a store does, and say nothing of whom', async () => {
+  test('count the operations of a store, and name no session', async () => {
     const store = await open()
     const { fencingToken } = await store.claim(PHONE)
     await store.set(
@@ -64,7 +64,7 @@ describe('metrics', () => {
     })
   })
 
-  test('count the sessions that are open, over all stores of the registry', async () => {
+  test('count the open sessions over all stores of the registry', async () => {
     const metricsRegistry = new Registry()
     const [one, other] = [
       await open({ observability: { metricsRegistry } }),
@@ -78,14 +78,14 @@ describe('metrics', () => {
     const laterOwner = await useHybridAuthState({ sessionId: 'bot', store: one })
     expect(await count()).toBe(3)
     await expect(bot.state.keys.set({ session: { a: Buffer.of(1) } })).rejects.toThrow('owner')
-    expect(await count()).toBe(2) // it is lost, which closing it does not count again
+    expect(await count()).toBe(2) // the session is lost, and its close does not count it again
     for (const hook of [bot, laterOwner, laterOwner]) await hook.close()
     expect(await count()).toBe(1)
     await elsewhere.close()
     expect(await count()).toBe(0)
   })
 
-  test('tell of the outbox, the queue and the breaker', async () => {
+  test('report the outbox, the queue and the breaker', async () => {
     const jobs: unknown[] = []
     const queue: QueueAdapter = {
       add: async (_name, job) => {
@@ -134,7 +134,7 @@ describe('metrics', () => {
       .toBe(1)
   })
 
-  test('count what goes past Redis, and past MongoDB', async () => {
+  test('count the calls that go past Redis or past MongoDB', async () => {
     const [hot, durable] = await Promise.all([startRedis(), startMongo()])
     onTestFinished(() => Promise.all([hot.stop(), durable.stop()]).then(() => {}))
     const metricsRegistry = new Registry()
@@ -159,7 +159,7 @@ describe('metrics', () => {
       })
       .toMatchObject({
         baileys_store_redis_breakers_open: 1,
-        baileys_store_outbox_depth: Number.NaN, // not 0: nobody knows
+        baileys_store_outbox_depth: Number.NaN, // not 0: the depth is unknown
       })
     await hot.restart()
     const { baileys_store_redis_hits_total: hits } = await read()
@@ -184,7 +184,7 @@ describe('metrics', () => {
     expect(await read()).toMatchObject({ baileys_store_mongo_breakers_open: 0 })
   }, 120_000)
 
-  test('go into a registry that is given, which stores may share', async () => {
+  test('go into a given registry, which stores may share', async () => {
     const metricsRegistry = new Registry()
     const stores = [
       await open({ observability: { metricsRegistry } }),
@@ -196,7 +196,7 @@ describe('metrics', () => {
     expect(parseMetrics(await metricsRegistry.metrics())[name]).toBe(2)
   })
 
-  test('measure the outboxes of the last store that is open', async () => {
+  test('measure the outboxes of the latest store that is still open', async () => {
     const observability = { metricsRegistry: new Registry(), metricsInterval: 1 }
     const queue: QueueAdapter = { add: async () => {}, close: async () => {} }
     const store = await open({ enableWriteBehind: true, queue, observability })

@@ -18,7 +18,7 @@ describe('observability', () => {
     expect(JSON.stringify(lines)).not.toContain(PHONE)
   })
 
-  test('enableTracing makes a span of each operation, and names no session', async () => {
+  test('enableTracing makes a span for each operation, without the name of the session', async () => {
     const spans: { name: string; status?: unknown; isEnded?: boolean }[] = []
     const tracer = {
       startActiveSpan(name: string, run: (span: object) => unknown) {

@@ -15,7 +15,7 @@ import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { parseMetrics } from '../support/parse-metrics.js'
 import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
 
-/** Servers of its own, since they are taken away. `open` is as good as another process. */
+/** Servers of its own, since the tests stop them. Each `open` acts as another process. */
 async function setUp(options: HybridOptions = {}) {
   const [redis, mongo] = await Promise.all([startRedis({ config: KEEPS_ALL }), startMongo()])
   const closing: { close(): Promise<void> }[] = []
@@ -49,8 +49,8 @@ function collectWarnings() {
 
 const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' }
 
-describe('a session that one of the two does not have', () => {
-  test('is not new while the other one is away, and nothing is written', async () => {
+describe('a session that one of the two databases does not have', () => {
+  test('is not taken for new while the other one is away, and nothing is written', async () => {
     const { redis, mongo, open } = await setUp()
     await mongo.kill()
     await expect(open()).rejects.toMatchObject(UNAVAILABLE)
@@ -74,8 +74,8 @@ describe('a session that one of the two does not have', () => {
   })
 })
 
-describe('a session that there is', () => {
-  test('is opened with one of the two where that is asked for, which is logged and counted', async () => {
+describe('an existing session', () => {
+  test('is opened with one of the two databases under degradedOpen, which is logged and counted', async () => {
     const { logger, warnings } = collectWarnings()
     const { redis, mongo, open } = await setUp({ degradedOpen: true, security: { logger } })
     const first = await open()
@@ -100,7 +100,7 @@ describe('a session that there is', () => {
   }, 120_000)
 
   test.each([{}, { enableWriteBehind: true }])(
-    'is not opened with one of the two where %j',
+    'is not opened with one of the two databases under %j',
     async options => {
       const { redis, mongo, open } = await setUp(options)
       await (await open()).close()
@@ -144,7 +144,7 @@ describe('options', () => {
     })
   })
 
-  test('of Redis by which it may lose what waits for MongoDB are warned of', async () => {
+  test('of Redis that endanger the outbox cause warnings', async () => {
     const redis = await startRedis({
       config: [...KEEPS_NOTHING, '--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'],
     })
@@ -163,7 +163,7 @@ describe('options', () => {
   })
 })
 
-test('a user of an ACL with the rights that docs/hybrid.md names can do all of it', async () => {
+test('an ACL user with the rights that docs/hybrid.md names can use the whole store', async () => {
   const { redis, mongo } = await setUp()
   const rights =
     '~baileys:auth:* ~outbox:* ~lock:outbox* +@hash +@scripting +@keyspace +@connection +time -@dangerous +info ' +
@@ -190,7 +190,7 @@ test('a user of an ACL with the rights that docs/hybrid.md names can do all of i
   admin.disconnect()
 })
 
-test('half a session that only Redis has is no new one: nothing is put in its place until it is deleted', async () => {
+test('half a session in Redis alone is not taken for new, and nothing replaces it until it is deleted', async () => {
   const { redis, mongo, open } = await setUp()
   const { store } = await open()
   await store.set('s', { keys: { session: { a: 1 } } })
@@ -228,7 +228,7 @@ test('a session that Redis has kept alive is opened, though it has expired in Mo
   expect(identityOf(await open())).toBe(identity)
 })
 
-test('an opening that nobody waits for any more takes the session from no later owner', async () => {
+test('an opening that has timed out takes the session from no later owner', async () => {
   const { redis, mongo, open } = await setUp()
   await open()
   const proxy = await startFaultProxy(mongo.port)

@@ -16,9 +16,9 @@ function listen() {
   return { lines, logger: { debug() {}, info() {}, warn: note, error: note } }
 }
 
-/** What does not belong into an outbox is set aside, and holds up nothing. */
+/** An entry that does not belong in an outbox is parked, and holds up nothing. */
 describe('an outbox', () => {
-  test('with more strange names than a page is opened, emptied and counted, and each name is told of once', async () => {
+  test('with more strange names than a page is opened, drained and counted, and each name is reported once', async () => {
     const { lines, logger } = listen()
     const { client, open, key, inMongo } = setUp({
       security: { logger },
@@ -45,9 +45,9 @@ describe('an outbox', () => {
 
   test.each<[string, Record<string, unknown>]>([
     ['a version that is no safe integer', { version: 1e20, id: 's:100000000000000000000' }],
-    ['the version of another', { version: 3 }],
-    ['the session of another', { sessionId: 'other' }],
-    ['the id of another', { id: 'other:2' }],
+    ['the version of another entry', { version: 3 }],
+    ['the name of another session', { sessionId: 'other' }],
+    ['the id of another entry', { id: 'other:2' }],
     ['a token that is text', { fencingToken: '5' }],
     ['a negative token', { fencingToken: -1 }],
     ['an instant that is no date', { createdAt: 1e300 }],
@@ -55,11 +55,11 @@ describe('an outbox', () => {
     ['no number of attempts', { attempts: null }],
     ['an unknown status', { status: 'done' }],
     ['an operation that would be two lines', { operationId: 'a 1 1\nb' }],
-    ['creds that are no base64', { patch: { creds: 'ü' } }],
-    ['a key that is no base64', { patch: { keys: { session: { a: 'a' } } } }],
+    ['creds that are not base64', { patch: { creds: 'ü' } }],
+    ['a key that is not base64', { patch: { keys: { session: { a: 'a' } } } }],
     ['an app state that is a number', { patch: { appState: { a: 5 } } }],
     ['keys that are a list', { patch: { keys: [5] } }],
-  ])('keeps an entry with %s, and goes on with the others', async (_what, members) => {
+  ])('parks an entry with %s, and goes on with the others', async (_what, members) => {
     const { client, open, key, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
     const writer = await open()
     await writer.set('s', { creds: CREDS })
@@ -81,13 +81,13 @@ describe('an outbox', () => {
     ['creds among the keys', { creds: { '': 'sQA=' } }],
     ['a key without an id', { session: { '': 'sQA=' } }],
     ['an id with a NUL', { session: { 'a\0': 'sQA=' } }],
-    ['keys that are a list of places', { session: ['sQA='] }],
+    ['keys of a type that are a list', { session: ['sQA='] }],
     ['more keys than a write may have', { session: keysOf(200_000) }],
     [
       'more types than a write may have',
       Object.fromEntries(Object.keys(keysOf(200_000)).map(id => [id, {}])),
     ],
-  ])('keeps an entry with %s: no store names so what it writes', async (_what, keys) => {
+  ])('parks an entry with %s, which no store writes', async (_what, keys) => {
     const resilience = { operationTimeout: 60_000 } // megabytes on a busy machine
     const { open, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE, resilience })
     const writer = await open()
@@ -104,7 +104,7 @@ describe('an outbox', () => {
     expect(await documents.countDocuments()).toBe(a === undefined ? 3 : 4) // the head, the creds and the keys
   })
 
-  test('keeps an entry with a type "__proto__"', async () => {
+  test('parks an entry with a type "__proto__"', async () => {
     const { client, open, key, documents } = setUp({ enableWriteBehind: true, queue: IDLE })
     const writer = await open()
     await writer.set('s', { creds: CREDS })
@@ -117,7 +117,7 @@ describe('an outbox', () => {
     expect(await documents.countDocuments()).toBe(2)
   })
 
-  test('keeps an entry that is longer than any write', async () => {
+  test('parks an entry that is longer than any write', async () => {
     const resilience = { operationTimeout: 60_000 } // Redis reads all of it
     const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE, resilience })
     await (await open()).set('s', { creds: CREDS })
@@ -127,7 +127,7 @@ describe('an outbox', () => {
     expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 1 })
   })
 
-  test('is not given more than can be taken from it', async () => {
+  test('takes no write with more keys than an entry may have', async () => {
     const { open, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
     const store = await open()
     await store.set('s', { creds: CREDS })
@@ -140,7 +140,7 @@ describe('an outbox', () => {
     ['by a worker', store => processOutboxJob(store, { id: 's:3', sessionId: 's', version: 3 })],
     ['before its next write', store => store.set('s', session({ c: 3 }))],
     ['by its opening', store => store.claim('s')],
-  ])('hands over a good write under a version that was set aside there before, %s', async (_what, bring) => {
+  ])('hands over a good write under a version that was parked before, %s', async (_what, bring) => {
     const { client, open, key, entries, inMongo } = setUp()
     const writer = await open({ enableWriteBehind: true, queue: IDLE })
     await writer.set('s', { creds: CREDS })
@@ -174,7 +174,7 @@ describe('an outbox', () => {
     expect(await entries()).toEqual([])
   })
 
-  test('keeps an entry that its operation could not be removed by, instead of applying it for ever', async () => {
+  test('parks an entry that could not be removed after it was applied, instead of applying it for ever', async () => {
     const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE })
     await (await open()).set('s', { creds: CREDS })
     const entry = JSON.parse((await client.hget(key, '1')) as string)
@@ -184,7 +184,7 @@ describe('an outbox', () => {
     expect(store.getOutboxStats()).toMatchObject({ totalParked: 1, totalProcessed: 0 })
   })
 
-  test('that is another kind of key keeps no other from being emptied and counted', async () => {
+  test('of the wrong Redis type keeps no other outbox from being drained and counted', async () => {
     const { lines, logger } = listen()
     const place = setUp({ security: { logger }, observability: { metricsInterval: 1 } })
     const { client, open, name, entries } = place
@@ -202,7 +202,7 @@ describe('an outbox', () => {
   })
 
   test.each([false, true])(
-    'of another type is damage of its session, until that is deleted; with a session: %s',
+    'of the wrong Redis type is damage of its session until the session is deleted (session exists: %s)',
     async isThere => {
       const { client, open, name, key, documents } = setUp()
       const store = await open()
@@ -222,7 +222,7 @@ describe('an outbox', () => {
     },
   )
 
-  test('is counted by one process for all, as long as the count is good', async () => {
+  test('is counted by one process for all until the count expires', async () => {
     const { open } = setUp({ enableWriteBehind: true, queue: IDLE })
     const [one, other] = [await open(), await open()]
     const depth = async (store: typeof one) =>

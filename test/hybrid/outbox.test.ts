@@ -10,8 +10,8 @@ const { servers, setUp } = useOutbox()
 const CREDS = { registrationId: 7 }
 const session = (values: Record<string, unknown>) => ({ keys: { session: values } })
 
-describe('an entry', () => {
-  test('is a write of one version, as docs/outbox.md says, and lives for 7 days', async () => {
+describe('an outbox entry', () => {
+  test('is a write of one version, as docs/outbox.md describes it, and lives for 7 days', async () => {
     const { client, open, key, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
     const store = await open()
     const { fencingToken } = await store.claim('s')
@@ -41,7 +41,7 @@ describe('an entry', () => {
     expect(days).toBeLessThanOrEqual(7)
   })
 
-  test('holds nothing in the clear where values are encrypted', async () => {
+  test('holds no plaintext where values are encrypted', async () => {
     const { client, open, key } = setUp({ enableWriteBehind: true, queue: IDLE, masterKey: 'a1'.repeat(32) })
     await (await open()).set('s', { creds: { me: 'secret' }, keys: { session: { a: 'secret' } } })
     const text = String(await client.hvals(key))
@@ -58,7 +58,7 @@ describe('an entry', () => {
 })
 
 describe('an outbox', () => {
-  test('that is full refuses a write and writes nothing, until there is room again', async () => {
+  test('refuses a write and writes nothing while it is full, until there is room again', async () => {
     const { open, entries } = setUp({
       enableWriteBehind: true,
       queue: IDLE,
@@ -79,7 +79,7 @@ describe('an outbox', () => {
     expect(await store.set('s', session({ a: 3 }))).toMatchObject({ version: 4 })
   })
 
-  test('is emptied in the order of versions, whoever has written', async () => {
+  test('is drained in the order of versions, whichever process has written', async () => {
     const { open, entries, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
     const [one, other] = [await open(), await open()]
     await one.set('s', { creds: CREDS })
@@ -93,7 +93,7 @@ describe('an outbox', () => {
     expect(Object.keys(found?.data.keys.session ?? {})).toHaveLength(40)
   })
 
-  test('is brought over before a write that comes after it, however much waits there', async () => {
+  test('is applied before a write that comes after it, however many entries wait', async () => {
     const { client, key, open } = setUp()
     const other = await open({ enableWriteBehind: true, queue: IDLE })
     await other.set('s', { creds: CREDS })
@@ -105,7 +105,7 @@ describe('an outbox', () => {
     expect(waiting).toEqual([])
   })
 
-  test('parks what can never be applied, tells of it, and goes on with the others', async () => {
+  test('parks an entry that can never be applied, logs it, and goes on with the others', async () => {
     const lines: { context: object; text: string }[] = []
     const error = (context: object, text: string) => void lines.push({ context, text })
     const { client, open, key, entries, inMongo, name } = setUp({
@@ -134,7 +134,7 @@ describe('an outbox', () => {
     expect((await inMongo())?.data.keys.session).toEqual({ b: 2, c: 3 })
   })
 
-  test('keeps what MongoDB refuses as failed, and brings it over by hand once the cause is mended', async () => {
+  test('keeps an entry that MongoDB refuses as failed, and applies it in reconcileOutbox once the cause is removed', async () => {
     const { open, entries, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
     const store = await open()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -157,7 +157,7 @@ describe('an outbox', () => {
 })
 
 describe('a queue', () => {
-  test('is told of each entry, and its worker brings it over; twice is once', async () => {
+  test('gets a job for each entry, which its worker applies once even if the job runs twice', async () => {
     const jobs: OutboxJob[] = []
     const add = vi.fn(async (_name: string, job: OutboxJob) => void jobs.push(job))
     const close = vi.fn(async () => {})
@@ -179,7 +179,7 @@ describe('a queue', () => {
     expect(close).toHaveBeenCalledOnce()
   })
 
-  test('may be one of BullMQ as it is, whatever the session is called', async () => {
+  test('may be a BullMQ queue as it is, whatever the session id', async () => {
     const { open, name } = setUp()
     const connection = { url: servers.redis.url, maxRetriesPerRequest: null }
     const queue = new Queue<OutboxJob>(name, { connection })
@@ -192,7 +192,7 @@ describe('a queue', () => {
     await expect.poll(() => queue.getJobCounts()).toMatchObject({ completed: 3, failed: 0 })
   })
 
-  test('that loses a job costs seconds: the process that wrote brings it over', async () => {
+  test('that loses a job delays its entry by seconds, until the writing process applies it', async () => {
     const { open, entries } = setUp({ enableWriteBehind: true, queue: IDLE })
     const store = await open()
     await store.set('s', { creds: CREDS })
@@ -208,7 +208,7 @@ describe('a queue', () => {
         throw new Error(REFUSAL)
       },
     ],
-  ])('that %s a job costs nothing, and its reason is logged', async (_how, add) => {
+  ])('that %s a job loses no entry, and its reason is logged', async (_how, add) => {
     const { logger, lines } = makeLogger()
     const queue = { ...IDLE, add }
     const { client, open, key } = setUp({ enableWriteBehind: true, queue, security: { logger } })
@@ -220,7 +220,7 @@ describe('a queue', () => {
     expect(lines).toContainEqual(['warn', expect.objectContaining(about), expect.any(String)])
   })
 
-  test('is closed with the last store that uses it, and a failure of that keeps no store open', async () => {
+  test('is closed with the last store that uses it, and a failed close keeps no store open', async () => {
     const close = vi.fn(() => Promise.reject(new Error('gone')))
     const { client, open, name } = setUp({ enableWriteBehind: true, queue: { ...IDLE, close } })
     const [one, other] = [await open(), await open()]
@@ -232,7 +232,7 @@ describe('a queue', () => {
     expect(await client.client('LIST')).not.toContain(name)
   })
 
-  test("has its job done once the process that is at the session's outbox ends or dies", async () => {
+  test("has its job done once the process that holds the session's outbox ends or dies", async () => {
     const { client, open, entries, key } = setUp({ enableWriteBehind: true, queue: IDLE })
     const bot = await open()
     await bot.set('s', { creds: CREDS })
@@ -247,15 +247,15 @@ describe('a queue', () => {
     expect(await entries()).toEqual([])
   })
 
-  test('does not get a job done that names no session', async () => {
+  test('has a job refused that names no session', async () => {
     const { open } = setUp()
     const job = { id: ':1', sessionId: '', version: 1 }
     await expect(processOutboxJob(await open(), job)).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
   })
 })
 
-describe('what only a hybrid store can be asked', () => {
-  test('is refused by a closed one', async () => {
+describe('a call that only a hybrid store has', () => {
+  test('is refused by a closed store', async () => {
     const { open } = setUp()
     const store = await open()
     await store.close()
@@ -264,14 +264,11 @@ describe('what only a hybrid store can be asked', () => {
     await expect(processOutboxJob(store, job)).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  test.each([null, undefined, 5, 'text', []])(
-    'is refused for %j in the place of a job, or of a store',
-    async bad => {
-      const { open } = setUp()
-      const store = await open()
-      await expect(processOutboxJob(store, bad as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
-      const job = { id: 's:1', sessionId: 's', version: 1 }
-      await expect(processOutboxJob(bad as never, job)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
-    },
-  )
+  test.each([null, undefined, 5, 'text', []])('is refused for %j in place of a job or a store', async bad => {
+    const { open } = setUp()
+    const store = await open()
+    await expect(processOutboxJob(store, bad as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    const job = { id: 's:1', sessionId: 's', version: 1 }
+    await expect(processOutboxJob(bad as never, job)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
 })

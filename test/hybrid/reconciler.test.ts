@@ -7,7 +7,7 @@ const { servers, setUp } = useOutbox()
 const SWEEP_EVERY_MS = 30_000
 
 describe('the reconciler', () => {
-  /** A store of another process whose next sweep is up to the test. */
+  /** A store of another process whose sweeps the test triggers. */
   async function setUpSweeper(options: HybridOptions = {}) {
     const place = setUp({ enableWriteBehind: true, queue: IDLE })
     const proxy = await startFaultProxy(servers.mongo.port)
@@ -31,20 +31,20 @@ describe('the reconciler', () => {
   }
   const LONG_AGO = { updatedAt: Date.now() - 60_000 }
 
-  test('takes up what a dead process has left, also in the middle of it', async () => {
+  test('applies the entries that a dead process has left, even one that it had begun', async () => {
     const { sweep, entries, change } = await setUpSweeper()
     await change(1, { ...LONG_AGO, status: 'processing', attempts: 1 })
     await sweep()
     expect(await entries()).toEqual([])
   })
 
-  test('leaves to its process and its queue what is a few seconds old', async () => {
+  test('leaves entries that are a few seconds old to their process and its queue', async () => {
     const { sweep, entries } = await setUpSweeper()
     await sweep()
     expect(await entries()).toMatchObject([{ status: 'pending', attempts: 0 }, { status: 'pending' }])
   })
 
-  test('leaves a session to the process that is at it', async () => {
+  test('leaves a session to the process that holds its lock', async () => {
     const { client, sweep, entries, change, key } = await setUpSweeper()
     await change(1, LONG_AGO)
     await client.set(`lock:${key}`, 'another')
@@ -55,7 +55,7 @@ describe('the reconciler', () => {
     expect(await entries()).toEqual([])
   })
 
-  test('takes up what waits behind many that are parked', async () => {
+  test('applies an entry that waits behind many parked ones', async () => {
     const { client, dead, open, sweep, change, key } = await setUpSweeper()
     await (await open()).reconcileOutbox()
     for (let n = 1; n <= 140; n++) await dead.set('s', { keys: { session: { a: n } } })
@@ -68,7 +68,7 @@ describe('the reconciler', () => {
     expect((await client.hkeys(key)).map(Number).sort()).toEqual(unreadable.sort())
   })
 
-  test('notes a failed attempt, and waits twice as long after each', async () => {
+  test('records a failed attempt, and waits twice as long after each', async () => {
     const { sweep, entries, change, sweeper } = await setUpSweeper({ mongoUrl: 'mongodb://127.0.0.1:1/' })
     await change(1, LONG_AGO)
     await sweep()
@@ -82,7 +82,7 @@ describe('the reconciler', () => {
     expect((await entries())[0]).toMatchObject({ attempts: 5 })
   })
 
-  test('looks through the outboxes in one of many processes each time', async () => {
+  test('sweeps in only one of many processes each time', async () => {
     const { client, open, name, sweeper } = await setUpSweeper()
     const both = [sweeper, await open()]
     const sweeps = () => both.reduce((sum, store) => sum + store.getOutboxStats().sweeps, 0)
@@ -100,7 +100,7 @@ describe('the reconciler', () => {
     expect(lockedMs).toBeLessThan(SWEEP_EVERY_MS)
   })
 
-  test('sweeps once at a time, and keeps its lock for as long as that takes', async () => {
+  test('runs one sweep at a time, and keeps its lock for as long as the sweep takes', async () => {
     const place = setUp({ enableWriteBehind: true, queue: IDLE })
     const proxy = await startFaultProxy(servers.mongo.port)
     onTestFinished(() => proxy.close())
@@ -129,7 +129,7 @@ describe('the reconciler', () => {
     await expect.poll(() => sweeper.getOutboxStats().sweeps, { timeout: 20_000 }).toBe(1)
   })
 
-  test('comes later again where it has found nothing', async () => {
+  test('waits longer for its next sweep after it has found nothing', async () => {
     const { client, sweep, name, open } = await setUpSweeper()
     await (await open()).reconcileOutbox()
     await sweep()

@@ -26,7 +26,7 @@ afterAll(async () => {
   await Promise.all([redis.stop(), mongo.stop()])
 })
 
-/** What is written last waits in the outbox; the rest is in MongoDB. */
+/** The last write waits in the outbox; the others are in MongoDB. */
 async function create(): Promise<FuzzPlace> {
   const name = `stored-bytes-${process.pid}`
   const documents = mongoClient.db('stored-bytes').collection<{ _id: string }>(name)
