@@ -11,7 +11,7 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => server?.stop())
 
-test('two writes of one version: who comes late does not take the other one off the head', async () => {
+test("the later of two writes of one version does not take the other one's intent off the head", async () => {
   const database = createMongoDatabase(server.url)
   const { documents } = database
   const backend = await database.open()

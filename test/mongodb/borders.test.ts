@@ -8,7 +8,7 @@ const CREDS = { registrationId: 7 }
 const KEYS = { session: { a: 1, b: 2 } }
 const server = useServer('borders')
 
-/** A store, and one that remembers nothing of what the first has done. */
+/** Opens stores; one of `client` remembers nothing of what those of `open` have done. */
 async function setUp(logger: Logger = nullLogger) {
   const place = server.place()
   const open = () => openStore({ mongoUrl: server.url, ...place, security: { logger } })
@@ -16,12 +16,12 @@ async function setUp(logger: Logger = nullLogger) {
   return { place, open, client, documents: server.documents(place.collection) }
 }
 
-describe('an index of somebody else', () => {
+describe('a foreign index', () => {
   test.each<[object, object]>([
     [{ key: 1 }, { unique: true }],
     [{ session: 1 }, { unique: true }],
     [{ updatedAt: 1 }, { expireAfterSeconds: 60 }],
-  ])('%j with %j is named when the store is opened', async (key, options) => {
+  ])('%j with %j is named in the error when the store is opened', async (key, options) => {
     const { open, documents, place } = await setUp()
     await documents.createIndex(key as { key: 1 }, { ...options, name: 'theirs' })
     const store = await open()
@@ -32,7 +32,7 @@ describe('an index of somebody else', () => {
     expect(await documents.countDocuments()).toBe(0)
   })
 
-  test('that is made later has no write acknowledged, and loses none', async () => {
+  test('that is created later keeps writes from being acknowledged, and loses none', async () => {
     const { open, documents } = await setUp()
     const store = await open()
     await store.set('s', { creds: CREDS })
@@ -55,15 +55,15 @@ describe('a head', () => {
   test.each<[string, object]>([
     ['without a version', { $unset: { v: '' } }],
     ['with a text for a version', { $set: { v: '3' } }],
-    ['with a version beyond all', { $set: { v: 1e20 } }],
-    ['with a version that is no number', { $set: { v: Number.NaN } }],
+    ['with a version beyond the limit', { $set: { v: 1e20 } }],
+    ['with NaN for a version', { $set: { v: Number.NaN } }],
     ['with a huge Long', { $set: { v: Long.MAX_VALUE } }],
     ['with a negative instant', { $set: { updatedAt: new Date(-1) } }],
     ['without an instant', { $unset: { updatedAt: '' } }],
     ['with a text for an end', { $set: { endsAt: 'soon' } }],
     ['with an intent of a billion parts', { $set: { intent: { v: 1, chain: 'ab', parts: 1e9 } } }],
-    ['with an intent whose part is lost', { $set: { intent: { v: 1, chain: 'ab', parts: 1 } } }],
-    ['with writes that are none', { $set: { intent: { v: 1, writes: [{ at: 5 }] } } }],
+    ['with an intent that has lost a part', { $set: { intent: { v: 1, chain: 'ab', parts: 1 } } }],
+    ['with invalid writes', { $set: { intent: { v: 1, writes: [{ at: 5 }] } } }],
     [
       'with a write whose data are null',
       { $set: { intent: { v: 1, writes: [{ at: 'session/a', data: null }] } } },
@@ -103,7 +103,7 @@ test.each([
   'leaseUntil',
   'barredBelow',
   'intent',
-])('a head whose "%s" is null is one without it', async member => {
+])('a head whose "%s" is null is read like one without it', async member => {
   const { open, client, documents } = await setUp()
   await (await open()).set('s', { creds: CREDS, keys: KEYS })
   await documents.updateOne({ _id: 's/' }, { $set: { [member]: null } })
@@ -117,7 +117,7 @@ test.each([
 test.each<[string, object]>([
   ['without a version', { $unset: { v: '' } }],
   ['with a text for a version', { $set: { v: 'x' } }],
-  ['with a version beyond all', { $set: { v: 1e20 } }],
+  ['with a version beyond the limit', { $set: { v: 1e20 } }],
   ['without data', { $unset: { data: '' } }],
   ['with a text for data', { $set: { data: 'x' } }],
 ])('a field %s is damage, and its session can be deleted', async (_, damage) => {
@@ -131,7 +131,7 @@ test.each<[string, object]>([
   expect((await store.get('s'))?.data.keys).toEqual({})
 })
 
-test('a document of somebody else is left out of lists, and said once', async () => {
+test('a foreign document is left out of lists, and reported once', async () => {
   const warnings: string[] = []
   const { open, documents } = await setUp({ ...nullLogger, warn: (_, text) => warnings.push(text) })
   const store = await open()
@@ -145,7 +145,7 @@ test('a document of somebody else is left out of lists, and said once', async ()
   expect(warnings).toHaveLength(1)
 })
 
-test('a deletion through a client with ignoreUndefined deletes', async () => {
+test('a deletion through a client with ignoreUndefined deletes the session', async () => {
   const own = new MongoClient(server.url, { ignoreUndefined: true })
   const store = await openStore({ mongoClient: own, ...server.place() })
   await store.set('s', { creds: CREDS, keys: KEYS })

@@ -33,25 +33,20 @@ const DELETION = { kind: 'deletion' } as const
 test.each<[string, HeadDocument | undefined, Application, Finding]>([
   ['fields of the next version', HEAD, application(6), 'new'],
   ['fields of a version beyond a gap', HEAD, application(9), 'new'],
-  ['a session where none was ever', undefined, application(1, SESSION), 'new'],
-  ['fields where no session was ever', undefined, application(3), 'new'],
+  ['a session where none has ever been', undefined, application(1, SESSION), 'new'],
+  ['fields where no session has ever been', undefined, application(3), 'new'],
   ['a session where one was only claimed', CLAIMED, application(1, SESSION), 'new'],
   ['a session after a deletion', DELETED, application(7, SESSION), 'new'],
   ['a deletion of the next version', HEAD, application(6, DELETION), 'new'],
   ['fields of a session that has expired', EXPIRED, application(6), 'new'],
 
-  ['all of a session that has expired', EXPIRED, application(5, SESSION), 'revival'],
-  ['all of a session that is here in part', PART, application(5, SESSION), 'revival'],
-  ['all of a session that is here whole', HEAD, application(5, SESSION), 'late'],
-  ['fields of a session that is here in part', PART, application(5), 'late'],
+  ['the whole of a session that has expired', EXPIRED, application(5, SESSION), 'revival'],
+  ['the whole of a partial session', PART, application(5, SESSION), 'revival'],
+  ['the whole of a complete session', HEAD, application(5, SESSION), 'late'],
+  ['fields of a partial session', PART, application(5), 'late'],
 
   ['the operation that wrote the version', HEAD, application(5, SAME), 'repeated'],
-  [
-    'an operation that is remembered, after a later version',
-    { ...HEAD, v: 9 },
-    application(5, SAME),
-    'repeated',
-  ],
+  ['a remembered operation after a later version', { ...HEAD, v: 9 }, application(5, SAME), 'repeated'],
   ['a known operation of a barred owner', BARRED, application(5, { ...SAME, fencingToken: 10 }), 'repeated'],
 
   ['the same version by another operation', HEAD, application(5), 'late'],
@@ -66,7 +61,7 @@ test.each<[string, HeadDocument | undefined, Application, Finding]>([
   ['late fields of a barred owner', BARRED, application(4, { fencingToken: 19 }), 'barred'],
   ['a deletion of a barred owner', BARRED, application(6, { ...DELETION, fencingToken: 19 }), 'barred'],
   ['fields of the owner', BARRED, application(6, { fencingToken: 20 }), 'new'],
-  ['fields of nobody', BARRED, application(6), 'new'],
-])('%s', (_what, document, given, finding) => {
+  ['fields without an owner', BARRED, application(6), 'new'],
+])('classify decides on %s', (_what, document, given, finding) => {
   expect(classify(toFound(document, NOW_MS), given)).toBe(finding)
 })

@@ -8,7 +8,7 @@ const CREDS = { registrationId: 7 }
 const server = useServer('concerns')
 const WRITES = ['insert', 'update', 'delete']
 
-/** What a session's life sends through a client with these settings. */
+/** The commands of a whole session through a client with these settings. */
 async function commandsOf(query: string, options: MongoClientOptions = {}): Promise<Document[]> {
   const mongoUrl = `${server.url}${server.url.includes('?') ? '&' : '?'}${query}`
   const client = new MongoClient(mongoUrl, { ...options, monitorCommands: true })
@@ -46,7 +46,7 @@ describe('the write concern', () => {
 })
 
 test.each(['', 'readConcernLevel=majority', 'readConcernLevel=snapshot', 'readPreference=secondary'])(
-  'every find asks for the primary\'s newest, with the URL query "%s"',
+  'every find reads the newest state of the primary, with the URL query "%s"',
   async query => {
     const finds = (await commandsOf(query)).filter(command => 'find' in command)
     expect(finds.length).toBeGreaterThan(2)
@@ -90,7 +90,7 @@ describe('a direct connection', () => {
     expect(await store.set('s', { creds: CREDS })).toMatchObject({ version: 1 })
   })
 
-  test('to a server that is in no replica set is used', async () => {
+  test('to a server outside any replica set is used', async () => {
     const store = await openStore({ mongoClient: client(), ...server.place() })
     expect(await store.set('s', { creds: CREDS })).toMatchObject({ version: 1 })
   })

@@ -29,14 +29,14 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
     return { ...handle, store, sessionId }
   }
 
-  test.each([1, 50, 5000])('keys.get of %i is one find', async n => {
+  test.each([1, 50, 5000])('keys.get of %i keys is one find', async n => {
     const { state } = await setUp()
     const ids = numbered(n).map(([id]) => id)
     const commands = await count(() => state.keys.get('lid-mapping', ids))
     expect(commands).toEqual(['find'])
   })
 
-  test('get of all of it is one find, and so is list of a page above 100 sessions', async () => {
+  test('get of the whole session is one find, and so is list of a page above 100 sessions', async () => {
     const { store, sessionId } = await setUp()
     expect(await count(() => store.get(sessionId))).toEqual(['find'])
     const heads = Array.from({ length: 150 }, (_, n) => ({ _id: `h${n}/`, session: `h${n}`, v: 1 }))
@@ -53,13 +53,13 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
     await documents.deleteMany({ _id: /^h\d+\/$/ as never })
   })
 
-  test.each([1, 50, 5000])('keys.set of %i is two updates: the head, and one bulk', async n => {
+  test.each([1, 50, 5000])('keys.set of %i keys is two updates: the head, and one bulk', async n => {
     const { state } = await setUp()
     const data = { 'lid-mapping': Object.fromEntries(numbered(n)) }
     expect(await count(() => state.keys.set(data))).toEqual(['update', 'update'])
   })
 
-  test('saveCreds is two updates as well, and one find more when somebody else has written', async () => {
+  test('saveCreds is two updates as well, and one more find and update when another process has written', async () => {
     const { saveCreds, sessionId } = await setUp()
     expect(await count(saveCreds)).toEqual(['update', 'update'])
     const other = await createMongoStore({ mongoUrl: server.url, ...place })
@@ -68,7 +68,7 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
     expect(await count(saveCreds)).toEqual(['update', 'find', 'update', 'update'])
   })
 
-  test('all documents of the session are kept as long as it, and are renewed every tenth of its life', async () => {
+  test('all documents of the session are kept as long as the session, and renewed when they would end too early', async () => {
     const { sessionId, store } = await setUp()
     const documents = server.documents(place.collection)
     const head = await documents.findOne({ _id: `${sessionId}/` })
@@ -89,7 +89,7 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
   })
 })
 
-test('writes asked for together share their commands, each with a version of its own', async () => {
+test('concurrent writes share their commands, each with a version of its own', async () => {
   const store = await createMongoStore({
     mongoClient: server.client,
     ...server.place(),
@@ -124,7 +124,7 @@ test('a thousand sessions share one pool', async () => {
 })
 
 describe('every query', () => {
-  test('goes by an index', async () => {
+  test('uses an index', async () => {
     const names = server.place()
     const store = await createMongoStore({ mongoClient: server.client, ...names })
     const documents = server.documents(names.collection)
@@ -170,7 +170,7 @@ interface Query {
   limit?: number
 }
 
-/** What a command looks for; some servers explain a find only. */
+/** The filters of a command as finds: some servers explain nothing else. */
 function filtersOf({ command }: CommandStartedEvent): Query[] {
   if (command.find !== undefined) return [command as Query]
   const parts: Document[] = command.updates ?? command.deletes ?? []

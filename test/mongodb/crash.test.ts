@@ -18,14 +18,14 @@ const after = {
   creds: { ...CREDS, n: 1 },
   keys: { session: { a: 'new', b: 'old', c: 'new' }, 'lid-mapping': { 'x/y%': 'new' } },
 }
-/** Above what the head holds by itself. */
+/** More than the head holds by itself. */
 const large = Object.fromEntries(['p', 'q', 'r'].map(id => [id, id.repeat(7_000_000)]))
 
 interface Case {
   task: DyingWriter['task']
   before: AuthPatch | null
   after: object | null
-  /** Commands that must be among those that it died ahead of. */
+  /** Commands that must be among those before which the process died. */
   steps: string[]
 }
 const cases: [string, Case][] = [
@@ -58,7 +58,7 @@ const cases: [string, Case][] = [
 ]
 
 test.each(cases)(
-  'a process killed ahead of any command of %s leaves all of it or nothing, and the next writer goes on',
+  'a process killed before any command of %s leaves all of it or nothing, and the next writer goes on',
   { timeout: 240_000 },
   async (_, { task, before, after, steps }) => {
     const place = server.place()
@@ -71,7 +71,7 @@ test.each(cases)(
     const died: string[] = []
     const outcomes = new Set<string>()
 
-    /** `false`: it had no such command. */
+    /** `false` if the task has no such command. */
     async function dieAt(n: number): Promise<boolean> {
       const sessionId = `${n}`
       const store = await open()
@@ -111,7 +111,7 @@ test.each(cases)(
   },
 )
 
-/** What each kind of read says is the same. */
+/** Every kind of read gives the same answer. */
 async function expectReaders(
   store: MongoAuthStore,
   sessionId: string,

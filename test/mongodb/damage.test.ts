@@ -8,7 +8,7 @@ const CREDS = { registrationId: 7 }
 const server = useServer('damage')
 const corrupt = { code: 'CORRUPT_VALUE' }
 
-/** A session of several writes, damaged by `damage`, and a store that remembers nothing of it. */
+/** A session of several writes, damaged by `damage`, and a store that remembers nothing of the session. */
 async function setUp(damage: (documents: ReturnType<typeof server.documents>) => Promise<unknown>) {
   const place = server.place()
   const documents = server.documents(place.collection)
@@ -41,20 +41,23 @@ describe('a deletion leaves nothing of a session', () => {
     ['whose head has no version', unset(HEAD, 'v')],
     ['whose head has null for a version', set(HEAD, { v: null })],
     ['whose head has a text for a version', set(HEAD, { v: 'x' })],
-    ['whose head has a version that cannot be counted on', set(HEAD, { v: 2 ** 52 })],
-    ['whose head has a version beyond', set(HEAD, { v: 8.64e15 })],
+    ['whose head has a version that allows no higher one', set(HEAD, { v: 2 ** 52 })],
+    ['whose head has a version beyond the limit', set(HEAD, { v: 8.64e15 })],
     ['whose head has version 0', set(HEAD, { v: 0 })],
     ['whose head begins after its end', set(HEAD, { since: 9 })],
     ['whose head has a damaged intent', set(HEAD, { intent: 5 })],
     ['whose head has lost a part of a write', set(HEAD, { intent: { v: 6, chain: 'lost', parts: 1 } })],
-    ['whose head has a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
-    ['whose creds have a version that cannot be counted on', set(CREDS_ID, { v: 2 ** 52 })],
+    ['whose head has a token that allows no higher one', set(HEAD, { fence: 2 ** 52 })],
+    ['whose creds have a version that allows no higher one', set(CREDS_ID, { v: 2 ** 52 })],
     ['whose head has lost the name of its session', unset(HEAD, 'session')],
     ['whose head has a list for the name of its session', set(HEAD, { session: ['s'] })],
     ['whose head has a Decimal128 as version', set(HEAD, { v: Decimal128.fromString('3') })],
     ...['v', 'ops'].flatMap((member): [string, ReturnType<typeof set>][] => [
       [`whose head has a UUID as ${member}`, set(HEAD, { [member]: new UUID() })],
-      [`whose head has what reads as an operator as ${member}`, set(HEAD, { [member]: { $gt: '' } })],
+      [
+        `whose head has an object that looks like an operator as ${member}`,
+        set(HEAD, { [member]: { $gt: '' } }),
+      ],
     ]),
     ...[CREDS_ID, KEY].flatMap(_id =>
       [8, 16, Decimal128.fromString('8'), Decimal128.fromString('8.5'), Number.NaN, [8], 2 ** 51].map(
@@ -62,10 +65,10 @@ describe('a deletion leaves nothing of a session', () => {
       ),
     ),
     ['whose creds have no version', unset(CREDS_ID, 'v')],
-    ['whose key has a version beyond', set(KEY, { v: 8.64e15 })],
+    ['whose key has a version beyond the limit', set(KEY, { v: 8.64e15 })],
     ['without a head', headless(KEY, { $set: { n: 1 } })],
     ['without a head, and a key without a version', headless(KEY, { $unset: { v: '' } })],
-    ['without a head, and a key with a version beyond', headless(KEY, { $set: { v: 2 ** 52 } })],
+    ['without a head, and a key with a version beyond the limit', headless(KEY, { $set: { v: 2 ** 52 } })],
     ['with a document between its head and its fields', d => d.insertOne({ _id: 's/!x' } as never)],
   ])('%s', async (_, damage) => {
     const { store, documents } = await setUp(damage)
@@ -84,11 +87,11 @@ describe('a deletion leaves nothing of a session', () => {
 
 describe('damage is not read as absence', () => {
   test.each<[string, Parameters<typeof setUp>[0]]>([
-    ['of a field that has the member of a part', set(KEY, { writes: [] })],
+    ['of a field with the member of an intent part', set(KEY, { writes: [] })],
     ['of a field with version 0', set(KEY, { v: 0 })],
     ['of a deleted field that has a value', set(KEY, { gone: true })],
     ['of a session that begins after its last version', set(HEAD, { since: 9 })],
-    ['of a token that cannot be counted on', set(HEAD, { fence: 2 ** 52 })],
+    ['of a token that allows no higher one', set(HEAD, { fence: 2 ** 52 })],
     ['of a head that has lost the name of its session', unset(HEAD, 'session')],
   ])('%s', async (_, damage) => {
     const { store } = await setUp(damage)
@@ -97,14 +100,14 @@ describe('damage is not read as absence', () => {
   })
 })
 
-test('a head with a list for the name of its session holds up no list of the others', async () => {
+test('a head with a list for the name of its session does not hold up the list of the other sessions', async () => {
   const { store } = await setUp(set(HEAD, { session: ['s'] }))
   expect(await store.list()).toEqual({ sessionIds: ['s2'], cursor: null })
   expect(await store.list({ limit: 1 })).toMatchObject({ sessionIds: ['s2'] })
 })
 
 test.each(['deleteMany', 'drop'] as const)(
-  'a session that is taken away (%s) while a write is carried out is written again, and no half of it is left',
+  'a session that is removed (%s) during a write is written again whole',
   async how => {
     const place = server.place()
     const documents = server.documents(place.collection)
@@ -130,7 +133,7 @@ test.each(['deleteMany', 'drop'] as const)(
   },
 )
 
-test('a lease that ends later than any lease can is damage, and can be deleted', async () => {
+test('a lease that ends later than any lease can is damage, and its session can be deleted', async () => {
   const { store } = await setUp(set(HEAD, { leaseUntil: new Date(Date.now() + 7 * 86_400_000) }))
   await expect(store.claim('s')).rejects.toMatchObject(corrupt)
   await store.delete('s')

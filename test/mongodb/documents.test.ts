@@ -52,13 +52,13 @@ describe('half a session', () => {
     const head = await documents.findOne({ _id: 's/' })
     await store.set('s', { keys: { session: { a: 2 } } })
     await documents.replaceOne({ _id: 's/' }, head as object)
-    const reader = await open({ mongoClient: server.client }) // one that remembers nothing
+    const reader = await open({ mongoClient: server.client }) // it remembers nothing
     await expect(reader.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
   })
 })
 
 describe('a value', () => {
-  test('that no document can hold is refused before anything is written', async () => {
+  test('too large for a document is refused before anything is written', async () => {
     const { store } = await setUp()
     await store.set('s', { creds: CREDS })
     const huge = { keys: { session: { small: 1, huge: 'x'.repeat(17 * 1024 * 1024) } } }
@@ -66,19 +66,19 @@ describe('a value', () => {
     expect(await store.get('s')).toMatchObject({ version: 1, data: { keys: {} } })
   })
 
-  test('of 15 MB, and a write of many documents, are kept', async () => {
+  test('of 15 MB is kept, also in a write of several such values', async () => {
     const { store, documents } = await setUp({ resilience: { operationTimeout: 30_000 } })
     const large = Object.fromEntries(['p', 'q', 'r'].map(id => [id, id.repeat(15 * 1024 * 1024)]))
     await store.set('s', { creds: CREDS, keys: { session: large } })
     const found = await store.getKeys('s', 'session', ['p', 'q', 'r'])
     for (const [id, text] of Object.entries(large)) expect(found[id] === text).toBe(true)
     const parts = await documents.countDocuments({ _id: /^s\/\// as never })
-    expect(parts).toBe(0) // of what was too large for the head
+    expect(parts).toBe(0) // the parts of a write that is too large for the head
     await store.delete('s')
     expect((await documents.find().toArray()).map(({ _id }) => _id)).toEqual(['s/'])
   })
 
-  test('of a session with 100,000 others, written at once, is kept', async () => {
+  test('among 100,000 of one write is kept', async () => {
     const { store } = await setUp({ resilience: { operationTimeout: 120_000 } })
     const ids = Array.from({ length: 100_000 }, (_, n) => `15550${n}.0`)
     await store.set('s', { creds: CREDS, keys: { session: Object.fromEntries(ids.map(id => [id, { id }])) } })
@@ -89,7 +89,7 @@ describe('a value', () => {
     expect(await store.listKeys('s')).toHaveLength(100_000)
   }, 180_000)
 
-  test('with names that are too long together is refused before anything is written', async () => {
+  test('whose id and session id are too long together is refused before anything is written', async () => {
     const { store } = await setUp()
     const sessionId = '/'.repeat(500)
     await store.set(sessionId, { creds: CREDS })
@@ -98,7 +98,7 @@ describe('a value', () => {
     expect(await store.get(sessionId)).toMatchObject({ version: 1, data: { keys: {} } })
   })
 
-  test('of a session whose name is too long is refused before anything is written', async () => {
+  test('of a session whose id is too long is refused before anything is written', async () => {
     const { store, documents } = await setUp()
     const sessionId = '/'.repeat(1000)
     for (const call of [() => store.set(sessionId, { creds: CREDS }), () => store.claim(sessionId)]) {
@@ -107,12 +107,12 @@ describe('a value', () => {
     expect(await documents.countDocuments()).toBe(0)
   })
 
-  test('that the driver cannot read is damage, and no outage', () => {
+  test('that the driver cannot read is damage, not an outage', () => {
     const wrapped = toStoreError(new BSON.BSONError('Invalid UTF-8 string in BSON document'))
     expect(wrapped).toMatchObject({ code: 'CORRUPT_VALUE' })
   })
 
-  test('never gets into an error, nor does its name', async () => {
+  test('never appears in an error, nor does its id', async () => {
     const { documents } = await setUp()
     const insert = { insertOne: { document: { _id: '5511999/session/5522888.0', data: 'a secret' } } }
     const secret = /5511999|5522888|a secret/
@@ -124,7 +124,7 @@ describe('a value', () => {
   })
 })
 
-test('a write leaves alone a lease that was renewed by another process meanwhile', async () => {
+test('a write leaves alone a lease that another process has meanwhile renewed', async () => {
   const { store, open, documents } = await setUp()
   const owner = await open({ mongoUrl: undefined, mongoClient: server.client })
   const { fencingToken } = await owner.claim('s', { exclusive: true })
@@ -146,7 +146,7 @@ test('a deleted field leaves a tombstone for a day, without its value', async ()
   expect(Math.round((tombstone?.expiresAt - Date.now()) / 3_600_000)).toBe(24)
 })
 
-test('a claim removes what a writer left that died before its write, and nothing that is in use', async () => {
+test('a claim removes the intent parts of a writer that died before its write, and none that are in use', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
   const part = (chain: string, daysAgo: number) => ({
@@ -164,7 +164,7 @@ test('a claim removes what a writer left that died before its write, and nothing
   expect(await documents.findOne({ _id: 's/session/a' })).toMatchObject({ v: 3, gone: true })
 })
 
-test('a write of which a part is missing is an error for readers and writers', async () => {
+test('a write that has lost an intent part is an error for readers and writers', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
   await documents.updateOne({ _id: 's/' }, { $set: { v: 2, intent: { v: 2, chain: 'lost', parts: 1 } } })
@@ -173,7 +173,7 @@ test('a write of which a part is missing is an error for readers and writers', a
   await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(corrupt)
 })
 
-test('parts that are in use stay while their write has not been completed', async () => {
+test('intent parts stay until their write has been completed', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS })
   const dead = { _id: 's//old/0', writes: [], createdAt: new Date(0) }
@@ -186,7 +186,7 @@ test('parts that are in use stay while their write has not been completed', asyn
   expect(await documents.countDocuments({ _id: dead._id })).toBe(0)
 })
 
-test('writes of a stalled process that were overtaken change nothing', async () => {
+test('overtaken writes of a stalled process change nothing', async () => {
   const { store, open } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'first' } } })
   const stalled = new MongoClient(server.url)
@@ -206,7 +206,7 @@ test('writes of a stalled process that were overtaken change nothing', async () 
   expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'newer' })
 })
 
-test('through a router of shards a write between two of them is not read in part either', async () => {
+test('a write between the answers of two shards is not read in part through their router', async () => {
   const { store, open } = await setUp()
   const write = (n: number) => store.set('s', { creds: { n }, keys: { session: { a: n, b: n } } })
   await write(1)

@@ -6,7 +6,7 @@ import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const server = useServer('settings')
 
-/** Every option of the driver that changes what is written, what comes back, or who answers. */
+/** Every option of the driver that changes the bytes written, the values read, or the server that answers. */
 const SETTINGS: MongoClientOptions[] = [
   {},
   { ignoreUndefined: true },
@@ -41,7 +41,7 @@ const SETTINGS: MongoClientOptions[] = [
   { compressors: ['zlib'] },
   { maxPoolSize: 1 },
 ]
-/** As a query of the URL says it. */
+/** The same settings in the query of a URL. */
 const QUERIES = [
   'ignoreUndefined=true',
   'promoteValues=false',
@@ -70,7 +70,7 @@ const QUERIES = [
   'maxPoolSize=1',
 ]
 
-/** Pairs, writes, reads back through another process's eyes, deletes, and pairs anew. */
+/** Pairs, writes, reads back here and as another process, deletes, and pairs anew. */
 async function expectLife(mongodb: MongoOptions): Promise<void> {
   const reader = await openStore({ mongoClient: server.client, ...placeOf(mongodb) })
   const { state, saveCreds, store, close } = await useMongoAuthState({ sessionId: 's', mongodb })

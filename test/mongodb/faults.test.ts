@@ -60,7 +60,7 @@ test('kill -9 of the server in the middle of writes loses nothing acknowledged, 
   expect(acknowledged.size).toBe(10)
 }, 120_000)
 
-test('an auth state goes on after a restart of the server, without opening anew', async () => {
+test('an auth state goes on after a restart of the server, without another opening', async () => {
   const { server, store } = await setUp({}, { resilience: { operationTimeout: 20_000 } })
   const { state, saveCreds, close } = await useMongoAuthState({ sessionId: 's', store })
   await state.keys.set({ 'lid-mapping': { a: '1' } })
@@ -92,7 +92,7 @@ describe.each(['a pool of its own', 'a given client'])('through %s', kind => {
   })
 })
 
-test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new session', async () => {
+test('a server that is away is STORE_UNAVAILABLE, and its sessions are not taken for new', async () => {
   const { server, store } = await setUp({}, { resilience: { operationTimeout: 1000 } })
   await store.set('s', { creds: CREDS })
   await server.kill()
@@ -102,7 +102,7 @@ test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new
   expect(await store.isHealthy()).toBe(false)
 })
 
-test('a store that was opened while the server was away works when it is there', async () => {
+test('a store that was opened while the server was away works once the server is back', async () => {
   const { server } = await setUp()
   await server.kill()
   const store = await createMongoStore({ mongoUrl: server.url, resilience: { operationTimeout: 3000 } })
@@ -116,7 +116,7 @@ test('a store that was opened while the server was away works when it is there',
     .toHaveProperty('version')
 })
 
-test('a connection that is lost after the server has answered has written once', async () => {
+test('a write whose connection is lost after the server has answered is applied once', async () => {
   const { server, store: direct } = await setUp()
   const proxy = await startFaultProxy(server.port)
   const store = await createMongoStore({

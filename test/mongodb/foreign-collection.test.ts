@@ -23,21 +23,21 @@ describe('an index that another store has left', () => {
   const ends = { expireAfterSeconds: 3600 }
   test.each<[string, IndexSpecification, CreateIndexesOptions]>([
     ['unique', { key: 1 }, { unique: true }],
-    ['unique on a field of ours', { session: 1 }, { unique: true }],
+    ['unique on a field of this store', { session: 1 }, { unique: true }],
     ['unique on several fields', { sessionId: 1, key: 1 }, { unique: true }],
     ['unique and sparse', { data: 1 }, { unique: true, sparse: true }],
     ['unique and partial', { v: 1 }, { unique: true, partialFilterExpression: { v: { $exists: true } } }],
-    ['with the name of ours', { key: 1 }, { unique: true, name: 'session_1' }],
+    ['with the name of an index of this store', { key: 1 }, { unique: true, name: 'session_1' }],
     ['a TTL index on updatedAt', { updatedAt: 1 }, ends],
     ['a TTL index on createdAt', { createdAt: 1 }, ends],
     ['a TTL index on endsAt', { endsAt: 1 }, ends],
     ['a TTL index on keptUntil', { keptUntil: 1 }, ends],
     ['a TTL index on leaseUntil', { leaseUntil: 1 }, ends],
-    ['of places on a map', { session: '2dsphere' }, {}],
-    ['of places in an intent', { intent: '2dsphere' }, {}],
-    ['of places within an intent', { 'intent.writes': '2dsphere' }, {}],
-    ['of places in the parts of a write', { writes: '2dsphere' }, {}],
-    ['of places in a history', { forks: '2dsphere' }, {}],
+    ['geospatial on the session', { session: '2dsphere' }, {}],
+    ['geospatial on an intent', { intent: '2dsphere' }, {}],
+    ['geospatial within an intent', { 'intent.writes': '2dsphere' }, {}],
+    ['geospatial on the parts of a write', { writes: '2dsphere' }, {}],
+    ['geospatial on a history', { forks: '2dsphere' }, {}],
   ])('is refused by name when it is %s', async (_, key, options) => {
     const place = server.place()
     const documents = server.documents(place.collection)
@@ -56,8 +56,12 @@ describe('an index that another store has left', () => {
   test.each<[string, IndexSpecification, CreateIndexesOptions]>([
     ['not unique', { key: 1 }, {}],
     ['unique by _id', { _id: 1, key: 1 }, { unique: true }],
-    ['a TTL index on a field that we do not have', { lastSeen: 1 }, ends],
-    ['ours by another name, with a longer grace', { expiresAt: 1 }, { ...ends, name: 'mine' }],
+    ['a TTL index on a field that this store does not have', { lastSeen: 1 }, ends],
+    [
+      'an index of this store under another name, with a longer grace',
+      { expiresAt: 1 },
+      { ...ends, name: 'mine' },
+    ],
   ])('is left as it is when it is %s', async (_, key, options) => {
     const place = server.place()
     const name = await server.documents(place.collection).createIndex(key, options)
@@ -69,7 +73,7 @@ describe('an index that another store has left', () => {
   })
 })
 
-test('a unique index refuses the hybrid store as well, which then has taken nothing in Redis', async () => {
+test('a unique index also makes the hybrid store refuse an opening, before it claims anything in Redis', async () => {
   const redis = await startRedis({ config: KEEPS_ALL })
   const client = new Redis(redis.url)
   onTestFinished(async () => {
@@ -128,14 +132,14 @@ describe('a collection', () => {
     { type, options: { validator: { key: 1 }, validationLevel: 'off' } },
     { type, options: { storageEngine: {}, changeStreamPreAndPostImages: { enabled: true } } },
     {},
-  ])('that holds our documents is used: %j', async answer => {
+  ])('that can hold the documents of the store is used: %j', async answer => {
     const { opening } = open(answer)
     const { state, close } = await opening
     await state.keys.set({ session: { a: new Uint8Array([1]) } })
     await close()
   })
 
-  test('is used by a user who may not look at it', async () => {
+  test('is used when the user may not read its description', async () => {
     const hidden = () => Promise.reject(Object.assign(new Error('not authorized'), { code: 13 }))
     const mongoClient = alterClient(server.client, {
       command: command => (command.listCollections ? hidden() : undefined),
@@ -145,7 +149,7 @@ describe('a collection', () => {
     expect(await store.set('s', { creds: CREDS })).toMatchObject({ version: 1 })
   })
 
-  test('is not taken for a good one when the server that was asked is on its way down', async () => {
+  test('is not taken for sound when the server is shutting down during the check', async () => {
     let isDown = true
     const away = () => Promise.reject(Object.assign(new Error('shutting down'), { code: 91 }))
     const mongoClient = alterClient(server.client, {

@@ -25,7 +25,7 @@ describe('a given client', () => {
   test.each<[string, () => GivenMongoClient]>([
     ['mongodb 6', () => new MongoClient6(server.url)],
     ['mongodb 7', () => new MongoClient(server.url)],
-    ['one that reads values and servers otherwise', () => new MongoClient(server.url, odd)],
+    ['one with its own reading of values and choice of servers', () => new MongoClient(server.url, odd)],
     ['one with ignoreUndefined', () => new MongoClient(server.url, { ignoreUndefined: true })],
   ])('%s is used as it is and left open', async (_, make) => {
     const own = make()
@@ -43,7 +43,7 @@ describe('a given client', () => {
     await own.close()
   })
 
-  test('that does not wait for its writes is refused', async () => {
+  test('with write concern 0 is refused', async () => {
     const careless = new MongoClient(server.url, { writeConcern: { w: 0 } })
     await expect(createMongoStore(given(careless))).rejects.toMatchObject({ code: 'INVALID_OPTION' })
     const url = `${server.url}?w=0`
@@ -63,7 +63,7 @@ describe('a URL', () => {
     await server.client.db(`${DATABASE}-other`).dropDatabase()
   })
 
-  test('goes before the defaults, and the options of the driver go before both', async () => {
+  test('takes precedence over the defaults, and the options of the driver over both', async () => {
     const optionsOf = async (query: string, mongoOptions = {}) => {
       const { connection, release } = await openConnection(
         { mongoUrl: `mongodb://a/${query}`, mongoOptions },
@@ -79,7 +79,7 @@ describe('a URL', () => {
     expect(await optionsOf('?appName=mine', { appName: 'ours' })).toEqual(['ours', 5000, 5000])
   })
 
-  test('that is the same is one pool, and one with functions among the options its own', async () => {
+  test('used twice shares one pool, unless its options contain functions', async () => {
     const open = async (options: object) =>
       openConnection({ mongoUrl: 'mongodb://a', mongoOptions: options }, 5000)
     const leases = await Promise.all([{}, {}, { appName: 'x' }, { lookup() {} }, { lookup() {} }].map(open))
@@ -89,7 +89,7 @@ describe('a URL', () => {
   })
 
   test.each(['mongodb://user:hunter2@127.0.0.1:1/?replicaSet=', 'mongodb://user:hunter2@[::1/'])(
-    'with a password puts it into no error: %s',
+    'shows its password in no error: %s',
     async mongoUrl => {
       const opening = createMongoStore({ mongoUrl, resilience: { operationTimeout: 300 } })
       const error = await opening
@@ -123,7 +123,7 @@ test.each<[object, string]>([
   await expect(opening).rejects.not.toThrow('s3cret')
 })
 
-test('closing lets go of a pool that was never used', async () => {
+test('closing a store releases a pool that was never used', async () => {
   const store = await createMongoStore({ mongoUrl: 'mongodb://127.0.0.1:1' })
   await store.close()
   await expect(store.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
@@ -149,11 +149,11 @@ describe('indexes', () => {
   const collection = server.documents
   const both = ['_id', 'expiresAt', 'session']
 
-  test('are made where they are missing', async () => {
+  test('are created when they are missing', async () => {
     expect(await warningsOf(async () => {})).toEqual({ warnings: [], keys: both })
   })
 
-  test('of another name, and a longer grace, are left as they are', async () => {
+  test('with another name or a longer grace are left as they are', async () => {
     const made = warningsOf(async name => {
       await collection(name).createIndex({ expiresAt: 1 }, { name: 'mine', expireAfterSeconds: 3600 })
       await collection(name).createIndex({ session: 1 }, { name: 'also-mine' })
@@ -161,7 +161,7 @@ describe('indexes', () => {
     expect(await made).toEqual({ warnings: [], keys: both })
   })
 
-  test('that do not expire anything are reported and left', async () => {
+  test('that expire nothing are reported and left', async () => {
     const { warnings, keys } = await warningsOf(name => collection(name).createIndex({ expiresAt: 1 }))
     expect(keys).toEqual(both)
     expect(warnings).toHaveLength(1)
@@ -178,7 +178,7 @@ describe('indexes', () => {
     expect(warnings).toEqual([expect.stringMatching(/session_1.*reads the whole collection/)])
   })
 
-  test('whose name is taken are reported', async () => {
+  test('are reported when their names are taken', async () => {
     const { warnings } = await warningsOf(name =>
       collection(name).createIndex({ other: 1 }, { name: 'expiresAt_1' }),
     )
@@ -187,7 +187,7 @@ describe('indexes', () => {
   })
 })
 
-describe('building an index that does not end', () => {
+describe('an index build that does not end', () => {
   test('holds up no call, and is reported when it fails', async () => {
     const build = deferred<never>()
     const mongoClient = alterClient(server.client, {
@@ -206,7 +206,7 @@ describe('building an index that does not end', () => {
   })
 })
 
-describe('what has expired', () => {
+describe('an expired session', () => {
   const OLD = new Date(Date.now() - 60_000)
 
   test('is removed by the server', async () => {
@@ -219,7 +219,7 @@ describe('what has expired', () => {
     await expect.poll(() => documents.countDocuments(), { timeout: 100_000, interval: 500 }).toBe(0)
   }, 120_000)
 
-  test('is swept away where the server does not', async () => {
+  test('is swept by the store where the server does not remove it', async () => {
     const names = server.place()
     const documents = server.documents(names.collection)
     await documents.createIndex({ expiresAt: 1 }) // in the way of one that expires
@@ -267,7 +267,7 @@ test('no sweep begins while one runs', async () => {
   expect(sweeps).toBe(2)
 })
 
-test('a lease that is renewed goes by the clock that the server has by then', async () => {
+test('a renewed lease goes by the clock of the server at its renewal', async () => {
   let skewMs = 0
   const mongoClient = alterClient(server.client, {
     command: ({ hello }) => hello && Promise.resolve({ localTime: new Date(Date.now() + skewMs) }),

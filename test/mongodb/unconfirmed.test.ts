@@ -18,8 +18,8 @@ async function setUp(resilience = { maxRetries: 3, operationTimeout: 20_000 }) {
   return { store, majority }
 }
 
-describe('a write that is applied, and not confirmed by the write concern', () => {
-  // A wtimeout, a voting member that is down, tags that nobody has, too few members, a step-down.
+describe('a write that is applied but not confirmed by the write concern', () => {
+  // A wtimeout, a voting member that is down, tags that no member has, too few members, a step-down.
   test.each([64, 91, 79, 100, 189])('is not acknowledged, however often it is repeated: %i', async code => {
     const { store, majority } = await setUp()
     majority.failWith(code)
@@ -53,7 +53,7 @@ describe('a write that is applied, and not confirmed by the write concern', () =
   })
 })
 
-test('a bulk that met duplicates as well as a write concern error is no success', () => {
+test('a bulk with duplicates and a write concern error is not a success', () => {
   const errors = { message: 'E11000', code: 11000, writeErrors: [{ index: 1, code: 11000 }] }
   const failure = (found: unknown) =>
     new MongoBulkWriteError(errors as never, { getWriteConcernError: () => found } as never)

@@ -3,7 +3,7 @@ import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { startUntrustedServer } from '../support/tls-server.js'
 
-/** What the calls of a store say of a server that it cannot use. */
+/** The errors of a store's calls to a server that it cannot use. */
 async function tellOf(mongoUrl: string, operationTimeout: number) {
   const store = await createMongoStore({ mongoUrl, resilience: { maxRetries: 1, operationTimeout } })
   onTestFinished(() => store.close())
@@ -29,7 +29,7 @@ async function expectToTell(mongoUrl: string, where: string, why: string, operat
   return performance.now() - beganMs
 }
 
-test('nothing listens', async () => {
+test('the error says that nothing listens', async () => {
   await expectToTell(
     'mongodb://u:s3cret@127.0.0.1:1,127.0.0.1:2',
     '127.0.0.1:1, 127.0.0.1:2',
@@ -38,20 +38,20 @@ test('nothing listens', async () => {
   )
 })
 
-test('there is no such host: that is said long before the deadline', async () => {
+test('the error says that there is no such host, long before the deadline', async () => {
   const why = 'is unavailable: there is no host of that name'
   const tookMs = await expectToTell('mongodb://u:s3cret@nowhere.invalid:27018', 'nowhere.invalid:27018', why)
   expect(tookMs).toBeLessThan(30_000) // three calls that might take as long each
 })
 
-test('its certificate is trusted by nobody: that is said long before the deadline', async () => {
+test('the error says that the certificate is not trusted, long before the deadline', async () => {
   const port = await startUntrustedServer()
   const why = 'is unavailable: its certificate is signed by itself'
   const tookMs = await expectToTell(`mongodb://127.0.0.1:${port}/?tls=true`, `127.0.0.1:${port} by TLS`, why)
   expect(tookMs).toBeLessThan(30_000)
 })
 
-test('it refuses the user or the password', async () => {
+test('the error says that the server refused the user or the password', async () => {
   const server = await startMongo({ shared: true })
   onTestFinished(() => server.stop())
   const url = new URL(server.url)
@@ -64,7 +64,7 @@ test('it refuses the user or the password', async () => {
   )
 })
 
-test('it does not answer by TLS', async () => {
+test('the error names a server that does not answer by TLS', async () => {
   const server = await startMongo({ shared: true })
   onTestFinished(() => server.stop())
   const errors = await tellOf(`mongodb://127.0.0.1:${server.port}/?tls=true`, 700)
