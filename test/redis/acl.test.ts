@@ -6,7 +6,7 @@ import { startRedisCluster } from '../support/redis/redis-cluster.js'
 import type { Flavour } from '../support/redis/redis-program.js'
 import { startRedis } from '../support/redis/redis-server.js'
 
-/** All that can be asked of a store. */
+/** Every call of a store. */
 async function live(options: RedisOptions): Promise<void> {
   const store = await createRedisStore({ ...options, cache: false })
   const bot = await useRedisAuthState({ sessionId: 'acl', store, ownership: 'exclusive' })
@@ -45,7 +45,7 @@ test.each<Flavour>(['redis-7', 'redis-8', 'valkey'])(
   },
 )
 
-test('those of a Cluster are enough, and none of the two can be left out', async () => {
+test('the rights that docs/redis.md names for a Cluster are enough, and neither can be left out', async () => {
   const servers = await startRedisCluster()
   onTestFinished(() => servers.stop())
   const { rights, onCluster } = await documentedRights()
@@ -73,7 +73,7 @@ test('those of a Cluster are enough, and none of the two can be left out', async
   }
 })
 
-test('without INFO and CONFIG only the warnings are missing', async () => {
+test('a user without INFO and CONFIG lacks only the warnings', async () => {
   const server = await startRedis()
   const admin = new Redis(server.url)
   onTestFinished(async () => {

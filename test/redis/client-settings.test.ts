@@ -23,7 +23,7 @@ afterAll(async () => {
 
 let sessions = 0
 
-/** The whole life of a session, by what comes back. */
+/** The whole life of a session, checked by what its calls return. */
 async function live(options: RedisOptions): Promise<void> {
   const sessionId = `life-${sessions++}`
   const redis = { ...options, resilience: { maxRetries: 20, retryBaseDelay: 5 } }
@@ -64,7 +64,7 @@ const COPED_WITH: [string, IoredisOptions][] = [
     'auto-pipelining with exceptions',
     { enableAutoPipelining: true, autoPipeliningIgnoredCommands: ['hmget'] },
   ],
-  ['auto-pipelining with text for numbers', { enableAutoPipelining: true, stringNumbers: true }],
+  ['auto-pipelining with stringNumbers', { enableAutoPipelining: true, stringNumbers: true }],
   ['commandTimeout', { commandTimeout: 5000 }],
   ['blockingTimeout', { blockingTimeout: 1 }],
   ['socketTimeout', { socketTimeout: 5000 }],
@@ -91,7 +91,7 @@ const OF_VERSION_6: [string, IoredisOptions][] = [
 const fitsCluster = ([, { db, enableAutoPipelining, stringNumbers }]: [string, IoredisOptions]) =>
   db === undefined && !(enableAutoPipelining && stringNumbers)
 
-describe('with these options of ioredis a session lives its whole life:', () => {
+describe('a session lives its whole life with this option of ioredis:', () => {
   test.each([...COPED_WITH, ...OF_VERSION_6])('%s, as redisOptions', async (_, redisOptions) => {
     await live({ redisUrl: server.url, redisOptions })
   })
@@ -132,7 +132,7 @@ const REFUSED: [string, IoredisOptions & { dropBufferSupport?: boolean }][] = [
   ['dropBufferSupport', { dropBufferSupport: true }],
 ]
 
-describe('these are refused by name, before anything is sent:', () => {
+describe('this setting is refused by name before anything is sent:', () => {
   test.each(REFUSED)('%s as redisOptions', async (option, redisOptions) => {
     const opening = createRedisStore({ redisOptions })
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
@@ -151,7 +151,7 @@ describe('these are refused by name, before anything is sent:', () => {
     await expect(createRedisStore({ redis: client })).rejects.toThrow('"scaleReads" of "redis.redis" must be')
   })
 
-  test('auto-pipelining of a Cluster with text for numbers, with which ioredis ends the process', async () => {
+  test('auto-pipelining of a Cluster with stringNumbers, with which ioredis ends the process', async () => {
     const redisOptions = { stringNumbers: true }
     const redis = new Cluster(cluster.nodes, { enableAutoPipelining: true, lazyConnect: true, redisOptions })
     await expect(createRedisStore({ redis })).rejects.toThrow('leave one out')
@@ -163,7 +163,7 @@ describe('these are refused by name, before anything is sent:', () => {
     await expect(createRedisStore({ redis })).rejects.toThrow('must be a Redis or Cluster')
   })
 
-  test('a client that is subscribed, and later STORE_UNAVAILABLE that says so', async () => {
+  test('a subscribed client, which is later STORE_UNAVAILABLE with that reason', async () => {
     const client = new Redis(server.url, { protocol: 2 })
     onTestFinished(() => client.disconnect())
     const store = await createRedisStore({ redis: client, resilience: { maxRetries: 0 } })
@@ -208,7 +208,7 @@ describe('reply transformers, which belong to all clients of a process', () => {
   })
 })
 
-test('a client within a transaction of its application takes nothing, and the owner keeps the session', async () => {
+test('a client inside a transaction of its application claims nothing, and the owner keeps the session', async () => {
   const healthy = await createRedisStore({ redisUrl: server.url })
   const owner = await useRedisAuthState({ sessionId: 'queued', store: healthy })
   const client = new Redis(server.url)
@@ -227,7 +227,7 @@ test('a client within a transaction of its application takes nothing, and the ow
 test.each([
   ['a client that has ended', () => new Redis(server.url), 'the client has ended'],
   ['a command that timed out', () => new Redis(server.url, { commandTimeout: 0 }), '"commandTimeout"'],
-])('%s is STORE_UNAVAILABLE that says so', async (_, open, reason) => {
+])('%s is STORE_UNAVAILABLE with that reason', async (_, open, reason) => {
   const client = open()
   client.on('error', () => {})
   const store = await createRedisStore({ redis: client, resilience: { maxRetries: 0 } })

@@ -18,7 +18,7 @@ describeBackend('a Redis Cluster', create)
 describeAuthStore('a Redis Cluster', create)
 describeAuthState('a Redis Cluster', create)
 
-test('sessions on every master are listed, page by page, also as the first thing that is asked', async () => {
+test('sessions on every master are listed, page by page, even by the first call of a store', async () => {
   const database = await create()
   const store = await database.openStore()
   const ids = Array.from({ length: 60 }, (_, n) => `bot-${n}`)

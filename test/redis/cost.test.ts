@@ -34,13 +34,13 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
     return { ...handle, store, sessionId }
   }
 
-  test.each([1, 50])('keys.get of %i is one HMGET', async n => {
+  test.each([1, 50])('keys.get of %i keys is one HMGET', async n => {
     const { state } = await setUp()
     const ids = numbered(n).map(([id]) => id)
     expect(await count(() => state.keys.get('lid-mapping', ids))).toEqual({ hmget: 1 })
   })
 
-  test.each([1, 50])('keys.set of %i is one script', async n => {
+  test.each([1, 50])('keys.set of %i keys is one script', async n => {
     const { state } = await setUp()
     const data = { 'lid-mapping': Object.fromEntries(numbered(n)) }
     expect(await count(() => state.keys.set(data))).toEqual({ evalsha: 1 })
@@ -55,7 +55,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
     expect(await count(() => store.delete(sessionId))).toEqual({ evalsha: 1 })
   })
 
-  test('both hashes are renewed together, and outlive the session by a day', async () => {
+  test('both hashes expire together, a day after the session', async () => {
     const { state, sessionId } = await setUp()
     await state.keys.set({ 'lid-mapping': { a: '1' } })
     const lives = await Promise.all(
@@ -67,7 +67,7 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
   })
 })
 
-test('a session that lives for ever has no time to live in Redis, and gets one again', async () => {
+test('a session that lives for ever has no time to live in Redis until it is touched again', async () => {
   const store = await createRedisStore({ redisUrl: server.url })
   onTestFinished(() => store.close())
   await store.set('eternal', { creds: { registrationId: 1 } })
@@ -123,7 +123,7 @@ test('a session of 5,000 keys is read whole, in pages, while it is being written
   await writing
 })
 
-test('a write between two pages spoils the reading, which begins again', async () => {
+test('a write between two pages of a read makes the read begin again', async () => {
   const redis = new Redis(server.url)
   const [reader, writer] = [
     await createRedisStore({ redis }),

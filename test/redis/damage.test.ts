@@ -31,7 +31,7 @@ async function setUp(ttlSeconds = 3600) {
 
 type Store = Awaited<ReturnType<typeof setUp>>
 
-/** Refused for every call that would write or judge it, with nothing changed; another session is as it was. */
+/** Every call that would write or judge the session is refused and changes nothing; another session is unharmed. */
 async function expectRefused(store: Store): Promise<void> {
   const dump = async () => [await client.dumpBuffer(HEAD), await client.dumpBuffer(KEYS)]
   const before = await dump()
@@ -52,7 +52,7 @@ async function expectSound(store: Store): Promise<void> {
   expect((await store.list()).sessionIds).toContain('sound')
 }
 
-/** Deleted for good: a later session of the name begins anew, and earlier owners are refused. */
+/** The session is deleted for good: a later one of its name begins anew, and earlier owners are refused. */
 async function expectDeletable(store: Store, ownerToken?: number): Promise<void> {
   await store.delete('damaged')
   expect(await store.get('damaged')).toBeNull()
@@ -92,13 +92,16 @@ describe('a head whose', () => {
     ['version', 'fence', 'updatedAt', 'expiresAt'].flatMap(member =>
       [...NO_NUMBERS, ...TOO_LARGE].map(value => [member, value.slice(0, 24), value] as const),
     ),
-  )('%s is "%s" is damage: nothing is overwritten, and it can be deleted', async (member, _, value) => {
-    const store = await setUp()
-    const { fencingToken } = await store.claim('damaged')
-    await client.hset(HEAD, member, value)
-    await expectRefused(store)
-    await expectDeletable(store, fencingToken)
-  })
+  )(
+    '%s is "%s" is damage: nothing is overwritten, and the session can be deleted',
+    async (member, _, value) => {
+      const store = await setUp()
+      const { fencingToken } = await store.claim('damaged')
+      await client.hset(HEAD, member, value)
+      await expectRefused(store)
+      await expectDeletable(store, fencingToken)
+    },
+  )
 
   test.each([
     ['incarnation', 'x'.repeat(257)],
@@ -106,14 +109,14 @@ describe('a head whose', () => {
     ['incarnation', Buffer.of(0xb1, 0, 0x5b, 0x5d)],
     ['journalUntil', 'nan'],
     ['journalUntil', '1e20'],
-  ])('%s is damaged is damage as well', async (member, value) => {
+  ])('%s is invalid is damage', async (member, value) => {
     const store = await setUp()
     await client.hset(HEAD, member, value)
     await expectRefused(store)
     await expectDeletable(store)
   })
 
-  test.each(['version', 'fence'])('%s is gone is damage', async member => {
+  test.each(['version', 'fence'])('%s is missing is damage', async member => {
     const store = await setUp()
     await client.hdel(HEAD, member)
     await expectRefused(store)
@@ -125,7 +128,7 @@ describe('a head whose', () => {
     ['only words', 'a '.repeat(50_000)],
     ['nothing but line ends', '\n'.repeat(100_000)],
     ['a cut end', 'aaaa 1 1764000000000\nbbbb 2 17640000'],
-  ])('operations have %s is damage, and takes no time', async (_, ops) => {
+  ])('operations have %s is damage, and is refused quickly', async (_, ops) => {
     const store = await setUp()
     await client.hset(HEAD, 'ops', ops)
     await client.config('RESETSTAT')
@@ -139,7 +142,7 @@ describe('a head whose', () => {
     ['nothing but line ends', '\n'.repeat(16_000)],
     ['no number', `${'x'.repeat(16_000)}\n`],
     ['many words', `${'a '.repeat(8000)}\n`],
-  ])('operations have %s, below the bound, takes no time', async (_, garbage) => {
+  ])('operations have %s, below the bound, is handled quickly', async (_, garbage) => {
     const store = await setUp()
     const last = (await client.hget(HEAD, 'ops')) as string
     await client.hset(HEAD, 'ops', garbage)
@@ -151,14 +154,14 @@ describe('a head whose', () => {
     expect(Number(found?.[2])).toBeLessThan(20_000)
   })
 
-  test('mark of a vacant head is another text is damage', async () => {
+  test('mark of vacancy is another text is damage', async () => {
     const store = await setUp()
     await client.hset(HEAD, 'vacant', '0')
     await expectRefused(store)
     await expectDeletable(store)
   })
 
-  test('lease does not end at an instant is damage to an opener; its owner goes on', async () => {
+  test('lease end is no instant is damage for an opener, while its owner goes on', async () => {
     const store = await setUp()
     const { fencingToken } = await store.claim('damaged', { exclusive: true })
     await client.hset(HEAD, 'leaseUntil', 'nan')
@@ -168,7 +171,7 @@ describe('a head whose', () => {
     await expect(store.claim('damaged')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
   })
 
-  test('creds alone are left is damage, not absence', async () => {
+  test('other members are gone beside the creds is damage, not absence', async () => {
     const store = await setUp()
     await client.hdel(HEAD, 'version', 'fence', 'updatedAt', 'ops', 'expiresAt')
     await client.del(KEYS)
@@ -179,7 +182,7 @@ describe('a head whose', () => {
 
 describe('a copy of the head beside the keys', () => {
   test.each(['@version', '@fence', '@updatedAt', '@expiresAt'])(
-    'whose %s is damaged harms nobody: the head counts',
+    'whose %s is damaged does no harm: the head counts',
     async member => {
       for (const value of ['nan', '1e20', '-1', '']) {
         const store = await setUp()
@@ -217,7 +220,7 @@ describe.each([
 test.each([
   ['has lost a bit', (end: string) => `0${end.slice(1)}`],
   ['has lost half of its digits', (end: string) => end.slice(0, 7)],
-])('a session does not end where the end of its life %s', async (_, damage) => {
+])('a session does not expire when its expiry %s', async (_, damage) => {
   const store = await setUp()
   const end = await client.hget(HEAD, 'expiresAt')
   await client.hset(HEAD, 'expiresAt', damage(end ?? ''))
@@ -226,7 +229,7 @@ test.each([
   expect((await store.claim('damaged')).creds).toEqual({ registrationId: 7 })
 })
 
-test('keys that have lost all their members but a foreign one are half a session', async () => {
+test('keys that have only a foreign member left are half a session', async () => {
   const store = await setUp()
   const half = { code: 'SESSION_INCOMPLETE' }
   await client.del(KEYS)
@@ -239,7 +242,7 @@ test('keys that have lost all their members but a foreign one are half a session
   await expectDeletable(store)
 })
 
-test('a session without its keys, and one without its head, are half sessions still', async () => {
+test('a session without its keys, and one without its head, are still half sessions', async () => {
   for (const key of [HEAD, KEYS]) {
     const store = await setUp()
     await client.del(key)
@@ -249,7 +252,7 @@ test('a session without its keys, and one without its head, are half sessions st
 })
 
 test.each(['version', 'fence'])(
-  'a %s that no write can go on from is damage, and can be deleted',
+  'a %s that allows no higher one is damage, and its session can be deleted',
   async member => {
     const store = await setUp()
     for (const value of [2 ** 52, 2 ** 52 + 5, 8639999999999999]) {
@@ -259,11 +262,11 @@ test.each(['version', 'fence'])(
       await store.set('damaged', { keys: { session: { a: 1 } } })
     }
     await client.hset(KEYS, `@${member}`, `${2 ** 52}`)
-    expect(await store.getKeys('damaged', 'session', ['a'])).toEqual({ a: 1 }) // the head is believed
+    expect(await store.getKeys('damaged', 'session', ['a'])).toEqual({ a: 1 }) // the head counts
   },
 )
 
-test('a lease that ends later than any can is damage, and can be deleted', async () => {
+test('a lease that ends later than any lease can is damage, and its session can be deleted', async () => {
   const store = await setUp()
   for (const value of [Date.now() + 2 * 24 * 60 * 60 * 1000, 8639999999999999, 'text']) {
     await client.hset(HEAD, 'leaseUntil', `${value}`)
@@ -276,13 +279,13 @@ test('a lease that ends later than any can is damage, and can be deleted', async
   })
 })
 
-test('forks that are longer than any are gone with the session that is deleted', async () => {
+test('forks beyond the limit are removed with their session', async () => {
   const store = await setUp()
   await client.hset(HEAD, 'forks', 'x'.repeat(20_000))
   await expectDeletable(store)
 })
 
-test('the highest version and token that a head can hold are not passed', async () => {
+test('a head never passes the highest version and token that it can hold', async () => {
   const store = await setUp()
   await client.hset(HEAD, 'version', '2251799813685247', 'fence', '2251799813685247')
   await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)

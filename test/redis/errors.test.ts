@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { toStoreError, wordOf } from '../../src/redis/redis-errors.js'
 
-/** As Redis 6.0.16 says them; later ones begin with the word. */
+/** Errors as Redis 6.0.16 words them; those of later versions begin with the word. */
 const WITHIN =
   'ERR Error running script (call to f_184650ce413f21ea2e33a9203b5173d1c9d98753): @user_script:1:'
 
@@ -13,7 +13,7 @@ test.each([
   ['-READONLY You cannot write', 'READONLY'],
   ['LOADING Redis is loading the dataset in memory', 'LOADING'],
   ['Connection is closed.', ''],
-])('of the error %s the word is found', (text, word) => {
+])('wordOf finds the error word in: %s', (text, word) => {
   expect(wordOf(text)).toBe(word)
 })
 
@@ -22,13 +22,13 @@ test.each([
   [new Error(`${WITHIN} @user_script: 1: -READONLY You`), 'STORE_UNAVAILABLE', 'replica'],
   [new Error("ERR The user executing the script can't run this command"), 'STORE_UNAVAILABLE', 'may not run'],
   [new Error('Failed to refresh slots cache.'), 'STORE_UNAVAILABLE', '+cluster|slots'],
-])('the error %s becomes one that says so', (error, code, text) => {
+])('the error %s becomes a StoreError that gives the reason', (error, code, text) => {
   const known = toStoreError(error)
   expect(known).toMatchObject({ code })
   expect(known.message).toContain(text)
 })
 
-test('what Redis quotes of a command is not shown by the cause either', () => {
+test('the cause of an error does not show the command that Redis quotes', () => {
   const quoting =
     "ERR unknown command 'evalsha', with args beginning with: 'baileys:auth:{+1 555 000 1234}:creds'"
   const error = Object.assign(new Error(quoting), { command: { args: ['15550001234'] } })

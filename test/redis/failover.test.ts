@@ -21,7 +21,7 @@ function watch(store: AuthStore): Rewind[] {
   return rewinds
 }
 
-/** What was acknowledged while no replica listened is lost with its master: the process has it still. */
+/** A write acknowledged while no replica listened is lost with its master, but the process still holds it. */
 async function expectHealed(store: AuthStore, rewinds: Rewind[], seen: number): Promise<void> {
   expect(await store.getKeys('s', 'session', ['replicated', 'only on the master'])).toEqual({
     replicated: 1,
@@ -56,7 +56,7 @@ describe('a Cluster whose master dies', () => {
     expect(rewinds).toEqual([])
   })
 
-  test('what was not replicated is noticed, written again from what the process holds, and reported', async () => {
+  test('a lost write that was not replicated is noticed, written again by the process that holds it, and reported', async () => {
     const { store, master, replica, rewinds } = await setUp()
     await cutOff(master, [replica])
     const { version } = await store.set('s', { keys: { session: { 'only on the master': 2 } } })
@@ -105,7 +105,7 @@ describe('a slot that is moving', () => {
   })
 })
 
-/** A Sentinel that finds its clock to have jumped, as on a machine that was paused, does nothing for 30 s. */
+/** A Sentinel whose clock has jumped, as on a paused machine, does nothing for 30 s. */
 describe('Sentinels', { timeout: 120_000 }, () => {
   async function setUp() {
     const servers = await startRedisSentinels()
@@ -128,7 +128,7 @@ describe('Sentinels', { timeout: 120_000 }, () => {
     expect(await store.getKeys('s', 'session', ['replicated', 'after'])).toEqual({ replicated: 1, after: 3 })
   })
 
-  test('lead to a new master that lags: noticed, written again, and reported', async () => {
+  test('lead to a new master that lags, whose lost writes are noticed, written again and reported', async () => {
     const { store, master, replicas, rewinds } = await setUp()
     await cutOff(master, replicas)
     const { version } = await store.set('s', { keys: { session: { 'only on the master': 2 } } })
@@ -137,7 +137,7 @@ describe('Sentinels', { timeout: 120_000 }, () => {
     await expectHealed(store, rewinds, version)
   })
 
-  test('after a planned failover, what the demoted master still acknowledged is in the new one', async () => {
+  test('lose no write that the demoted master still acknowledged during a planned failover', async () => {
     const { store, sentinels } = await setUp()
     const sentinel = new Redis(sentinels[0]?.port ?? 0, '127.0.0.1')
     const acknowledged: Record<string, number> = {}

@@ -67,7 +67,7 @@ test('kill -9 of the server in the middle of writes loses nothing acknowledged, 
   )
 })
 
-test('an auth state goes on after a restart of the server, without opening anew', async () => {
+test('an auth state goes on after a restart of the server, without another opening', async () => {
   const { server, store } = await setUp({ config: KEEPS_ALL })
   const { state, saveCreds, close } = await useRedisAuthState({ sessionId: 's', store })
   await state.keys.set({ 'lid-mapping': { a: '1' } })
@@ -80,7 +80,7 @@ test('an auth state goes on after a restart of the server, without opening anew'
   await close()
 })
 
-test('a server that is still loading its data is waited for', async () => {
+test('a call waits for a server that is still loading its data', async () => {
   const slow = ['--key-load-delay', '5000', '--loading-process-events-interval-bytes', '1024']
   const { server, store, client } = await setUp({ config: ['--save', '3600 1000000', ...slow] })
   await store.set('s', { creds: CREDS })
@@ -96,7 +96,7 @@ test('a server that is still loading its data is waited for', async () => {
   probe.disconnect()
 })
 
-test('a connection that is lost after the server ran the script has written once', async () => {
+test('a write whose connection is lost after the server ran the script is applied once', async () => {
   const { server, store: direct } = await setUp()
   const { proxy, store } = await setUpProxy(server.port)
   await store.set('s', { creds: CREDS })
@@ -123,7 +123,7 @@ test('writes whose answers were lost together are each applied once', async () =
   expect((await store.get('s'))?.version).toBe(17)
 })
 
-test('SCRIPT FLUSH goes unnoticed', async () => {
+test('SCRIPT FLUSH fails no call', async () => {
   const { store, client } = await setUp()
   await store.set('s', { creds: CREDS })
   await client.script('FLUSH')
@@ -141,7 +141,7 @@ test('a server that stops answering ends every call by its deadline, and never w
   await expect.poll(() => store.getKeys('s', 'session', ['a']).catch(() => 'away')).toHaveProperty('a')
 })
 
-test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new session', async () => {
+test('a server that is away is STORE_UNAVAILABLE, and its sessions are not taken for new', async () => {
   const { server, store } = await setUp()
   await store.set('s', { creds: CREDS })
   await server.kill()
@@ -152,7 +152,7 @@ test('a server that is away is STORE_UNAVAILABLE, and nothing is taken for a new
   expect(await store.isHealthy()).toBe(false)
 })
 
-test('a replica refuses writes, which go on when it is the master again', async () => {
+test('a replica refuses writes, which go on when it is a master again', async () => {
   const { store, client } = await setUp({}, { resilience: { maxRetries: 1, retryBaseDelay: 10 } })
   await store.set('s', { creds: CREDS })
   await client.call('REPLICAOF', '127.0.0.1', '1')
@@ -164,7 +164,7 @@ test('a replica refuses writes, which go on when it is the master again', async 
   expect(await store.set('s', { keys: { session: { a: 2 } } })).toMatchObject({ version: 2 })
 })
 
-test('a server out of memory refuses a write whole and says so', async () => {
+test('a server out of memory refuses a write whole, and the error gives the reason', async () => {
   const { store, client } = await setUp({}, { resilience: { maxRetries: 0 } })
   await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
   await client.config('SET', 'maxmemory', '1mb')
@@ -178,7 +178,7 @@ test('a server out of memory refuses a write whole and says so', async () => {
   expect(await store.set('s', { keys: { session: { a: 3 } } })).toMatchObject({ version: 2 })
 })
 
-test("a server that is busy with somebody's script is waited for", async () => {
+test("a call waits for a server that is busy with another client's script", async () => {
   // By default three waits of any length, which may be over before the script is.
   const resilience = { operationTimeout: 20_000, maxRetries: 1000, retryBaseDelay: 50, retryMultiplier: 1 }
   const { store, client } = await setUp(
@@ -210,7 +210,7 @@ test.each(['creds', 'keys'])('half a session is an error when the hash of its %s
   expect(await store.get('s')).toBeNull()
 })
 
-test('FLUSHALL under a bot is noticed at the next call that asks Redis, and what it holds is written again', async () => {
+test('FLUSHALL under a bot is noticed at the next call that asks Redis, and the writes that the process holds are written again', async () => {
   const { store, client } = await setUp()
   const rewinds: unknown[] = []
   const { state, saveCreds, close } = await useRedisAuthState({
@@ -229,7 +229,7 @@ test('FLUSHALL under a bot is noticed at the next call that asks Redis, and what
   await close()
 })
 
-test('an owner from before a FLUSHALL is fenced by the next one, though Redis has forgotten both', async () => {
+test('an owner from before a FLUSHALL is fenced by the next owner, though Redis has forgotten the first', async () => {
   const { client } = await setUp()
   const openElsewhere = async () => {
     const redis = client.duplicate()

@@ -40,7 +40,7 @@ async function listAll(store: Awaited<ReturnType<typeof setUp>>['store'], limit:
   return found.sort()
 }
 
-test('foreign keys under the prefix are passed over, counted, and said once', async () => {
+test('foreign keys under the prefix are skipped, counted and reported once', async () => {
   const { store, warnings } = await setUp()
   const ids = Array.from({ length: 30 }, (_, n) => `bot-${n}`).sort()
   await Promise.all(ids.map(sessionId => store.set(sessionId, { creds: { registrationId: 1 } })))
@@ -92,7 +92,7 @@ test.each([
   ':',
   '}:creds',
   '{x}:creds',
-])('the session %j is listed by its name, with its like beside it', async sessionId => {
+])('the session %j is listed by its name, beside another one', async sessionId => {
   for (const keyPrefix of ['', 'app:[1]*?\\:']) {
     await client.flushall()
     const { store, warnings } = await setUp({ redisOptions: { keyPrefix }, prefix: 'p:*[x]' })
@@ -124,7 +124,7 @@ describe('a cursor from outside', () => {
     await expect(store.list({ cursor: cursor as string })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
-  test('of a node that is there no more ends the list', async () => {
+  test('of a node that is gone ends the list', async () => {
     const { store } = await setUp()
     expect(await store.list({ cursor: '7.0.0' })).toEqual({ sessionIds: [], cursor: null })
   })

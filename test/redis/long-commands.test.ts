@@ -10,7 +10,7 @@ import { openConnection } from '../../src/redis/open-connection.js'
 import { type LimitedRedis, limitArguments } from '../support/redis/argument-limit.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 
-/** ElastiCache Serverless refuses commands of more. */
+/** ElastiCache Serverless refuses commands with more arguments. */
 const MOST = 3999
 let server: RedisServer
 let limited: LimitedRedis
@@ -26,9 +26,9 @@ afterAll(async () => {
 const numbered = (count: number, value: unknown) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, value]))
 
-/** Around the bounds of one command, of a packed one, and of a page of a script. */
+/** Counts around the limits of one command, of a packed command, and of a page of a script. */
 test.each([1400, 1489, 1490, 1499, 1500, 2400, 2994, 2995, 2996, 5000])(
-  '%i keys are written, read and removed whole where commands are limited',
+  '%i keys are written, read and removed whole under a limit of arguments',
   async count => {
     const store = await createRedisStore({ redisUrl: limited.url, cache: false })
     onTestFinished(() => store.close())
@@ -45,7 +45,7 @@ test.each([1400, 1489, 1490, 1499, 1500, 2400, 2994, 2995, 2996, 5000])(
   },
 )
 
-test('a refused packed write has written nothing, and a repeated one counts once', async () => {
+test('a refused packed write writes nothing', async () => {
   const store = await createRedisStore({ redisUrl: limited.url })
   onTestFinished(() => store.close())
   const { version } = await store.set('s', { creds: { registrationId: 1 }, keys: { session: { k0: 'old' } } })
@@ -54,7 +54,7 @@ test('a refused packed write has written nothing, and a repeated one counts once
   expect(await store.getKeys('s', 'session', ['k0', 'k1'])).toEqual({ k0: 'old' })
 })
 
-test('a session of 5,000 fields is loaded into Redis, and its outbox is emptied, where commands are limited', async () => {
+test('a session of 5,000 fields is loaded into Redis, and its outbox is drained, under a limit of arguments', async () => {
   const { connection, release } = await openConnection({ redisUrl: limited.url }, 5000)
   const breaker = new Breaker({
     store: 'Redis',

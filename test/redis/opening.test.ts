@@ -73,7 +73,7 @@ describe('connections', () => {
     watcher.disconnect()
   })
 
-  test('log in with user and password, and say so when they are refused', async () => {
+  test('log in with user and password, and report that these were refused', async () => {
     const guarded = await startRedis({ config: ['--requirepass', 'a password', '--save', ''] })
     onTestFinished(() => guarded.stop())
     const { port } = guarded
@@ -171,7 +171,7 @@ describe('options', () => {
     await expect(opening).rejects.not.toThrow('s3cret')
   })
 
-  test('a password is in no error', async () => {
+  test('a password appears in no error', async () => {
     const store = await createRedisStore({
       redisUrl: 'redis://:hunter2@127.0.0.1:1',
       resilience: { maxRetries: 0 },
@@ -202,7 +202,7 @@ describe('a server that may lose sessions', () => {
 
   test.each<[string, string[], RegExp[]]>([
     ['evicts any key', [...limited, 'allkeys-lru', '--appendonly', 'yes'], [/allkeys-lru.*paired again/]],
-    ['evicts what expires', [...limited, 'volatile-lru', '--appendonly', 'yes'], [/volatile-lru/]],
+    ['evicts keys that expire', [...limited, 'volatile-lru', '--appendonly', 'yes'], [/volatile-lru/]],
     ['keeps nothing', ['--save', '', '--appendonly', 'no'], [/nothing on its disk/]],
     ['evicts nothing and keeps all', [...limited, 'noeviction', '--appendonly', 'yes'], []],
     ['has a policy and no limit', ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], []],
@@ -213,19 +213,19 @@ describe('a server that may lose sessions', () => {
     for (const [i, pattern] of expected.entries()) expect(warnings[i]).toMatch(pattern)
   })
 
-  test('that evicts what expires is no risk for sessions that do not', async () => {
+  test('that evicts keys that expire is no risk for sessions that do not', async () => {
     const config = [...limited, 'volatile-lru', '--appendonly', 'yes']
     expect(await warningsOf(config, { ttl: { defaultTtl: 0 } })).toEqual([])
   })
 })
 
-test('closing lets go of a connection that was never made', async () => {
+test('closing a store releases a connection that was never made', async () => {
   const store = await createRedisStore({ redisUrl: 'redis://127.0.0.1:1' })
   await store.close()
   await expect(store.get('s')).rejects.toMatchObject({ code: 'CLOSED' })
 })
 
-test('a connection that ends and comes back is no unhandled error', async () => {
+test('a connection that ends and comes back causes no unhandled error', async () => {
   const store = await createRedisStore({ redisUrl: server.url })
   const killer = new Redis(server.url)
   await once(killer, 'ready')

@@ -9,9 +9,9 @@ import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
 const LIFE_MS = 60_000
 let server: RedisServer
 let admin: Redis
-/** Of a user who loses rights. */
+/** The backends of a user that loses rights. */
 let user: ReturnType<typeof open> extends Promise<infer T> ? T : never
-/** Of one who has them all. */
+/** The backends of a user that has all rights. */
 let other: typeof user
 let nowMs = Date.now()
 const now = () => nowMs
@@ -50,7 +50,7 @@ const writes = (text: string) => [
 ]
 const oldToken = 1000
 
-/** What is there before the call that is refused. */
+/** The state before the refused call. */
 async function write(sessionId: string, backend: Backend = other.mortal): Promise<void> {
   const first = [...writes('old'), { ...field('gone'), bytes: bytes('old') }].filter(
     ({ bytes }) => bytes !== null,
@@ -107,7 +107,7 @@ const CASES: Record<string, Case> = {
     after: expectNew,
   },
   'a write': { before: write, act: commit('mortal'), after: expectNew },
-  'a write that makes it last for ever': { before: write, act: commit('eternal'), after: expectNew },
+  'a write that makes the session last for ever': { before: write, act: commit('eternal'), after: expectNew },
   'a write to an expired session': { before: expire, act: commit('mortal'), after: expectNew },
   'a claim': { before: write, act: ({ mortal }, id) => mortal.claim(id), after: expectTaken },
   'an exclusive claim': { before: write, act: ({ mortal }, id) => mortal.claim(id, 1), after: expectTaken },
@@ -154,7 +154,7 @@ let sessions = 0
 
 describe.each(Object.entries(CASES))('%s', (name, { before, act, after }) => {
   test.each(COMMANDS)(
-    'by a user without %s is done, or refused and not acknowledged, also when it is repeated',
+    'by a user without %s is done, or refused and not acknowledged, even when it is repeated',
     async command => {
       const sessionId = `s${sessions++}`
       const rights = command === 'eval|sha' ? ['eval', 'evalsha'] : [command]

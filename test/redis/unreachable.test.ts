@@ -4,7 +4,7 @@ import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../sr
 import { startRedis } from '../support/redis/redis-server.js'
 import { startUntrustedServer } from '../support/tls-server.js'
 
-/** What the calls of a store say of a server that it cannot use. */
+/** The errors of a store's calls to a server that it cannot use. */
 async function tellOf(options: RedisOptions) {
   const store = await createRedisStore({ resilience: { maxRetries: 1 }, ...options })
   onTestFinished(() => store.close())
@@ -25,12 +25,12 @@ async function expectToTell(options: RedisOptions, where: string, why: string) {
   }
 }
 
-test('nothing listens', async () => {
+test('the error says that nothing listens', async () => {
   await expectToTell({ redisUrl: 'redis://u:s3cret@127.0.0.1:1' }, '127.0.0.1:1', 'nothing listens there')
   await expectToTell({ host: '127.0.0.1', port: 1 }, '127.0.0.1:1', 'nothing listens there')
 })
 
-test('nothing listens at any node of a Cluster', async () => {
+test('the error says that no node of a Cluster can be reached', async () => {
   const redis = new Cluster([{ host: '127.0.0.1', port: 1 }], { clusterRetryStrategy: () => 20 })
   redis.on('error', () => {})
   onTestFinished(() => redis.disconnect())
@@ -40,12 +40,12 @@ test('nothing listens at any node of a Cluster', async () => {
   }
 })
 
-test('there is no such host', async () => {
+test('the error says that there is no such host', async () => {
   const redisUrl = 'redis://u:s3cret@nowhere.invalid:6380'
   await expectToTell({ redisUrl }, 'nowhere.invalid:6380', 'there is no host of that name')
 })
 
-test('there is no such socket', async () => {
+test('the error says that there is no such socket', async () => {
   await expectToTell(
     { redisOptions: { path: '/nowhere/redis.sock' } },
     '/nowhere/redis.sock',
@@ -53,13 +53,13 @@ test('there is no such socket', async () => {
   )
 })
 
-test('its certificate is trusted by nobody', async () => {
+test('the error says that the certificate is not trusted', async () => {
   const port = await startUntrustedServer()
   const redisUrl = `rediss://127.0.0.1:${port}`
   await expectToTell({ redisUrl }, `127.0.0.1:${port} by TLS`, 'its certificate is signed by itself')
 })
 
-test('it asks for a password, or refuses the one that is given', async () => {
+test('the error says that the server asks for a password, or refuses the given one', async () => {
   const server = await startRedis({ config: ['--requirepass', 's3cret'] })
   onTestFinished(() => server.stop())
   const where = `127.0.0.1:${server.port}`
@@ -71,7 +71,7 @@ test('it asks for a password, or refuses the one that is given', async () => {
   )
 })
 
-test('it does not answer, by TLS or at all', async () => {
+test('the error names a server that does not answer by TLS', async () => {
   const server = await startRedis()
   onTestFinished(() => server.stop())
   const resilience = { operationTimeout: 700 }
@@ -88,7 +88,7 @@ test('it does not answer, by TLS or at all', async () => {
   }
 })
 
-test('a server that comes back is no longer told of', async () => {
+test('the cause of an earlier outage appears in no error after the server has come back', async () => {
   const server = await startRedis()
   const store = await createRedisStore({ redisUrl: server.url, resilience: { operationTimeout: 20_000 } })
   onTestFinished(async () => {

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => Promise.all([server?.stop(), mongo?.stop()]))
 
-/** A client whose server says these lines of itself; KeyDB and Redis Software cannot be had here. */
+/** A client whose server reports these lines in INFO; KeyDB and Redis Software are not available here. */
 function openClient(change: (info: string) => string | Promise<string>): Redis {
   const client = new Redis(server.url)
   const info = client.info.bind(client) as (...input: unknown[]) => Promise<string>
@@ -44,7 +44,7 @@ describe.each(SEVERAL)('%s', (_, change) => {
     await healthy.close()
   })
 
-  test('is refused to an opener of the hybrid store, which takes no token of MongoDB', async () => {
+  test('is refused to an opener of the hybrid store, before it takes a token of MongoDB', async () => {
     const place = { mongoUrl: mongo.url, mongoDatabase: `writers-${Date.now()}` }
     const healthy = await createHybridStore({ ...place, redisUrl: server.url })
     const owner = await useHybridAuthState({ sessionId: 'h', store: healthy })
@@ -59,14 +59,14 @@ describe.each(SEVERAL)('%s', (_, change) => {
 
 test.each([
   ['INFO is refused', () => Promise.reject<string>(new Error('NOPERM'))],
-  ['INFO says nothing', () => ''],
+  ['INFO is empty', () => ''],
 ])('a server whose %s is opened', async (_, change) => {
   const bot = await useRedisAuthState({ sessionId: `${_}`, redis: { redis: openClient(change) } })
   await bot.saveCreds()
   await bot.close()
 })
 
-test('a replica is warned of', async () => {
+test('a replica causes a warning', async () => {
   const warnings: string[] = []
   const logger: Logger = { ...nullLogger, warn: (_context, text) => warnings.push(text) }
   const replica = await startRedis({ config: ['--replicaof', `127.0.0.1 ${server.port}`] })
