@@ -26,7 +26,7 @@ describe('fields whose session has lost its row', () => {
     return stage
   }
 
-  test('are no part of the session that comes next', async () => {
+  test('are not part of the next session', async () => {
     const { store } = await setUpOrphans()
     await store.set('t', { creds: CREDS })
     expect(await store.getKeys('t', 'session', ['a'])).toEqual({})
@@ -36,7 +36,7 @@ describe('fields whose session has lost its row', () => {
     await expect(store.get('s')).rejects.toMatchObject(INCOMPLETE)
   })
 
-  test('are half a session: it does not open, and nothing is written over it', async () => {
+  test('are half a session, which does not open and is not overwritten', async () => {
     const { store, path } = await setUpOrphans()
     await expect(useSqliteAuthState({ sessionId: 's', store })).rejects.toMatchObject(INCOMPLETE)
     await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(INCOMPLETE)
@@ -47,7 +47,7 @@ describe('fields whose session has lost its row', () => {
     await other.close()
   })
 
-  test('are removed by a deletion, and the session may be paired anew', async () => {
+  test('are removed by a deletion, and the session can be paired anew', async () => {
     const { store } = await setUpOrphans()
     await store.delete('s')
     expect(await store.get('s')).toBeNull()
@@ -56,7 +56,7 @@ describe('fields whose session has lost its row', () => {
     expect(await store.listKeys('s')).toEqual([])
   })
 
-  test('are half a session as well beside the tombstone of a deleted one', async () => {
+  test('are also half a session beside the tombstone of a deleted one', async () => {
     const { store, change } = await setUp()
     await store.set('s', { creds: CREDS })
     await store.delete('s')
@@ -81,15 +81,15 @@ describe.each([
   ['lease_until', '9007199254740993'],
   ['forks', "'an incarnation of what?'"],
   ['operation', `replace(hex(zeroblob(${1 << 20})), '00', 'x')`],
-  // libsql ends the process that reads a text which is none
+  // libsql ends a process that reads text in no valid encoding
   ['operation', "CAST(x'ff' AS TEXT)"],
   ['incarnation', "CAST(x'61c328' AS TEXT)"],
   ['forks', "CAST(x'80' AS TEXT)"],
-  // no write could go on from there
+  // no higher version or token is allowed
   ['version', `${2 ** 52}`],
   ['fence', `${2 ** 52 - 5}`],
 ])('a row of a session whose %s is %s', (column, value) => {
-  test('is damage of that session alone', async () => {
+  test('is damage of that session only', async () => {
     const { store, change, path } = await setUp()
     const clock = new Clock()
     clock.nowMs = Date.now() + 3 * DAY_MS
@@ -119,7 +119,7 @@ describe.each([
     expect((await store.list()).sessionIds).toEqual(expect.arrayContaining(['t', 'u']))
     const sweeping = await openSqliteBackend(path, { now: clock.now })
     expect((await sweeping.claim('v')).fencingToken).toBeGreaterThan(0)
-    expect((await sweeping.claim('v')).fencingToken).toBeLessThan(clock.now() + 10) // what is damaged is not taken for the floor
+    expect((await sweeping.claim('v')).fencingToken).toBeLessThan(clock.now() + 10) // a damaged token does not raise the floor
     await sweeping.close()
     await store.delete('s')
     await store.set('s', { creds: CREDS })
@@ -128,12 +128,12 @@ describe.each([
 })
 
 test.each(['version', 'fence', 'updated_at', 'expires_at', 'vacant_since', 'lease_until'])(
-  'a row of a session whose %s is a text in no encoding is damage of that session alone',
+  'a row of a session whose %s is text in no valid encoding is damage of that session only',
   async column => {
     const { store, change } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     await store.set('t', { creds: CREDS })
-    // As a changed byte in a record's header leaves it: the table itself takes no text there.
+    // As after a changed byte in a record's header: the table itself takes no text there.
     const replaceStrict = (from: string, to: string) =>
       `PRAGMA writable_schema = ON;
        UPDATE sqlite_schema SET sql = replace(sql, '${from}', '${to}') WHERE name = 'session';
@@ -150,7 +150,7 @@ test.each(['version', 'fence', 'updated_at', 'expires_at', 'vacant_since', 'leas
   },
 )
 
-test.each(['type', 'id'])('a field whose %s is no text is damage of its session', async column => {
+test.each(['type', 'id'])('a field whose %s is not valid text is damage of its session', async column => {
   for (const bytes of ["x'ff'", "x'e282'", "x'eda080'"]) {
     const { store, change } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -166,7 +166,7 @@ test.each(['type', 'id'])('a field whose %s is no text is damage of its session'
   }
 })
 
-test('the highest version and token that a row can hold are not passed, and a deletion ends them', async () => {
+test('a row never passes the highest version and token that it can hold, and a deletion ends them', async () => {
   for (const column of ['version', 'fence']) {
     const { store, change, path } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
@@ -185,7 +185,7 @@ test('the highest version and token that a row can hold are not passed, and a de
   }
 })
 
-test('a lease that ends later than any is damage, and locks nobody out for ever', async () => {
+test('a lease that ends later than any lease can is damage, and its session can be deleted', async () => {
   const { store, change } = await setUp()
   await store.set('s', { creds: CREDS })
   await change(`UPDATE session SET lease_until = ${Date.now() + 3 * DAY_MS}`)
@@ -196,7 +196,7 @@ test('a lease that ends later than any is damage, and locks nobody out for ever'
   expect((await store.claim('s')).fencingToken).toBeGreaterThan(0)
 })
 
-test('an operation that is remembered with a damaged version is not acknowledged', async () => {
+test('a remembered operation with a damaged version is not acknowledged', async () => {
   const { path, change } = await setUp()
   const backend = await openSqliteBackend(path)
   await put(backend, 's', { a: '1' }, { operationId: 'one' })
@@ -206,7 +206,7 @@ test('an operation that is remembered with a damaged version is not acknowledged
   await backend.close()
 })
 
-test('a value of more bytes than any value has is damage, and not read', async () => {
+test('a value longer than any value can be is damage, and is not read', async () => {
   const { store, change } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 1, b: 2 } } })
   await change("UPDATE field SET bytes = zeroblob(100000000) WHERE id = 'a'")
@@ -217,7 +217,7 @@ test('a value of more bytes than any value has is damage, and not read', async (
   expect(await store.getKeys('s', 'session', ['b'])).toEqual({ b: 2 })
 })
 
-test('a session id that nobody can have is left out of lists, which go on', async () => {
+test('an impossible session id is left out of lists, which go on', async () => {
   const { store, change } = await setUp()
   await store.set('z', { creds: CREDS })
   await change(
@@ -226,7 +226,7 @@ test('a session id that nobody can have is left out of lists, which go on', asyn
   expect(await store.list({ limit: 1 })).toMatchObject({ sessionIds: ['z'] })
 })
 
-test('so is one that is no text, on whichever side of a page', async () => {
+test('a session id that is not valid text is left out of lists, on either side of a page', async () => {
   const { store, change } = await setUp()
   const clock = Date.now() - 3 * DAY_MS
   for (const id of ['a', 'b', 'z']) await store.set(id, { creds: CREDS })

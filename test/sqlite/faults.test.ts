@@ -23,7 +23,7 @@ async function setUp(options: SqliteOptions = {}) {
   return { store, other, path }
 }
 
-describe('a file that somebody else has locked', () => {
+describe('a file that another process has locked', () => {
   test('makes writes wait, without holding up the process', async () => {
     const { store, other } = await setUp()
     other.exec('BEGIN IMMEDIATE')
@@ -39,7 +39,7 @@ describe('a file that somebody else has locked', () => {
     expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
   })
 
-  test('ends writes by their deadline, and they are not applied later', async () => {
+  test('fails writes by their deadline, and they are not applied later', async () => {
     const { store, other } = await setUp({ resilience: { operationTimeout: 200 } })
     other.exec('BEGIN IMMEDIATE')
     const late = store.set('s', { keys: { session: { a: 1 } } })
@@ -51,8 +51,8 @@ describe('a file that somebody else has locked', () => {
   })
 })
 
-describe('a disk that is full', () => {
-  test('refuses what has no room, in whole, and the store goes on when there is room again', async () => {
+describe('a full disk', () => {
+  test('refuses a write without room as a whole, and the store goes on when there is room again', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sqlite-full-'))
     const database = await openDatabase(join(folder, 'auth.db'))
     const store = await createSqliteStore({ database, resilience: { maxRetries: 0 } })
@@ -83,7 +83,7 @@ describe('a disk that is full', () => {
   })
 })
 
-test('a write that fails half-way leaves nothing, and fails no other of its batch', async () => {
+test('a write that fails half-way leaves nothing, and fails no other write of its batch', async () => {
   const { store, path } = await setUp()
   const { connection, release } = await openConnection({ path })
   const row = {
@@ -108,7 +108,7 @@ test('a write that fails half-way leaves nothing, and fails no other of its batc
   await release()
 })
 
-test('writes asked for together share one flush to the disk', async () => {
+test('concurrent writes share one flush to the disk', async () => {
   const { store, other } = await setUp()
   const countCommits = () =>
     (other.prepare('PRAGMA data_version').get() as { data_version: number }).data_version

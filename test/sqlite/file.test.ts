@@ -18,7 +18,7 @@ async function createFolder(): Promise<string> {
   return folder
 }
 
-test('a new file and those beside it are for its owner alone', async () => {
+test('a new file and those beside it are readable by their owner only', async () => {
   const path = join(await createFolder(), 'auth.db')
   const store = await createSqliteStore({ path })
   await store.set('s', { creds: CREDS })
@@ -26,14 +26,14 @@ test('a new file and those beside it are for its owner alone', async () => {
   await store.close()
 })
 
-test('a file that is there keeps its mode', async () => {
+test('an existing file keeps its mode', async () => {
   const path = join(await createFolder(), 'auth.db')
   await writeFile(path, '', { mode: 0o640 })
   await (await createSqliteStore({ path })).close()
   expect((await stat(path)).mode & 0o777).toBe(0o640)
 })
 
-test('readers do not wait for writers: there is a log', async () => {
+test('a new file uses a write-ahead log, so that readers do not wait for writers', async () => {
   const path = join(await createFolder(), 'auth.db')
   await (await createSqliteStore({ path })).close()
   const mode = await withDatabase(path, database => database.prepare('PRAGMA journal_mode').get())
@@ -44,7 +44,7 @@ test.each([
   [{}, 'full'],
   [{ synchronous: 'full' }, 'full'],
   [{ synchronous: 'normal' }, 'normal'],
-] as const)('is flushed as %j says: %s', async (options, level) => {
+] as const)('a file opened with %j is flushed with synchronous = %s', async (options, level) => {
   const path = join(await createFolder(), 'auth.db')
   const driver = await openDatabase(':memory:')
   const exec = vi.spyOn(Object.getPrototypeOf(driver), 'exec')
@@ -53,7 +53,7 @@ test.each([
   expect(exec).toHaveBeenCalledWith(`PRAGMA synchronous = ${level}`)
 })
 
-test.each(RELEASED_SCHEMAS)('a file of schema %i is migrated, with what is in it', async (_, schema) => {
+test.each(RELEASED_SCHEMAS)('a file of schema %i is migrated with its contents', async (_, schema) => {
   const path = join(await createFolder(), 'auth.db')
   await withDatabase(path, database =>
     database.exec(`${schema}
@@ -87,21 +87,21 @@ test('a file of a later version is refused and left as it is', async () => {
   expect((await readFile(path)).equals(before)).toBe(true)
 })
 
-test('a file that is no database is refused and left as it is', async () => {
+test('a file that is not a database is refused and left as it is', async () => {
   const path = join(await createFolder(), 'auth.db')
   await writeFile(path, 'x'.repeat(5000))
   await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
   expect(await readFile(path, 'utf8')).toBe('x'.repeat(5000))
 })
 
-test('a folder that is not there is named as the fault, and a folder is no file', async () => {
+test('a path in a missing folder, and the path of a folder, are refused', async () => {
   const folder = await createFolder()
   const missing = createSqliteStore({ path: join(folder, 'none', 'auth.db') })
   await expect(missing).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   await expect(createSqliteStore({ path: folder })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
 })
 
-test('an empty file is set up by four processes at once, and all of them write', async () => {
+test('an empty file can be set up by four processes at once, which all write', async () => {
   const path = join(await createFolder(), 'auth.db')
   const program = fileURLToPath(new URL('../support/store-process.ts', import.meta.url))
   const module = new URL('../support/sqlite-store-module.ts', import.meta.url).href
@@ -153,7 +153,7 @@ test('a hundred hooks on one file hold one connection', async () => {
   await Promise.all(hooks.map(({ close }) => close()))
 })
 
-test('a database that is given is used and never closed', async () => {
+test('a given database is used and never closed', async () => {
   const database = await openDatabase(join(await createFolder(), 'auth.db'))
   const store = await createSqliteStore({ database })
   await store.set('s', { creds: CREDS })
@@ -165,7 +165,7 @@ test('a database that is given is used and never closed', async () => {
   database.close()
 })
 
-test('sessions in memory are gone with the store, and shared with no other', async () => {
+test('sessions in memory are gone with their store, and shared with no other', async () => {
   const store = await createSqliteStore({ path: ':memory:' })
   await store.set('s', { creds: CREDS })
   const other = await createSqliteStore({ path: ':memory:' })
@@ -173,7 +173,7 @@ test('sessions in memory are gone with the store, and shared with no other', asy
   await Promise.all([store.close(), other.close()])
 })
 
-/** How often this process has the database file itself open. */
+/** How many times this process has the database file itself open. */
 async function countDescriptors(path: string): Promise<number> {
   const names = await readdir('/proc/self/fd')
   const targets = await Promise.all(names.map(name => readlink(`/proc/self/fd/${name}`).catch(() => '')))

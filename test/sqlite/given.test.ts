@@ -18,7 +18,7 @@ async function setUp() {
   return { folder, path, database }
 }
 
-/** All of the file, as SQL. */
+/** The schema and settings of the file. */
 function dump(database: SqliteDatabase): unknown {
   return [
     database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY name').all(),
@@ -27,14 +27,14 @@ function dump(database: SqliteDatabase): unknown {
   ].map(each => JSON.stringify(each, (key, value) => (key === '_metadata' ? undefined : value)))
 }
 
-describe("a database of somebody else's is refused and left as it is", () => {
+describe('a foreign database is refused and left as it is', () => {
   test.each([
     ['of version 1', 'CREATE TABLE bot (id TEXT); PRAGMA user_version = 1'],
     [
       'of version 2, with a table named session',
       'CREATE TABLE session (id TEXT, data TEXT); PRAGMA user_version = 2',
     ],
-    ['of our version', 'CREATE TABLE session (id TEXT, data TEXT); PRAGMA user_version = 4'],
+    ['of the version of this store', 'CREATE TABLE session (id TEXT, data TEXT); PRAGMA user_version = 4'],
     ['of a later version', 'CREATE TABLE bot (id TEXT); PRAGMA user_version = 99'],
     [
       'without a version, with a table named session',
@@ -52,7 +52,7 @@ describe("a database of somebody else's is refused and left as it is", () => {
     expect(dump(database)).toEqual(before)
   })
 
-  test.each([1, 3, -1])('of our tables under another version: %i', async version => {
+  test.each([1, 3, -1])('with the tables of this store under another version: %i', async version => {
     const { database, path } = await setUp()
     const store = await createSqliteStore({ database })
     await store.set('s', { creds: { registrationId: 7 } })
@@ -74,7 +74,7 @@ describe("a database of somebody else's is refused and left as it is", () => {
     ['a unique index', 'CREATE UNIQUE INDEX guard ON session (updated_at) WHERE version > 5'],
     ['a TEMP table', 'CREATE TEMP TABLE session AS SELECT * FROM main.session'],
     ['a TEMP view', 'CREATE TEMP VIEW Field AS SELECT * FROM main.field'],
-  ])('where %s stands between a write and its row: %s', async (what, sql) => {
+  ])('with %s between a write and its row: %s', async (what, sql) => {
     const { database } = await setUp()
     await (await createSqliteStore({ database })).close()
     database.exec(sql)
@@ -83,14 +83,14 @@ describe("a database of somebody else's is refused and left as it is", () => {
     expect(database.prepare('SELECT count(*) AS n FROM main.session').get()).toMatchObject({ n: 0 })
   })
 
-  test('and an index of somebody else that is not unique is let be', async () => {
+  test('unless it only adds an index that is not unique', async () => {
     const { database } = await setUp()
     await (await createSqliteStore({ database })).close()
     database.exec('CREATE INDEX theirs ON session (updated_at)')
     await expectToWork(database)
   })
 
-  test('and one with other tables is used beside them', async () => {
+  test('unless it only has other tables, which are kept', async () => {
     const { database } = await setUp()
     database.exec("CREATE TABLE bot (id TEXT); INSERT INTO bot VALUES ('mine')")
     const store = await createSqliteStore({ database })
@@ -100,7 +100,7 @@ describe("a database of somebody else's is refused and left as it is", () => {
   })
 })
 
-describe('a database that is given works as it is set', () => {
+describe('a given database works with its own settings', () => {
   test.each([
     'PRAGMA foreign_keys = ON',
     'PRAGMA case_sensitive_like = ON',
@@ -117,7 +117,7 @@ describe('a database that is given works as it is set', () => {
     await expectToWork(database)
   })
 
-  test('to safe integers', async () => {
+  test('safe integers', async () => {
     const { path } = await setUp()
     const database = new Libsql(path) as unknown as SqliteDatabase & {
       defaultSafeIntegers(isOn: boolean): void
@@ -127,7 +127,7 @@ describe('a database that is given works as it is set', () => {
     await expectToWork(database)
   })
 
-  test('to rows that are lists', async () => {
+  test('rows as lists', async () => {
     const { database } = await setUp()
     const prepare = (sql: string) => {
       const statement = database.prepare(sql) as ReturnType<SqliteDatabase['prepare']> & { raw(): void }
@@ -162,7 +162,7 @@ test('a journal that cannot undo a write is refused', async () => {
   })
 })
 
-test('a transaction that is open in a given database is none of ours: calls fail until it ends', async () => {
+test('a transaction that the caller has open in a given database fails calls until it ends', async () => {
   const { database } = await setUp()
   const store = await createSqliteStore({ database, resilience: { maxRetries: 0 } })
   await store.set('s', { creds: CREDS })
@@ -176,7 +176,7 @@ test('a transaction that is open in a given database is none of ours: calls fail
   await store.close()
 })
 
-test('a folder is no file', async () => {
+test('the path of a folder is refused', async () => {
   const { folder } = await setUp()
   await expect(createSqliteStore({ path: folder })).rejects.toMatchObject({
     code: 'INVALID_OPTION',
@@ -184,7 +184,7 @@ test('a folder is no file', async () => {
   })
 })
 
-test('neither is a device, or a link that leads nowhere', async () => {
+test('the path of a device, or of a link that leads nowhere, is refused', async () => {
   const { folder } = await setUp()
   const link = join(folder, 'link.db')
   await symlink(join(folder, 'nothing.db'), link)

@@ -47,7 +47,7 @@ describe.each([
     },
   ],
 ])('a file %s', (_, options) => {
-  test('that is deleted fails every call, and nothing is acknowledged', async () => {
+  test('fails every call once it is deleted, and no write is acknowledged', async () => {
     const { store, path, forEachFile } = await setUp(options)
     await forEachFile(name => rm(name, { force: true }))
     await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(GONE)
@@ -59,7 +59,7 @@ describe.each([
     await expect(store.touch('s')).rejects.not.toThrow(path) // a path may hold a phone number
   })
 
-  test('that is moved away and back goes on', async () => {
+  test('is used again after it was moved away and back', async () => {
     const { store, forEachFile } = await setUp(options)
     await forEachFile((name, suffix) => rename(name, `${name}-moved${suffix}`))
     await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(GONE)
@@ -68,7 +68,7 @@ describe.each([
     expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'old', b: 'new' })
   })
 
-  test('that has lost its log is refused, and keeps what was acknowledged', async () => {
+  test('is refused once its log is deleted, and keeps the acknowledged writes', async () => {
     const { store, path } = await setUp(options)
     await rm(`${path}-wal`)
     const cutOff = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('"-wal"') }
@@ -97,7 +97,7 @@ describe('a backup that is moved into the place of the file', () => {
     other.close()
   })
 
-  test('gets nothing of the log of the file that it replaces', async () => {
+  test('gets nothing from the log of the file that it replaces', async () => {
     const { store, path, backUp } = await setUp()
     const restore = await backUp()
     for (let n = 0; n < 20; n++)
@@ -112,7 +112,7 @@ describe('a backup that is moved into the place of the file', () => {
     })
   })
 
-  test('is an error where the database was given, which only its owner can open', async () => {
+  test('is an error if the database was given, since only its owner can open it again', async () => {
     let given: Awaited<ReturnType<typeof openDatabase>> | undefined
     const { store, backUp } = await setUp(async path => {
       given = await openDatabase(path)
@@ -126,7 +126,7 @@ describe('a backup that is moved into the place of the file', () => {
     given?.close()
   })
 
-  test('is not taken for a new file while it is empty, nor for a session that is new', async () => {
+  test('is not taken for a new file while it is empty, nor its session for a new one', async () => {
     const { store, path, forEachFile } = await setUp()
     await forEachFile(name => rm(name, { force: true }))
     await writeFile(path, '')
@@ -137,13 +137,13 @@ describe('a backup that is moved into the place of the file', () => {
   })
 })
 
-describe('what another process writes to the files at the path', () => {
+describe('a write of another process to the files at the path', () => {
   const source = (path: string) => ({
     module: new URL('../support/sqlite-store-module.ts', import.meta.url).href,
     options: { path },
   })
   const burst = { kind: 'burst', sessionId: 's', width: 3 } as const
-  /** Until the other process has written for a while after this. */
+  /** Waits until the other process has written for a while longer. */
   const untilWritten = async (path: string) => {
     const sinceMs = Date.now() + 300
     const writtenAtMs = () =>
@@ -155,10 +155,10 @@ describe('what another process writes to the files at the path', () => {
   }
 
   test.each([
-    ['a backup is moved into its place', 'backup'],
-    ['the memory that processes share is deleted', '-shm'],
+    ['a backup was moved there', 'backup'],
+    ['the shared memory was deleted', '-shm'],
   ])(
-    'is left alone by one that had them open before %s',
+    'is left alone by a process that had them open before %s',
     async (_, loss) => {
       const { store, path, backUp } = await setUp()
       const restore = loss === 'backup' ? await backUp() : () => rm(`${path}-shm`)
@@ -186,7 +186,7 @@ describe('what another process writes to the files at the path', () => {
   )
 })
 
-test('a file whose path is a link is looked for where the link leads to', async () => {
+test('a file whose path is a link is looked for at the target of the link', async () => {
   const { folder } = await setUp()
   const [real, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
   await writeFile(real, '')
@@ -203,7 +203,7 @@ test('a second opening of a file leaves the locks of the first alone', async () 
   const { store, path } = await setUp()
   const second = await createSqliteStore({ path, synchronous: 'normal' })
   const log = (await stat(`${path}-wal`)).ino
-  // Another process that is the last to close would bring the log in, and delete it, if it found no lock.
+  // If another process found no lock, its close would be the last: it would merge the log and delete it.
   const program = new URL('../support/store-process.ts', import.meta.url)
   const module = new URL('../support/sqlite-store-module.ts', import.meta.url).href
   const task = { kind: 'keys', sessionId: 's', prefix: 'other', count: 1 }
