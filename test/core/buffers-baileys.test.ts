@@ -7,7 +7,7 @@ import { formats } from '../support/value-formats.js'
 const viaUpstream = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, BufferJSON.replacer), BufferJSON.reviver)
 
-/** Class of everything at every path: what `toEqual` alone would let pass. */
+/** The class of every value at every path, which `toEqual` alone does not compare. */
 function classes(value: unknown, path = '$'): string[] {
   if (typeof value !== 'object' || value === null) return [`${path}: ${typeof value}`]
   const own = `${path}: ${value.constructor?.name}`
@@ -18,13 +18,16 @@ function classes(value: unknown, path = '$'): string[] {
 describe.each(formats)('values that Baileys stores, as $format', ({ roundTrip }) => {
   const plain = Object.entries(makeBaileysValues()).filter(([type]) => type !== 'app-state-sync-key')
 
-  it.each(plain)('%s comes back equal, every Buffer a Buffer and every Uint8Array one', (_type, value) => {
-    const back = roundTrip(value)
-    expect(back).toStrictEqual(value)
-    expect(classes(back)).toEqual(classes(value))
-  })
+  it.each(plain)(
+    '%s comes back equal, with every Buffer a Buffer and every Uint8Array a Uint8Array',
+    (_type, value) => {
+      const back = roundTrip(value)
+      expect(back).toStrictEqual(value)
+      expect(classes(back)).toEqual(classes(value))
+    },
+  )
 
-  it('app-state-sync-key comes back with its bytes and its 64-bit timestamp whole', () => {
+  it('app-state-sync-key comes back with its bytes and its whole 64-bit timestamp', () => {
     const key = makeAppStateSyncKey()
     const back = proto.Message.AppStateSyncKeyData.fromObject(roundTrip(key) as object)
     const { encode } = proto.Message.AppStateSyncKeyData
@@ -49,7 +52,7 @@ describe.each(formats)('values that Baileys stores, as $format', ({ roundTrip })
 })
 
 describe.each(formats)('creds, as $format', ({ roundTrip }) => {
-  it('of a new session come back equal, less what was undefined', () => {
+  it('of a new session come back equal, without their undefined members', () => {
     const creds = initAuthCreds()
     const back = roundTrip(creds)
     expect(back).toEqual(creds)
@@ -72,30 +75,33 @@ describe.each(formats)('creds, as $format', ({ roundTrip }) => {
   })
 })
 
-describe.each(formats)('what BufferJSON of Baileys destroys comes back as $format', ({ roundTrip }) => {
-  it.each([
-    ['an object with digits for keys', { 2024: 1 }],
-    ['a Uint8Array', new Uint8Array([1, 2])],
-    ['NaN', Number.NaN],
-    ['a Date', new Date(0)],
-  ])('%s', (_what, value) => {
-    expect(viaUpstream({ value })).not.toStrictEqual({ value })
-    expect(roundTrip({ value })).toStrictEqual({ value })
-  })
+describe.each(formats)(
+  'a value that BufferJSON of Baileys destroys comes back as $format:',
+  ({ roundTrip }) => {
+    it.each([
+      ['an object with digits for keys', { 2024: 1 }],
+      ['a Uint8Array', new Uint8Array([1, 2])],
+      ['NaN', Number.NaN],
+      ['a Date', new Date(0)],
+    ])('%s', (_what, value) => {
+      expect(viaUpstream({ value })).not.toStrictEqual({ value })
+      expect(roundTrip({ value })).toStrictEqual({ value })
+    })
 
-  it('a bigint, on which it throws', () => {
-    expect(() => viaUpstream(1n)).toThrow(TypeError)
-    expect(roundTrip(1n)).toBe(1n)
-  })
+    it('a bigint, on which BufferJSON throws', () => {
+      expect(() => viaUpstream(1n)).toThrow(TypeError)
+      expect(roundTrip(1n)).toBe(1n)
+    })
 
-  it('bytes that plain JSON.stringify has written as numbers', () => {
-    const text = JSON.stringify(Buffer.from([1, 2]))
-    expect(JSON.parse(text, BufferJSON.reviver)).not.toBeInstanceOf(Buffer)
-    expect(deserialize(text)).toStrictEqual(Buffer.from([1, 2]))
-  })
+    it('bytes that plain JSON.stringify has written as numbers', () => {
+      const text = JSON.stringify(Buffer.from([1, 2]))
+      expect(JSON.parse(text, BufferJSON.reviver)).not.toBeInstanceOf(Buffer)
+      expect(deserialize(text)).toStrictEqual(Buffer.from([1, 2]))
+    })
 
-  it('what BufferJSON has written is read the same', () => {
-    const written = JSON.stringify(makeBaileysValues()['pre-key'], BufferJSON.replacer)
-    expect(deserialize(written)).toStrictEqual(JSON.parse(written, BufferJSON.reviver))
-  })
-})
+    it('a value that BufferJSON has written', () => {
+      const written = JSON.stringify(makeBaileysValues()['pre-key'], BufferJSON.replacer)
+      expect(deserialize(written)).toStrictEqual(JSON.parse(written, BufferJSON.reviver))
+    })
+  },
+)

@@ -9,7 +9,7 @@ const NAMES = [
   ...['__proto__', 'constructor', 'toString', 'toJSON', 'hasOwnProperty', 'length'],
   ...['type', 'data', 'buffer', '2024', '0'],
 ]
-/** Names that mean something to JavaScript or to a format. */
+/** Names with a meaning in JavaScript or in a format. */
 const key = fc.oneof(fc.string(), fc.constantFrom(...NAMES))
 const bytes = fc.uint8Array({ maxLength: 40 })
 const tag = fc.constantFrom('BigInt', 'Number', 'Date', 'Uint8Array', 'Object', 'Other')
@@ -18,7 +18,7 @@ const leaf = fc.oneof(
   fc.double(),
   fc.string({ unit: 'binary' }),
   fc.bigInt(),
-  fc.date({ noInvalidDate: true }), // isDeepStrictEqual finds an invalid one unlike itself
+  fc.date({ noInvalidDate: true }), // isDeepStrictEqual holds an invalid date for unequal to itself
   bytes,
   bytes.map(value => Buffer.from(value)),
 )
@@ -48,7 +48,7 @@ describe.each(formats)('$format', ({ roundTrip }) => {
     )
   })
 
-  it('leaves what it was given as it was', () => {
+  it('leaves its input unchanged', () => {
     fc.assert(
       fc.property(tree, value => {
         const before = structuredClone(value)
@@ -69,13 +69,13 @@ describe.each(formats)('$format', ({ roundTrip }) => {
     ['an invalid date', new Date(Number.NaN)],
     ['digits for keys', { 2024: 1 }],
     ['a bigint beyond 2^64', 2n ** 80n],
-    ['a tag of our own', { type: 'BigInt', data: '1' }],
+    ['a tag of this format', { type: 'BigInt', data: '1' }],
     ['an empty escaped object', { type: 'Object', data: {} }],
     ['escapes in escapes', { type: 'Object', data: { type: 'Object', data: { type: 'Number', data: 1 } } }],
     ['a tag around bytes', { type: 'Uint8Array', data: Buffer.from('a') }],
     ['a tag with one member more', { type: 'BigInt', data: '1', more: true }],
     ['a Buffer with one member more', { type: 'Buffer', data: 'aGk=', more: true }],
-    ['an object that says buffer: true', { buffer: true, data: 'aGk=' }],
+    ['an object with buffer: true', { buffer: true, data: 'aGk=' }],
   ])('gives back %s', (_what, value) => {
     expect(roundTrip(value)).toStrictEqual(value)
     expect(roundTrip([{ deep: value }])).toStrictEqual([{ deep: value }])
@@ -90,12 +90,12 @@ describe.each(formats)('$format', ({ roundTrip }) => {
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   })
 
-  it('makes a Buffer of an object that looks like one, which is what reviving means', () => {
+  it('makes a Buffer of an object that looks like one, as BufferJSON does', () => {
     expect(roundTrip({ type: 'Buffer', data: 'aGk=' })).toStrictEqual(Buffer.from('hi'))
     expect(roundTrip({ type: 'Buffer', data: [104, 105] })).toStrictEqual(Buffer.from('hi'))
   })
 
-  it('leaves undefined and functions out of objects, and puts null for them in arrays, as JSON does', () => {
+  it('leaves undefined and functions out of objects, and writes null for them in arrays, as JSON does', () => {
     const value = { a: undefined, b: () => 1, c: [undefined, () => 1, Symbol('s')] }
     expect(roundTrip(value)).toStrictEqual({ c: [null, null, null] })
   })
@@ -114,7 +114,7 @@ describe.each(formats)('$format', ({ roundTrip }) => {
     ['a DataView', new DataView(new ArrayBuffer(1))],
     ['an ArrayBuffer', new ArrayBuffer(1)],
     ['a cycle', circular],
-  ])('refuses %s, at the top and within', (_what, value) => {
+  ])('refuses %s, at the top and inside', (_what, value) => {
     expect(() => roundTrip(value)).toThrow(InvalidValueError)
     expect(() => roundTrip({ list: [value] })).toThrow(InvalidValueError)
   })
@@ -144,13 +144,13 @@ describe('deserialize', () => {
     '{"type":"Buffer","data":"aGk="}',
     '{ "type" : "Buffer", "data" : "aGk=" }',
     '{"\\u0074ype":"Buffer","data":"aGk="}',
-  ])('finds a tag however it is spelt: %s', text =>
+  ])('finds a tag however it is written: %s', text =>
     expect(deserialize(`[${text}]`)).toStrictEqual([Buffer.from('hi')]),
   )
 })
 
 describe('deserialize and serialize', () => {
-  it('write the tags that are documented', () => {
+  it('write the documented tags', () => {
     const value = [
       Buffer.from('hi'),
       new Uint8Array([1]),
@@ -175,7 +175,7 @@ describe('deserialize and serialize', () => {
     })
   })
 
-  it('throw a SyntaxError for what is no JSON', () => {
+  it('throw a SyntaxError for text that is not JSON', () => {
     expect(() => deserialize('{')).toThrow(SyntaxError)
     expect(() => deserialize('{"type":"Object","data":null}')).toThrow(SyntaxError)
     expect(() => deserialize('[{"type":"Object","data":[1]}]')).toThrow(SyntaxError)

@@ -8,7 +8,7 @@ const value = (text: string): CachedValue => ({ serialiser: 'json', bytes: Buffe
 const text = (cached: CachedValue | undefined): string | undefined =>
   cached ? Buffer.from(cached.bytes).toString() : undefined
 
-/** A session at version 5, and what is asked for of the database, which answers with `state`. */
+/** A session at version 5, and the fields asked of the database, which answers with `state`. */
 function scene({ max = 1000 } = {}) {
   const state: { version: number; [id: string]: number | string } = { version: 5, a: 'a5', b: 'b5' }
   const session = new CachedSession(new LRUCache({ max }), 's', 7, 5)
@@ -35,14 +35,14 @@ function scene({ max = 1000 } = {}) {
 }
 
 describe('a cached session', () => {
-  it('asks once for what it has read, absent fields among it', async () => {
+  it('asks for each field once, absent ones included', async () => {
     const { read, asked } = scene()
     expect(await read('a', 'none')).toEqual(['a5', undefined])
     expect(await read('none', 'a')).toEqual([undefined, 'a5'])
     expect(asked).toEqual([['a', 'none']])
   })
 
-  it('has what was written, once the write has ended', async () => {
+  it('holds written values once their write has ended', async () => {
     const { session, state, read, asked } = scene()
     await read('a')
     const write = session.beginWrite(fields('a', 'gone'))
@@ -53,20 +53,20 @@ describe('a cached session', () => {
     expect(asked).toEqual([['a']])
   })
 
-  it('asks for the missing ones alone', async () => {
+  it('asks only for the missing fields', async () => {
     const { read, asked } = scene()
     await read('a')
     expect(await read('a', 'b')).toEqual(['a5', 'b5'])
     expect(asked).toEqual([['a'], ['b']])
   })
 
-  it('asks for all when one part pushes the other out', async () => {
+  it('asks for all fields when one part pushes the other out', async () => {
     const { read } = scene({ max: 1 })
     await read('a')
     expect(await read('a', 'b')).toEqual(['a5', 'b5'])
   })
 
-  it('shares no memory with what it was given', async () => {
+  it('shares no memory with its input', async () => {
     const { session, read } = scene()
     const bytes = Buffer.from('xxa6').subarray(2)
     session.endWrite(session.beginWrite(fields('a')), 6, [{ serialiser: 'json', bytes }])
@@ -75,8 +75,8 @@ describe('a cached session', () => {
   })
 })
 
-describe('nothing older than what was seen is read', () => {
-  it('where an answer comes after a later write has ended', async () => {
+describe('a cached session returns nothing older than it has seen', () => {
+  it('when an answer comes after a later write has ended', async () => {
     const { session, write, read, answer } = scene()
     let release: (() => void) | undefined
     const late = session.readThrough(fields('a'), async missing => {
@@ -92,7 +92,7 @@ describe('nothing older than what was seen is read', () => {
     expect(await read('a')).toEqual(['a6'])
   })
 
-  it('where writes of one field end in another order', async () => {
+  it('when writes of one field end in another order', async () => {
     const { session, state, read } = scene()
     const first = session.beginWrite(fields('a'))
     const second = session.beginWrite(fields('a'))
@@ -102,17 +102,17 @@ describe('nothing older than what was seen is read', () => {
     expect(await read('a')).toEqual(['a7'])
   })
 
-  it('where an answer shows a write that has not ended: all is asked for', async () => {
+  it('when an answer shows a write that has not ended: it asks for all fields', async () => {
     const { session, state, read, asked } = scene()
     await read('a', 'b')
     session.beginWrite(fields('b', 'c'))
     Object.assign(state, { version: 6, b: 'b6', c: 'c6' })
     expect(await read('c')).toEqual(['c6'])
     expect(await read('a', 'b')).toEqual(['a5', 'b6'])
-    expect(asked).toEqual([['a', 'b'], ['c'], ['a', 'b']]) // it may be another's as well
+    expect(asked).toEqual([['a', 'b'], ['c'], ['a', 'b']]) // the write may be of another process
   })
 
-  it('where a write ends while another part is asked for: all of it is asked for again', async () => {
+  it('when a write ends while it asks for another part: it asks for all fields again', async () => {
     const { session, state, read, asked, answer } = scene()
     await read('a')
     const write = session.beginWrite(fields('a', 'b'))
@@ -126,7 +126,7 @@ describe('nothing older than what was seen is read', () => {
     expect(values.map(text)).toEqual(['a6', 'b6'])
   })
 
-  it('where another has written before a part is asked for: all of it is, once', async () => {
+  it('when another process has written before it asks for a part: it asks for all fields, once', async () => {
     const { state, read, asked } = scene()
     await read('a')
     Object.assign(state, { version: 6, a: 'a6', b: 'b6' })
@@ -136,7 +136,7 @@ describe('nothing older than what was seen is read', () => {
   })
 })
 
-describe('others are noticed', () => {
+describe('a write of another process is noticed', () => {
   it('by the version of an answer', async () => {
     const { state, read } = scene()
     await read('a')
@@ -145,7 +145,7 @@ describe('others are noticed', () => {
     expect(await read('a')).toEqual(['other'])
   })
 
-  it('by the version of a write of our own', async () => {
+  it('by the version of an own write', async () => {
     const { state, read, write } = scene()
     await read('a', 'b')
     Object.assign(state, { version: 6, a: 'other' })
@@ -153,10 +153,10 @@ describe('others are noticed', () => {
     expect(await read('a', 'b')).toEqual(['other', 'b7'])
   })
 
-  it('while a write of our own is under way that may have taken the version that was seen', async () => {
+  it('while an own write is under way that may have taken the version that was seen', async () => {
     const { session, state, read } = scene()
     await read('b')
-    Object.assign(state, { version: 6, a: 'a6', b: 'b6' }) // of another
+    Object.assign(state, { version: 6, a: 'a6', b: 'b6' }) // by another process
     const reading = session.readThrough(fields('a', 'b'), async missing => {
       const values = missing.map(({ id }) => value(String(state[id])))
       session.beginWrite(fields('c'))
@@ -166,7 +166,7 @@ describe('others are noticed', () => {
     expect(await read('b')).toEqual(['b6'])
   })
 
-  it('once a write of our own has ended that had taken an earlier version', async () => {
+  it('once an own write with an earlier version has ended', async () => {
     const { session, state, read } = scene()
     const own = session.beginWrite(fields('c')) // takes version 6
     Object.assign(state, { version: 7, b: 'b7' })
@@ -186,7 +186,7 @@ describe('others are noticed', () => {
     expect(await read('a')).toEqual(['other'])
   })
 
-  it('after writes of our own have ended', async () => {
+  it('after own writes have ended', async () => {
     const { session, state, read, write } = scene()
     await read('b')
     write('a', 'a6')
@@ -207,7 +207,7 @@ describe('others are noticed', () => {
     expect(await read('b')).toEqual(['other'])
   })
 
-  it('and our own writes are not taken for theirs', async () => {
+  it('and is not confused with own writes', async () => {
     const { write, read, asked } = scene()
     await read('b')
     for (let n = 0; n < 5; n++) write('a', `a${n}`)
@@ -217,7 +217,7 @@ describe('others are noticed', () => {
 })
 
 describe('a write that has failed', () => {
-  it('may have been carried out: the database is asked until another has succeeded', async () => {
+  it('may have been applied: the database is asked until another write has succeeded', async () => {
     const { session, state, read, write, asked } = scene()
     await read('a')
     session.failWrite(session.beginWrite(fields('a')))
@@ -231,7 +231,7 @@ describe('a write that has failed', () => {
     expect(asked).toEqual([])
   })
 
-  it('is not overcome by one that began before it failed', async () => {
+  it('is not made up for by a write that began before it failed', async () => {
     const { session, state, read } = scene()
     const before = session.beginWrite(fields('b'))
     session.failWrite(session.beginWrite(fields('a')))
@@ -243,7 +243,7 @@ describe('a write that has failed', () => {
   })
 })
 
-it('holds nothing from before a reset', async () => {
+it('a cached session holds nothing from before a reset', async () => {
   const { session, state, read } = scene()
   await read('a')
   session.reset(9)
@@ -251,7 +251,7 @@ it('holds nothing from before a reset', async () => {
   expect(await read('a')).toEqual(['a9'])
 })
 
-it('does not hold an answer that was asked for before a reset, at whatever version', async () => {
+it('a cached session holds no answer to a question from before a reset, whatever its version', async () => {
   const { session, state, read, answer } = scene()
   await session.readThrough(fields('a'), async missing => {
     const old = answer(missing)
@@ -262,7 +262,7 @@ it('does not hold an answer that was asked for before a reset, at whatever versi
   expect(await read('a')).toEqual(['late'])
 })
 
-it('holds what comes after a reset', async () => {
+it('a cached session holds values from after a reset', async () => {
   const { session, state, read, write, asked } = scene()
   session.reset(9)
   state.version = 9

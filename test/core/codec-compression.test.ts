@@ -12,7 +12,7 @@ const MAX_BYTES = 64 * 1024 * 1024
 const FLAGS = { none: 0, snappy: 4, gzip: 8 }
 
 describe.each(['snappy', 'gzip'] as const)('%s', compression => {
-  it('shrinks what is above 512 bytes and gives it back', async () => {
+  it('shrinks a value above 512 bytes and gives it back', async () => {
     const codec = await makeCodec(plainly(compression))
     const value = 'x'.repeat(511) // and its quotes
     const stored = codec.encode(NAME, value)
@@ -21,14 +21,14 @@ describe.each(['snappy', 'gzip'] as const)('%s', compression => {
     expect(codec.decode(NAME, stored)).toBe(value)
   })
 
-  it('leaves what has 512 bytes or less as it is', async () => {
+  it('leaves a value of 512 bytes or less as it is', async () => {
     const codec = await makeCodec(plainly(compression))
     const stored = codec.encode(NAME, 'x'.repeat(510))
     expect(stored[1]).toBe(FLAGS.none)
     expect(stored).toHaveLength(514)
   })
 
-  it('is done before encryption, and read by who writes with another or none', async () => {
+  it('comes before encryption, and is read by a codec with another compression or none', async () => {
     const value = 'x'.repeat(5000)
     const sealed = (await makeCodec(sealing('secretbox', compression))).encode(NAME, value)
     expect(sealed.length).toBeLessThan(500)
@@ -38,13 +38,13 @@ describe.each(['snappy', 'gzip'] as const)('%s', compression => {
     }
   })
 
-  it('is off unless it is asked for', async () => {
+  it('is off by default', async () => {
     expect((await makeCodec({})).encode(NAME, 'x'.repeat(5000))[1]).toBe(FLAGS.none)
     const security = { compressionAlgorithm: compression }
     expect((await makeCodec({ security })).encode(NAME, 'x'.repeat(5000))[1]).toBe(FLAGS.none)
   })
 
-  it('refuses a stream that is none', async () => {
+  it('refuses an invalid stream', async () => {
     const codec = await makeCodec({})
     for (const payload of [Buffer.alloc(0), Buffer.from('no such stream'), randomBytes(100)]) {
       const stored = Buffer.concat([Buffer.of(0xb1, FLAGS[compression]), payload])
@@ -63,7 +63,7 @@ describe.each(['snappy', 'gzip'] as const)('%s', compression => {
   })
 })
 
-it('snappy is only kept when it is smaller', async () => {
+it('snappy output is kept only when it is smaller', async () => {
   const codec = await makeCodec(plainly('snappy'))
   const value = randomBytes(2000).toString('base64') // which Snappy, without entropy coding, cannot shrink
   const stored = codec.encode(NAME, value)
@@ -71,7 +71,7 @@ it('snappy is only kept when it is smaller', async () => {
   expect(codec.decode(NAME, stored)).toBe(value)
 })
 
-it('snappy refuses a length that lies, before it takes the memory', async () => {
+it('snappy refuses a false length before it takes the memory', async () => {
   const codec = await makeCodec({})
   const lies = [
     [0xff, 0xff, 0xff, 0xff, 0x0f], // 4 GiB

@@ -47,7 +47,7 @@ describe('a sealed value can be opened without this library, as documented', () 
     expect(opened).toEqual(PLAIN)
   })
 
-  it('the id in the header is HKDF of the master key, as RFC 5869 has it in appendix A.3', async () => {
+  it('the id in the header is HKDF of the master key, as in appendix A.3 of RFC 5869', async () => {
     const expected = '8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d'
     expect(hkdf(Buffer.alloc(22, 0x0b), '', '', 32).toString('hex')).toBe(expected)
     const sealed = Buffer.from((await makeCodec(sealing('aes-256-gcm'))).encode(NAME, VALUE))
@@ -56,7 +56,7 @@ describe('a sealed value can be opened without this library, as documented', () 
   })
 })
 
-test('no two values share a nonce, over many refills of the pool that they come from', async () => {
+test('no two values share a nonce, over many refills of the nonce pool', async () => {
   const codecs = await Promise.all([1, 2].map(() => makeCodec(sealing('aes-256-gcm'))))
   const nonces = new Set<string>()
   for (let n = 0; n < 2000; n++) {
@@ -70,7 +70,7 @@ test('no two values share a nonce, over many refills of the pool that they come 
 describe('Keyring', () => {
   const ring = new Keyring([MASTER_KEY, OTHER_KEY])
 
-  it('derives another key for each session, cipher, period and master key, and the same one again', () => {
+  it('derives a different key for each session, cipher, period and master key, and the same one each time', () => {
     const ids = ring.keyIds.map(id => Buffer.from(id, 'hex'))
     const derive = (i: number, session: string, cipher: string, period: number) =>
       ring.deriveDataKey(ids[i] as Buffer, session, cipher, period)?.toString('hex')
@@ -86,18 +86,18 @@ describe('Keyring', () => {
     expect(derive(0, 'a', 'secretbox', 1)).toBe(keys[0])
   })
 
-  it('has no key for an id that is not in it', () => {
+  it('has no key for an unknown id', () => {
     expect(ring.deriveDataKey(Buffer.alloc(4), 'a', 'secretbox', 1)).toBeUndefined()
   })
 
-  it('writes with the first', () => {
+  it('writes with the first key', () => {
     expect(ring.writingKeyId.toString('hex')).toBe(ring.keyIds[0])
     expect(new Keyring([OTHER_KEY]).writingKeyId.toString('hex')).toBe(ring.keyIds[1])
   })
 
   it.each([
-    ['the same twice', [MASTER_KEY, MASTER_KEY]],
-    ['the same in other letters', [MASTER_KEY, OTHER_KEY, MASTER_KEY.toUpperCase()]],
+    ['the same key twice', [MASTER_KEY, MASTER_KEY]],
+    ['the same key in capital letters', [MASTER_KEY, OTHER_KEY, MASTER_KEY.toUpperCase()]],
   ])('refuses %s', async (_what, keys) => {
     const error = await catchError('INVALID_OPTION', () => new Keyring(keys as [string, ...string[]]))
     expect(error.message).toContain('"masterKeys" must be different keys')

@@ -32,7 +32,7 @@ describe.each([
     }
   })
 
-  it('is refused when cut off anywhere, or when something is added', async () => {
+  it('is refused when it is cut off anywhere, or when bytes are added', async () => {
     const codec = await makeCodec(sealing(cipher, compression))
     const sealed = codec.encode(NAME, VALUE)
     for (let length = 0; length < sealed.length; length++) {
@@ -45,7 +45,7 @@ describe.each([
 })
 
 describe('a header is bound to its value', () => {
-  it('also where encryption is off and a flipped cipher flag makes a value look plain', async () => {
+  it('even if encryption is off and a flipped cipher flag makes the value look plain', async () => {
     const security = { enableEncryption: false, allowPlaintext: true }
     const reader = await makeCodec({ masterKey: MASTER_KEY, security })
     const sealed = (await makeCodec(sealing('aes-256-gcm'))).encode(NAME, VALUE)
@@ -55,7 +55,7 @@ describe('a header is bound to its value', () => {
   })
 })
 
-describe('a value in the clear', () => {
+describe('a plaintext value', () => {
   it('with any one bit flipped is another value or CORRUPT_VALUE', async () => {
     const codec = await makeCodec({})
     for (const value of [...Object.values(makeBaileysValues()), makePairedCreds()]) {
@@ -81,10 +81,10 @@ describe('any bytes', () => {
   const messagePack = fc
     .uint8Array({ minLength: 1, maxLength: 60 })
     .map(rest => Buffer.from([0xb1, 1, ...rest]))
-  const number = fc.nat().map(value => Buffer.from(`\xb1\x00${value}`, 'latin1')) // a value in the clear
+  const number = fc.nat().map(value => Buffer.from(`\xb1\x00${value}`, 'latin1')) // a plaintext value
   const stored = fc.oneof(fc.uint8Array({ maxLength: 100 }), header, messagePack, number)
 
-  /** A value came out, from what is in the clear if that is let in, or a `StoreError`: never anything else. */
+  /** The result is a value, in the clear only if that is allowed, or a `StoreError`; never anything else. */
   function decodeSafely(codec: Codec, bytes: Uint8Array, letsPlainIn: boolean): void {
     try {
       codec.decode(NAME, bytes)
@@ -99,7 +99,7 @@ describe('any bytes', () => {
   it.each([
     ['with encryption on', false, sealing('aes-256-gcm')],
     [
-      'with encryption on and plain values let in',
+      'with encryption on and plaintext values allowed',
       true,
       { masterKey: MASTER_KEY, security: { allowPlaintext: true } },
     ],

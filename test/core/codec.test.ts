@@ -16,7 +16,7 @@ describe.each(ciphers)('%s', cipher => {
     expect(codec.encode(NAME, VALUE)).not.toEqual(sealed)
   })
 
-  it('refuses another master key, and says which were tried', async () => {
+  it('refuses another master key, and reports which keys were tried', async () => {
     const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
     const other = await makeCodec({ ...sealing(cipher), masterKey: OTHER_KEY })
     const error = await catchError('DECRYPTION_FAILED', () => other.decode(NAME, sealed))
@@ -38,7 +38,7 @@ describe.each(ciphers)('%s', cipher => {
     await catchError('DECRYPTION_FAILED', () => codec.decode(name, sealed))
   })
 
-  it('takes another data key each rotation period, and reads the earlier ones', async () => {
+  it('takes another data key for each rotation period, and reads the values of earlier ones', async () => {
     const before = await makeCodec(sealing(cipher), 1000 * DAY_MS)
     const after = await makeCodec(sealing(cipher), 1090 * DAY_MS)
     const old = before.encode(NAME, VALUE)
@@ -66,7 +66,7 @@ describe.each(ciphers)('%s', cipher => {
     await catchError('DECRYPTION_FAILED', () => old.decode(NAME, both.encode(NAME, VALUE)))
   })
 
-  it('is read where the other cipher writes, and where none does', async () => {
+  it('is read by a codec with the other cipher, and by one that does not encrypt', async () => {
     const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
     const other = cipher === 'secretbox' ? 'aes-256-gcm' : 'secretbox'
     const off = { masterKey: MASTER_KEY, security: { enableEncryption: false } }
@@ -75,7 +75,7 @@ describe.each(ciphers)('%s', cipher => {
     expect(cipherFlag((await makeCodec(off)).encode(NAME, VALUE))).toBe(0)
   })
 
-  it('is refused, not taken for absent, where no key is given', async () => {
+  it('is refused, not taken for absent, when no key is given', async () => {
     const sealed = (await makeCodec(sealing(cipher))).encode(NAME, VALUE)
     const keyless = await makeCodec({})
     const error = await catchError('DECRYPTION_FAILED', () => keyless.decode(NAME, sealed))
@@ -96,21 +96,21 @@ describe.each(ciphers)('%s', cipher => {
 })
 
 describe('without encryption', () => {
-  it('text and numbers are a header of two bytes and JSON', async () => {
+  it('text and numbers are stored as a header of two bytes and JSON', async () => {
     const codec = await makeCodec({})
     const bytes = Buffer.from(codec.encode(NAME, { a: 1 }))
     expect(bytes).toEqual(Buffer.concat([Buffer.of(0xb1, 0), Buffer.from('{"a":1}')]))
     expect(codec.decode(NAME, bytes)).toEqual({ a: 1 })
   })
 
-  it('what holds bytes is a header of two bytes and MessagePack', async () => {
+  it('a value with bytes is stored as a header of two bytes and MessagePack', async () => {
     const codec = await makeCodec({})
     const bytes = Buffer.from(codec.encode(NAME, { a: Buffer.of(7, 8) }))
     expect(bytes).toEqual(Buffer.of(0xb1, 1, 0xde, 0, 1, 0xa1, 0x61, 0xc4, 2, 7, 8))
     expect(codec.decode(NAME, bytes)).toStrictEqual({ a: Buffer.of(7, 8) })
   })
 
-  it('bytes in JSON, as they were written at first, are read', async () => {
+  it('bytes in JSON, as early versions wrote them, are read', async () => {
     const json = Buffer.concat([Buffer.of(0xb1, 0), Buffer.from('{"a":{"type":"Buffer","data":"aGk="}}')])
     expect((await makeCodec({})).decode(NAME, json)).toStrictEqual({ a: Buffer.from('hi') })
   })
@@ -126,7 +126,7 @@ describe('without encryption', () => {
     expect(codec.decode(NAME, stored)).toStrictEqual({ deep: [value, Buffer.from('a')] })
   })
 
-  it('what was read shares no memory with what is stored', async () => {
+  it('a read value shares no memory with the stored bytes', async () => {
     const codec = await makeCodec({})
     const stored = codec.encode(NAME, { key: Buffer.from('abc'), flat: new Uint8Array([1, 2]) })
     const before = Buffer.from(stored)
@@ -147,10 +147,10 @@ describe('without encryption', () => {
     ['a cipher that is not known', [0xb1, 0b11_0000, 0x31], 'UNSUPPORTED_FORMAT'],
     ['a flag that is not known', [0xb1, 0b1000_0000, 0x31], 'UNSUPPORTED_FORMAT'],
     ['a header without a value', [0xb1, 0], 'CORRUPT_VALUE'],
-    ['what is no JSON', [0xb1, 0, 0x7b], 'CORRUPT_VALUE'],
-    ['what is no MessagePack', [0xb1, 1, 0x82, 0xa1, 0x61], 'CORRUPT_VALUE'],
-    ['MessagePack and something after it', [0xb1, 1, 0x01, 0x01], 'CORRUPT_VALUE'],
-    ['a list that is said to be longer', [0xb1, 1, 0xdd, 0x7f, 0xff, 0xff, 0xff], 'CORRUPT_VALUE'],
+    ['invalid JSON', [0xb1, 0, 0x7b], 'CORRUPT_VALUE'],
+    ['invalid MessagePack', [0xb1, 1, 0x82, 0xa1, 0x61], 'CORRUPT_VALUE'],
+    ['MessagePack with bytes after it', [0xb1, 1, 0x01, 0x01], 'CORRUPT_VALUE'],
+    ['a list shorter than its length', [0xb1, 1, 0xdd, 0x7f, 0xff, 0xff, 0xff], 'CORRUPT_VALUE'],
     ['a list in a list, 200,000 times', [0xb1, 1, ...Buffer.alloc(200_000, 0x91)], 'CORRUPT_VALUE'],
     ['a tag around nonsense', [0xb1, 0, ...Buffer.from('{"type":"BigInt","data":{}}')], 'CORRUPT_VALUE'],
     ['an empty escape', [0xb1, 0, ...Buffer.from('{"type":"Object","data":null}')], 'CORRUPT_VALUE'],
@@ -161,7 +161,7 @@ describe('without encryption', () => {
 })
 
 describe('a value that cannot be stored', () => {
-  it('is INVALID_VALUE and says of which type of key', async () => {
+  it('is INVALID_VALUE, and the error names the type of the key', async () => {
     const codec = await makeCodec({})
     const error = await catchError('INVALID_VALUE', () => codec.encode(NAME, new Map()))
     expect(error.message).toContain('type "session"')
@@ -176,13 +176,13 @@ describe('a value that cannot be stored', () => {
     expect(codec.encode(NAME, Buffer.alloc(limit - 5))).toHaveLength(limit + 2)
   })
 
-  it('is VALUE_TOO_LARGE too where it is much larger', async () => {
+  it('is VALUE_TOO_LARGE also when it is much larger', async () => {
     const codec = await makeCodec({})
     await catchError('VALUE_TOO_LARGE', () => codec.encode(NAME, Buffer.allocUnsafe(450 * 1024 * 1024)))
   })
 })
 
-it('a codec is made once for all names', async () => {
+it('a codec is created once for all names', async () => {
   const codec = await createCodec(toCodecOptions(sealing('aes-256-gcm')))
   const names = ['a', 'b'].map(sessionId => ({ ...NAME, sessionId }))
   for (const name of names) expect(codec.decode(name, codec.encode(name, VALUE))).toStrictEqual(VALUE)

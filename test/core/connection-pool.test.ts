@@ -19,7 +19,7 @@ function makePool() {
 }
 
 describe('ConnectionPool', () => {
-  it('opens a name once for all who ask, also at the same time', async () => {
+  it('opens a name once for all callers, even concurrent ones', async () => {
     const { pool, open, opened } = makePool()
     const leases = await Promise.all([1, 2, 3].map(() => pool.acquire('a', open('a'))))
     const later = await pool.acquire('a', open('a'))
@@ -34,7 +34,7 @@ describe('ConnectionPool', () => {
     expect(opened).toHaveLength(2)
   })
 
-  it('closes with the last release, and opens anew after it', async () => {
+  it('closes a connection with its last release, and opens it anew after that', async () => {
     const { pool, open, opened, closed } = makePool()
     const first = await pool.acquire('a', open('a'))
     const second = await pool.acquire('a', open('a'))
@@ -47,7 +47,7 @@ describe('ConnectionPool', () => {
     expect(third.connection).not.toBe(first.connection)
   })
 
-  it('counts a lease that is released twice once', async () => {
+  it('counts a lease that is released twice only once', async () => {
     const { pool, open, closed } = makePool()
     const first = await pool.acquire('a', open('a'))
     const second = await pool.acquire('a', open('a'))
@@ -59,7 +59,7 @@ describe('ConnectionPool', () => {
     expect(closed).toHaveLength(1)
   })
 
-  it('does not keep an opening that failed; all who waited for it hear of it', async () => {
+  it('does not keep a failed opening, which rejects for all callers that waited for it', async () => {
     const { pool, open, opened } = makePool()
     const opening = deferred<Connection>()
     const waiting = [1, 2].map(() => pool.acquire('a', () => opening.promise))
@@ -70,7 +70,7 @@ describe('ConnectionPool', () => {
     expect(opened).toHaveLength(1)
   })
 
-  it('a failed opening that is heard of late does not lose the connection that came after it', async () => {
+  it('keeps the connection opened after a failed opening, even if a caller learns of the failure later', async () => {
     const { pool, open, opened } = makePool()
     const opening = deferred<Connection>()
     const failing = () => opening.promise

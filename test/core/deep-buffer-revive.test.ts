@@ -17,7 +17,7 @@ describe('deepBufferRevive', () => {
     expect(deepBufferRevive({ list: [{ value }] })).toStrictEqual({ list: [{ value: HI }] })
   })
 
-  it('makes a Uint8Array, and no Buffer, of what says so', () => {
+  it('makes a Uint8Array, not a Buffer, of a value tagged as one', () => {
     const revived = deepBufferRevive({ type: 'Uint8Array', data: 'aGk=' })
     expect(revived).toStrictEqual(new Uint8Array([104, 105]))
     expect(Buffer.isBuffer(revived)).toBe(false)
@@ -29,16 +29,16 @@ describe('deepBufferRevive', () => {
     ['text', 'aGk='],
     ['null', null],
     ['digit keys without a tag', { 0: 104, 1: 105 }],
-    ['numbers that are no bytes', { type: 'Buffer', data: [256] }],
+    ['numbers outside the range of a byte', { type: 'Buffer', data: [256] }],
     ['digit keys with a gap', { type: 'Buffer', data: { 0: 104, 2: 105 } }],
     ['a Buffer without data', { type: 'Buffer' }],
     ['buffer: false', { buffer: false, data: 'aGk=' }],
     ['another type', { type: 'Other', data: 'aGk=' }],
-  ])('leaves %s what it is', (_what, value) => {
+  ])('leaves %s as it is', (_what, value) => {
     expect(deepBufferRevive(value)).toStrictEqual(value)
   })
 
-  it('leaves its input as it was and shares no object or list with it', () => {
+  it('leaves its input unchanged and shares no object or list with it', () => {
     const input = { list: [{ key: { type: 'Buffer', data: [1] } }], plain: { a: 1 } }
     const before = structuredClone(input)
     const revived = deepBufferRevive<typeof input>(input)

@@ -13,7 +13,7 @@ import { MASTER_KEY, makeCodec, OTHER_KEY } from '../support/test-codec.js'
 const PHONE = '15550001234'
 const NAME = { sessionId: `tenant-${PHONE}`, type: 'session', id: `${PHONE}.0` }
 const SECRET = 'the value of a key'
-/** What may be seen nowhere: phone number (session and jid), value, its base64, master keys. */
+/** Texts that may appear nowhere: phone number (session and jid), value, its base64, master keys. */
 const SECRETS = [PHONE, SECRET, Buffer.from(SECRET).toString('base64'), MASTER_KEY, OTHER_KEY]
 
 /** All ways in which an error gets into a log. */
@@ -93,7 +93,7 @@ describe('an error shows no phone number, key id, value or master key', () => {
     expect(shown).not.toContain(MASTER_KEY.slice(2))
   })
 
-  it('each of them was provoked by what its name says', async () => {
+  it('the causes above raise every code for bad input', async () => {
     const codes = new Set<string>()
     for (const [, action] of provocations) codes.add((await provoke(action)).code)
     expect([...codes].sort()).toEqual([
@@ -111,7 +111,7 @@ describe('an error shows no phone number, key id, value or master key', () => {
 describe('StoreError', () => {
   const error = new FencedError(3, 5, { sessionId: NAME.sessionId })
 
-  it('has the session id for who asks, and not for who copies properties', () => {
+  it('has the session id as a property that copies leave out', () => {
     expect(error.sessionId).toBe(NAME.sessionId)
     expect(Object.keys(error)).not.toContain('sessionId')
     expect({ ...error }).toEqual({ name: 'FencedError', code: 'FENCED', token: 3, current: 5 })
@@ -126,7 +126,7 @@ describe('StoreError', () => {
     expect('cause' in error).toBe(false)
   })
 
-  it('says what was found and what to do', () => {
+  it('has a message that says what was found and what to do', () => {
     expect(error.message).toBe(
       'Fencing token 3 is no longer valid: another owner has opened the session, with token 5. Nothing was written. ' +
         'End this socket. (session "tenant-…34")',
@@ -160,7 +160,7 @@ describe('maskSessionId', () => {
     expect(maskSessionId(sessionId)).toBe(masked)
   })
 
-  it('shows 60 characters of a long one', () => {
+  it('shows 60 characters of a long id', () => {
     expect(maskSessionId('x'.repeat(1000))).toBe(`${'x'.repeat(60)}…`)
     expect(maskSessionId('x'.repeat(64))).toBe('x'.repeat(64))
   })

@@ -37,46 +37,46 @@ function plan({ head, forks = '', versions = [5, 2, 0, 1], ...given }: Given = {
 const NOTHING = { at: undefined, heal: undefined }
 const ANOTHER = { incarnation: 'two', version: 12 }
 
-describe('the plan of who finds another history', () => {
+describe('the plan of a process that finds another history heals a session', () => {
   test.each<[string, Given, object]>([
-    ['goes on from the known one: nothing', { head: { version: 10, operation: 'op10' } }, NOTHING],
+    ['continues from the known one: with nothing', { head: { version: 10, operation: 'op10' } }, NOTHING],
     [
-      'is behind: what is missing, as a new incarnation',
+      'is behind: with the missing writes, as a new incarnation',
       {},
       { at: 6, heal: { writes: ['b 8', 'c 10'], fork: { from: 'one', at: 6 }, deletes: false } },
     ],
     [
-      'is behind, and nothing is held of what is missing: it is brought forward',
+      'is behind, when no missing write is held: by a new version alone',
       { held: [], versions: [1] },
       { at: 6, heal: { writes: [], fork: { from: 'one', at: 6 }, deletes: false } },
     ],
     [
-      'is gone: all that is held',
+      'is gone: with all held writes',
       { head: { exists: false, version: 0, incarnation: '' }, versions: [0, 0, 0, 0] },
       { at: 0, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 0 }, deletes: false } },
     ],
     [
-      'was healed by another process: what it does not have, into its incarnation',
+      'was healed by another process: with the writes that it lacks, in its incarnation',
       { head: ANOTHER, forks: 'one 6 11', versions: [5, 2, 12, 1] },
       { at: 6, heal: { writes: ['b 8'], fork: undefined, deletes: false } },
     ],
     [
-      'was healed by another process that has written all of it again: nothing',
+      'was healed by another process that has rewritten all of it: with nothing',
       { head: ANOTHER, forks: 'one 6 11', versions: [5, 8, 12, 1] },
       { at: 6, heal: undefined },
     ],
     [
-      'was healed by a former owner: over what it has written as well',
+      'was healed by a former owner: even over the writes of that owner',
       { head: ANOTHER, forks: 'one 6 11', versions: [5, 8, 12, 1], fence: 4 },
       { at: 6, heal: { writes: ['c new'], fork: undefined, deletes: false } },
     ],
     [
-      'was healed and then deleted by another process: nothing',
+      'was healed and then deleted by another process: with nothing',
       { head: { ...ANOTHER, exists: false }, forks: 'one 6 11', versions: [0, 0, 0, 0] },
       { at: 6, heal: undefined },
     ],
     [
-      'has the known version of another operation: what it lacks',
+      'has the known version by another operation: with the writes that it lacks',
       {
         head: { version: 10, operation: 'other', ops: 'other 10 1\nop9 9 1\nop8 8 1\nop5 5 1' },
         versions: [5, 8, 0, 1],
@@ -84,7 +84,7 @@ describe('the plan of who finds another history', () => {
       { at: 9, heal: { writes: ['c 10'], fork: undefined, deletes: false } },
     ],
     [
-      'is another session of the same name: nothing',
+      'is another session of the same name: with nothing',
       { head: ANOTHER, versions: [0, 0, 12, 12] },
       { at: 12, heal: undefined },
     ],
@@ -93,21 +93,21 @@ describe('the plan of who finds another history', () => {
   })
 })
 
-describe('the plan of who has deleted the session', () => {
+describe('the plan of a process that has deleted the session, for a session', () => {
   const deletes = (at: number, writes: string[] = []) => ({
     at,
     heal: { writes, fork: undefined, deletes: true },
   })
 
   test.each<[string, Given, object]>([
-    ['has it again, from before: it is deleted', DELETED, deletes(6)],
+    ['is back from before the deletion: delete it', DELETED, deletes(6)],
     [
-      'has it again, from before, and the process has begun it anew: it is deleted, and written',
+      'is back from before the deletion, and was begun anew by the process: delete it, then write',
       { known: { ...KNOWN, version: 11 }, held: [write('d', 11)], deletion: DELETION, versions: [0, 1] },
       deletes(6, ['d new']),
     ],
     [
-      'was deleted again, and what came after was not yet written: it is written',
+      'was deleted again, and lacks the writes after that: write them',
       {
         known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
         head: { exists: false, version: 12, operation: 'again', ops: 'again 12 1' },
@@ -118,7 +118,7 @@ describe('the plan of who has deleted the session', () => {
       { at: 10, heal: { writes: ['d 11'], fork: { from: 'two', at: 10 }, deletes: false } },
     ],
     [
-      'was deleted by another process, and is another session for this one: nothing',
+      'was deleted by another process, and is another session for this one: do nothing',
       {
         known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
         head: { exists: false, version: 12, operation: 'other', ops: 'other 12 1' },
@@ -129,12 +129,12 @@ describe('the plan of who has deleted the session', () => {
       { at: 9, heal: undefined },
     ],
     [
-      'no longer has the tombstone: nothing',
+      'no longer has the tombstone: do nothing',
       { ...DELETED, head: { exists: false, version: 0, incarnation: '' } },
       NOTHING,
     ],
     [
-      'no longer has the tombstone of a session that another process has deleted: nothing',
+      'no longer has the tombstone that another process left: do nothing',
       {
         known: { ...KNOWN, exists: false },
         head: { exists: false, version: 0, incarnation: '' },
@@ -143,22 +143,22 @@ describe('the plan of who has deleted the session', () => {
       NOTHING,
     ],
     [
-      'was healed by another process: it is deleted',
+      'was healed by another process: delete it',
       { ...DELETED, head: ANOTHER, forks: 'one 6 11', versions: [1] },
       deletes(6),
     ],
     [
-      'was begun anew by another process: nothing',
+      'was begun anew by another process: do nothing',
       { ...DELETED, head: ANOTHER, forks: 'one 6 11', versions: [11] },
       { at: 6, heal: undefined },
     ],
     [
-      'has been healed so long ago that nobody knows whose creds it has: nothing',
+      'was healed so long ago that the origin of its creds is unknown: do nothing',
       { ...DELETED, head: ANOTHER, forks: 'one 6 11', versions: [undefined] },
       { at: 6, heal: undefined },
     ],
     [
-      'has been written to since by who has not noticed: it is deleted',
+      'was written to by a process that has not noticed the rewind: delete it',
       {
         ...DELETED,
         head: { version: 10, operation: 'other', ops: 'other 10 1\nop9 9 1' },
@@ -167,7 +167,7 @@ describe('the plan of who has deleted the session', () => {
       deletes(9),
     ],
     [
-      'was begun anew after the tombstone: nothing is missing',
+      'was begun anew after the tombstone: do nothing',
       { ...DELETED, head: ANOTHER, forks: 'one 10 11', versions: [11] },
       NOTHING,
     ],

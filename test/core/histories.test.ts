@@ -21,25 +21,25 @@ const found = (head: Partial<Head>): Head => ({
 })
 const known = { incarnation: 'one', version: 10, operation: 'op10', exists: true, forks: [] }
 
-describe('a history that is found', () => {
+describe('a history found in the database', () => {
   test.each<[string, Partial<Head>, string, object]>([
     ['the same version of the same operation', { operation: 'op10' }, '', { kind: 'continues' }],
     ['the same version of another operation', { operation: 'other' }, '', { kind: 'diverged' }],
     ['a version before', { version: 7 }, '', { kind: 'rewound', at: 7 }],
     [
-      'a later version that remembers what was seen',
+      'a later version that remembers the known one',
       { version: 12, operation: 'op12', ops: 'op12 12 1\nop11 11 1\nop10 10 1' },
       '',
       { kind: 'continues' },
     ],
     [
-      'a later version that does not remember it',
+      'a later version that does not remember the known one',
       { version: 12, operation: 'op12', ops: 'op12 12 1\nother 11 1\nother 10 1' },
       '',
       { kind: 'diverged' },
     ],
     [
-      'a version so late that it has forgotten it',
+      'a version so late that it has forgotten the known one',
       { version: 26, operation: 'op26', ops: 'op26 26 1' },
       '',
       { kind: 'continues' },
@@ -51,18 +51,23 @@ describe('a history that is found', () => {
       { kind: 'continues' },
     ],
     [
-      'another incarnation that knows this one',
+      'another incarnation that forked from this one',
       { incarnation: 'two' },
       'one 4 11',
       { kind: 'forked', at: 4, to: 11 },
     ],
     [
-      'another incarnation that goes on from all of it',
+      'another incarnation that continues from all of this one',
       { incarnation: 'two' },
       'one 10 11',
       { kind: 'continues' },
     ],
-    ['another incarnation that knows nothing of it', { incarnation: 'two' }, '', { kind: 'unrelated' }],
+    [
+      'another incarnation that did not fork from this one',
+      { incarnation: 'two' },
+      '',
+      { kind: 'unrelated' },
+    ],
     ['nothing', { exists: false, version: 0, incarnation: '' }, '', { kind: 'rewound', at: 0 }],
     [
       'an older session that has ended',
@@ -74,12 +79,12 @@ describe('a history that is found', () => {
     expect(compareHistories(known, found(head), parseForks(forks))).toEqual(verdict)
   })
 
-  test('that an ancestor has, is a rewind to where the two parted', () => {
+  test('of an ancestor is a rewind to the version where the two parted', () => {
     const healed = { ...known, incarnation: 'two', forks: parseForks('one 4 11') }
     expect(compareHistories(healed, found({ version: 6 }), [])).toEqual({ kind: 'rewound', at: 4 })
   })
 
-  test('and continues by the head alone, continues with the forks as well', () => {
+  test('that continues the known one by its head alone also continues it with the forks', () => {
     const name = fc.constantFrom('', 'one', 'two')
     const operation = fc.constantFrom('', 'a', 'b')
     const version = fc.nat(40)
@@ -98,7 +103,7 @@ describe('a history that is found', () => {
 })
 
 describe('forks', () => {
-  test('come back as they were noted, the last one first, and the last eight', () => {
+  test('come back as they were noted, the last eight, latest first', () => {
     const numbers = Array.from({ length: 12 }, (_, n) => n)
     const noted = numbers.reduce((forks, n) => noteFork(forks, { from: `i${n}`, at: n, to: n + 1 }), '')
     const forks = parseForks(noted)

@@ -13,7 +13,7 @@ import { openSqliteBackend } from '../support/sqlite-database.js'
 const RETRY = { timeoutMs: 1000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
 type Options = Partial<AuthStateOptions> & StoreSource<CodecStore> & { sqlite?: object }
 
-/** A hook whose stores are kept, with what it opened. */
+/** A hook, and the stores that it has opened. */
 function makeHook() {
   const opened: { store: CodecStore; backend: FaultyBackend }[] = []
   async function createStore() {
@@ -64,7 +64,7 @@ describe('a hook', () => {
     expect(opened).toEqual([])
   })
 
-  it.each([undefined, null, 'a.db'])('refuses options that are %j, in words', async options => {
+  it.each([undefined, null, 'a.db'])('refuses options that are %j with a readable error', async options => {
     const error = await catchError('INVALID_OPTION', () => useSqliteAuthState(options as never))
     expect(error.message).not.toContain('""')
   })
@@ -78,7 +78,7 @@ describe('a hook', () => {
     },
   )
 
-  it('takes the options of a store or a store, and not both', async () => {
+  it('takes either the options of a store or a store', async () => {
     const { open, createStore, opened } = makeHook()
     const message = 'Give either "sqlite" or "store".'
     expect((await catchError('INVALID_OPTION', () => open({ sessionId: 'bot' }))).message).toBe(message)
@@ -89,7 +89,7 @@ describe('a hook', () => {
     expect(await store.exists('bot')).toBe(false)
   })
 
-  it('closes the store that it made, once', async () => {
+  it('closes its own store once', async () => {
     const { open, opened } = makeHook()
     const { store, close } = await open({ sessionId: 'bot', sqlite: {} })
     expect(await store.isHealthy()).toBe(true)
@@ -99,7 +99,7 @@ describe('a hook', () => {
     expect(opened[0]?.backend.count('close')).toBe(1)
   })
 
-  it('closes the store that it made when the session cannot be opened', async () => {
+  it('closes its own store when the session cannot be opened', async () => {
     const { opened, createStore } = makeHook()
     const failing = async () => {
       const store = await createStore()
@@ -112,7 +112,7 @@ describe('a hook', () => {
     expect(opened[0]?.backend.count('close')).toBe(1)
   })
 
-  it('leaves a store that it was given open, whether it closes or fails', async () => {
+  it('leaves a given store open, whether the hook closes or fails', async () => {
     const { open, opened, createStore } = makeHook()
     const store = await createStore()
     const hooks = await Promise.all(['a', 'b', 'c'].map(sessionId => open({ sessionId, store })))

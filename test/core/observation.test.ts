@@ -18,7 +18,7 @@ async function open(options: CommonOptions) {
   return store
 }
 
-/** Everything that a store does goes as it goes unwatched. */
+/** Every call gives the same result as without observers. */
 async function expectToWork(options: CommonOptions) {
   const unhandled: unknown[] = []
   const note = (reason: unknown) => unhandled.push(reason)
@@ -37,7 +37,7 @@ async function expectToWork(options: CommonOptions) {
   expect(unhandled).toEqual([])
 }
 
-describe('a registry in which the application has the name of one of our metrics', () => {
+describe('a registry in which the application uses the name of a metric of this library', () => {
   test.each<[string, (registry: Registry) => unknown]>([
     [
       'baileys_store_rewinds_total',
@@ -85,7 +85,7 @@ describe('a registry in which the application has the name of one of our metrics
       registers =>
         new Gauge({ name: 'baileys_store_outbox_largest_depth', help: 'mine', registers: [registers] }),
     ],
-  ])('is refused, by the name %s, and left as it was', async (name, make) => {
+  ])('is refused for the name %s, and left as it was', async (name, make) => {
     const registry = new Registry()
     make(registry)
     const opening = createSqliteStore({ path: ':memory:', observability: { metricsRegistry: registry } })
@@ -96,14 +96,14 @@ describe('a registry in which the application has the name of one of our metrics
     expect(registry.getMetricsAsArray()).toHaveLength(1)
   })
 
-  test('is shared by our stores as before', async () => {
+  test('is shared by the stores of this library if the names are theirs', async () => {
     const registry = new Registry()
     for (let n = 0; n < 2; n++) await open({ observability: { metricsRegistry: registry } })
     expect(await registry.metrics()).toContain('baileys_store_operation_latency_seconds')
   })
 })
 
-describe('what only watches changes no result', () => {
+describe('an observer changes no result:', () => {
   test('a metric that throws', async () => {
     const registry = new Registry()
     await open({ observability: { metricsRegistry: registry } })
@@ -127,7 +127,7 @@ describe('what only watches changes no result', () => {
   test.each([
     ['startActiveSpan', { startActiveSpan: fail }],
     [
-      'what runs in a span',
+      'the call in a span',
       {
         startActiveSpan: (_: string, run: (span: object) => unknown) => {
           run({ setStatus: fail, end: fail })

@@ -8,15 +8,15 @@ import {
   overtakerOf,
 } from '../../src/core/store/operation-ids.js'
 
-/** As if they had come in this order. */
+/** The operations as remembered after they came in this order. */
 const remember = (...operations: [id: string, version: number][]) =>
   operations.reduce(
     (known, [id, version]) => noteOperation(known, { id, version, updatedAtMs: 10 * version }),
     '',
   )
 
-describe('operations that a session remembers', () => {
-  test('are the last ones, and found by their id', () => {
+describe('the operations that a session remembers', () => {
+  test('are the last ones, and are found by their id', () => {
     const many = Array.from({ length: MAX_REMEMBERED + 1 }, (_, n): [string, number] => [`op${n}`, n])
     const known = remember(...many)
     expect(findOperation(known, 'op0')).toBeUndefined()
@@ -25,19 +25,19 @@ describe('operations that a session remembers', () => {
     expect(findOperation(null, 'op1')).toBeUndefined()
   })
 
-  test('tell which one took a version first', () => {
+  test('show which one took a version first', () => {
     expect(operationAt(remember(['a', 1], ['b', 2], ['c', 2]), 2)?.id).toBe('b')
     expect(operationAt(remember(['a', 1]), 2)).toBeUndefined()
   })
 
-  test('tell which one was there when another came late', () => {
+  test('show which one was there when another came late', () => {
     const known = remember(['a', 1], ['b', 2], ['late', 1], ['d', 3], ['again', 3])
     expect(overtakerOf(known, 'late')?.id).toBe('b')
     expect(overtakerOf(known, 'again')?.id).toBe('d')
     for (const inTime of ['a', 'b', 'd', 'unknown']) expect(overtakerOf(known, inTime)).toBeUndefined()
   })
 
-  test('give way to none that is older than all of them', () => {
+  test('have forgotten a version that is older than all of them', () => {
     const many = Array.from({ length: MAX_REMEMBERED }, (_, n): [string, number] => [`op${n}`, 5 + n])
     expect(isForgotten(remember(...many), 4)).toBe(true)
     expect(isForgotten(remember(...many), 6)).toBe(false)

@@ -9,7 +9,7 @@ import { DAY_MS, MASTER_KEY, OTHER_KEY } from '../support/test-codec.js'
 const parse = (options: object) => parseSqliteOptions({ path: 'a.db', ...options } as SqliteOptions)
 const refusal = async (options: object) => (await catchError('INVALID_OPTION', () => parse(options))).message
 
-describe('a faulty option is named with its path, what it must be and what it is', () => {
+describe('a faulty option is named with its path, the expected value and the given one', () => {
   it.each<[object, string]>([
     [{ ttl: { credsTtl: '1h' } }, '"sqlite.ttl.credsTtl" must be a number of seconds, got "1h"'],
     [{ ttl: { defaultTtl: -1 } }, '"sqlite.ttl.defaultTtl" must be a number of seconds, 0 or more, got -1'],
@@ -76,7 +76,7 @@ describe('a faulty option is named with its path, what it must be and what it is
     expect(message).toMatch(/^"sqlite" (is missing|must be an object)/)
   })
 
-  it('either a path or a database', async () => {
+  it('a path and a database, or neither', async () => {
     const message = '"sqlite" must have either a "path" or a "database".'
     expect(await refusal({ path: undefined })).toBe(message)
     const database = { exec: () => {}, prepare: () => {} }
@@ -101,35 +101,35 @@ describe('master keys', () => {
   it.each<[string, object]>([
     ['too short', { masterKey: MASTER_KEY.slice(2) }],
     ['too long', { masterKey: `${MASTER_KEY}00` }],
-    ['no hex', { masterKey: 'z'.repeat(64) }],
+    ['not hex', { masterKey: 'z'.repeat(64) }],
     ['a passphrase', { masterKey: 'correct horse battery staple' }],
     ['bytes', { masterKey: Buffer.alloc(32) }],
     ['a list with one that is too short', { masterKeys: [OTHER_KEY, MASTER_KEY.slice(2)] }],
-  ])('%s: refused, and not shown', async (_what, options) => {
+  ])('of this kind are refused and not shown: %s', async (_what, options) => {
     const message = await refusal(options)
     expect(message).toMatch(
       /^"sqlite\.masterKeys?(\.1)?" must be 64 hex characters \(openssl rand -hex 32\), got (Buffer|\d+ characters(, not all of them hex)?)$/,
     )
   })
 
-  it('an empty list is refused', async () => {
+  it('in an empty list are refused', async () => {
     expect(await refusal({ masterKeys: [] })).toBe('"sqlite.masterKeys" must be a list of at least one key')
   })
 
-  it('one option or the other', async () => {
+  it('in both options at once are refused', async () => {
     const both = { masterKey: MASTER_KEY, masterKeys: [OTHER_KEY] }
     const { message } = await catchError('INVALID_OPTION', () => toCodecOptions(both))
     expect(message).toBe('Give "masterKey" or "masterKeys", not both.')
   })
 
-  it('enableEncryption without one is refused, whatever the environment', async () => {
+  it('are required by enableEncryption, whatever the environment', async () => {
     const security = { enableEncryption: true }
     const { message } = await catchError('INVALID_OPTION', () => toCodecOptions({ security }))
     expect(message).toContain('"security.enableEncryption" needs a "masterKey"')
     expect(message).toContain('openssl rand -hex 32')
   })
 
-  it('hex in capitals is the same key', () => {
+  it('may be written in capital letters', () => {
     const ids = [MASTER_KEY, MASTER_KEY.toUpperCase()].map(
       masterKey => toCodecOptions(parse({ masterKey })).keyring?.keyIds,
     )
@@ -138,7 +138,7 @@ describe('master keys', () => {
 })
 
 describe('defaults are as documented', () => {
-  it('no encryption without a key, aes-256-gcm with one, rotated every 90 days', () => {
+  it('encryption is off without a key, and aes-256-gcm with one, rotated every 90 days', () => {
     expect(toCodecOptions({})).toMatchObject({ cipher: 'none', keyring: null, compression: 'none' })
     expect(toCodecOptions({ masterKey: MASTER_KEY })).toMatchObject({
       cipher: 'aes-256-gcm',
@@ -149,12 +149,12 @@ describe('defaults are as documented', () => {
     })
   })
 
-  it('snappy where compression is turned on', () => {
+  it('compression is snappy when it is turned on', () => {
     expect(toCodecOptions({ security: { enableCompression: true } }).compression).toBe('snappy')
     expect(toCodecOptions({ security: { compressionAlgorithm: 'gzip' } }).compression).toBe('none')
   })
 
-  it('encryption can be turned off, and the key then still reads', () => {
+  it('encryption that is turned off still reads with the key', () => {
     const { cipher, keyring } = toCodecOptions({
       masterKey: MASTER_KEY,
       security: { enableEncryption: false },
@@ -163,7 +163,7 @@ describe('defaults are as documented', () => {
     expect(keyring?.keyIds).toHaveLength(1)
   })
 
-  it('5 s for a call, 3 retries, from 100 ms, doubled', () => {
+  it('a call takes 5 s at most, with 3 retries, from 100 ms on, doubled', () => {
     const defaults = { timeoutMs: 5000, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
     expect(toRetryPolicy({})).toEqual(defaults)
     const resilience = { operationTimeout: 1, maxRetries: 0, retryBaseDelay: 2, retryMultiplier: 1 }
@@ -171,7 +171,7 @@ describe('defaults are as documented', () => {
     expect(toRetryPolicy({ resilience })).toEqual(given)
   })
 
-  it('no logger is a silent one, and a given one is used', () => {
+  it('logging is silent without a logger, and goes to a given one', () => {
     expect(toLogger({})).toBe(nullLogger)
     const logger = { ...nullLogger }
     expect(toLogger({ security: { logger } })).toBe(logger)
@@ -193,11 +193,11 @@ describe('limits of single options', () => {
     [{ defaultTtl: 0 }, null],
     [{ credsTtl: Number.POSITIVE_INFINITY }, null],
     [{ credsTtl: 0, keysTtl: 30 }, null],
-  ])('ttl %j: the longest counts for the whole session, 0 and Infinity are for ever', (ttl, ms) => {
+  ])('ttl %j means its longest value for the whole session, where 0 and Infinity are for ever', (ttl, ms) => {
     expect(toTtlMs(parse({ ttl }), 60)).toBe(ms)
   })
 
-  it('a store that keeps things by default has none', () => {
+  it('a store whose default is for ever has no ttl', () => {
     expect(toTtlMs(parse({}), 0)).toBeNull()
   })
 })

@@ -19,7 +19,7 @@ async function isHeld(session: CachedSession, id: string): Promise<boolean> {
   return held
 }
 
-it('is bounded in bytes over all sessions, and keeps what was used last', async () => {
+it('the owner cache is bounded in bytes over all sessions, and keeps the latest used fields', async () => {
   const cache = new OwnerCache(MAX_BYTES)
   for (let n = 0; n < 500; n++) {
     cache.begin(`s${n}`, 1, 0)
@@ -31,7 +31,7 @@ it('is bounded in bytes over all sessions, and keeps what was used last', async 
   expect(await isHeld(cache.of('s0') as CachedSession, 'a')).toBe(false)
 })
 
-it('does not give up an eighth of itself to a single value', async () => {
+it('the owner cache keeps no value that would take an eighth of it', async () => {
   const cache = new OwnerCache(MAX_BYTES)
   cache.begin('s', 1, 0)
   const session = cache.of('s') as CachedSession
@@ -41,7 +41,7 @@ it('does not give up an eighth of itself to a single value', async () => {
   expect(await isHeld(session, 'large')).toBe(false)
 })
 
-it('does not keep creds, which are read once', () => {
+it('the owner cache does not keep creds, which are read once', () => {
   const cache = new OwnerCache(MAX_BYTES)
   cache.begin('s', 1, 0)
   const session = cache.of('s') as CachedSession
@@ -50,7 +50,7 @@ it('does not keep creds, which are read once', () => {
   expect(cache.bytes).toBe(0)
 })
 
-it('begins anew with each claim', async () => {
+it('the owner cache of a session begins anew with each claim', async () => {
   const cache = new OwnerCache(MAX_BYTES)
   cache.begin('s', 1, 0)
   put(cache.of('s') as CachedSession, 'a', 10)
@@ -59,7 +59,7 @@ it('begins anew with each claim', async () => {
   expect(await isHeld(cache.of('s') as CachedSession, 'a')).toBe(false)
 })
 
-it('forgets a session for its owner only', () => {
+it('the owner cache forgets a session for its owner only', () => {
   const cache = new OwnerCache(MAX_BYTES)
   cache.begin('s', 2, 0)
   cache.forget('s', 1)

@@ -35,7 +35,7 @@ test.each<[string, object]>([
   expect(encode(patch)).not.toThrow(/1234/)
 })
 
-test('of a batch, an entry that throws when it is read fails alone', async () => {
+test('an entry of a batch that throws when it is read fails alone', async () => {
   const inputs = [
     { id: 'a' },
     {

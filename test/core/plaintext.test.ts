@@ -6,7 +6,7 @@ import { makeLogger } from '../support/logger.js'
 const KEY = 'ab'.repeat(32)
 const CODE = { code: 'BAILEYS_STORE_PLAINTEXT' }
 
-/** As in a process that has not opened a store yet. */
+/** The state of a process that has not opened a store yet. */
 beforeEach(() => vi.resetModules())
 
 async function open(options: Omit<SqliteOptions, 'path'>): Promise<void> {
@@ -16,14 +16,14 @@ async function open(options: Omit<SqliteOptions, 'path'>): Promise<void> {
 }
 
 describe('a store that is not encrypted', () => {
-  test('says so once a process, by the logger', async () => {
+  test('warns once in a process, through the logger', async () => {
     const { logger, lines } = makeLogger()
     await open({ security: { logger } })
     await open({ security: { logger } })
     expect(lines).toEqual([['warn', CODE, expect.stringContaining('is not encrypted')]])
   })
 
-  test('says so as a warning of Node where there is no logger', async () => {
+  test('warns through a warning of Node when there is no logger', async () => {
     const warned = once(process, 'warning')
     await open({})
     const [warning] = await warned
@@ -31,14 +31,14 @@ describe('a store that is not encrypted', () => {
     expect(warning.message).toContain('openssl rand -hex 32')
   })
 
-  test('tells of a master key that was given and is undefined', async () => {
+  test('reports a master key that was given as undefined', async () => {
     const { logger, lines } = makeLogger()
     await open({ masterKey: undefined, security: { logger } })
     expect(lines).toEqual([['warn', CODE, expect.stringContaining('"masterKey" is undefined')]])
   })
 
   test.each([{ masterKey: undefined }, { masterKeys: undefined }])(
-    'is refused in production where the key that was given is undefined: %o',
+    'is refused in production when the key was given as undefined: %o',
     async keys => {
       const { logger, lines } = makeLogger()
       const opening = open({ ...keys, security: { environment: 'production', logger } })
@@ -54,7 +54,7 @@ describe('a store that is not encrypted', () => {
     { masterKey: KEY },
     { security: { enableEncryption: false } },
     { masterKey: undefined, security: { enableEncryption: false, environment: 'production' as const } },
-  ])('is not warned of where it is encrypted, or that is not wanted: %#', async options => {
+  ])('causes no warning if it is encrypted after all, or if plaintext is wanted: %#', async options => {
     const { logger, lines } = makeLogger()
     await open({ ...options, security: { ...options.security, logger } })
     expect(lines).toEqual([])

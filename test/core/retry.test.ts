@@ -3,7 +3,7 @@ import { CorruptValueError, FencedError, StoreUnavailableError } from '../../src
 import { type RetryPolicy, withRetry } from '../../src/core/retry.js'
 import { catchError } from '../support/catch-error.js'
 
-/** As Node's own, on the timers that a test can hold the clock of. */
+/** Like the timers of Node, but on fake timers. */
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number) => new Promise(resolve => setTimeout(resolve, ms)),
 }))
@@ -24,19 +24,19 @@ function failing(...errors: unknown[]) {
 }
 
 describe('withRetry', () => {
-  it('calls once what succeeds', async () => {
+  it('calls an action that succeeds once', async () => {
     const { action, calls } = failing()
     expect(await withRetry(QUICK, ATTEMPT, action)).toBe('done')
     expect(calls()).toBe(1)
   })
 
-  it('repeats what found the store unavailable', async () => {
+  it('repeats an action that found the store unavailable', async () => {
     const { action, calls } = failing(unavailable(), unavailable(), unavailable())
     expect(await withRetry(QUICK, ATTEMPT, action)).toBe('done')
     expect(calls()).toBe(4)
   })
 
-  it('gives up after maxRetries and throws the first error, which says since when', async () => {
+  it('gives up after maxRetries and throws the first error, which says since when the store is away', async () => {
     const first = unavailable('first')
     const { action, calls } = failing(first, unavailable('second'), unavailable('third'))
     const policy = { ...QUICK, maxRetries: 2 }
@@ -45,7 +45,7 @@ describe('withRetry', () => {
     expect(calls()).toBe(3)
   })
 
-  it('says for which session the store was unavailable', async () => {
+  it('adds the session to the error', async () => {
     const cause = new Error('the socket')
     const first = new StoreUnavailableError('The test', 'gone.', { cause })
     const { action } = failing(first)
@@ -72,21 +72,21 @@ describe('withRetry', () => {
     expect(calls()).toBe(1)
   })
 
-  it('ends with what is not to be repeated, also when it comes later', async () => {
+  it('stops at an error that must not be repeated, even after others', async () => {
     const error = new FencedError(1, 2, {})
     const { action, calls } = failing(unavailable(), error)
     await expect(withRetry(QUICK, ATTEMPT, action)).rejects.toBe(error)
     expect(calls()).toBe(2)
   })
 
-  it('goes by the code of an error and not by its class, which another build of the library has its own of', async () => {
+  it('decides by the code of an error, not by its class, which differs between builds of the library', async () => {
     const foreign = Object.assign(new Error('gone'), { code: 'STORE_UNAVAILABLE' })
     const { action, calls } = failing(foreign)
     expect(await withRetry(QUICK, ATTEMPT, action)).toBe('done')
     expect(calls()).toBe(2)
   })
 
-  it('takes an action that throws at once like one that rejects', async () => {
+  it('treats an action that throws at once like one that rejects', async () => {
     const error = new TypeError('at once')
     const action = () => {
       throw error
@@ -94,7 +94,7 @@ describe('withRetry', () => {
     await expect(withRetry(QUICK, ATTEMPT, action)).rejects.toBe(error)
   })
 
-  it('does not count the time in which the process was too busy to take the answer', async () => {
+  it('does not count time in which the process was too busy to take the answer', async () => {
     const policy = { ...QUICK, timeoutMs: 100, maxRetries: 0 }
     const answer = () =>
       new Promise(resolve => setTimeout(() => setImmediate(() => setImmediate(resolve, 'done')), 10))
@@ -103,7 +103,7 @@ describe('withRetry', () => {
     expect(await call).toBe('done')
   })
 
-  it('lets a call take its time under the longest timeout that can be given', async () => {
+  it('lets a call run under the longest timeout that can be given', async () => {
     const policy = { ...QUICK, timeoutMs: Number.MAX_SAFE_INTEGER, maxRetries: 0 }
     const slow = () => new Promise(resolve => setTimeout(resolve, 20, 'done'))
     expect(await withRetry(policy, ATTEMPT, slow)).toBe('done')
@@ -140,7 +140,7 @@ describe('the deadline', () => {
     )
   })
 
-  it('says of a write that it may have been applied, and of the server what is known', async () => {
+  it('adds to the error that a write may have been applied, and what is known of the server', async () => {
     const policy = { ...QUICK, timeoutMs: 700 }
     const link = { situation: 'Redis at host:6379 has not answered', cause: new Error('refused') }
     const attempt = { ...ATTEMPT, operation: 'set', link }
@@ -153,7 +153,7 @@ describe('the deadline', () => {
     expect(cause).toBe(link.cause)
   })
 
-  it('is one for all attempts and waits: no attempt begins that it would cut off while waiting', async () => {
+  it('is one for all attempts and waits: no wait begins that would outlast it', async () => {
     const policy = { timeoutMs: 1000, maxRetries: 10, baseDelayMs: 300, multiplier: 2 }
     const { action, calls } = failing(...Array.from({ length: 10 }, () => unavailable()))
     const ended = catchError('STORE_UNAVAILABLE', () => withRetry(policy, ATTEMPT, action))
@@ -162,7 +162,7 @@ describe('the deadline', () => {
     expect(calls()).toBe(3) // at 0, 300 and 900 ms; the next wait would end at 2,100
   })
 
-  it('leaves a later attempt what is left of it', async () => {
+  it('leaves a later attempt the remaining time', async () => {
     const policy = { timeoutMs: 1000, maxRetries: 3, baseDelayMs: 400, multiplier: 1 }
     let calls = 0
     const action = () => (++calls === 1 ? Promise.reject(unavailable()) : new Promise(() => {}))
@@ -178,7 +178,7 @@ describe('the deadline', () => {
     expect(await ended).toMatchObject({ code: 'TIMEOUT' }) // the attempt that was cut off may have been applied
   })
 
-  it('waits with full jitter, growing by the multiplier', async () => {
+  it('allows for waits with full jitter that grow by the multiplier', async () => {
     random.mockReturnValue(0.5)
     const policy = { timeoutMs: 10_000, maxRetries: 2, baseDelayMs: 100, multiplier: 3 }
     const { action, calls } = failing(unavailable(), unavailable())

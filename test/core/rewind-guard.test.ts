@@ -10,7 +10,7 @@ import { createSqliteFile } from '../support/sqlite-database.js'
 const POLICY = { timeoutMs: 5000, maxRetries: 5, baseDelayMs: 1, multiplier: 1 }
 const KEY = { type: 'session', id: 'a' }
 
-test('what is written again after a rewind does not come over what was written meanwhile', async () => {
+test('a rewrite after a rewind does not overwrite what was written meanwhile', async () => {
   const file = await createSqliteFile()
   const raw = await file.open()
   onTestFinished(async () => {

@@ -22,7 +22,7 @@ interface Builder {
   process(name: object, message: object): Promise<void>
 }
 
-/** The group code of Baileys itself, which it does not export. */
+/** The group code of Baileys, which Baileys does not export. */
 const entry = createRequire(import.meta.url).resolve('@whiskeysockets/baileys')
 const groupCode = pathToFileURL(join(dirname(entry), 'Signal', 'Group', 'index.js')).href
 const { SenderKeyRecord, SenderKeyName, GroupCipher, GroupSessionBuilder }: GroupCode = await import(
@@ -67,12 +67,12 @@ async function receiveOutOfOrder(mend: (record: unknown) => unknown): Promise<st
 }
 
 describe('repairSenderKey', () => {
-  it('lets Baileys read group messages that come out of order, which it cannot without', async () => {
+  it('lets Baileys read group messages out of order, which it cannot do otherwise', async () => {
     await expect(receiveOutOfOrder(record => record)).rejects.toThrow('Expected Buffer')
     expect(await receiveOutOfOrder(repairSenderKey)).toEqual(['three', 'one', 'two'])
   })
 
-  it('halves the record, and changes no byte of what it holds', () => {
+  it('halves the record, and changes no byte of its keys', () => {
     const seeds = Array.from({ length: 100 }, (_, i) => ({ iteration: i, seed: Buffer.alloc(32, i + 100) }))
     const record = Buffer.from(JSON.stringify([{ senderKeyId: 1, senderMessageKeys: seeds }]))
     const repaired = repairSenderKey(record) as Buffer
@@ -83,18 +83,18 @@ describe('repairSenderKey', () => {
     )
   })
 
-  it('is the same when done twice', () => {
+  it('gives the same result when it is applied twice', () => {
     const record = Buffer.from(JSON.stringify([{ seed: Buffer.from('a') }]))
     const once = repairSenderKey(record)
     expect(repairSenderKey(once)).toBe(once)
   })
 
   it.each([
-    ['text that is no JSON', Buffer.from('not JSON, though it has "data":[1]')],
-    ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00])],
+    ['text that is not JSON', Buffer.from('not JSON, though it has "data":[1]')],
+    ['bytes that are not text', Buffer.from([0xff, 0xfe, 0x00])],
     ['a record without lists of numbers', Buffer.from('[{"seed":{"type":"Buffer","data":"YQ=="}}]')],
-    ['what is not bytes', { seed: { type: 'Buffer', data: [1] } }],
-  ])('returns %s as it came', (_what, record) => {
+    ['a value that is not bytes', { seed: { type: 'Buffer', data: [1] } }],
+  ])('returns %s unchanged', (_what, record) => {
     expect(repairSenderKey(record)).toBe(record)
   })
 

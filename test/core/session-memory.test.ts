@@ -16,7 +16,7 @@ describe('SessionMemory', () => {
     expect(memory.seenVersion('b')).toBe(0)
   })
 
-  it('gives the last write of each field that came after a version, of this session only', () => {
+  it('gives the last write of each field after a version, for this session only', () => {
     const memory = new SessionMemory()
     const [old, first, second, gone] = [write('x'), write('y'), write('y', 2), { ...write('z'), bytes: null }]
     memory.noteWrites('a', 1, [old])
@@ -28,7 +28,7 @@ describe('SessionMemory', () => {
     expect(heldAfter(memory, 'a', 3)).toEqual([])
   })
 
-  it('keeps the write of the highest version, though the answer to an earlier one comes later', () => {
+  it('keeps the write of the highest version, even if the answer to an earlier one comes later', () => {
     const memory = new SessionMemory()
     const [late, last] = [write('x'), write('x', 2)]
     memory.noteWrites('a', 3, [last])
@@ -60,7 +60,7 @@ describe('SessionMemory', () => {
     expect(memory.seenVersion('a:b')).toBe(1)
   })
 
-  describe('of a session that nobody has asked for longer than a store keeps what has ended', () => {
+  describe('after a session was unused for longer than a store keeps an ended one', () => {
     const HOUR_MS = 60 * 60 * 1000
 
     function setUp() {
@@ -78,7 +78,7 @@ describe('SessionMemory', () => {
       return { memory, remember }
     }
 
-    it('knows nothing, where it may have ended by itself', () => {
+    it('knows nothing of the session if it may have expired', () => {
       const { memory, remember } = setUp()
       memory.expectExpiry()
       remember()
@@ -86,7 +86,7 @@ describe('SessionMemory', () => {
       expect(heldAfter(memory, 'a', 0)).toEqual([])
     })
 
-    it('knows all, where sessions live for ever', () => {
+    it('knows everything of the session if sessions live for ever', () => {
       const { memory, remember } = setUp()
       remember()
       expect(memory.seenVersion('a')).toBe(3)
@@ -102,7 +102,7 @@ describe('SessionMemory', () => {
     expect(memory.token('b')).toBeUndefined()
   })
 
-  it('holds 8 MiB of writes at the most, the newest', () => {
+  it('holds at most 8 MiB of writes, the newest ones', () => {
     const memory = new SessionMemory()
     for (let i = 0; i < 20; i++) memory.noteWrites('a', i + 1, [write(String(i), 1024 * 1024)])
     const held = heldAfter(memory, 'a', 0)
@@ -114,7 +114,7 @@ describe('SessionMemory', () => {
     expect(heldAfter(memory, 'a', 29)).toEqual([])
   })
 
-  it('holds the bytes of a write, and not the block that they are a part of', () => {
+  it('holds the bytes of a write, not the block of memory around them', () => {
     const memory = new SessionMemory()
     const bytes = Buffer.alloc(8192, 7).subarray(100, 300)
     memory.noteWrites('a', 1, [{ type: 'session', id: 'x', bytes }])
@@ -123,7 +123,7 @@ describe('SessionMemory', () => {
     expect(held?.bytes?.buffer.byteLength).toBe(200)
   })
 
-  it('counts what a write costs beside its bytes, so that deletions are bounded too', () => {
+  it('counts the cost of a write beside its bytes, so that deletions are bounded, too', () => {
     const memory = new SessionMemory()
     const deletions = Array.from({ length: 60_000 }, (_, i) => ({
       type: 'pre-key',
@@ -134,7 +134,7 @@ describe('SessionMemory', () => {
     expect(heldAfter(memory, 'a', 0).length).toBeLessThan(15_000)
   })
 
-  it('remembers the versions and tokens of 50,000 sessions, those in use', () => {
+  it('remembers the versions and tokens of the 50,000 sessions used last', () => {
     const memory = new SessionMemory()
     memory.noteVersion('first', 1)
     memory.noteVersion('second', 1)

@@ -9,7 +9,7 @@ import { Random } from '../support/simulation/random.js'
 import { MASTER_KEY, makeCodec, NAME, sealing } from '../support/test-codec.js'
 
 const TYPED = ['DECRYPTION_FAILED', 'CORRUPT_VALUE', 'UNSUPPORTED_FORMAT']
-/** No value may hold the process for longer, however slow the machine is. */
+/** No value may block the process for longer, however slow the machine is. */
 const MAX_MS = 5000
 const MIB = 1024 * 1024
 
@@ -18,7 +18,7 @@ const messagePack = (...parts: (number[] | Buffer)[]) =>
   Buffer.concat([Buffer.of(0xb1, 1), ...parts.map(part => Buffer.from(part))])
 const gzipped = (text: Buffer) => Buffer.concat([Buffer.of(0xb1, 8), gzipSync(text)])
 const snappied = (text: Buffer) => Buffer.concat([Buffer.of(0xb1, 4), compressSync(text)])
-/** As large as a value may be, and of as many parts as there can be in it. */
+/** As large as a value may be, with as many parts as it can hold. */
 const list = (part: string) => {
   const count = Math.floor((64 * MIB - 100) / (part.length + 1))
   return Buffer.concat([
@@ -28,7 +28,7 @@ const list = (part: string) => {
   ])
 }
 
-describe('stored bytes that ask for much', () => {
+describe('excessive stored bytes', () => {
   it.each<[string, () => Buffer]>([
     ['a bigint of 60 million digits', () => json(`{"type":"BigInt","data":"${'9'.repeat(60_000_000)}"}`)],
     ['a bigint of 10,001 digits', () => json(`{"type":"BigInt","data":"${'9'.repeat(10_001)}"}`)],
@@ -39,15 +39,15 @@ describe('stored bytes that ask for much', () => {
     ['a date that is text', () => json('{"type":"Date","data":"2026-01-01"}')],
     ['a date beyond the calendar', () => json('{"type":"Date","data":1e300}')],
     ['a date that is a list', () => json('{"type":"Date","data":[5]}')],
-    ['60 KB of gzip that are millions of lists', () => gzipped(list('[]'))],
-    ['gzip that is millions of objects', () => gzipped(list('{}'))],
-    ['gzip that is millions of numbers', () => gzipped(list('0'))],
-    ['Snappy that is millions of lists', () => snappied(list('[]'))],
+    ['60 KB of gzip that hold millions of lists', () => gzipped(list('[]'))],
+    ['gzip that holds millions of objects', () => gzipped(list('{}'))],
+    ['gzip that holds millions of numbers', () => gzipped(list('0'))],
+    ['Snappy that holds millions of lists', () => snappied(list('[]'))],
     [
       'bytes as millions of numbers',
       () => gzipped(Buffer.concat([Buffer.from('{"type":"Buffer","data":'), list('0'), Buffer.from('}')])),
     ],
-    ['Snappy that says it is 60 MiB', () => Buffer.from([0xb1, 4, 0x80, 0x80, 0x80, 0x1e, 0, 0x61])],
+    ['Snappy that claims to hold 60 MiB', () => Buffer.from([0xb1, 4, 0x80, 0x80, 0x80, 0x1e, 0, 0x61])],
     ['JSON of 100,000 levels', () => json(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)],
     [
       'JSON of 100,000 levels of tags',
@@ -57,7 +57,7 @@ describe('stored bytes that ask for much', () => {
     ['MessagePack of 100,000 levels', () => messagePack(Buffer.alloc(100_000, 0x91), [1])],
     ['MessagePack of 600 levels', () => messagePack(Buffer.alloc(600, 0x91), [1])],
     [
-      'MessagePack that is millions of lists',
+      'MessagePack that holds millions of lists',
       () => messagePack([0xdd, 0x01, 0, 0, 0], Buffer.alloc(0x01000000, 0x90)),
     ],
     ['a list of 2^32 - 1', () => messagePack([0xdd, 0xff, 0xff, 0xff, 0xff, 1])],
@@ -66,7 +66,7 @@ describe('stored bytes that ask for much', () => {
     ['binary of 4 GiB', () => messagePack([0xc6, 0xff, 0xff, 0xff, 0xff, 1])],
     ['an extension of 4 GiB', () => messagePack([0xc9, 0xff, 0xff, 0xff, 0xff, 1, 1])],
     ['a value above 64 MiB', () => messagePack([0xc6, 0x04, 0, 0, 0], Buffer.alloc(64 * MIB))],
-  ])('%s are refused, soon', async (_, make) => {
+  ])('%s are refused quickly', async (_, make) => {
     const codec = await makeCodec({})
     const stored = make()
     const beganMs = performance.now()
@@ -77,7 +77,7 @@ describe('stored bytes that ask for much', () => {
   })
 })
 
-describe('MessagePack that we do not write is refused', () => {
+describe('MessagePack that the codec never writes is refused:', () => {
   it.each<[string, number[]]>([
     ['undefined of msgpackr', [0xd4, 0, 0]],
     ['a date of msgpack', [0xd6, 0xff, 0, 0, 0, 1]],
@@ -88,7 +88,7 @@ describe('MessagePack that we do not write is refused', () => {
     ['a pointer of msgpackr', [0xd6, 0x70, 0, 0, 0, 1]],
     ['bundled text of msgpackr', [0xd6, 0x62, 0, 0, 0, 6, 0xa1, 0x61]],
     ['typed arrays of msgpackr', [0xc7, 5, 0x74, 6, 1, 0, 0, 0]],
-    ['what is never used', [0xc1]],
+    ['the unused type byte', [0xc1]],
     ['a name that is a number', [0x81, 1, 1]],
     ['a name that is a list', [0x81, 0x91, 1, 1]],
     ['a name that prototypes have', [0x81, 0xa9, ...Buffer.from('__proto__'), 0x81, 0xa1, 0x61, 1]],
@@ -99,7 +99,7 @@ describe('MessagePack that we do not write is refused', () => {
   })
 })
 
-describe('a value that could not be read again is not written', () => {
+describe('a value that could not be read again is refused:', () => {
   it.each<[string, () => unknown]>([
     ['a bigint of 10,001 digits', () => 10n ** 10_000n],
     ['a bigint of a million digits', () => 1n << 4_000_000n],
@@ -113,7 +113,7 @@ describe('a value that could not be read again is not written', () => {
     expect(() => codec.encode(NAME, make())).toThrow(InvalidValueError)
   })
 
-  it('and one at the limit is', async () => {
+  it('a value at the limit is written and read', async () => {
     const codec = await makeCodec({})
     const digits = -(10n ** 9_998n)
     let deep: unknown = { bytes: Buffer.of(1) }
@@ -124,7 +124,7 @@ describe('a value that could not be read again is not written', () => {
   })
 })
 
-/** `SEED=n` tries that one alone. */
+/** `SEED=n` tries that seed only. */
 const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : Array.from({ length: 3000 }, (_, n) => n)
 
 describe.each([
@@ -134,11 +134,11 @@ describe.each([
   ['with aes-256-gcm', sealing('aes-256-gcm')],
   ['with secretbox and gzip', sealing('secretbox', 'gzip')],
   [
-    'with encryption on and plain values let in',
+    'with encryption on and plaintext values allowed',
     { masterKey: MASTER_KEY, security: { allowPlaintext: true } },
   ],
-] as const)('stored bytes that were damaged by seed, %s', (_, options) => {
-  it('are a value or a typed error, soon', async () => {
+] as const)('stored bytes damaged by a seed, %s,', (_, options) => {
+  it('give a value or a typed error quickly', async () => {
     const codec = await makeCodec(options)
     const plain = await makeCodec({})
     const values = [
@@ -168,7 +168,7 @@ function decodeSafely(codec: Codec, bytes: Uint8Array, seed: number): void {
   expect(value == null, `SEED=${seed}`).toBe(false)
 }
 
-/** Flipped, cut, swapped, of another type, huge: some of it, at places that the seed says. */
+/** Flips, cuts, swaps, retypes or inflates parts of the bytes, at places chosen by the seed. */
 function damage(random: Random, bytes: Buffer): Buffer {
   let damaged = bytes
   for (let times = 1 + random.whole(3); times > 0; times--) {

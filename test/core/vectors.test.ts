@@ -24,15 +24,15 @@ const read = (file: string) =>
   JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8'))
 const envelopes: EnvelopeVector[] = read('envelopes.json')
 const texts: Record<string, string> = read('json.json')
-/** Raise the counts and the digest along with what is added. */
+/** Raise the counts and the digest with each addition. */
 const RELEASED = {
   envelopes: 72,
   texts: 8,
   sha256: '228802e8279ad56cd0302d0923b4449d043db097c4523a02ffcf25c1e08aec69',
 }
 
-describe('golden vectors: added, never changed', () => {
-  it.each(envelopes)('$value, $serialiser, $cipher, compression $compression', async vector => {
+describe('golden vectors', () => {
+  it.each(envelopes)('are read: $value, $serialiser, $cipher, compression $compression', async vector => {
     const { name, serialiser = 'json', cipher, compression, masterKey } = vector
     const stored = Buffer.from(vector.stored, 'base64')
     expect(parseEnvelope(stored)).toMatchObject({ serialiser, cipher, compression })
@@ -48,19 +48,22 @@ describe('golden vectors: added, never changed', () => {
     expect([...covered].sort()).toEqual(all.sort())
   })
 
-  it('are sealed: without their key they do not open', async () => {
+  it('cannot be opened without their key', async () => {
     const keyless = await makeCodec({})
     for (const { name, stored } of envelopes.filter(({ masterKey }) => masterKey !== undefined)) {
       await catchError('DECRYPTION_FAILED', () => keyless.decode(name, Buffer.from(stored, 'base64')))
     }
   })
 
-  it.each(Object.entries(texts))('the JSON of %s is written and read so', (value, text) => {
-    expect(serialize(vectorValues[value])).toBe(text)
-    expect(deserialize(text)).toStrictEqual(vectorValues[value])
-  })
+  it.each(Object.entries(texts))(
+    'include the JSON of %s, which is written and read as it stands',
+    (value, text) => {
+      expect(serialize(vectorValues[value])).toBe(text)
+      expect(deserialize(text)).toStrictEqual(vectorValues[value])
+    },
+  )
 
-  it('are, as far as format 1 was released with them, what they were then', () => {
+  it('are unchanged since the release of format 1', () => {
     const released = [envelopes.slice(0, RELEASED.envelopes), Object.entries(texts).slice(0, RELEASED.texts)]
     const digest = createHash('sha256').update(JSON.stringify(released)).digest('hex')
     expect(digest).toBe(RELEASED.sha256)
