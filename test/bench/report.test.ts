@@ -59,14 +59,14 @@ test('times and ratios show three digits', () => {
   expect([toTime(undefined), toRatio(Number.NaN)]).toEqual(['–', '–'])
 })
 
-test('a table is Markdown, and goes between its marks', () => {
+test('a table is Markdown, and is inserted between its marks', () => {
   expect(toTable(['a', 'b'], [['1', '2']])).toBe('| a | b |\n| --- | --: |\n| 1 | 2 |')
   const page = 'x\n<!-- bench:t -->old<!-- /bench:t -->\ny'
   expect(fillMarked(page, { t: 'new' })).toBe('x\n<!-- bench:t -->\n\nnew\n\n<!-- /bench:t -->\ny')
   expect(() => fillMarked(page, { other: '' })).toThrow('"other"')
 })
 
-test('a report is made of whatever has been measured', () => {
+test('a report contains whatever has been measured', () => {
   const results = { ...NOTHING, figures: [toFigure('plain', 0.2, 100), toFigure('plain', 0.3, 10_000)] }
   expect(toMarkdown(results)).toContain('## redis: ratios')
   expect(plotStore(results, 'redis')).toContain('<polyline points="62.0,')

@@ -14,7 +14,7 @@ export interface BaileysDatabase {
   remove(): Promise<void>
 }
 
-/** What the server says it has of an account's pre-keys, so that only a few more are made. */
+/** The number of pre-keys that the server reports for an account, so that Baileys makes only a few more. */
 const FEW = 5
 
 interface StageOptions {
@@ -24,7 +24,7 @@ interface StageOptions {
 
 type Stage = Scene & { store: AuthStore }
 
-/** What a bot does all day, by real Baileys sockets, on one kind of store. */
+/** A bot's day, on real Baileys sockets and one kind of store. */
 export function describeBaileys(name: string, createDatabase: () => Promise<BaileysDatabase>): void {
   async function setStage({ claimedPreKeys = FEW, ...options }: StageOptions = {}): Promise<Stage> {
     const database = await createDatabase()
@@ -74,7 +74,7 @@ export function describeBaileys(name: string, createDatabase: () => Promise<Bail
       expectNoRetry(server.stats.retries, alice, bob)
     })
 
-    test('reads what came while it was offline', async () => {
+    test('reads the messages that came while it was offline', async () => {
       const { server, start, alice, bob } = await setStageWithTwo()
       await greet(alice, bob)
       await bob.stop()
@@ -173,7 +173,7 @@ export function describeBaileys(name: string, createDatabase: () => Promise<Bail
   })
 }
 
-/** Eight messages that reach Bob in reverse; resolves with what he has read of them, sorted. */
+/** Eight messages that reach Bob in reverse; resolves with those that he has read, sorted. */
 async function sendInReverse(
   { server, alice, bob }: Pick<Stage, 'server'> & { alice: Bot; bob: Bot },
   jid: string,

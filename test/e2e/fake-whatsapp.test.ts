@@ -9,7 +9,7 @@ import { quietLibsignal } from '../support/silence.js'
 
 const AUTH_MODULE = new URL('../support/multi-file-auth.ts', import.meta.url).href
 
-/** Takes what has to be done once the scene is over. */
+/** Takes the clean-up of a scene. */
 type Cleanup = (end: () => Promise<void>) => void
 
 async function setMultiFileScene(cleanup: Cleanup, claimedPreKeys = 1): Promise<Scene> {
@@ -37,7 +37,7 @@ async function setSceneWithTwo(cleanup: Cleanup): Promise<Scene & { alice: Bot; 
 const speakAgain = quietLibsignal()
 afterAll(speakAgain)
 
-describe('sessions', () => {
+describe('the fake WhatsApp server, for sessions,', () => {
   test('pairs by QR code, asks for a restart and takes 812 pre-keys', async () => {
     const { server, start } = await setMultiFileScene(onTestFinished, 0)
     const alice = await start(ALICE)
@@ -71,7 +71,7 @@ describe('sessions', () => {
   })
 })
 
-describe('messages', () => {
+describe('the fake WhatsApp server, for messages,', () => {
   let scene: Scene & { alice: Bot; bob: Bot }
   beforeAll(async () => {
     const endings: Array<() => Promise<void>> = []
@@ -135,8 +135,8 @@ describe('messages', () => {
   })
 })
 
-describe('what a client has not answered', () => {
-  test('waits for an account that is offline', async () => {
+describe('a message that the client has not answered', () => {
+  test('waits until an offline account returns', async () => {
     const { alice, bob, start } = await setSceneWithTwo(onTestFinished)
     await greet(alice, bob)
     await bob.stop()
@@ -148,7 +148,7 @@ describe('what a client has not answered', () => {
     expect(bobAgain.undecryptable).toEqual([])
   })
 
-  test('comes again; Baileys asks for a new copy of a session message that it has decrypted', async () => {
+  test('comes again, and Baileys asks for a new copy of a session message that it has already decrypted', async () => {
     const { alice, bob, server, start } = await setSceneWithTwo(onTestFinished)
     await greet(alice, bob)
     server.loseAnswers(BOB)
@@ -161,7 +161,7 @@ describe('what a client has not answered', () => {
     expect(server.stats).toMatchObject({ queuedMessages: 1, retries: 1 })
   })
 
-  test('comes again; Baileys drops a pre-key message that it has decrypted', async () => {
+  test('comes again, and Baileys drops a pre-key message that it has already decrypted', async () => {
     const { alice, bob, server, start } = await setSceneWithTwo(onTestFinished)
     server.loseAnswers(BOB)
     await alice.send(jidOf(BOB), 'unanswered')

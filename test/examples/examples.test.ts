@@ -19,7 +19,7 @@ async function runExample(name: string, env: Record<string, string>) {
   return { lines: stdout.trim().split('\n').sort(), stderr }
 }
 
-test('examples/redis.mjs keeps two sessions in Redis and takes them away again', async () => {
+test('examples/redis.mjs keeps two sessions in Redis and deletes them again', async () => {
   const server = await startRedis({ config: ['--appendonly', 'yes', '--save', ''] })
   onTestFinished(() => server.stop())
   expect(await runExample('redis.mjs', { REDIS_URL: server.url })).toEqual({
@@ -28,7 +28,7 @@ test('examples/redis.mjs keeps two sessions in Redis and takes them away again',
   })
 })
 
-test('examples/mongodb.mjs keeps two sessions in MongoDB and takes them away again', async () => {
+test('examples/mongodb.mjs keeps two sessions in MongoDB and deletes them again', async () => {
   const server = await startMongo()
   onTestFinished(() => server.stop())
   expect(await runExample('mongodb.mjs', { MONGODB_URL: server.url })).toEqual({

@@ -11,7 +11,7 @@ test('the alerts fire when they should, and not on a calm day', async () => {
   expect(await testRules(fileURLToPath(CASES))).toBe('')
 })
 
-test('each alert has a case, and a row of the page', () => {
+test('each alert has a test case, and a row on its page', () => {
   const alerts = [...readFileSync(RULES, 'utf8').matchAll(/- alert: (\w+)/g)].map(match => match[1] as string)
   const cases = readFileSync(CASES, 'utf8')
   expect(alerts.length).toBeGreaterThan(0)

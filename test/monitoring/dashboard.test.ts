@@ -33,7 +33,7 @@ let page: Server
 let prometheus: PrometheusServer
 let samples: string[]
 
-/** What bots do, and then an outage of MongoDB that they notice. Prometheus reads all of it. */
+/** Bots at work, then an outage of MongoDB that they notice. Prometheus reads their metrics. */
 beforeAll(async () => {
   ;[redis, mongo] = await Promise.all([startRedis(), startMongo()])
   store = await createHybridStore({
@@ -53,7 +53,7 @@ beforeAll(async () => {
   await state.keys.get('session', ['a'])
   await mongo.kill()
   for (let n = 0; !store.isMongoCircuitBreakerOpen(); n++) await store.set('bot', { appState: { n } })
-  await store.claim('unknown').catch(() => {}) // which only MongoDB could say
+  await store.claim('unknown').catch(() => {}) // only MongoDB could answer
   await seen('sum_over_time(baileys_store_mongo_breakers_open[1m]) >= 2')
   // A rate needs two readings.
   await seen('rate(baileys_store_operation_latency_seconds_count{layer="store",status="error"}[1m])')
@@ -72,7 +72,7 @@ function seen(expression: string): Promise<void> {
   return vi.waitFor(look, { timeout: 20_000, interval: 100 })
 }
 
-/** As Grafana does. */
+/** Fills in the variables as Grafana does. */
 function fillIn(expression: string): string {
   const values: Record<string, string> = {
     $job: '.*',
@@ -87,7 +87,7 @@ function metricsOf(text: string): string[] {
   return text.match(/baileys_store_\w+/g) ?? []
 }
 
-/** What a metric is called as a whole: those of a histogram have three names. */
+/** The name of the whole metric: a histogram has three names. */
 function familyOf(name: string): string {
   return name.replace(/_(bucket|sum|count)$/, '')
 }
@@ -104,7 +104,7 @@ describe('the dashboard', () => {
     },
   )
 
-  test('says of each panel what to do, and draws none over another', () => {
+  test('describes what to do for each panel, and draws no panel over another', () => {
     expect(charts.filter(({ description }) => !/^.{20,}\.$/.test(description))).toEqual([])
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
@@ -114,7 +114,7 @@ describe('the dashboard', () => {
     expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24)
   })
 
-  test('leaves no metric out; neither does the page', () => {
+  test('leaves no metric out, and neither does its page', () => {
     const families = new Set(samples.map(familyOf))
     const shown = new Set(charts.flatMap(queriesOf).flatMap(metricsOf).map(familyOf))
     expect(shown).toEqual(families)
@@ -125,13 +125,13 @@ describe('the dashboard', () => {
     expect(unnamed).toEqual([])
   })
 
-  test('asks for nothing that is not there', () => {
+  test('queries no metric that does not exist', () => {
     expect(metricsOf(dashboardText).filter(name => !samples.includes(name))).toEqual([])
   })
 })
 
 describe('the alerts', () => {
-  test('compare series that are there', async () => {
+  test('compare existing series', async () => {
     for (const { name, query } of await prometheus.rules()) {
       const operands = query.split(/ (?:and|or|unless) /)
       for (const operand of operands) {
@@ -154,7 +154,7 @@ describe('the alerts', () => {
     }
   })
 
-  test('have noticed that MongoDB is away, and nothing else', async () => {
+  test('notice that MongoDB is away, and nothing else', async () => {
     const noticed = (await prometheus.rules()).filter(({ state }) => state !== 'inactive')
     expect(noticed.map(({ name }) => name)).toContain('BaileysStoreMongoBreakerOpen')
     expect(noticed.map(({ name }) => name)).not.toContain('BaileysStoreRedisBreakerOpen')

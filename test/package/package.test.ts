@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const TSC = resolve(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 const BAILEYS = ['@whiskeysockets/baileys@7.0.0-rc14', 'baileys@7.0.0-rc14']
 const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
-/** Where the snippets look for their servers; those that run there already do as well. */
+/** The ports that the snippets use; a server that already runs there will do. */
 const SEED_PORT = 6379
 const SEED_MONGODB_PORT = 27017
 /** Installing and fetching another Node are slow the first time. */
@@ -81,12 +81,12 @@ describe.each([20, 22, 24, 26])('the packed package on Node %i', major => {
     expect(JSON.parse(stdout)).toEqual([{ a: 1 }, 'hi', 'durable'])
   })
 
-  test('tells of a lost ownership also when store and hook are of different module formats', async () => {
+  test('reports a lost ownership even if store and hook are of different module formats', async () => {
     const { stdout } = await run(node, ['mixed.mjs'], { cwd: full })
     expect(JSON.parse(stdout)).toEqual({ refused: 'FENCED', lost: 'FENCED' })
   })
 
-  test('names the optional package that is missing', async () => {
+  test('names a missing optional package in the error', async () => {
     const { stdout } = await run(node, ['bare.mjs'], { cwd: bare })
     const missing = (name: string) =>
       expect.stringMatching(new RegExp(`^MISSING_DEPENDENCY: .*npm install ${name}$`))
@@ -106,23 +106,26 @@ describe.each([20, 22, 24, 26])('the packed package on Node %i', major => {
 test.each([
   ['node16', 'node16'],
   ['esnext', 'bundler'],
-])('its declarations fit both packages of Baileys: module %s, resolution %s', async (module, resolution) => {
-  const flags = [
-    '--noEmit',
-    '--strict',
-    '--exactOptionalPropertyTypes',
-    '--target',
-    'es2022',
-    '--types',
-    'node',
-  ]
-  const roots = ['--typeRoots', resolve(import.meta.dirname, '../../node_modules/@types')]
-  const how = ['--module', module, '--moduleResolution', resolution, '--skipLibCheck']
-  const { stdout } = await run(process.execPath, [TSC, ...flags, ...roots, ...how, 'types.mts'], {
-    cwd: full,
-  }).catch(failure => failure as { stdout: string })
-  expect(stdout).toBe('')
-})
+])(
+  'the declarations of the package fit both packages of Baileys: module %s, resolution %s',
+  async (module, resolution) => {
+    const flags = [
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--target',
+      'es2022',
+      '--types',
+      'node',
+    ]
+    const roots = ['--typeRoots', resolve(import.meta.dirname, '../../node_modules/@types')]
+    const how = ['--module', module, '--moduleResolution', resolution, '--skipLibCheck']
+    const { stdout } = await run(process.execPath, [TSC, ...flags, ...roots, ...how, 'types.mts'], {
+      cwd: full,
+    }).catch(failure => failure as { stdout: string })
+    expect(stdout).toBe('')
+  },
+)
 
 test.each([
   ['redis.mjs', () => ({ REDIS_URL: redis.url })],

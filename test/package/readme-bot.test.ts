@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
 const QR = /^Scan this .*: (https?:.*|\S+)$/
-/** Of an event, on a machine that may be busy. */
+/** The wait for an event, on a machine that may be busy. */
 const PATIENT = { timeout: 60_000 }
 
 let packed: PackedPackage
