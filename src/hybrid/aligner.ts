@@ -19,11 +19,11 @@ export interface AlignerParts {
   relay: OutboxRelay
   sessions: Sessions
   memory: SessionMemory
-  /** Of one call of the store. */
+  /** The deadline of one call of the store. */
   timeoutMs: number
 }
 
-/** What a database tells of a session that it has never heard of. */
+/** What a database answers for a session that it has never heard of. */
 const NOTHING: DurableHead = {
   exists: false,
   version: 0,
@@ -33,15 +33,15 @@ const NOTHING: DurableHead = {
   operation: '',
 }
 
-/** What both databases have said last, at one version. */
+/** The last answers of both databases, at one version. */
 export interface Aligned {
   peek: RedisView
   head: DurableHead
 }
 
 /**
- * Brings Redis and MongoDB to the same version of a session: first what waits in the outbox goes to MongoDB, then
- * whoever is behind is given what the other one has.
+ * Brings Redis and MongoDB to the same version of a session: applies the outbox to MongoDB, then gives the database
+ * that is behind what the other one has.
  */
 export class Aligner {
   readonly #redis: RedisSide
@@ -61,7 +61,7 @@ export class Aligner {
     this.#memory = memory
   }
 
-  /** Throws `STORE_UNAVAILABLE` unless both answer. Who calls while it is under way gets the same result. */
+  /** Throws `STORE_UNAVAILABLE` unless both answer. Concurrent calls share one run and its result. */
   align(sessionId: string): Promise<Aligned> {
     const known = this.#underWay.get(sessionId)
     if (known) return known
@@ -72,20 +72,21 @@ export class Aligner {
     return aligned
   }
 
-  /** As `align`, and all that it finds is from after this call. */
+  /** Same as `align`, but every answer that it uses is from after this call. */
   async alignAnew(sessionId: string): Promise<Aligned> {
     await this.#underWay.get(sessionId)?.catch(() => {})
     return this.align(sessionId)
   }
 
-  /** For who has Redis' part of the session as it is, and wants it to be loaded for the next call. */
+  /** Loads the session for the next call; the caller does not wait. */
   alignLater(sessionId: string): void {
-    this.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
+    this.align(sessionId).catch(() => {}) // the next call finds the same state and tries again
   }
 
   /**
-   * Runs what needs the session in Redis, as new as this process knows it, and loads it as often as others change or evict
-   * it, within the deadline of a call. `run` is given what the two have said when they were last aligned for it.
+   * Runs an action that needs the session in Redis, as new as this process knows it. Loads the session again while
+   * others change or evict it, within the deadline of a call. `run` gets the answers of the last alignment, if there
+   * was one.
    */
   async withLoaded<T>(
     sessionId: string,
@@ -100,26 +101,26 @@ export class Aligner {
         return await run(aligned)
       } catch (error) {
         if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
-        // Once more behind than what this process has seen: the durable store does not have it either.
+        // Behind this process even after a load: the durable store lacks the lost writes as well.
         const mustLoad = isCold(error) || (hasCode(error, 'REWOUND') && loads === 0)
         if (!mustLoad && !isAhead(error)) throw error
         if (contention) await contention.pause(error)
         contention ??= new Contention(sessionId, this.#timeoutMs, call)
         if (!mustLoad) continue
-        // Loaded, and still cold to this token: the durable store has lost the claim, too.
+        // Cold to this token even after a load: the durable store has lost the claim as well.
         if (loads > 0 && fencingToken !== undefined) await this.#durable.raiseFence(sessionId, fencingToken)
         aligned = await this.align(sessionId)
       }
     }
   }
 
-  /** Throws `SESSION_INCOMPLETE` where MongoDB has never heard of a session that Redis has a part of. */
+  /** Throws `SESSION_INCOMPLETE` if Redis has a part of a session that MongoDB has never heard of. */
   async assertNotLost(sessionId: string, durable: DurableHead): Promise<void> {
     if (isLostInPart(await this.#redis.peek(sessionId), durable))
       throw new SessionIncompleteError({ sessionId })
   }
 
-  /** For who deletes a session that neither of the two has whole. */
+  /** Deletes a session of which neither database has the whole. */
   async discardParts(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { fencingToken } = deletion
     return await this.#sessions.use(sessionId, async state => {
@@ -129,7 +130,7 @@ export class Aligner {
       }
       const deleted = await this.#durable.delete(sessionId, { ...deletion, seenVersion: undefined })
       if (peek.state !== 'cold') return deleted
-      // What is left of it in Redis would be taken for half a session.
+      // The next reader would take the remains in Redis for half a session.
       if (await this.#loadIntoRedis(sessionId, peek, state)) return deleted
       throw overtakenError(sessionId)
     })
@@ -147,7 +148,7 @@ export class Aligner {
       const head = await this.#readDurable(sessionId, peek)
       switch (compare(peek, head, route.mustReload)) {
         case 'in step':
-          // What comes late leaves the version as it is: no later read would tell that it has come.
+          // A late write does not change the session's version, so no later read would show that it has come.
           if (route.isApart) this.#memory.cache?.of(sessionId)?.reset(peek.version)
           this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
           markAligned()
@@ -155,7 +156,7 @@ export class Aligner {
         case 'partial':
           throw new SessionIncompleteError({ sessionId })
         case 'restore the durable store':
-          // Once, it may be ahead by a write that is on its way.
+          // At first sight, Redis may be ahead by a write that is on its way.
           if (foundAhead === peek.version) await this.#restoreDurable(sessionId, peek, head)
           foundAhead = peek.version
           break
@@ -169,7 +170,7 @@ export class Aligner {
     }
   }
 
-  /** Fields without a head count as nothing where Redis has all of the session, or knows of its end. */
+  /** Ignores fields without a head where Redis has all of the session, or knows of its end. */
   async #readDurable(sessionId: string, peek: RedisView): Promise<DurableHead> {
     try {
       return await this.#durable.readHead(sessionId)
@@ -181,8 +182,8 @@ export class Aligner {
   }
 
   /**
-   * A write past Redis whose answer was lost may reach MongoDB at any later time. It is a compare-and-set on the head:
-   * another version there, and it cannot be carried out any more.
+   * Prevents a write past Redis whose answer was lost: MongoDB may still be asked to carry it out at any time. That
+   * write is a compare-and-set on the head, so it fails once the head has another version.
    */
   async #forestall(sessionId: string, route: SessionRoute, lost: Guard): Promise<void> {
     const { exists, isPart, version } = await this.#durable.readHead(sessionId)
@@ -196,26 +197,26 @@ export class Aligner {
     try {
       if (exists && !isPart) await this.#durable.commit(sessionId, barrier) // else that version is gone
     } catch (error) {
-      // Another one has changed the head, or owns the session.
+      // Another process has changed the head, or owns the session.
       if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
     }
     route.liftBarrier(lost)
   }
 
-  /** `false`: it has changed meanwhile. */
+  /** `false`: Redis has changed meanwhile. */
   async #loadIntoRedis(sessionId: string, peek: RedisView, { backlog }: SessionState): Promise<boolean> {
     const session = await this.#durable.readWhole(sessionId)
     return this.#redis.install(sessionId, peek, session, backlog.passedOver)
   }
 
-  /** MongoDB has gone back, as after a restore, or has let the session expire: all of it is written again. */
+  /** Writes all of a session again: MongoDB has gone back in time, e.g. by a restored backup, or has let it expire. */
   async #restoreDurable(
     sessionId: string,
     { state, version, fence, updatedAtMs }: RedisView,
     durable: DurableHead,
   ): Promise<void> {
     const id = `align.${version}.${updatedAtMs}`
-    // One that Redis has kept alive begins a whole life.
+    // A session that only Redis has kept alive gets a full life in MongoDB.
     const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
     const application = { version, fencingToken: fence, operations: [operation] }
     if (state === 'deleted') {
@@ -223,7 +224,7 @@ export class Aligner {
       return
     }
     const { head, fields } = await this.#redis.readAll(sessionId)
-    if (!head.exists || head.version !== version) return // it has changed; another round sees as what
+    if (!head.exists || head.version !== version) return // it has changed; the next round compares again
     const { forks } = await this.#redis.readHistory(sessionId, [])
     const history = { incarnation: head.incarnation, forks: formatForks(forks) }
     const whole = { ...application, kind: 'session', history } as const

@@ -2,14 +2,14 @@ import { Dirty } from './dirty.js'
 import type { PassedOver } from './outbox.js'
 import { type PendingWrite, sizeOf } from './pending-write.js'
 
-/** Over all sessions of a store; of other writes the outbox alone has the values. */
+/** Most bytes of values held over all sessions of a store. Values of further writes are in the outbox alone. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024
 
-/** How many bytes of values a store holds. */
+/** Counts the bytes of values that a store holds. */
 export class HeldBytes {
   #count = 0
 
-  /** `false`: there is no room for so many. */
+  /** `false`: there is no room for them. */
   reserve(bytes: number): boolean {
     if (this.#count + bytes > MAX_HELD_BYTES) return false
     this.#count += bytes
@@ -24,7 +24,7 @@ export class HeldBytes {
 /** The writes of this process to one session that the durable store lacks, and what is known of others' writes. */
 export class Backlog {
   readonly #heldBytes: HeldBytes
-  /** By operation. */
+  /** By operation id. */
   readonly #writes = new Map<string, PendingWrite>()
   readonly #others = new Dirty()
   readonly #passedOver = new Map<string, string>()
@@ -49,17 +49,17 @@ export class Backlog {
     return this.#highest
   }
 
-  /** Whether the outbox alone has the values of some. */
+  /** Whether some values are in the outbox alone. */
   get isIncomplete(): boolean {
     return [...this.#writes.values()].some(({ writes }) => writes === undefined)
   }
 
-  /** Other writes may wait in the outbox than those of this process. */
+  /** I3: whether writes of other processes may wait in the outbox. */
   get othersWait(): boolean {
     return this.#others.isSet
   }
 
-  /** Names in the outbox that cannot be applied, versions and what is none, each with the digest of what was found there. */
+  /** Names in the outbox that cannot be applied, parked or malformed, each with the digest of its text. */
   get passedOver(): PassedOver {
     return this.#passedOver
   }
@@ -68,9 +68,9 @@ export class Backlog {
     return this.isEmpty && this.#passedOver.size === 0 && !this.#isScheduled && !this.othersWait
   }
 
-  /** `operationBefore`: as of `RedisCommit`. I3: a process that knows that operation knows what waits beside it. */
+  /** `operationBefore`: see `RedisCommit`. I3: if it is the operation added last, all that waits is known. */
   add(write: PendingWrite, operationBefore: string): void {
-    this.remove(write.operationId) // a repeated one takes its place
+    this.remove(write.operationId) // a repeated write replaces its first attempt
     const isHeld = this.#heldBytes.reserve(sizeOf(write))
     this.#writes.set(write.operationId, isHeld ? write : { ...write, writes: undefined })
     if (operationBefore !== '' && operationBefore !== this.#lastAdded) this.noteOthers()
@@ -82,12 +82,12 @@ export class Backlog {
     return this.#writes.has(operationId)
   }
 
-  /** Those up to a version; the ones without values as well. */
+  /** The writes up to a version, including those without values. */
   upTo(version: number): PendingWrite[] {
     return [...this.#writes.values()].filter(write => write.version <= version)
   }
 
-  /** The durable store has it, or never will. */
+  /** The durable store has the write, or will never take it. */
   remove(operationId: string): PendingWrite | undefined {
     const write = this.#writes.get(operationId)
     this.#writes.delete(operationId)
@@ -95,7 +95,7 @@ export class Backlog {
     return write
   }
 
-  /** Tells who waits for one of them; they stay. */
+  /** Rejects the promises of the callers that wait; the writes stay. */
   rejectAll(error: unknown): void {
     for (const { reject } of this.#writes.values()) reject?.(error)
   }
@@ -104,7 +104,7 @@ export class Backlog {
     this.#others.note()
   }
 
-  /** The result says that all that may have waited by now has been found. */
+  /** The result says that all entries that may have waited before this call have been found. */
   beginLook(): () => void {
     return this.#others.begin()
   }
@@ -113,12 +113,12 @@ export class Backlog {
     this.#passedOver.set(name, digest)
   }
 
-  /** `names`: those that are still in the outbox. */
+  /** `names`: those still in the outbox. */
   forgetPassedOver(names?: ReadonlySet<string>): void {
     for (const name of [...this.#passedOver.keys()]) if (!names?.has(name)) this.#passedOver.delete(name)
   }
 
-  /** Whether a run that will take all of it is about to begin. */
+  /** Whether a run that takes the whole backlog is about to begin. */
   get isScheduled(): boolean {
     return this.#isScheduled
   }

@@ -5,10 +5,10 @@ import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
 import { type PendingWrite, sizeOf } from './pending-write.js'
 
-/** Bytes that go to the durable store as one change; of operations, as many as a session remembers. */
+/** Most bytes of one change to the durable store. A change has at most as many operations as a session remembers. */
 const MAX_BATCH_BYTES = 1024 * 1024
 
-/** Errors of the durable store that a repetition does not mend. */
+/** Errors of the durable store that remain when the write is repeated. */
 const REFUSALS: readonly StoreErrorCode[] = [
   'FENCED',
   'CORRUPT_VALUE',
@@ -18,19 +18,19 @@ const REFUSALS: readonly StoreErrorCode[] = [
   'INVALID_SESSION_ID',
 ]
 
-/** What the durable store has done with some writes. */
+/** What the durable store did with some writes. */
 export type Outcome =
-  /** It has them. They may have come late. */
+  /** The durable store has them. They may have come late. */
   | { readonly kind: 'applied'; readonly batch: Batch; readonly isOwn: boolean; readonly applied: Applied }
-  /** Redis took them of a former owner when it had lost its successor's claim. `fence`: the successor's token. */
+  /** I11: Redis took them from an earlier owner after it had lost the later claim. `fence`: the later owner's token. */
   | { readonly kind: 'barred'; readonly batch: Batch; readonly fence: number }
   | { readonly kind: 'refused'; readonly write: PendingWrite; readonly error: StoreError }
 
 type Batch = readonly PendingWrite[]
 
 /**
- * Has the durable store carry out writes in the order of their versions, many at once. `isOwn`: a write that is not known
- * to be in the outbox. Throws what a repetition may mend; what has been told of by then is done.
+ * Applies writes to the durable store, several at once, in the order of their versions. `isOwn`: whether a write may be
+ * missing in the outbox. Throws an error that a repetition may mend; the outcomes given before that are final.
  */
 export async function* applyInBatches(
   durable: DurableSide,
@@ -67,9 +67,9 @@ async function* applyBatch(
 }
 
 /**
- * Takes what can be one change from the front: of one owner, and versions that follow each other, since a merged field
- * carries the last version, which would hide a write that comes between. What a session begins with is first, a heal as
- * well, and its end is alone.
+ * Takes the longest prefix that can be one change: of one owner, with consecutive versions. A merged field carries the
+ * last version, which would hide another write between them. A write that begins a session and a heal come first in
+ * their change; a deletion is alone in it.
  */
 function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   let count = 0
@@ -90,7 +90,7 @@ function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   return queue.splice(0, count)
 }
 
-/** `isOwn`: they are not known to be in the outbox, and so count for what their owner's token is worth. */
+/** `isOwn`: they may be missing in the outbox, so the durable store refuses them if a later owner has the session. */
 function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Application {
   return {
     version: (batch.at(-1) as PendingWrite).version,

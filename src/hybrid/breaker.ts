@@ -5,40 +5,45 @@ import { singleAttempt, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 
 export interface BreakerOptions {
-  /** What is behind it, as errors name it. */
+  /** The name of the database in errors. */
   store: string
   layer: Layer
   openGauge: GaugeName
   metrics: Metrics
-  /** Longest wait for an answer, unless a call says otherwise. Slower ones count as failures. */
+  /** How long a call may wait for an answer, unless it sets its own time. A slower call counts as a failure. */
   timeoutMs: number
-  /** How long it stays open before one call may try again. */
+  /** How long the breaker stays open before it is half-open and lets one call try. */
   resetMs: number
-  /** The time over which failures are counted. */
+  /** The time over which the breaker counts failures. */
   windowMs: number
-  /** Whether the client is still looking for a server: asked before a try that would wait for that. Default: never. */
+  /**
+   * Whether the client still looks for a server. If so, the half-open breaker refuses a call, which would only wait.
+   * Default: no.
+   */
   isConnecting?: (() => boolean) | undefined
-  /** Whether no other store can help: then a call tries although it is open. Default: never. */
+  /** Whether no other database can answer. If so, one call at a time tries while the breaker is open. Default: no. */
   isLastResort?: (() => boolean) | undefined
-  /** To what is behind it: errors say what is known of it. */
+  /** The link to the database. Errors say what it knows. */
   link?: ServerLink | undefined
-  /** Told once of each outage, `undefined` of its end. */
+  /** Called once for each outage, and with `undefined` at its end. */
   onOutage?: ((outage: StoreUnavailableError | undefined) => void) | undefined
 }
 
-/** For what reads or writes all of a session, whatever its size: a call's own deadline ends the wait before. */
+/**
+ * The time of a call that reads or writes a whole session of any size. The deadline of the caller may end it sooner.
+ */
 export const LOADING_MS = 30_000
 
 /**
- * opossum's counters of one window. Calls that took too long are among the failures: what opossum would count in
- * `timeouts`, and what it has for features that are not used here, stays 0.
+ * opossum's counters of one window. A call that took too long counts as a failure. `timeouts`, and the counters of
+ * features that this library does not use, stay 0.
  */
 export interface CircuitBreakerStats {
-  /** Calls that were asked for. */
+  /** Calls made. */
   fires: number
   successes: number
   failures: number
-  /** Calls that were refused while it was open. */
+  /** Calls refused while the breaker was open. */
   rejects: number
   timeouts: number
   fallbacks: number
@@ -47,12 +52,13 @@ export interface CircuitBreakerStats {
   cacheMisses: number
 }
 
-/** It opens above this share of failures, once so many calls have been made in the window. */
+/** After MIN_CALLS calls in the window, the breaker opens above this share of failures. */
 const MAX_ERRORS_PERCENTAGE = 50
 const MIN_CALLS = 3
 /**
- * So many failures, each of a call that began after the one before had failed, open it as well: the successes of a busy
- * window would outweigh them for seconds. A lost connection, which many calls fail with at once, is one of them.
+ * This many failures in a row open it as well, because the successes of a busy window would outweigh them for seconds.
+ * A failure counts only if its call began after the previous failure: one lost connection fails many calls, and counts
+ * once.
  */
 const MAX_FAILURES_IN_A_ROW = 4
 
@@ -70,7 +76,7 @@ export class Breaker {
   readonly #onOutage: (outage: StoreUnavailableError | undefined) => void
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
   #failuresInARow = 0
-  /** The first failure since the last success. */
+  /** When the first failure since the last success was. */
   #failingSince: Date | undefined
   #isCountedOpen = false
   #isProbing = false
@@ -89,7 +95,7 @@ export class Breaker {
     this.#onOutage = options.onOutage ?? (() => {})
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
-      timeout: false, // below, where a process that was busy itself does not count as a slow store
+      timeout: false, // `#withDeadline` sets it: a busy process must not count as a slow store
       errorThresholdPercentage: MAX_ERRORS_PERCENTAGE,
       volumeThreshold: MIN_CALLS,
       resetTimeout: resetMs,
@@ -109,7 +115,7 @@ export class Breaker {
     return this.#circuit.opened
   }
 
-  /** Neither open nor half open. */
+  /** Neither open nor half-open. */
   get isClosed(): boolean {
     return this.#circuit.closed
   }
@@ -129,7 +135,7 @@ export class Breaker {
     }
   }
 
-  /** Throws what the call throws; `STORE_UNAVAILABLE` while open, and for a call that takes too long. */
+  /** Throws what the call throws; `STORE_UNAVAILABLE` while the breaker is open, and if the call takes too long. */
   async run<T>(call: () => Promise<T>, timeoutMs = this.#patienceMs): Promise<T> {
     if (this.#circuit.halfOpen && this.#isConnecting()) throw this.#toRefusal()
     if (this.isOpen && !this.#isProbing && this.#isLastResort()) return this.#probe(call, timeoutMs)
@@ -141,7 +147,10 @@ export class Breaker {
     }
   }
 
-  /** As `run`, for what no other store can tell: one such call at a time tries although it is open. */
+  /**
+   * Same as `run`, for a question that no other database can answer: one such call at a time tries while the breaker is
+   * open.
+   */
   async insist<T>(call: () => Promise<T>): Promise<T> {
     const mayProbe = this.isOpen && !this.#isProbing && !this.#isConnecting()
     return mayProbe ? this.#probe(call, this.#patienceMs) : this.run(call)
@@ -156,7 +165,7 @@ export class Breaker {
     this.#countOpen(false)
   }
 
-  /** A try before its time; the others are refused meanwhile. */
+  /** Lets one call try before `resetMs` has passed; others are refused meanwhile. */
   async #probe<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
     this.#isProbing = true
     let failure: unknown
@@ -171,14 +180,14 @@ export class Breaker {
     }
   }
 
-  /** `before`: failures in a row when the call began. */
+  /** `before`: the number of failures in a row when the call began. */
   #noteFailure(before: number): void {
     if (before !== this.#failuresInARow || ++this.#failuresInARow < MAX_FAILURES_IN_A_ROW) return
-    this.#failuresInARow = 0 // also of tries while it is open, or each would be given less time
+    this.#failuresInARow = 0 // also for tries while it is open, which would otherwise get less and less time
     this.#circuit.open()
   }
 
-  /** Half as long after each failure, so that a bot which does one thing at a time soon knows. */
+  /** Halves with each failure, so that a bot with one call at a time soon finds the outage. */
   get #patienceMs(): number {
     return Math.ceil(this.#timeoutMs / 2 ** this.#failuresInARow)
   }
@@ -189,7 +198,7 @@ export class Breaker {
     )
   }
 
-  /** That there is no connection says more than that there was no answer. */
+  /** A known connection problem says more than the missing answer. */
   #toLateness(cause: unknown, timeoutMs: number): StoreUnavailableError {
     const { reason, address } = this.#link ?? {}
     if (reason === undefined) return this.#toOutage(`it has not answered within ${timeoutMs} ms.`, cause)
@@ -208,7 +217,7 @@ export class Breaker {
     this.#countOpen(false)
   }
 
-  /** Half open counts as open: the store has not answered yet. */
+  /** Half-open counts as open: the store has not answered yet. */
   #countOpen(isOpen: boolean): void {
     if (isOpen === this.#isCountedOpen) return
     this.#isCountedOpen = isOpen
@@ -243,7 +252,7 @@ export class Breaker {
   }
 }
 
-/** A store cannot be reached, or is too slow; whatever else it answers, it is there. */
+/** The store cannot be reached, or is too slow. Any other error means that it has answered. */
 export function isOutage(error: unknown): boolean {
   return hasCode(error, 'STORE_UNAVAILABLE')
 }

@@ -23,21 +23,21 @@ export interface HybridSettings {
   redis: Omit<RedisSideOptions, 'breaker' | 'seen'>
   durable: DurableBackend
   memory: SessionMemory
-  /** Of one call of the store. */
+  /** The deadline of one call of the store. */
   timeoutMs: number
   isWriteBehind: boolean
   queue?: QueueAdapter | undefined
   opensDegraded: boolean
   logger: Logger
   metrics?: Metrics | undefined
-  /** For which a count of all outboxes is good. */
+  /** How long a count of all outboxes stays valid. */
   metricsIntervalMs?: number | undefined
 }
 
-/** A call that finds one of the two silent must have time left for the other. */
+/** Shares of a call's deadline: if one database stays silent, the other one still has time to answer. */
 const REDIS_SHARE = 0.2
 const MONGO_SHARE = 0.4
-/** What ioredis is while it looks for a server, and again after each that it has lost. */
+/** ioredis' states while it looks for a server, for the first time or after it has lost one. */
 const CONNECTING: ReadonlySet<string> = new Set(['close', 'reconnecting', 'connecting', 'connect'])
 const DEFAULT_METRICS_INTERVAL_MS = 60_000
 

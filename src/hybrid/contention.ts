@@ -6,9 +6,9 @@ const FIRST_PAUSE_MS = 5
 const MAX_PAUSE_MS = 200
 
 /**
- * Attempts at something that others change, or evict, all the while. They go on for as long as a call of the store may
- * take, ever less often, so that whoever competes wins in the end; a count of attempts would be used up sooner by the
- * faster one.
+ * Attempts at an action while others keep changing or evicting the session. They go on for the time of one call, at
+ * growing intervals, so that every competitor wins in the end. A limit on the number of attempts would favour slower
+ * processes.
  */
 export class Contention {
   readonly #sessionId: string
@@ -16,7 +16,7 @@ export class Contention {
   readonly #call: Call | undefined
   #pauseMs = FIRST_PAUSE_MS
 
-  /** `call`: what waits for it. */
+  /** `call`: the call that waits for the attempts. */
   constructor(sessionId: string, timeoutMs: number, call?: Call) {
     this.#sessionId = sessionId
     this.#endMs = performance.now() + timeoutMs
@@ -27,7 +27,7 @@ export class Contention {
     return performance.now() >= this.#endMs
   }
 
-  /** Pauses before the next attempt. Throws when the time is over, and when nobody waits any more. */
+  /** Pauses before the next attempt. Throws when the time is over, and when no caller waits any more. */
   async pause(cause?: unknown): Promise<void> {
     assertAwaited(this.#call)
     if (this.isOver) throw overtakenError(this.#sessionId, cause)
@@ -37,7 +37,7 @@ export class Contention {
   }
 }
 
-/** The error after too many attempts. `cause`: what the last one has failed with. */
+/** The error after too many attempts. `cause`: the error of the last one. */
 export function overtakenError(sessionId: string, cause?: unknown): StoreUnavailableError {
   return new StoreUnavailableError('Redis', 'the session changes faster than it can be loaded.', {
     sessionId,

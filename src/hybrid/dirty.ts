@@ -1,4 +1,4 @@
-/** Whether something is to be seen to that may come up again while it is. */
+/** A flag that can be set again while a caller is about to clear it. Counts, so that the later set survives. */
 export class Dirty {
   #noted = 0
   #settled = 0
@@ -11,7 +11,7 @@ export class Dirty {
     this.#noted++
   }
 
-  /** Remembers what has been noted by now; the result says that it has been seen to. */
+  /** The result clears what has been set before this call, and keeps the flag for what was set after it. */
   begin(): () => void {
     const noted = this.#noted
     return () => {

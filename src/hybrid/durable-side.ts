@@ -21,7 +21,7 @@ import type {
 import type { ServerLink } from '../core/server-link.js'
 import { type Breaker, LOADING_MS } from './breaker.js'
 
-/** More than that in one change are given the time of loading a session. */
+/** A change of more writes than this may take as long as loading a session. */
 const MANY_WRITES = 1000
 
 /** The durable side of the hybrid store: every call to it goes through the circuit breaker. */
@@ -84,7 +84,7 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.highestVersion(sessionId))
   }
 
-  /** `after`: a token that Redis has handed out. */
+  /** The token is above `after`, one that Redis has handed out. */
   async claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
     return untold(await this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after)))
   }
@@ -105,7 +105,7 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.touch(sessionId, ttlMs))
   }
 
-  /** Throws for what could never be stored. Asks nobody. */
+  /** Throws for writes that the durable store could never store. Asks no server. */
   checkWrites(sessionId: string, writes: readonly FieldWrite[]): void {
     this.#backend.checkWrites(sessionId, writes)
   }
@@ -122,7 +122,7 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.findForeign(sessionId))
   }
 
-  /** Whatever the breaker says. */
+  /** Asks the server even while the breaker is open. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()
   }
@@ -133,12 +133,12 @@ export class DurableSide {
   }
 }
 
-/** `undefined`: as long as any call. */
+/** `undefined`: the time of any call. */
 function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined
 }
 
-/** Without the operations: they come in another order here than in Redis, and tell nothing of a history. */
+/** Removes the operations: their order here differs from that in Redis, so they say nothing of the history. */
 function untold<T extends { readonly head: DurableHead }>(result: T): T {
   return { ...result, head: { ...result.head, operation: '', ops: undefined } }
 }

@@ -1,4 +1,4 @@
-/** Runs `action` for each input, `limit` at once. Throws the first error after all have ended. */
+/** Runs `action` for each input, at most `limit` at once. Throws the first error after all have ended. */
 export async function forEach<I>(
   inputs: Iterable<I> | AsyncIterable<I>,
   limit: number,

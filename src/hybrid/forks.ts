@@ -12,7 +12,7 @@ export interface ForksParts {
   sessions: Sessions
 }
 
-/** Redis has lost writes and taken others since: two histories of a session have met. Writes past both. */
+/** Handles two histories of a session that have met: Redis has lost writes and taken others since. Writes past both. */
 export class Forks {
   readonly #redis: RedisSide
   readonly #aligner: Aligner
@@ -24,12 +24,12 @@ export class Forks {
     this.#sessions = sessions
   }
 
-  /** Whether they have met, by what the durable store has said to a write that Redis had taken. */
+  /** Whether two histories have met, by the durable store's answer to a write that Redis had taken. */
   async isForked(sessionId: string, applied: Applied): Promise<boolean> {
     return applied.isLate && isForked(applied, await this.#redis.peek(sessionId, applied.newest?.id))
   }
 
-  /** The write goes past Redis, where it outranks both histories, and Redis is loaded. */
+  /** Repeats the write past Redis, where it outranks both histories, and loads Redis. */
   async settle<W extends Commit | Deletion, T>(
     sessionId: string,
     write: W,
@@ -38,11 +38,11 @@ export class Forks {
     const { route } = this.#sessions.of(sessionId)
     route.noteFork()
     assertAwaited(write.call)
-    // Another operation: what was done in vain is not to be known for done.
+    // A new operation id: the store may know the old one as applied, and would then do nothing.
     const operationId = `${write.operationId}+`
     const forced = { seenVersion: undefined, needsSession: undefined, step: BYPASS_STEP }
     const result = await route.pastRedis(write, () => toDurable({ ...write, ...forced, operationId }))
-    await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same, and tries again
+    await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same state and tries again
     return result
   }
 }

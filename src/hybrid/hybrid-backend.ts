@@ -23,7 +23,7 @@ import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
 import type { SessionOpener } from './session-opener.js'
 
-/** The closing of a queue has so long, whatever was waited for before. */
+/** The queue has at least this long to close, however long the earlier steps took. */
 const QUEUE_CLOSE_MS = 1000
 
 export interface HybridBackendParts {
@@ -36,7 +36,7 @@ export interface HybridBackendParts {
   publisher: Publisher | undefined
 }
 
-/** Redis numbers the writes and answers the reads; MongoDB outlives it. docs/hybrid.md tells the protocol. */
+/** Redis numbers the writes and answers the reads; MongoDB outlives it. See docs/hybrid-protocol.md. */
 export class HybridBackend implements Backend {
   readonly link: KnownSituation
   readonly #redis: RedisSide
@@ -103,7 +103,7 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#writer.touch(sessionId, ttlMs))
   }
 
-  /** By MongoDB, which keeps them in order; while it is away, by Redis. A cursor is good for the one it came from. */
+  /** Asks MongoDB, which keeps an order; while it is away, Redis. A cursor only fits the database that it came from. */
   list(limit: number, cursor = ''): Promise<SessionPage> {
     const [from, position] = [cursor.slice(0, 1), cursor.slice(1) || undefined]
     return this.#calls.run(async () => {
@@ -133,7 +133,7 @@ export class HybridBackend implements Backend {
     )
   }
 
-  /** As soon as either says so: the other may never answer. */
+  /** Resolves as soon as one of the two answers: the other one may never do so. */
   isHealthy(): Promise<boolean> {
     const assertHealthy = async (side: RedisSide | DurableSide) => {
       if (!(await side.isHealthy())) throw new Error('It is not.')
@@ -144,7 +144,7 @@ export class HybridBackend implements Backend {
     )
   }
 
-  /** Waits for MongoDB to have the writes of this process, for a while: the outbox has them all the same. */
+  /** Waits up to `CLOSE_MS` for MongoDB to have this process's writes. The outbox keeps them in any case. */
   async close(): Promise<void> {
     const dueMs = performance.now() + CLOSE_MS
     const leftMs = () => Math.max(dueMs - performance.now(), 0)

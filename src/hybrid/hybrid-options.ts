@@ -23,39 +23,43 @@ export interface OutboxOptions {
 export interface HybridOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS. */
   redisUrl?: string | undefined
-  /** ioredis' own options for the connection that is made; as those of the Redis store. */
+  /** ioredis' own options for the connection that the store opens; see the Redis store. */
   redisOptions?: IoredisOptions | undefined
-  /** Instead of `redisUrl`: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */
+  /**
+   * Instead of `redisUrl`: a `Redis` or `Cluster` of ioredis 5 or 6. The store uses it as it is and never closes it.
+   */
   redis?: GivenRedis | undefined
-  /** What every key in Redis begins with; default `baileys:auth`. 1 to 200 characters without braces. */
+  /** Every key in Redis begins with it; default `baileys:auth`. 1 to 200 characters without braces. */
   prefix?: string | undefined
   /** `mongodb://` or `mongodb+srv://`. */
   mongoUrl?: string | undefined
-  /** The driver's own options for the pool that is made; as those of the MongoDB store. */
+  /** The driver's own options for the pool that the store opens; see the MongoDB store. */
   mongoOptions?: MongoClientOptions | undefined
-  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. It is used as it is, never closed. */
+  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. The store uses it as it is and never closes it. */
   mongoClient?: GivenMongoClient | undefined
-  /** Default: that of the URL, else `baileys`. */
+  /** Default: the database of the URL, else `baileys`. */
   mongoDatabase?: string | undefined
-  /** Default `auth`. It is for this library alone. */
+  /** Default `auth`. Keep it for this library alone. */
   mongoCollection?: string | undefined
   /**
-   * Acknowledge a write when Redis has it, and bring it to MongoDB afterwards. Default `false`: MongoDB is waited for,
-   * so that the loss of all of Redis loses nothing that was acknowledged while MongoDB was there.
+   * Acknowledge a write when Redis has it, and apply it to MongoDB afterwards. Default `false`: the store waits for
+   * MongoDB, so that a total loss of Redis loses no write that was acknowledged while MongoDB was up.
    */
   enableWriteBehind?: boolean | undefined
-  /** With `enableWriteBehind`: where the jobs of bringing writes to MongoDB go. Default: this process does them. */
+  /**
+   * With `enableWriteBehind`: the queue for the jobs that apply writes to MongoDB. Default: this process applies them.
+   */
   queue?: QueueAdapter | undefined
   /**
-   * Open a session that one of the two has while the other one is away. Default `false`: what the last owner wrote may
-   * be in the one that is away, and nobody can tell.
+   * Open a session with one of the two databases while the other one is away. Default `false`: the last owner's writes
+   * may be in the one that is away, and no process can tell.
    */
   degradedOpen?: boolean | undefined
   outbox?: OutboxOptions | undefined
 }
 
 const ENTRIES = 'a whole number, 1 or more'
-/** Checked in full as the options of Redis' and of MongoDB's part. */
+/** `parseRedisOptions` and `parseMongoOptions` check these in full. */
 const ofParts = v.optional(v.unknown())
 
 const schema = v.strictObject(

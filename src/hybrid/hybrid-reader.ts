@@ -13,7 +13,7 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
 import type { Sessions } from './sessions.js'
 
-/** One of the two, as far as both can answer the same question. */
+/** The questions that both databases can answer. */
 export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listFields'>
 
 export interface HybridReaderParts {
@@ -24,11 +24,11 @@ export interface HybridReaderParts {
   sessions: Sessions
   memory: SessionMemory
   metrics: Metrics
-  /** Of one call of the store. */
+  /** The deadline of one call of the store. */
   timeoutMs: number
 }
 
-/** Asks Redis as long as it can be believed, else MongoDB. */
+/** Asks Redis while its answers are believable, else MongoDB. */
 export class HybridReader {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
@@ -69,7 +69,7 @@ export class HybridReader {
     return this.#readDurably(sessionId, ask, outage)
   }
 
-  /** `undefined`: Redis does not have the session, which is being loaded. */
+  /** `undefined`: Redis does not have the session; it is being loaded. */
   async #readRedis<T extends { head: DurableHead }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
@@ -82,8 +82,9 @@ export class HybridReader {
       try {
         const result = await ask(this.#redis)
         const { version, fence } = result.head
-        // Redis may have answered a write before this read, and told by it that it has lost others: then the read misses
-        // them, too. Answers come in order, but may come together: those that came with this one are looked at first.
+        // An answer to a write, sent before this read, may show that Redis has lost other writes; then this read misses
+        // them too. Answers come in order but may arrive together: one turn of the event loop lets those be examined
+        // first.
         if (this.#sessions.routeOf(sessionId)?.hasUnanswered)
           await new Promise(resolve => setImmediate(resolve))
         const mustReload = this.#sessions.routeOf(sessionId)?.mustReload ?? false
@@ -92,7 +93,8 @@ export class HybridReader {
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek } = await this.#aligner.align(sessionId)
-        // Both have said that there is no session, or are behind: then what has been seen is to be written again.
+        // Both databases have no session, or both are behind: the caller's rewind guard heals what this process has
+        // seen.
         if (!mustReload && peek.version === version && peek.fence === fence) return result
       } catch (error) {
         if (!isCold(error)) throw error
@@ -103,7 +105,7 @@ export class HybridReader {
     }
   }
 
-  /** With all that this process has written. `outage`: why Redis was not asked. */
+  /** Asks MongoDB, which must have all that this process has written. `outage`: why Redis was not asked. */
   async #readDurably<T extends { head: DurableHead }>(
     sessionId: string,
     ask: (side: Side) => Promise<T>,
@@ -115,7 +117,7 @@ export class HybridReader {
     this.#metrics.count('mongo_fallbacks')
     if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })
     if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
-    // What MongoDB does not have, Redis may.
+    // Redis may have what MongoDB lacks.
     if (outage && !covers(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     return result
   }

@@ -22,7 +22,7 @@ interface HybridParts extends StoreParts {
   reconciler: Reconciler
 }
 
-/** Many sessions in one Redis and one collection of MongoDB. Made by `createHybridStore`. */
+/** Many sessions in one Redis and one collection of MongoDB. Create it with `createHybridStore`. */
 export class HybridAuthStore extends CodecStore {
   readonly #breaker: Breaker
   readonly #reconciler: Reconciler
@@ -34,7 +34,7 @@ export class HybridAuthStore extends CodecStore {
     this.#reconciler = parts.reconciler
   }
 
-  /** Whether MongoDB is left alone for now, after too many failures. Writes then stay in the outbox. */
+  /** Whether calls to MongoDB are stopped for now, after too many failures. Writes then wait in the outbox. */
   isMongoCircuitBreakerOpen(): boolean {
     return this.#breaker.isOpen
   }
@@ -44,14 +44,15 @@ export class HybridAuthStore extends CodecStore {
     return this.#breaker.stats
   }
 
-  /** What has been brought from the outbox to MongoDB by this store. */
+  /** What this store has applied from the outbox to MongoDB. */
   getOutboxStats(): OutboxReconcilerStats {
     return this.#reconciler.stats
   }
 
   /**
-   * Brings everything that waits in any outbox to MongoDB, and tries what was refused once more. Throws the outage that
-   * has kept a session from it, after all others; what is still refused is logged, and counted in `totalParked`.
+   * Applies all entries of all outboxes to MongoDB, and retries the parked ones. A session that an outage holds up does
+   * not hold up the others; its error is thrown at the end. Entries that MongoDB still refuses are logged, and counted
+   * in `totalParked`.
    */
   async reconcileOutbox(): Promise<void> {
     this.assertOpen()
@@ -59,8 +60,8 @@ export class HybridAuthStore extends CodecStore {
   }
 
   /**
-   * Does a job of the queue: brings what waits of its session to MongoDB. Doing it twice is doing it once. Throws what
-   * keeps it from that, `INVALID_OPTION` for what is no job, and `INVALID_SESSION_ID`.
+   * Does a job of the queue: applies what waits for its session to MongoDB. Doing a job twice is harmless. Throws the
+   * error that prevents it, `INVALID_OPTION` for a malformed job, and `INVALID_SESSION_ID`.
    */
   async processOutboxJob(job: OutboxJob): Promise<void> {
     checkObject('job', job)
@@ -78,7 +79,7 @@ export class HybridAuthStore extends CodecStore {
   }
 }
 
-/** What the worker of a queue calls with the data of each job. Throws when it is to be tried again. */
+/** The worker of a queue calls this with the data of each job. Throws when the worker must try the job again. */
 export async function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promise<void> {
   const isStore = typeof store?.processOutboxJob === 'function'
   if (!isStore) throw new InvalidOptionError('"store" must be a store of "createHybridStore".')
@@ -86,8 +87,8 @@ export async function processOutboxJob(store: HybridAuthStore, job: OutboxJob): 
 }
 
 /**
- * Opens connections to both, or shares those that are open. Waits for neither: a call that can reach too little of them
- * throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ * Opens connections to both databases, or shares open ones, and waits for neither. A call that cannot reach the
+ * databases it needs throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
  */
 export async function createHybridStore(given: HybridOptions): Promise<HybridAuthStore> {
   const { options, redis: redisOptions, mongo: mongoOptions } = parseHybridOptions(given)

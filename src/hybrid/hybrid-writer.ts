@@ -23,12 +23,12 @@ export interface HybridWriterParts {
   forks: Forks
   sessions: Sessions
   memory: SessionMemory
-  /** Write-behind: it is told of a write instead of MongoDB being waited for. */
+  /** Write-behind: publishes a write, and the writer does not wait for MongoDB. */
   publisher: Publisher | undefined
   metrics: Metrics
 }
 
-/** Has Redis number the writes and MongoDB get them; while Redis is away, they go past it. */
+/** Has Redis number the writes, and applies them to MongoDB. While Redis is away, writes go past it. */
 export class HybridWriter {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
@@ -111,7 +111,7 @@ export class HybridWriter {
     })
   }
 
-  /** After one lost connection the next call may well succeed, and a write past Redis costs a loading. */
+  /** Repeats a call after one lost connection: it may well succeed, while a write past Redis costs a load. */
   async #twice<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call()
@@ -126,7 +126,7 @@ export class HybridWriter {
     return this.#sessions.of(sessionId).route.throughRedis(toRedis)
   }
 
-  /** Past Redis, while it is away. Only for a session that MongoDB has as new as this process knows it. */
+  /** Writes past Redis while it is away. I7: only if MongoDB has all that this process has seen of the session. */
   async #bypass<T>(
     sessionId: string,
     { seenVersion = 0, fencingToken, call }: Commit | Deletion,
@@ -135,7 +135,7 @@ export class HybridWriter {
   ): Promise<T> {
     await this.#relay.applyOwn(sessionId)
     const head = await this.#durable.readHead(sessionId)
-    // What it has seen meanwhile counts as well.
+    // `memory` has what this process has seen since the caller's read.
     const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
     if (!covers(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     const { route } = this.#sessions.of(sessionId)
@@ -161,7 +161,8 @@ export class HybridWriter {
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
     const applied = await this.#passOn(sessionId, write, operationBefore)
-    // Redis may have been loaded since it was taken first, and remember what it had lost.
+    // For a repeated write, Redis may have been loaded since the first attempt, and so remember the operation that it
+    // had lost.
     const isForked =
       applied && (taken.isRepeated ? applied.isLate : await this.#forks.isForked(sessionId, applied))
     if (!isForked) return { ...result, durability: applied ? 'durable' : 'outbox' }
@@ -176,11 +177,11 @@ export class HybridWriter {
     const taken = await route.take(seen, () => this.#redis.delete(sessionId, { ...deletion, belowVersion }))
     const { version, fence: fencingToken, isEntered, operationBefore } = taken
     if (!isEntered) {
-      // Redis has no such session: if MongoDB has one, it must not come back from there.
+      // Redis has no such session. MongoDB may have one, which a load would bring back.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
       return route.pastRedis(deletion, () => this.#deletePastRedis(sessionId, always))
     }
-    this.#memory.noteVersion(sessionId, version) // a Redis that has the session again comes from before
+    this.#memory.noteVersion(sessionId, version) // a Redis that has the session again has gone back in time
     const settle = (write: Deletion) =>
       this.#forks.settle(sessionId, write, above => this.#durable.delete(sessionId, above))
     if (taken.isTwice) return settle(deletion)
@@ -193,24 +194,24 @@ export class HybridWriter {
       const durability = applied ? 'durable' : 'outbox'
       if (!isForked) return { version, fence: fencingToken, operation: '', durability }
     } catch (error) {
-      // A deletion without a token ends the session of any owner, also one that only MongoDB knows of.
+      // A deletion without a token ends the session of any owner, also of one that only MongoDB knows.
       const isDamaged = hasCode(error, 'CORRUPT_VALUE')
       if (!isDamaged && (hasToken || !hasCode(error, 'FENCED'))) throw error
     }
-    // It may have ended the session by now, with the fence that its tombstone has in Redis.
+    // The first attempt may have ended the session, with the fence of the tombstone in Redis.
     const token = hasToken ? fencingToken : undefined
     return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
   }
 
-  /** Remembers the tombstone's version: a Redis that has the session again comes from before. */
+  /** Remembers the tombstone's version: a Redis that has the session again has gone back in time. */
   async #deletePastRedis(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
     const result = await this.#durable.delete(sessionId, deletion)
-    const head = await this.#durable.readHead(sessionId).catch(() => undefined) // then the next alignment tells
+    const head = await this.#durable.readHead(sessionId).catch(() => undefined) // otherwise the next alignment finds it
     if (head) this.#memory.noteVersion(sessionId, head.version)
     return result
   }
 
-  /** Brings a write that Redis has taken to MongoDB; `undefined`: it is on its way. */
+  /** Applies a write that Redis has taken to MongoDB, or passes it on; `undefined`: MongoDB gets it later. */
   async #passOn(
     sessionId: string,
     write: PendingWrite,
@@ -227,7 +228,7 @@ export class HybridWriter {
       if (applied.fence <= fencingToken) return applied
       throw new FencedError(fencingToken, applied.fence, { sessionId })
     } catch (error) {
-      // A deletion ends what is damaged as well: MongoDB is asked for it by itself.
+      // A deletion also ends a damaged session: the caller asks MongoDB for it directly.
       const isRefused = write.kind === 'deletion' && hasCode(error, 'CORRUPT_VALUE')
       if (hasCode(error, 'FENCED') || isRefused) throw error
       return undefined
@@ -235,7 +236,7 @@ export class HybridWriter {
   }
 }
 
-/** One of the two is enough, but a refusal of either is one. */
+/** Succeeds if one of the two does, but throws the refusal of either. */
 async function eitherOf(...calls: Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(calls)
   const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))

@@ -1,7 +1,7 @@
 import type { Logger } from '../core/logger.js'
 import type { RedisConnection } from '../redis/connection.js'
 
-/** Warns of settings of Redis by which it loses what waits for MongoDB. What cannot be asked for is passed over. */
+/** Warns of settings with which Redis loses writes that wait for MongoDB. Skips settings that it may not ask for. */
 export function warnOfLoss(connection: RedisConnection, logger: Logger): void {
   connection.risks().then(
     risks => {
@@ -21,6 +21,6 @@ export function warnOfLoss(connection: RedisConnection, logger: Logger): void {
         }
       }
     },
-    () => {}, // the first call says that the server is out of reach
+    () => {}, // the first call reports that the server cannot be reached
   )
 }

@@ -5,23 +5,23 @@ import { forEach } from './for-each.js'
 import type { Outbox } from './outbox.js'
 
 const SESSIONS_AT_ONCE = 8
-/** Other processes leave counting to the one that has the lock; one that dies with it holds them up for so long. */
+/** The holder of the lock counts for all processes. If it dies, the others wait for this long. */
 const LOCK_MS = 60_000
-/** How long a count is kept for the others. */
+/** How long Redis keeps a count for the other processes. */
 const KEPT_MS = 60 * 60 * 1000
-/** A count that failed is no count of none. */
+/** A failed count differs from a count of zero. */
 export const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
 
-/** What waits in the outboxes that have been looked at. */
+/** What waits in the outboxes counted so far. */
 export interface Tally {
   depth: number
   largestDepth: number
-  /** `null`: nothing that can be read. */
+  /** `null`: there is no readable entry. */
   oldestAtMs: number | null
   countedAtMs: number
 }
 
-/** Counts what waits in all outboxes, as one process for all that share the Redis. */
+/** Counts what waits in all outboxes; one process counts for all that share the Redis. */
 export class OutboxCensus {
   readonly #outbox: Outbox
   readonly #names: KeyNames
@@ -37,7 +37,7 @@ export class OutboxCensus {
     return { depth: 0, largestDepth: 0, oldestAtMs: null, countedAtMs: this.#now() }
   }
 
-  /** Adds a session's outbox. A foreign key of that name counts for nothing. */
+  /** Adds a session's outbox. Ignores a foreign key of that name. */
   async add(tally: Tally, sessionId: string): Promise<void> {
     const found = await this.#outbox.entries(sessionId, { limit: 1 }).catch(error => {
       if (!hasCode(error, 'CORRUPT_VALUE')) throw error
@@ -55,7 +55,7 @@ export class OutboxCensus {
     return this.#outbox.note(this.#names.count, JSON.stringify(tally), KEPT_MS)
   }
 
-  /** As any process has counted within `maxAgeMs`, else by counting; the last count while another process is at it. */
+  /** A count that any process took within `maxAgeMs`, else a new one; the last one while another process counts. */
   async measure(maxAgeMs: number): Promise<OutboxMeasure> {
     let known = await this.#recall()
     if (known && Math.abs(this.#now() - known.countedAtMs) < maxAgeMs) return this.#toMeasure(known)
@@ -77,7 +77,7 @@ export class OutboxCensus {
         ? { depth, largestDepth, oldestAtMs, countedAtMs }
         : undefined
     } catch {
-      return undefined // never counted, or it is somebody else's
+      return undefined // there is no count, or the text is foreign
     }
   }
 

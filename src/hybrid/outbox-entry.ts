@@ -7,53 +7,56 @@ import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const satisfies OutboxStatus[]
 export type OutboxStatus = 'pending' | 'processing' | 'completed' | 'failed'
 
-/** An `AuthPatch` as it is stored: each value is its envelope in base64; `null` deletes. */
+/** An `AuthPatch` as the outbox stores it: each value is its envelope in base64; `null` deletes. */
 export interface SealedPatch {
   creds?: string | null | undefined
   keys?: { [type: string]: { [id: string]: string | null } } | undefined
   appState?: { [name: string]: string | null } | undefined
 }
 
-/** A write that Redis has and MongoDB is to get: a value of the hash `outbox:{<session>}`, under its version. */
+/** A write that Redis has taken for MongoDB: a value of the hash `outbox:{<session>}`, under its version. */
 export interface OutboxEntry {
   /** `<session>:<version>` */
   id: string
   sessionId: string
-  /** Without it, the write is the session's deletion. */
+  /** Absent for a deletion of the session. */
   patch?: SealedPatch | undefined
   version: number
   fencingToken?: number | undefined
-  /** `failed`: MongoDB refuses it; it is kept for the operator to look into. */
+  /** `failed`: MongoDB refuses it; it stays for the operator to inspect. */
   status: OutboxStatus
-  /** Milliseconds since the epoch, as the other instants. */
+  /** Milliseconds since the epoch, like the other instants. */
   createdAt: number
   updatedAt: number
   attempts: number
-  /** Code of the error. */
+  /** The code of the last error. */
   lastError?: string | undefined
   completedAt?: number | undefined
-  /** Tells it from another write that has taken the same version after a failover. */
+  /** Tells this write from another one that has taken the same version after a failover. */
   operationId: string
-  /** Whether the session began with it. */
+  /** Whether the session began with this write. */
   begins?: boolean | undefined
-  /** Of a heal, after both databases have gone back in time: the session goes on from version `at` of `from`. */
+  /** Set for a heal, after both databases have gone back in time: the session continues from version `at` of `from`. */
   fork?: { from: string; at: number } | undefined
 }
 
-/** Of an entry's text: more than a write of this library has. */
+/** Most bytes of an entry's text; no write of this library is larger. */
 export const MAX_ENTRY_BYTES = 32 * 1024 * 1024
-/** Values of one write: to take more from an entry, twice as many with its types, would hold up the process. */
+/**
+ * Most values of one write. A larger foreign entry (twice as many, with its types) would block the process for too
+ * long.
+ */
 export const MAX_ENTRY_FIELDS = 50_000
-/** A life of a hundred years begins then, and ends before the last instant that JavaScript knows. */
+/** A TTL of a hundred years from then ends before the last instant that JavaScript knows. */
 const MAX_INSTANT_MS = 8.63e15
-/** As core/store/operation-ids.ts keeps them, one a line; those of a fork and of an alignment have more characters. */
+/** core/store/operation-ids.ts stores one id a line. Ids of forks and alignments have additional characters. */
 const OPERATION_ID = /^[\w.+-]{1,128}$/
 const END_BYTES = 4096
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
-/** Above any that can come about: writes past Redis take 2^20 each. */
+/** Writes past Redis raise a version by 2^20 each; no version gets above this. */
 const given = v.pipe(count, v.maxValue(MAX_GIVEN_COUNT))
 const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
@@ -94,12 +97,12 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Not a list, of which the places would be taken for names. */
+/** No list: its indexes would be taken for names. */
 function isMap(value: unknown): value is object {
   return isObject(value) && !Array.isArray(value)
 }
 
-/** Counted before each is looked at. */
+/** Counts the fields before any of them is checked. */
 function hasFewFields(patch: unknown): boolean {
   if (!isObject(patch)) return false
   const { keys = {}, appState = {} } = patch as SealedPatch
@@ -112,7 +115,7 @@ function hasFewFields(patch: unknown): boolean {
   return count + Object.keys(appState).length <= 2 * MAX_ENTRY_FIELDS
 }
 
-/** Named as core/names.ts lets names through: MongoDB's names are made of them. */
+/** Checks the names by core/names.ts: MongoDB's document names are made of them. */
 function isLeaves(value: unknown): boolean {
   return (
     isMap(value) &&
@@ -138,19 +141,25 @@ export function isVersion(name: string): boolean {
   return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_GIVEN_COUNT
 }
 
-/** What is found in the entry of this operation, and in no other. */
+/** A text that only the entry of this operation contains. */
 export function toMark(operationId: string): string {
   return `"operationId":${JSON.stringify(operationId)}`
 }
 
-/** Of an entry's text, as `digestOf` of session.lua makes it: of its ends, which tell when and by whom it was written. */
+/**
+ * The digest of an entry's text, as `digestOf` of session.lua computes it: of both ends, which hold its time and its
+ * writer.
+ */
 export function toDigest(text: string | Buffer): string {
   const bytes = Buffer.from(text as string)
   const ends = [bytes.subarray(0, END_BYTES), bytes.subarray(-END_BYTES), Buffer.from(`${bytes.length}`)]
   return createHash('sha1').update(Buffer.concat(ends)).digest('hex')
 }
 
-/** `undefined` for what is none of this session and version, or could not be removed by its operation. */
+/**
+ * `undefined` for an entry of another session or version, for a malformed one, and for one that its mark would not
+ * find.
+ */
 export function parseEntry(json: string, sessionId: string, version: number): OutboxEntry | undefined {
   try {
     const entry = v.parse(schema, JSON.parse(json))

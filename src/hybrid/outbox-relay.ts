@@ -14,14 +14,14 @@ import { RetryTimer } from './retry-timer.js'
 import type { SessionState, Sessions } from './sessions.js'
 
 const SESSIONS_AT_ONCE = 8
-/** What a queue has not seen to after so long, this process does. */
+/** A write that the queue has not applied after this time, this process applies. */
 const QUEUE_GRACE_MS = 5000
 
 export interface OutboxRelayParts {
   outbox: Outbox
   durable: DurableSide
   sessions: Sessions
-  /** Workers of a queue apply the writes as well: what is not in the outbox any more, they have applied. */
+  /** Workers of a queue apply the writes as well: a write that has left the outbox is applied. */
   hasWorkers: boolean
   parking: Parking
   metrics: Metrics
@@ -30,20 +30,20 @@ export interface OutboxRelayParts {
 /** Writes from the outbox. */
 interface Page {
   readonly writes: readonly PendingWrite[]
-  /** Up to which it is known what waits. */
+  /** All writes up to this version are known. */
   readonly lastVersion: number
-  /** Whether nothing waited beyond them. */
+  /** Whether the outbox has nothing beyond them. */
   readonly isAll: boolean
 }
 
 /**
- * Brings what Redis has taken to the durable store: each session in the order of its versions, and one run at a time. It
- * alone changes a backlog.
+ * Applies what Redis has taken to the durable store: each session in the order of its versions, one run at a time. Only
+ * the relay changes a backlog.
  */
 export class OutboxRelay {
-  /** Entries that the durable store has taken. */
+  /** Number of entries that the durable store has taken. */
   appliedCount = 0
-  /** Told of a session that the durable store has lost: what it was given is a part of what Redis has. */
+  /** Called for a session that the durable store has lost: it got only a part of what Redis has. */
   onPart: (sessionId: string) => void = () => {}
   readonly #outbox: Outbox
   readonly #durable: DurableSide
@@ -68,12 +68,14 @@ export class OutboxRelay {
     durable.breaker.onChange('close', () => this.#retry.runNow())
   }
 
-  /** Takes charge of a write that Redis has taken. `operationBefore`: as of `RedisCommit`. */
+  /** Takes charge of a write that Redis has taken. `operationBefore`: see `RedisCommit`. */
   add(sessionId: string, write: PendingWrite, operationBefore: string): void {
     this.#sessions.of(sessionId).backlog.add(write, operationBefore)
   }
 
-  /** As `add`; resolves once it is applied. Throws what has kept it from that: it is still tried, later. */
+  /**
+   * Same as `add`, but resolves once the write is applied. Throws the error that prevents it; the relay retries later.
+   */
   apply(sessionId: string, write: PendingWrite, operationBefore: string): Promise<Applied> {
     return new Promise((resolve, reject) => {
       this.add(sessionId, { ...write, resolve, reject }, operationBefore)
@@ -82,7 +84,7 @@ export class OutboxRelay {
     })
   }
 
-  /** Begins to apply this process's writes; `false`: not before the durable store's breaker closes. */
+  /** Starts to apply this process's writes; `false`: the durable store's breaker is open, so this happens later. */
   schedule(sessionId: string): boolean {
     const { backlog } = this.#sessions.of(sessionId)
     if (backlog.isScheduled) return true
@@ -95,12 +97,12 @@ export class OutboxRelay {
     return true
   }
 
-  /** As `schedule`, for what a queue has been told to do. */
+  /** Same as `schedule`, but leaves the queue QUEUE_GRACE_MS to apply the write first. */
   scheduleLater(): void {
     this.#retry.runLater(QUEUE_GRACE_MS)
   }
 
-  /** Applies the writes of this process, and those that are known to wait beside them. */
+  /** Applies the writes of this process, and those known to wait beside them. */
   applyOwn(sessionId: string): Promise<void> {
     return this.#inTurn(sessionId, async state => {
       const { backlog } = state
@@ -116,12 +118,12 @@ export class OutboxRelay {
         else backlog.noteOthers()
         const acked = this.#ack(sessionId, applied)
         if (page.writes.length > 0) await acked
-        else acked.catch(() => {}) // they are found in the outbox by the next who looks
+        else acked.catch(() => {}) // the next run finds the entries in the outbox, and applies them again
       }
     })
   }
 
-  /** Applies all that waits in the outbox, whoever has written it. `evenParked`: also what was refused before. */
+  /** Applies all that waits in the outbox, whichever process wrote it. `evenParked`: includes parked entries. */
   async drain(sessionId: string, { evenParked = false } = {}): Promise<void> {
     await this.#inTurn(sessionId, async state => {
       const { backlog } = state
@@ -135,20 +137,20 @@ export class OutboxRelay {
     })
   }
 
-  /** Takes charge of what waits in the outbox, as of writes of this process. */
+  /** Takes charge of what waits in the outbox, as if this process had written it. */
   async adopt(sessionId: string): Promise<void> {
     await this.#inTurn(sessionId, async ({ backlog }) => {
       backlog.noteOthers()
       const doneLooking = backlog.beginLook()
       const { writes, isAll } = await this.#fetch(sessionId, backlog)
       for (const write of writes) {
-        if (!backlog.has(write.operationId)) backlog.add(write, '') // all that waits is found
+        if (!backlog.has(write.operationId)) backlog.add(write, '') // this look finds all that waits
       }
       if (isAll) doneLooking()
     })
   }
 
-  /** Waits until all writes of this process are applied, or the durable store cannot be reached. */
+  /** Waits until all writes of this process are applied. Throws when the durable store cannot be reached. */
   async flush(): Promise<void> {
     await forEach(this.#sessions.withBacklog(), SESSIONS_AT_ONCE, sessionId => this.applyOwn(sessionId))
   }
@@ -166,7 +168,7 @@ export class OutboxRelay {
     return this.#turns.run(sessionId, () => this.#sessions.use(sessionId, runOrReject))
   }
 
-  /** What this process needs of the outbox to go on in order. */
+  /** The part of the outbox that this process needs to keep the order of versions (I3). */
   async #fetchKnown(sessionId: string, backlog: Backlog): Promise<Page> {
     const { isIncomplete } = backlog
     const isLastResort = backlog.othersWait || isIncomplete
@@ -205,7 +207,7 @@ export class OutboxRelay {
     return { writes, lastVersion, isAll }
   }
 
-  /** What there was no room to hold, and is not in the outbox either, has been applied by another process. */
+  /** Another process has applied a write that is gone from the outbox, and whose values this process does not hold. */
   #forgetGone(
     sessionId: string,
     backlog: Backlog,
@@ -221,7 +223,10 @@ export class OutboxRelay {
     }
   }
 
-  /** Applies those of the page, and those of this process up to the last of them. What of it is done with. */
+  /**
+   * Applies the writes of the page, and this process's writes up to its last version. Returns the writes that it has
+   * applied.
+   */
   async #apply(sessionId: string, state: SessionState, page: Page): Promise<PendingWrite[]> {
     const inOutbox = new Set(page.writes.map(({ operationId }) => operationId))
     const isOwn = ({ operationId }: PendingWrite) => !inOutbox.has(operationId)
@@ -246,7 +251,7 @@ export class OutboxRelay {
     { route, backlog }: SessionState,
     { batch, isOwn, applied }: Outcome & { kind: 'applied' },
   ): void {
-    // Workers of a queue may have brought over all of them by now, more than the durable store remembers.
+    // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
     if (applied.isLate && !isByWorkers) route.noteApart()
     if (applied.isPart) this.onPart(sessionId)
@@ -258,7 +263,7 @@ export class OutboxRelay {
     }
   }
 
-  /** Where the outbox has it, it is applied from there; where it has not, it is none of the session's writes. */
+  /** After `FENCED`, the next round applies the write from the outbox. If the outbox lacks it, Redis has lost it. */
   async #refuse(
     sessionId: string,
     backlog: Backlog,
@@ -269,14 +274,14 @@ export class OutboxRelay {
     backlog.remove(write.operationId)?.reject?.(error)
   }
 
-  /** It is kept for whoever looks into it. */
+  /** Sets the write aside in the outbox, for the operator to inspect. */
   async #park(sessionId: string, backlog: Backlog, write: PendingWrite, error: StoreError): Promise<void> {
     const digest = await this.#parking.park(sessionId, write, error, backlog.passedOver)
     if (digest !== undefined) backlog.passOver(`${write.version}`, digest)
     backlog.remove(write.operationId)?.reject?.(error)
   }
 
-  /** I5: only of what the durable store has. */
+  /** I5: only for writes that the durable store has. */
   async #ack(sessionId: string, applied: readonly PendingWrite[]): Promise<void> {
     if (applied.length > 0) await this.#outbox.ack(sessionId, applied)
   }

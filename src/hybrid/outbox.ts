@@ -17,38 +17,38 @@ import mark from './lua/mark.lua'
 import unlock from './lua/unlock.lua'
 import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry, parseEntry, toDigest, toMark } from './outbox-entry.js'
 
-/** Entries that are taken at once. */
+/** Entries read at once. */
 const PAGE = 128
 const SCAN_COUNT = 500
 const MAX_REST_MS = 1000
 
 export interface StoredEntry {
   version: number
-  /** `undefined`: what lies there is no entry. */
+  /** `undefined`: the text is not a valid entry. */
   entry: OutboxEntry | undefined
-  /** Tells what lies there from another write that takes the same version later. */
+  /** Tells this text from that of another write that takes the same version later. */
   digest: string
 }
 
-/** Names that are passed over, each as long as what lies there has this digest; '' for names that are no versions. */
+/** Names to pass over while their text has this digest; '' for names that are no versions. */
 export type PassedOver = ReadonlyMap<string, string>
 
 export interface EntriesOptions {
   except?: PassedOver | undefined
   limit?: number | undefined
-  /** Nothing can go on without them: Redis is asked although its breaker is open. */
+  /** The caller cannot go on without them: ask Redis even while its breaker is open. */
   isLastResort?: boolean | undefined
 }
 
 export interface OutboxPage {
   entries: StoredEntry[]
-  /** Names that are no versions: nobody can say when what they hold was written. */
+  /** Names that are no versions: when their values were written is unknown. */
   strangeNames: string[]
-  /** Of all names but those that were left out. */
+  /** Number of names, except those passed over. */
   count: number
-  /** Of all names that were there. */
+  /** All names in the outbox. */
   names: ReadonlySet<string>
-  /** Whether there are no other entries. */
+  /** Whether `entries` has every entry that was not passed over. */
   isAll: boolean
 }
 
@@ -62,7 +62,7 @@ export interface OutboxParts {
   sessions: SessionScripts
 }
 
-/** Writes that Redis has taken and MongoDB may not have yet. The scripts that write a session put them there. */
+/** Writes that Redis has taken and MongoDB may lack. The scripts that write a session add them. */
 export class Outbox {
   readonly #connection: RedisConnection
   readonly #names: KeyNames
@@ -103,26 +103,26 @@ export class Outbox {
     return { entries, strangeNames, count, names: new Set(all), isAll }
   }
 
-  /** Removes entries that MongoDB has. */
+  /** Removes the entries of writes that MongoDB has. */
   async ack(sessionId: string, applied: readonly { version: number; operationId: string }[]): Promise<void> {
     const input = applied.flatMap(({ version, operationId }) => [version, toMark(operationId)])
     await this.#run(this.#scripts.ack, sessionId, input)
   }
 
-  /** Replaces the entry that it was made from; the digest of the new one. */
+  /** Replaces the entry of the same write. Returns the digest of the new text. */
   async mark(sessionId: string, entry: OutboxEntry): Promise<string> {
     const text = JSON.stringify(entry)
     await this.#run(this.#scripts.mark, sessionId, [entry.version, toMark(entry.operationId), text])
     return toDigest(text)
   }
 
-  /** Removes a key that has the name of a session's outbox and is none; `false`: there is no such key. */
+  /** Removes a key of another type under the name of a session's outbox; `false`: there is no such key. */
   async discardForeign(sessionId: string): Promise<boolean> {
     const [, count] = await this.#breaker.run(() => this.#sessions.run(this.#scripts.discard, sessionId, []))
     return toInteger(count) > 0
   }
 
-  /** Those that have entries. `rests`: so many times as long as a page of `SCAN` has taken, it pauses before the next. */
+  /** Sessions that have an outbox. After each page of `SCAN`, pauses for `rests` times as long as the page took. */
   async *sessions({ rests = 0 } = {}): AsyncIterable<string> {
     const { client } = this.#connection
     const clientPrefix = keyPrefixOf(client)
@@ -141,17 +141,17 @@ export class Outbox {
     }
   }
 
-  /** Takes a lock for so long; `false`: another process has it. */
+  /** Takes a lock for `lifeMs`; `false`: another process holds it. */
   async lock(name: string, lifeMs: number): Promise<boolean> {
     const { client } = this.#connection
     if ((await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null) return true
-    // One that never ends is none of ours, and would hold all processes up for good.
+    // A lock without an end is foreign, and would hold up every process forever.
     if ((await this.#send(() => client.pttl(name))) === -1)
       await this.#send(() => client.pexpire(name, lifeMs))
     return false
   }
 
-  /** Has a lock of this process end after so long from now. */
+  /** Makes a lock of this process end `lifeMs` from now. */
   async extend(name: string, lifeMs: number): Promise<void> {
     await this.#send(() => this.#scripts.extend([name], [this.#lockHolder, Math.ceil(lifeMs)]))
   }
@@ -166,7 +166,7 @@ export class Outbox {
     return this.#send(() => client.get(name))
   }
 
-  /** Runs `action` under a lock that ends after `lifeMs` at the latest; `false`: another process has it. */
+  /** Runs `action` under a lock that ends after at most `lifeMs`; `false`: another process holds it. */
   async locked(name: string, lifeMs: number, action: () => Promise<void>): Promise<boolean> {
     if (!(await this.lock(name, lifeMs))) return false
     try {
@@ -177,7 +177,7 @@ export class Outbox {
     return true
   }
 
-  /** What lies at each of these versions, unless it has the digest that stands beside it. */
+  /** Reads what is stored at these versions, except texts with the digest given beside the version. */
   async #look(
     sessionId: string,
     asked: readonly [version: string, passedOver: string][],

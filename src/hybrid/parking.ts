@@ -11,9 +11,9 @@ export interface ParkingParts {
   metrics: Metrics
 }
 
-/** Sets writes aside that the durable store refuses for good: they stay in the outbox, and hold up no other. */
+/** Parks writes that the durable store refuses for good: they stay in the outbox, and hold up no others. */
 export class Parking {
-  /** Times that a write was set aside. */
+  /** How many entries were parked. */
   count = 0
   readonly #outbox: Outbox
   readonly #logger: Logger
@@ -26,8 +26,8 @@ export class Parking {
   }
 
   /**
-   * Leaves the entry in the outbox, with the reason, for whoever looks into it. The result is the digest of what lies there
-   * then; `undefined`: the outbox does not have the write. `passedOver`: where it need not be looked for.
+   * Marks the entry as failed, with the reason, for the operator to inspect. Returns the digest of its new text;
+   * `undefined`: the outbox does not have the write. `passedOver`: entries to skip in the search.
    */
   async park(
     sessionId: string,
@@ -47,12 +47,12 @@ export class Parking {
     return digest
   }
 
-  /** What lies at this version is no entry. */
+  /** The text at this version is not a valid entry. */
   reportUnreadable(sessionId: string, version: number): void {
     this.#report(sessionId, { version, code: 'CORRUPT_VALUE' })
   }
 
-  /** So many names in the outbox are no versions. Their own text is told to nobody: it may be anything. */
+  /** `count` names in the outbox are no versions. The log does not quote them: they may hold anything. */
   reportStrange(sessionId: string, count: number): void {
     this.#report(sessionId, { strangeNames: count, code: 'CORRUPT_VALUE' }, count)
   }

@@ -2,7 +2,7 @@ import type { FieldWrite } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { type OutboxEntry, unseal } from './outbox-entry.js'
 
-/** A write that Redis has taken and the durable store is to get. */
+/** A write that Redis has taken for the durable store. */
 export interface PendingWrite {
   readonly version: number
   readonly operationId: string
@@ -10,9 +10,9 @@ export interface PendingWrite {
   readonly updatedAtMs: number
   readonly kind: Application['kind']
   readonly fork?: Application['fork']
-  /** `undefined`: there was no room for them; the outbox has them. */
+  /** `undefined`: memory had no room for the values; the outbox has them. */
   readonly writes: readonly FieldWrite[] | undefined
-  /** Tell who waits for it. */
+  /** These settle the promise of the caller that waits for the write. */
   readonly resolve?: ((applied: Applied) => void) | undefined
   readonly reject?: ((error: unknown) => void) | undefined
 }

@@ -6,9 +6,9 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
 
-/** Most characters of a foreign error that are logged. */
+/** Most characters logged of a foreign error. */
 const MAX_TEXT = 300
-/** Publishers that have not been closed. */
+/** The number of open publishers of each queue. */
 const users = new WeakMap<QueueAdapter, number>()
 
 export interface PublisherParts {
@@ -18,7 +18,9 @@ export interface PublisherParts {
   metrics: Metrics
 }
 
-/** Gets a write that nobody waits for on its way to MongoDB: by the queue that was given, else by this process. */
+/**
+ * Sends a write, which no caller waits for, on its way to MongoDB: by the queue if there is one, else by this process.
+ */
 export class Publisher {
   readonly #relay: OutboxRelay
   readonly #queue: QueueAdapter | undefined
@@ -38,7 +40,7 @@ export class Publisher {
       this.#relay.schedule(sessionId)
       return
     }
-    this.#relay.scheduleLater() // in case that the queue loses it
+    this.#relay.scheduleLater() // in case the queue loses the job
     addJob(this.#queue, { id: `${sessionId}:${version}`, sessionId, version }).then(
       () => this.#metrics.count('queue_publishes'),
       error => {
@@ -50,7 +52,7 @@ export class Publisher {
     )
   }
 
-  /** Closes the queue when no other store uses it. What it fails with is logged: the outbox has what it was told of. */
+  /** Closes the queue unless another store uses it. Logs its error: the outbox still has the writes. */
   async close(timeoutMs: number): Promise<void> {
     const queue = this.#queue
     if (queue === undefined) return
@@ -64,14 +66,14 @@ export class Publisher {
   }
 }
 
-/** A queue may quote the job: its name is that of the session. */
+/** A queue may quote the job, whose id contains the session's. */
 function describe(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : typeof error
   return maskText(text).slice(0, MAX_TEXT)
 }
 
-/** `async`, so that what it throws at once is a rejection, too. */
+/** `async` turns a synchronous throw into a rejection. */
 async function addJob(queue: QueueAdapter, job: OutboxJob): Promise<void> {
-  const jobId = `${encodeURIComponent(job.sessionId)}.${job.version}` // BullMQ takes no colon in it
+  const jobId = `${encodeURIComponent(job.sessionId)}.${job.version}` // BullMQ refuses a colon
   await queue.add(OUTBOX_JOB, job, { jobId })
 }

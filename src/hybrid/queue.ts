@@ -1,16 +1,16 @@
-/** What a queue is told of a write: where it lies, and nothing of what is in it. */
+/** A job of the queue: tells where a write waits, without its values. */
 export interface OutboxJob {
-  /** Of the entry: `<session>:<version>`. */
+  /** The id of the outbox entry: `<session>:<version>`. */
   id: string
   sessionId: string
   version: number
 }
 
-/** A queue of one's own, like BullMQ or Kafka. Its worker hands each job to `processOutboxJob`. */
+/** Your own queue, such as BullMQ or Kafka. Its worker passes each job to `processOutboxJob`. */
 export interface QueueAdapter {
-  /** Resolves once the queue has the job. The same `jobId` twice may be one job. */
+  /** Resolves once the queue has the job. The queue may merge jobs with the same `jobId`. */
   add(jobName: string, data: OutboxJob, options?: { jobId?: string }): Promise<unknown>
-  /** Called once the last store that was given it closes. */
+  /** Called when the last store that uses the queue closes. */
   close(): Promise<void>
 }
 

@@ -13,35 +13,35 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { Parking } from './parking.js'
 
 const SWEEP_EVERY_MS = 30_000
-/** Ends before the next sweep is due, so that one process alone misses none. */
+/** The lock ends before the next sweep is due, so that a single process misses none. */
 const SWEEP_LOCK_MS = 0.9 * SWEEP_EVERY_MS
-/** After a sweep that has found no outbox, the next but one time is early enough. */
+/** After a sweep that found no outbox, the processes skip one interval. */
 const NONE_FOUND_MS = 1.4 * SWEEP_EVERY_MS
-/** A sweep rests so many times as long as Redis was busy with a page of `SCAN`: of a core it takes a twentieth. */
+/** A sweep rests this many times as long as a page of `SCAN` took: Redis spends a twentieth of its time on it. */
 const RESTS = 19
-/** A scrape of the metrics waits so long for a count, then takes the one before. */
+/** How long a scrape of the metrics waits for a new count, before it uses the last one. */
 const COUNT_MS = 2000
 const SESSIONS_AT_ONCE = 8
-/** Who has a lock and dies holds others up for so long. */
+/** If the holder of a lock dies, the others wait for this long. */
 const LOCK_MS = 30_000
 const LOCKED_PAUSE_MS = 50
 const MAX_LOCKED_PAUSE_MS = 1000
-/** A job is given up after so long: other processes have had the session all the while, one after the other. */
+/** How long a job waits for the session's lock, while other processes hold it one after the other. */
 const LOCKED_MS = 2 * LOCK_MS
-/** An entry is left to its own process, and to the queue, for so long. */
+/** How long an entry is left to its own process and to the queue. */
 const GRACE_MS = 5000
-/** Pause after a failed attempt, doubled with each. */
+/** The pause after a failed attempt; each failure doubles it. */
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 60_000
 
 export interface OutboxReconcilerStats {
-  /** Entries that this store has brought to MongoDB, its own and those of other processes. */
+  /** Entries that this store has applied to MongoDB, its own and those of other processes. */
   totalProcessed: number
-  /** Times that an outbox could not be emptied: by the sweep, for a job, or by hand. */
+  /** How often an outbox could not be emptied: by the sweep, for a job, or by hand. */
   totalFailed: number
-  /** Entries that MongoDB refuses. They stay in the outbox until they are reconciled by hand. */
+  /** Entries that MongoDB refuses. They stay in the outbox until `reconcileOutbox()`. */
   totalParked: number
-  /** Times that all outboxes were looked through. */
+  /** How often this store has gone over all outboxes. */
   sweeps: number
   isRunning: boolean
   /** When the last sweep ended. */
@@ -56,13 +56,13 @@ export interface ReconcilerParts {
   names: KeyNames
   logger: Logger
   metrics: Metrics
-  /** For which a count of all outboxes is good. */
+  /** How long a count of all outboxes stays valid. */
   metricsIntervalMs: number
-  /** Instead of the clock. */
+  /** Replaces the clock. */
   now?: (() => number) | undefined
 }
 
-/** Brings to MongoDB what the processes that wrote it have not: they died, or MongoDB was away. */
+/** Applies writes to MongoDB that their own process has not applied, because it died or MongoDB was away. */
 export class Reconciler {
   readonly #outbox: Outbox
   readonly #durable: DurableSide
@@ -74,9 +74,9 @@ export class Reconciler {
   readonly #metricsIntervalMs: number
   readonly #now: () => number
   readonly #census: OutboxCensus
-  /** Sessions under whose name Redis holds something else than an outbox: each is told of once. */
+  /** Sessions whose outbox name belongs to a foreign key. Each is logged once. */
   readonly #foreign = new Set<string>()
-  /** Jobs whose turn has not come, by session. */
+  /** Jobs that wait for their turn, by session. */
   readonly #waiting = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #unwatch = () => {}
@@ -114,7 +114,7 @@ export class Reconciler {
     }
   }
 
-  /** Sweeps now and again, as one of all processes on the same Redis. */
+  /** Sweeps regularly; of all processes on the same Redis, one sweeps at a time. */
   start(): void {
     this.#timer = setInterval(() => {
       if (this.#durable.breaker.isOpen || this.#isSweeping) return
@@ -131,14 +131,14 @@ export class Reconciler {
     clearInterval(this.#timer)
   }
 
-  /** Everything that waits, now: what has been refused before, too. Throws what keeps a session from it. */
+  /** Applies all that waits, now, including parked entries. Throws the error of a session that could not be emptied. */
   async reconcileAll(): Promise<void> {
     await this.sweep(sessionId => this.#drain(sessionId, true))
   }
 
   /**
-   * Brings what waits of one session to MongoDB, after whatever process is at it: that one may die before it has. Of
-   * this process one call waits for all, and takes what is there when its turn comes.
+   * Applies what waits of one session to MongoDB. Waits for a process that is already doing so, since it may die before
+   * it has finished. In this process, calls share one wait; the drain takes all that is there when its turn comes.
    */
   reconcile(sessionId: string): Promise<void> {
     const waiting = this.#waiting.get(sessionId)
@@ -161,7 +161,7 @@ export class Reconciler {
     return reconciling
   }
 
-  /** Goes over all outboxes, some at once. */
+  /** Goes over all outboxes, SESSIONS_AT_ONCE at a time. */
   async sweep(action: (sessionId: string) => Promise<void>, { rests = 0 } = {}): Promise<void> {
     this.#running++
     try {
@@ -175,7 +175,10 @@ export class Reconciler {
     }
   }
 
-  /** What MongoDB refuses has been parked: damage that is left is of the key, which is none of ours. */
+  /**
+   * Skips a foreign key under an outbox's name. Entries that MongoDB refuses are parked by now, so the damage is the
+   * key's.
+   */
   #passOverForeign(sessionId: string, error: unknown): void {
     if (!hasCode(error, 'CORRUPT_VALUE')) throw error
     if (this.#foreign.has(sessionId)) return
@@ -184,14 +187,14 @@ export class Reconciler {
     this.#logger.warn(about, 'a key has the name of an outbox and is none; it is passed over')
   }
 
-  /** One at a time, of all processes. The lock is kept afterwards: it tells them that this round has been gone. */
+  /** One process sweeps at a time. It keeps the lock afterwards, which tells the others that this round is done. */
   async #sweepDue(): Promise<void> {
     const { sweepLock } = this.#names
     if (this.#isSweeping || !(await this.#outbox.lock(sweepLock, SWEEP_LOCK_MS))) return
     this.#isSweeping = true
     const beganMs = performance.now()
     const renewing = setInterval(() => {
-      this.#outbox.extend(sweepLock, SWEEP_LOCK_MS).catch(() => {}) // the next one may get through
+      this.#outbox.extend(sweepLock, SWEEP_LOCK_MS).catch(() => {}) // the next renewal may succeed
     }, SWEEP_LOCK_MS / 3)
     renewing.unref()
     const tally = this.#census.begin()
@@ -224,13 +227,14 @@ export class Reconciler {
         const about = { sessionId: maskSessionId(sessionId), code, attempts }
         this.#logger.warn(about, 'an outbox was not emptied; it is tried again')
         const kept = await this.#first(sessionId)
-        const isKept = kept?.operationId === first.operationId // else it was brought over, or parked, before another failed
+        // else it was applied or parked before another entry failed
+        const isKept = kept?.operationId === first.operationId
         if (isKept) await this.#mark({ ...kept, status: 'pending', lastError: code })
       }
     })
   }
 
-  /** Versions go in order: what keeps the first entry waiting keeps all of them. */
+  /** Versions go in order: the first entry holds up all others. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
     const except = new Map<string, string>()
     for (;;) {
@@ -241,7 +245,7 @@ export class Reconciler {
     }
   }
 
-  /** What a dead process has left `processing` is taken up like what it has left `pending`. */
+  /** An entry that a dead process has left `processing` is due like a `pending` one. */
   #isDue({ attempts, updatedAt }: OutboxEntry): boolean {
     const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** attempts, MAX_BACKOFF_MS)
     return this.#now() - updatedAt >= Math.max(GRACE_MS, attempts === 0 ? 0 : backoffMs)
@@ -263,7 +267,7 @@ export class Reconciler {
     }
   }
 
-  /** The last count, or another one when it has become too old. One that failed is not kept. */
+  /** The last count, or a new one if that is too old. Does not keep a failed count. */
   #measureAgain(): Promise<OutboxMeasure> {
     if (performance.now() - this.#measuredAtMs >= this.#metricsIntervalMs) {
       this.#measuredAtMs = performance.now()

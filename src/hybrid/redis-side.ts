@@ -43,14 +43,14 @@ import { isVersion, MAX_ENTRY_BYTES, MAX_ENTRY_FIELDS, type OutboxEntry, seal } 
 
 export interface RedisSideOptions {
   connection: RedisConnection
-  /** With an outbox. */
+  /** Made with `hasOutbox`. */
   names: KeyNames
   /** `null` is for ever. */
   ttlMs: number | null
   /** Most entries that the outbox of a session may hold. */
   maxEntries: number
   breaker: Breaker
-  /** It is told of every version that somebody gets to see. */
+  /** Notes every version that Redis answers. */
   seen: HighestVersions
   release: () => Promise<void>
   /** Instead of the server's clock. */
@@ -61,34 +61,34 @@ export interface RedisSideOptions {
 export interface RedisCommit {
   version: number
   updatedAtMs: number
-  /** That of the session after it. */
+  /** The session's incarnation after the write. */
   incarnation: string
-  /** Whether it has changed anything, and is in the outbox. */
+  /** Whether it changed the session, and so has an entry in the outbox. */
   isEntered: boolean
-  /** Whether the session began with it. */
+  /** Whether the session began with this write. */
   begins: boolean
-  /** Whether it had been carried out before: its answer was lost. */
+  /** Whether it repeats a write that was carried out before, e.g. because the answer was lost. */
   isRepeated: boolean
-  /** The operation before it, where other entries than its own wait in the outbox; '?': not known, '': none waits. */
+  /** The operation before it, if entries of other writes wait in the outbox; '?': unknown, '': none waits. */
   operationBefore: string
 }
 
 export interface RedisDeletion {
   version: number
-  /** Of the tombstone: above every token that was handed out. */
+  /** The fence of the tombstone: above every token handed out. */
   fence: number
   /** Whether there was a session to remove. */
   isEntered: boolean
-  /** As of `RedisCommit`. */
+  /** See `RedisCommit`. */
   isRepeated: boolean
   operationBefore: string
 }
 
-/** Of an entry, before what comes from the writer and after it is marked. */
+/** Bytes of an entry reserved for the members that the script and later marks add. */
 const MAX_HEAD_BYTES = 64 * 1024
 const SOURCES = { peek, install }
 type FiveNumbers = [number, number, number, number, number]
-/** Effects, as lua/commit.lua and lua/delete.lua tell them. */
+/** Effects, as lua/commit.lua and lua/delete.lua return them. */
 const BEGINNING = 2
 const REPEATED = 3
 const REPEATED_BEGINNING = 4
@@ -99,7 +99,7 @@ const REPEATED_BEGINNING = 4
  */
 export class RedisSide {
   readonly breaker: Breaker
-  /** Of all sessions. */
+  /** The outboxes of all sessions. */
   readonly outbox: Outbox
   readonly #backend: RedisBackend
   readonly #connection: RedisConnection
@@ -170,7 +170,7 @@ export class RedisSide {
     return this.breaker.run(() => this.#backend.findEnd(sessionId))
   }
 
-  /** Whatever the breaker says. */
+  /** Asks the server even while the breaker is open. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()
   }
@@ -203,7 +203,9 @@ export class RedisSide {
     return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, operationBefore }
   }
 
-  /** `token`: that of MongoDB; `COLD` where one as high has been handed out here. Without one the next is taken. */
+  /**
+   * `token`: MongoDB's; throws `COLD` if Redis has handed out one as high. Without `token`, Redis takes its next one.
+   */
   async claim(
     sessionId: string,
     leaseMs: number | undefined,
@@ -215,7 +217,7 @@ export class RedisSide {
     return claim
   }
 
-  /** As `RedisConnection` does; before a token is taken of either. */
+  /** Same as `assertOneWriter` of `RedisConnection`. Call it before a claim takes a token of either database. */
   assertOneWriter(): Promise<void> {
     return this.#connection.assertOneWriter()
   }
@@ -234,7 +236,7 @@ export class RedisSide {
     }
   }
 
-  /** `false`: Redis has changed since `found`, or a write waits in the outbox that is not `parked`. */
+  /** `false`: Redis has changed since `found`, or an entry waits in the outbox that is not in `parked`. */
   async install(
     sessionId: string,
     found: RedisView,
@@ -292,7 +294,7 @@ export class RedisSide {
   }
 }
 
-/** What could not be taken from the outbox is not written. */
+/** A write with too many values could not be read back from the outbox, so it is refused. */
 function assertFew(sessionId: string, { length }: readonly FieldWrite[]): void {
   if (length <= MAX_ENTRY_FIELDS) return
   const reason = `A write of ${length} values is above the limit of ${MAX_ENTRY_FIELDS}; nothing was written. Divide it.`

@@ -1,8 +1,8 @@
 const FIRST_MS = 1000
-/** What keeps failing is tried again after twice as long each time, up to this. */
+/** The pause doubles with each failure, up to this. */
 const MAX_MS = 16_000
 
-/** Runs something later, and again in ever longer intervals until it succeeds; not while `isBarred` says so. */
+/** Runs an action later, and repeats it at growing intervals until it succeeds. Does not run it while `isBarred()`. */
 export class RetryTimer {
   readonly #run: () => Promise<void>
   readonly #isBarred: () => boolean
@@ -15,14 +15,14 @@ export class RetryTimer {
     this.#isBarred = isBarred
   }
 
-  /** At once, and with the shortest interval from now on. */
+  /** Runs at once, and resets the interval. */
   runNow(): void {
     this.#pauseMs = FIRST_MS
     clearTimeout(this.#timer)
     this.#start(0)
   }
 
-  /** `ms`: by default what the failures so far ask for. A run that is due already is not put off. */
+  /** `ms`: the pause; by default it grows with the failures so far. Does not postpone a run that is already due. */
   runLater(ms = this.#pauseMs): void {
     if (this.#timer === undefined) this.#start(ms)
   }

@@ -16,7 +16,7 @@ import type { Sessions } from './sessions.js'
 
 export interface Opening {
   leaseMs: number | undefined
-  /** Who waits for it. */
+  /** The call that waits for it. */
   call: Call | undefined
 }
 
@@ -27,13 +27,13 @@ export interface SessionOpenerParts {
   aligner: Aligner
   sessions: Sessions
   memory: SessionMemory
-  /** Open a session while one of the two is away. */
+  /** Open a session while one of the two databases is away. */
   opensDegraded: boolean
   logger: Logger
   metrics: Metrics
 }
 
-/** Takes the ownership of a session: the same fencing token in both databases. */
+/** Takes the ownership of a session: gives both databases the same fencing token. */
 export class SessionOpener {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
@@ -44,7 +44,7 @@ export class SessionOpener {
   readonly #opensDegraded: boolean
   readonly #logger: Logger
   readonly #metrics: Metrics
-  /** Openings of a session in this process would only take it from each other. */
+  /** One opening of a session at a time: two in this process would only fence each other. */
   readonly #turns = new KeyedMutex()
 
   constructor(parts: SessionOpenerParts) {
@@ -67,11 +67,11 @@ export class SessionOpener {
   }
 
   async #claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
-    // Evicted just now, or taken by another process, which was later at MongoDB and sooner at Redis: once more.
+    // `COLD` from Redis: evicted just now, or another process claimed later in MongoDB and sooner in Redis. Repeat.
     const claimBoth = (aligned: Aligned | undefined) => this.#claimBoth(sessionId, opening, aligned)
     const both = () => this.#aligner.withLoaded(sessionId, claimBoth, { call: opening.call })
     try {
-      // One lost connection is no outage: what opens with one of the two may go back to what that one has.
+      // One lost connection is no outage. Opening with one database alone may fall back to what that one has.
       return await both().catch(error => {
         if (isOutage(error) && this.#opensDegraded) return both()
         throw error
@@ -89,14 +89,14 @@ export class SessionOpener {
     }
   }
 
-  /** I10: MongoDB first. The token that Redis is given then is above all that either has handed out. */
+  /** I10: MongoDB first. The token then given to Redis is above all tokens of both databases. */
   async #claimBoth(
     sessionId: string,
     { leaseMs, call }: Opening,
     aligned: Aligned | undefined,
   ): Promise<BackendClaim> {
     const { peek } = aligned ?? (await this.#aligner.align(sessionId))
-    // Renewed in Redis alone, while MongoDB was away: a token of MongoDB would end it all the same.
+    // The owner may have renewed its lease in Redis alone, while MongoDB was away. A claim in MongoDB would end it.
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     await this.#redis.assertOneWriter()
     assertAwaited(call)
@@ -107,13 +107,16 @@ export class SessionOpener {
       const hot = await this.#redis.claim(sessionId, leaseMs, fencingToken)
       return await this.#finish(sessionId, durable, hot)
     } catch (error) {
-      // Or the next attempt would take this one for another owner.
+      // Otherwise the next attempt would take this lease for another owner's.
       if (leaseMs !== undefined) await this.#giveBack(sessionId, fencingToken)
       throw error
     }
   }
 
-  /** I11: Redis refuses earlier owners now, and has nothing of theirs that MongoDB lacks. One that has comes from before. */
+  /**
+   * I11: Redis now refuses earlier owners, and MongoDB has all that they wrote. Any later write of theirs is from a
+   * lost past.
+   */
   async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
     const { fencingToken } = hot
     const { exists, version } = durable.head
@@ -123,14 +126,14 @@ export class SessionOpener {
     return claim
   }
 
-  /** Somebody has written between the two claims. */
+  /** Another process has written between the two claims. */
   async #readAnew(sessionId: string, fencingToken: number): Promise<BackendClaim> {
     await this.#aligner.alignAnew(sessionId)
     const { head, values } = await this.#redis.read(sessionId, [CREDS_FIELD])
     return { fencingToken, head, creds: values[0] }
   }
 
-  /** Each of the two that has the lease of this token, and no other's. */
+  /** Ends the lease in each database where this token holds it. */
   async #giveBack(sessionId: string, token: number): Promise<void> {
     await Promise.allSettled([
       this.#durable.lease(sessionId, token, null),
@@ -138,7 +141,7 @@ export class SessionOpener {
     ])
   }
 
-  /** I13: only what is there may be opened so. That a session is new, both have to say. */
+  /** I13: opens only a session that exists. That a session is new, both databases have to say. */
   async #claimDurable(
     sessionId: string,
     { leaseMs, call }: Opening,
@@ -153,7 +156,7 @@ export class SessionOpener {
     return this.#durable.claim(sessionId, leaseMs)
   }
 
-  /** What waits in the outbox is this process's from now on, so that it may go on without Redis later. */
+  /** Adopts the entries in the outbox as writes of this process, so that it can go on without Redis later. */
   async #claimRedis(
     sessionId: string,
     { leaseMs, call }: Opening,

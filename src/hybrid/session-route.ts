@@ -7,24 +7,24 @@ import { Dirty } from './dirty.js'
 
 interface Taken {
   readonly version: number
-  /** Whether it has changed anything. */
+  /** Whether it changed the session. */
   readonly isEntered: boolean
-  /** Whether it had been carried out before. */
+  /** Whether it was carried out before. */
   readonly isRepeated: boolean
 }
 
 interface TakenOnce {
-  /** Whether Redis has given the version twice. */
+  /** Whether Redis had given the version before. */
   readonly isTwice: boolean
 }
 
 /**
- * Which way the writes of a session go in this process, and why Redis is not to be believed:
+ * The way of a session's writes in this process, and the reasons not to believe Redis:
  *
  *     together ──( a write past Redis · two histories · a write that came late )──► apart
  *     apart    ──( an alignment that began after the last of these finds both in step )──► together
  *
- * I8: while they are apart, no write goes through Redis. docs/hybrid-protocol.md has the invariants.
+ * I8: while the session is apart, no write goes through Redis. docs/hybrid-protocol.md has the invariants.
  */
 export class SessionRoute {
   readonly #sessionId: string
@@ -44,17 +44,17 @@ export class SessionRoute {
     return this.#apart.isSet
   }
 
-  /** Redis has lost writes, and has taken others since: what it holds is not what the durable store has. */
+  /** Two histories have met: Redis has lost writes and taken others since, so it differs from the durable store. */
   get mustReload(): boolean {
     return this.#mustReload
   }
 
-  /** Of a write past Redis that was given up, and that the durable store may still be asked to carry out. */
+  /** The guard of a write past Redis that ended in an outage: the durable store may still be asked to carry it out. */
   get barrier(): Guard | undefined {
     return this.#barrier
   }
 
-  /** Whether Redis may have answered a write of this process, and nobody has looked at the answer yet. */
+  /** Whether Redis may have answered a write of this process whose answer no code has examined yet. */
   get hasUnanswered(): boolean {
     return this.#unanswered > 0
   }
@@ -78,23 +78,23 @@ export class SessionRoute {
     this.#mustReload = false
   }
 
-  /** That write cannot be carried out any more. Another one may have been given up meanwhile. */
+  /** That write cannot be carried out any more. Keeps the barrier of a later one. */
   liftBarrier(barrier: Guard): void {
     if (this.#barrier === barrier) this.#barrier = undefined
   }
 
-  /** Throws `COLD` where the two have come apart. */
+  /** Throws `COLD` while the session is apart. */
   throughRedis<T>(write: () => Promise<T>): Promise<T> {
     if (this.isApart) throw new SessionColdError({ sessionId: this.#sessionId })
     return this.#throughRedis.run(write)
   }
 
-  /** I6: what Redis may still take must not come after a write past it, at a lower version. */
+  /** I6: a write that Redis may still take must not come after a write past Redis, at a lower version. */
   untilRedisIsQuiet(): Promise<void> {
     return this.#throughRedis.end()
   }
 
-  /** A write past Redis that is given up may still be carried out: the next alignment forestalls it. */
+  /** A write past Redis that ends in an outage may still be carried out: the next alignment prevents that. */
   async pastRedis<T>({ fencingToken }: Guard, write: () => Promise<T>): Promise<T> {
     this.noteApart()
     try {
@@ -105,16 +105,17 @@ export class SessionRoute {
     }
   }
 
-  /** The result says that the two have been found in step, in all that was noted before. */
+  /** The result marks the session as in step, unless a new reason came up after this call. */
   async beginAligning(): Promise<() => void> {
     await this.#pastRedis.end()
     return this.#apart.begin()
   }
 
   /**
-   * Has Redis take a write. Where it has given a version that was taken before, it has lost writes since: two histories
-   * have met, and that is noted before any later answer of Redis is looked at. `seen`: the highest version known.
-   * Answers of a connection come in order: whatever was seen of Redis before this answer was there before this write.
+   * Sends a write to Redis. If Redis gives it a version that was taken before, Redis has lost writes: two histories
+   * have met, and the route is marked before any later answer of Redis is examined. `seen`: the highest version known.
+   * Answers on a connection come in order: what this process saw of Redis before this answer was there before this
+   * write.
    */
   async take<T extends Taken>(seen: () => number, write: () => Promise<T>): Promise<T & TakenOnce> {
     this.#unanswered++

@@ -2,7 +2,7 @@ import { InFlight } from '../core/in-flight.js'
 import { Backlog, HeldBytes } from './backlog.js'
 import { SessionRoute } from './session-route.js'
 
-/** What this process has to remember of a session as long as it differs from "all is well". */
+/** What this process remembers of a session while it differs from "all is well". */
 export interface SessionState {
   readonly route: SessionRoute
   readonly backlog: Backlog
@@ -12,7 +12,7 @@ interface Kept extends SessionState {
   readonly users: InFlight
 }
 
-/** The sessions of one store, each for as long as anything needs its state. */
+/** The sessions of one store. Each stays here while a caller or its own state needs it. */
 export class Sessions {
   readonly #sessions = new Map<string, Kept>()
   readonly #heldBytes = new HeldBytes()
@@ -26,7 +26,7 @@ export class Sessions {
     return this.#sessions.get(sessionId)?.route
   }
 
-  /** Keeps the state as long as `action` runs, whatever others forget. */
+  /** Keeps the state while `action` runs, even if it becomes idle. */
   async use<T>(sessionId: string, action: (state: SessionState) => Promise<T>): Promise<T> {
     const kept = this.#keep(sessionId)
     try {
@@ -38,7 +38,7 @@ export class Sessions {
     }
   }
 
-  /** Writes of this process that the durable store lacks, as far as is known. */
+  /** The number of writes of this process that the durable store is not known to have. */
   countBacklog(): number {
     return [...this.#sessions.values()].reduce((sum, { backlog }) => sum + backlog.size, 0)
   }

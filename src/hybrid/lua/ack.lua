@@ -1,6 +1,7 @@
--- Removes entries from the outbox that MongoDB has.
+-- Removes the entries of writes that MongoDB has. I5: a failover may have given a version to another write, so a
+-- version is removed only where its entry contains the mark of the write.
 --
--- ARGV[2…] versions, and each with what is found in its own entry only: the version is another write's after a failover
+-- ARGV[2…] version, mark, version, mark, …
 --
 -- Returns {1}.
 for i = 2, #ARGV, 2 do

@@ -1,22 +1,23 @@
--- Puts a session as MongoDB holds it in the place of what Redis holds. I9: only of what the caller has seen, and while no
--- entry waits.
+-- Loads a session: replaces what Redis holds by what MongoDB holds. I9: only if Redis still holds what the caller has
+-- seen, and while no entry waits.
 --
--- ARGV[2]  the version that was found here, after 'cold' where it was cold: what is left after an eviction has one, too
+-- ARGV[2]  the version that the caller has seen here, after 'cold' if it was cold: an eviction may leave a version
 -- ARGV[3]  version      ARGV[4]  fence      ARGV[5]  updatedAt
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
 -- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
 -- ARGV[10] 'session' or 'vacant'                      ARGV[11] the creds' envelope, or '' for none
--- ARGV[12] 'version digest,version digest' of entries that cannot be applied, as look.lua passes them over
+-- ARGV[12] 'version digest,version digest' of parked and unreadable entries, which hold up no load
 -- ARGV[13] incarnation      ARGV[14] forks               ARGV[15…] names and envelopes of the fields
 --
--- Returns {1, version} or {0, 'RETRY', version}: something has changed here since, or another write waits that MongoDB
--- does not have.
+-- Returns {1, version}, or {0, 'RETRY', version} if Redis holds something else than the caller has seen, or if an entry
+-- waits for MongoDB.
 --
--- The head is written last: a loading that Redis refuses midway leaves a cold session, which is loaded again.
+-- The script writes the head last. If Redis refuses a command midway, the session is cold, and the next call loads it
+-- again.
 if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
-local MOST_VERSION = 2 ^ 51 -- as outbox-entry.ts has it
+local MOST_VERSION = 2 ^ 51 -- as in outbox-entry.ts
 local passedOver = {}
 for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do passedOver[parked] = digest end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
@@ -34,11 +35,11 @@ local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', d
   'incarnation', ARGV[13], 'forks', ARGV[14]}
 if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end
 if ARGV[10] == 'vacant' then head[#head + 1], head[#head + 2] = 'vacant', '1' end
-local MINUTE = 60000 -- what has ended long ago is still there for who is about to ask for it
+local MINUTE = 60000 -- an expired session stays this long for the caller that loads it
 local lifeMs = ARGV[10] == 'vacant' and ARGV[9]
   or ARGV[6] ~= '' and digits(math.max(ARGV[6] + ARGV[7] - now, MINUTE))
 redis.call('UNLINK', credsKey, keysKey)
-if lifeMs then redis.call('PEXPIRE', keysKey, lifeMs) end -- nothing yet, but for a user who may not
+if lifeMs then redis.call('PEXPIRE', keysKey, lifeMs) end -- a user without PEXPIRE fails before the copy is written
 
 if ARGV[10] ~= 'vacant' then
   local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6], '@history', ARGV[13]}

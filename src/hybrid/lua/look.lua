@@ -1,9 +1,9 @@
--- Looks at entries of the outbox.
+-- Reads entries of the outbox.
 --
--- ARGV[2]  most bytes of an entry      ARGV[3…] versions, and each with the digest of what is passed over there, or ''
+-- ARGV[2]  most bytes of an entry      ARGV[3…] version, digest, version, digest, …; '' for no digest
 --
--- Returns {1, [what is found]}, one for each version: 0 where there is nothing, or still what is passed over; the entry;
--- the digest alone of one that is too long, as the only member of a list.
+-- Returns {1, [one reply for each version]}: 0 if nothing is stored there, or what has this digest; {digest} if the
+-- entry is longer than ARGV[2]; else the entry.
 local found = {}
 for i = 3, #ARGV, 2 do
   local entry = redis.call('HGET', outboxKey, ARGV[i])

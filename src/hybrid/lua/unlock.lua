@@ -1,5 +1,5 @@
--- Gives a lock back that is still one's own (redis.io, "Distributed Locks with Redis").
+-- Releases a lock, if the caller still holds it (redis.io, "Distributed Locks with Redis").
 --
--- KEYS[1]  the lock      ARGV[1]  who has it
+-- KEYS[1]  the lock      ARGV[1]  its holder
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return {1}
