@@ -1,9 +1,9 @@
-/** The contract of every store: it speaks values. `CodecStore` is its one implementation, over any `Backend`. */
+/** The contract of every store, in values. `CodecStore` is its one implementation, over any `Backend`. */
 import type { Registry } from 'prom-client'
 import type { Logger } from './logger.js'
 import type { Gauges } from './metrics.js'
 
-/** Identity and settings of a bot, as Baileys' `AuthenticationCreds`; stored whole. */
+/** Identity and settings of a bot: Baileys' `AuthenticationCreds`, stored as a whole. */
 export type StoredCreds = Record<string, unknown>
 
 /** Signal keys by type and id. In a patch, `null` and `undefined` delete. */
@@ -18,7 +18,7 @@ export interface AuthSnapshot {
 export interface AuthPatch {
   creds?: object | undefined
   keys?: KeysByType | undefined
-  /** Anything else that belongs to the session, by name; not read by Baileys. */
+  /** Other values of the session, by name. Baileys does not read them. */
   appState?: { [name: string]: unknown } | undefined
 }
 
@@ -29,7 +29,7 @@ export interface Versioned<T> {
   updatedAt: Date
 }
 
-/** `durable`: as safe as the store can make it. `outbox`: kept by Redis, on its way to MongoDB. */
+/** `durable`: as safe as the store can make it. `outbox`: Redis has it, and MongoDB gets it later. */
 export type Durability = 'durable' | 'outbox'
 
 export interface VersionedResult {
@@ -39,7 +39,7 @@ export interface VersionedResult {
   durability: Durability
 }
 
-/** What a deletion is worth; a write that removes everything is as durable as any other. */
+/** The durability of a deletion. The write that removes a session is as durable as any other write. */
 export interface DeletionResult {
   durability: Durability
 }
@@ -51,9 +51,9 @@ export interface SessionPage {
 }
 
 export interface ListOptions {
-  /** Most sessions a page; default 100. */
+  /** Most sessions of a page; default 100. */
   limit?: number | undefined
-  /** That of the page before; `null` or none begins with the first. */
+  /** The cursor of the page before; `null` or `undefined` starts with the first page. */
   cursor?: string | null | undefined
 }
 
@@ -70,50 +70,50 @@ export interface SessionUpdate {
   fencingToken?: number | undefined
 }
 
-/** One entry of a batch: each succeeds or fails on its own. */
+/** The result for one session of a batch: each succeeds or fails on its own. */
 export type BatchResult<T> = { sessionId: string; value: T } | { sessionId: string; error: Error }
 
 export interface ClaimOptions {
-  /** Also take the exclusive lease: until it ends or is released, every other claim is refused. */
+  /** Also take the exclusive lease: until it ends or is released, the store refuses every other claim. */
   exclusive?: boolean | undefined
-  /** Throws for creds that the caller cannot use: then nothing is taken, and the owner keeps the session. */
+  /** Throws for creds that the caller cannot use. Then the claim takes nothing, and the owner keeps the session. */
   checkCreds?: ((creds: StoredCreds) => void) | undefined
   /**
-   * For a caller who takes an absent session for a new one: throws `FOREIGN_DATA`, before anything is taken, where its
-   * place holds data of another store. Default `false`.
+   * For a caller that treats an absent session as new: the claim throws `FOREIGN_DATA`, and takes nothing, if the place
+   * of the session holds data of another store. Default `false`.
    */
   refuseForeign?: boolean | undefined
 }
 
-/** What opening a session gives: the token that proves ownership, and the creds as they were then. */
+/** The result of a claim: the token that proves ownership, and the creds as they were then. */
 export interface Claim {
-  /** Greater than every token handed out before for this session. Writes must carry it. */
+  /** Greater than every earlier token of this session. Writes must carry it. */
   fencingToken: number
   version: number
-  /** `null`: the session does not exist; every store that could hold it has said so. */
+  /** `null`: the session does not exist; every database that could hold it has said so. */
   creds: StoredCreds | null
-  /** When a session that does not exist any more has ended by its TTL; known for a day. */
+  /** When the TTL of an absent session ended; the store knows it for a day. */
   endedAt?: Date | undefined
 }
 
-/** The store went back in time: it answered with a version older than one this process has seen. */
+/** The store went back in time: it answered with an older version than one that this process has seen. */
 export interface Rewind {
   sessionId: string
   seenVersion: number
   foundVersion: number
-  /** How many fields this process still held and has written again; writes older than those are lost. */
+  /** How many fields this process still held and has written again. Older writes are lost. */
   rewrittenFields: number
 }
 
-/** The versioned interface of every store. What goes wrong throws a `StoreError`; absent is a value. */
+/** The versioned interface of every store. Failure throws a `StoreError`; absence is a value. */
 export interface AuthStore {
-  /** The whole session, or `null` where there is none. */
+  /** The whole session, or `null` if there is none. */
   get(sessionId: string): Promise<Versioned<AuthSnapshot> | null>
   /**
-   * The keys that exist among `ids`; one round trip. Absent ones are left out. Every value is a copy.
-   * `fencingToken`: of the last claim of this process. Its owner may be answered from memory, finds a session that has
-   * expired as long as the store keeps it, and is refused with `FENCED` when another one has ended the session, or has
-   * opened it and the database has lost what this process knows of it.
+   * The keys that exist among `ids`, in one round trip. Leaves absent ones out. Every value is a copy.
+   * `fencingToken`: the token of this process's last claim. For its owner, the store may answer from memory, and finds
+   * an expired session while the database keeps it. It refuses the owner with `FENCED` after another process has ended
+   * the session, or has opened it and the database has lost what this process knows of it.
    */
   getKeys(
     sessionId: string,
@@ -122,8 +122,8 @@ export interface AuthStore {
     fencingToken?: number,
   ): Promise<Record<string, unknown>>
   /**
-   * Writes all of the patch or nothing. A session begins with its creds: a patch without them is refused with
-   * `SESSION_INCOMPLETE` where there is no session.
+   * Writes all of the patch or nothing. A session begins with its creds: without a session, a patch without creds is
+   * refused with `SESSION_INCOMPLETE`.
    * `expectedVersion`: refused with `VERSION_MISMATCH` unless the session is at it (0: absent).
    * `fencingToken`: refused with `FENCED` when a later owner has opened or deleted the session.
    */
@@ -133,9 +133,9 @@ export interface AuthStore {
     expectedVersion?: number,
     fencingToken?: number,
   ): Promise<VersionedResult>
-  /** Removes the session and all its keys. Deleting what is absent is not an error. */
+  /** Removes the session and all its keys. Deleting an absent session is not an error. */
   delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
-  /** Renews the session's life, by default for as long as the store's `ttl` says; in seconds, 0 is for ever. */
+  /** Renews the session's life, by default for the store's `ttl`. 0 is for ever. */
   touch(sessionId: string, ttlSeconds?: number): Promise<void>
   exists(sessionId: string): Promise<boolean>
   /** A page of session ids in a stable order. */
@@ -158,23 +158,23 @@ export interface AuthStore {
   renewLease(sessionId: string, fencingToken: number): Promise<void>
   /** Ends the lease, so that the next owner need not wait. Refused like `renewLease`. */
   releaseLease(sessionId: string, fencingToken: number): Promise<void>
-  /** Calls `listener` whenever the session is found to have gone back in time; returns how to stop it. */
+  /** Calls `listener` whenever the session turns out to have gone back in time. Returns a function that stops this. */
   onRewind(listener: (rewind: Rewind) => void): () => void
 
-  /** How long an exclusive lease lasts without being renewed, in seconds. */
+  /** The life of an exclusive lease without renewal, in seconds. */
   readonly leaseSeconds: number
-  /** How long a session lives after its last activity, in seconds; `null` is for ever. */
+  /** The life of a session after its last activity, in seconds; `null` is for ever. */
   readonly ttlSeconds: number | null
-  /** Where the store and the hooks over it write their warnings and errors. */
+  /** The logger for warnings and errors of the store and its hooks. */
   readonly logger: Logger
-  /** Where the hooks over the store count themselves. */
+  /** The gauges in which the store's hooks count themselves. */
   readonly gauges: Gauges
-  /** Whether the server answers, by the deadline of any call. Never throws. */
+  /** Whether the server answers within the deadline of a call. Never throws. */
   isHealthy(): Promise<boolean>
-  /** In Prometheus' text format; empty where metrics are turned off. */
+  /** The metrics in Prometheus' text format; empty if metrics are turned off. */
   getMetricsText(): Promise<string>
-  /** Throws `INVALID_OPTION` where metrics are turned off. */
+  /** Throws `INVALID_OPTION` if metrics are turned off. */
   getMetricsRegistry(): Registry
-  /** Lets go of the connection. Every later call is refused with `CLOSED`. */
+  /** Releases the connection. The store refuses every later call with `CLOSED`. */
   close(): Promise<void>
 }

@@ -2,17 +2,17 @@ import { endsWithin } from './ends-within.js'
 import { ClosedError } from './errors.js'
 import { InFlight } from './in-flight.js'
 
-/** A closing store waits so long, with all that it does, for answers that a server out of reach does not give. */
+/** How long a closing store waits, in all, for answers that may never come. */
 export const CLOSE_MS = 4000
 
-/** Calls to a server that are under way: closing waits for them, and lets no other begin. */
+/** Calls to a server that are under way. Closing waits for them, and refuses new ones. */
 export class Calls {
   readonly #name: string
   readonly #toError: (error: unknown) => Error
   readonly #inFlight = new InFlight()
   #isClosed = false
 
-  /** `toError` wraps what a call has failed with. */
+  /** `toError` wraps the error of a call. */
   constructor(name: string, toError: (error: unknown) => Error) {
     this.#name = name
     this.#toError = toError

@@ -1,7 +1,7 @@
 /** A connection that several stores of the process share. */
 export interface Lease<C> {
   readonly connection: C
-  /** The last release closes the connection. Releasing twice is releasing once. */
+  /** The last release closes the connection. Releasing twice is the same as once. */
   release(): Promise<void>
 }
 
@@ -10,7 +10,7 @@ interface Shared<C> {
   leases: number
 }
 
-/** Connections by name (a URL or a path, and what else must be the same), opened once and counted. */
+/** Connections by name (a URL or a path, and the options that must be equal), opened once and counted. */
 export class ConnectionPool<C> {
   readonly #shared = new Map<string, Shared<C>>()
   readonly #close: (connection: C) => Promise<void>
@@ -43,7 +43,7 @@ export class ConnectionPool<C> {
 /** Deeper options are not compared. */
 const MAX_DEPTH = 5
 
-/** Whether two options that look alike are alike: functions, agents and contexts may not be. */
+/** Whether two such options are equal if they look equal: not so for functions, agents and contexts. */
 export function isPlain(value: unknown, depth = 0): boolean {
   if (typeof value === 'function' || depth > MAX_DEPTH) return false
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true

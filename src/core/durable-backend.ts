@@ -1,4 +1,6 @@
-/** The contract of a database behind a faster one: it applies writes whose versions the other one has given. Types only. */
+/**
+ * The contract of a database behind a faster one: it applies writes whose versions come from the other one. Types only.
+ */
 import type { Field } from './auth-store.js'
 import type {
   AppliedOperation,
@@ -18,13 +20,15 @@ import type {
 import type { ServerLink } from './server-link.js'
 
 export interface DurableHead extends Head {
-  /** The database had lost the session, and has only what was written since. */
+  /** The database had lost the session, and only has what was written since. */
   readonly isPart?: boolean | undefined
 }
 
 export type WithDurableHead<T extends { head: Head }> = Omit<T, 'head'> & { readonly head: DurableHead }
 
-/** How far the new version lies above the last one; default 1. A large step outranks versions that nobody can ask for. */
+/**
+ * The distance of the new version from the last one; default 1. A large step outranks versions that it cannot ask for.
+ */
 interface Stepping {
   readonly step?: number | undefined
 }
@@ -32,45 +36,45 @@ interface Stepping {
 export interface DurableCommit extends Commit, Stepping {}
 export interface DurableDeletion extends Deletion, Stepping {}
 
-/** All that is stored of a session, to be loaded into the other database. An expired one still has its fields. */
+/** All that is stored of a session, for a load into the other database. An expired session still has its fields. */
 export interface WholeSession extends WithDurableHead<SnapshotResult>, Pick<StoredHistory, 'forks'> {
   /** Never written, or deleted. */
   readonly isVacant: boolean
-  /** As core/store/operation-ids.ts writes them. */
+  /** In the format of core/store/operation-ids.ts. */
   readonly ops: string
   /** In ms since the epoch; `null` is never. */
   readonly endsAtMs: number | null
 }
 
-/** Writes that have their versions from the other database. */
+/** Writes whose versions come from the other database. */
 export interface Application {
-  /** That of the last one. */
+  /** The version of the last write. */
   readonly version: number
-  /** That of their owner; 0: they have none. */
+  /** The token of their owner; 0: no owner. */
   readonly fencingToken: number
   readonly operations: readonly AppliedOperation[]
   /** What they store: some fields, all of a session that begins with them, or its end. */
   readonly kind: 'fields' | 'session' | 'deletion'
-  /** Of a heal, which is the first of the operations: as of `Commit`. */
+  /** Set if the first operation is a heal; see `Commit`. */
   readonly fork?: Commit['fork']
-  /** The history that the session has in the other database; by default it follows from the operations. */
+  /** The session's history in the other database. Default: it follows from the operations. */
   readonly history?: StoredHistory | undefined
-  /** Refuse them with `FencedError` when a later owner has the session: only their writer still has them. */
+  /** Refuse them with `FencedError` if a later owner has the session. Their writer may be the only one to have them. */
   readonly isOwn?: boolean | undefined
 }
 
 /** The head after an application. */
 export interface Applied {
   readonly version: number
-  /** Higher than the token of the writes when a later owner has the session. */
+  /** Higher than the token of the writes if a later owner has the session. */
   readonly fence: number
-  /** A later owner has barred their owner: nothing was written. */
+  /** I11: a later owner has barred their owner, so nothing was written. */
   readonly isBarred: boolean
-  /** A later write was here before, of this history of the session or of another one. */
+  /** A later write was applied before, of this history of the session or of another one. */
   readonly isLate: boolean
-  /** There was no session for these fields to be part of. */
+  /** The fields belong to no session: the database has lost it. */
   readonly isPart: boolean
-  /** Of a late one: the operation of the highest version that was here before, if the head remembers it. */
+  /** If `isLate`: the operation of the highest version applied before, if the head remembers it. */
   readonly newest: AppliedOperation | undefined
 }
 
@@ -86,19 +90,22 @@ export interface DurableBackend extends Backend {
   readWhole(sessionId: string): Promise<WholeSession>
   commit(sessionId: string, commit: DurableCommit): Promise<CommitResult>
   delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion>
-  /** Applies the writes, all or none. Applying them twice is applying them once; late ones lie below what is newer. */
+  /**
+   * Applies the writes, all or none. Applying them twice is the same as once (I4). Late writes do not replace newer
+   * ones.
+   */
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied>
-  /** As `claim`. The token is above `after`, one that the other database has given. */
+  /** Same as `claim`, with a token above `after`, which the other database has given. */
   claimAfter(sessionId: string, leaseMs: number | undefined, after: number): Promise<BackendClaim>
-  /** Raises the fence to a token that the other database has given, where it is lower. */
+  /** Raises the fence to a token of the other database. A higher fence stays. */
   raiseFence(sessionId: string, token: number): Promise<void>
-  /** From now on `apply` takes nothing of owners with lower tokens. */
+  /** I11: from now on `apply` takes nothing from owners with lower tokens. */
   bar(sessionId: string, token: number): Promise<void>
-  /** The highest version among the fields of a session, with or without a head; 0: there are none. */
+  /** The highest version among the fields of a session, with or without a head; 0: there are no fields. */
   highestVersion(sessionId: string): Promise<number>
   /** Throws for writes that it could never store. Asks no server. */
   checkWrites(sessionId: string, writes: readonly FieldWrite[]): void
   findForeign(sessionId: string): Promise<string | undefined>
-  /** `timeoutMs`: waits so long for what is under way; default `CLOSE_MS` of core/calls.ts. */
+  /** `timeoutMs`: how long it waits for calls under way; default `CLOSE_MS` of core/calls.ts. */
   close(timeoutMs?: number): Promise<void>
 }

@@ -1,9 +1,9 @@
 import { maskSessionId } from './masking.js'
 
 /**
- * Everything that is thrown. Branch on `code`: class identity does not survive ESM next to CJS.
- * Messages carry no value, no key and no phone number: the session's name is masked in them, and the
- * `sessionId` property is not enumerable, so that a logger which copies properties does not write it out.
+ * The base of everything thrown. Branch on `code`: class identity does not survive ESM next to CJS. Messages carry no
+ * value, no key and no phone number. They mask the session's name, and the `sessionId` property is not enumerable, so
+ * that a logger which copies properties does not write it.
  */
 export type StoreErrorCode =
   | 'VERSION_MISMATCH'
@@ -45,7 +45,7 @@ export class StoreError extends Error {
   }
 }
 
-/** What to branch on. A store of the other module format throws errors of other classes. */
+/** Branch on this: a store of the other module format throws other classes. */
 export function hasCode(error: unknown, code: StoreErrorCode): boolean {
   return error instanceof Error && (error as Partial<StoreError>).code === code
 }
@@ -83,7 +83,7 @@ export class FencedError extends StoreError {
   }
 }
 
-/** The store is behind what this process has seen; `CodecStore` heals it and does not let it out. */
+/** The store is behind what this process has seen. `CodecStore` heals it and does not pass the error on. */
 export class RewoundError extends StoreError {
   constructor(
     readonly seen: number,
@@ -94,7 +94,7 @@ export class RewoundError extends StoreError {
   }
 }
 
-/** Another process holds the session by an exclusive lease. */
+/** Another owner holds the session by an exclusive lease. */
 export class SessionLockedError extends StoreError {
   constructor(
     readonly remainingMs: number,
@@ -110,9 +110,9 @@ export class SessionLockedError extends StoreError {
 }
 
 export class StoreUnavailableError extends StoreError {
-  /** When it was first found so, as far as this process knows. */
+  /** When this process first found it unavailable. */
   readonly since: Date
-  /** Of its server or servers, as the client was given them: `host:port`. */
+  /** The address of its server or servers, as configured in the client: `host:port`. */
   readonly address: string | undefined
   readonly #reason: string
 
@@ -129,10 +129,10 @@ export class StoreUnavailableError extends StoreError {
     this.#reason = reason
   }
 
-  /** The same, with what its finder did not know. */
+  /** A copy, with context that the thrower did not have. */
   with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
     const { store, since, address, cause } = this
-    const OwnClass = this.constructor as typeof StoreUnavailableError // its own name here would be another in the build
+    const OwnClass = this.constructor as typeof StoreUnavailableError // the build may rename the class
     return new OwnClass(store, this.#reason, {
       sessionId: this.sessionId,
       since,
@@ -143,11 +143,11 @@ export class StoreUnavailableError extends StoreError {
   }
 }
 
-/** These change nothing, so that a deadline leaves no doubt about them. */
+/** These calls change nothing, so a timeout leaves no doubt about a write. */
 const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'open'])
 
 export class StoreTimeoutError extends StoreError {
-  /** `situation`: of the server, where it is known. */
+  /** `situation`: the state of the server, if known. */
   constructor(
     readonly operation: string,
     readonly timeoutMs: number,
@@ -175,7 +175,7 @@ export class DecryptionError extends StoreError {
 }
 
 export class CorruptValueError extends StoreError {
-  /** `what` is to be restored or deleted. */
+  /** `what`: the damaged part, which the operator restores or deletes. */
   constructor(reason: string, context: StoreErrorContext = {}, what = 'the value') {
     super(
       'CORRUPT_VALUE',
@@ -192,7 +192,7 @@ export class UnsupportedFormatError extends StoreError {
 }
 
 export class ForeignDataError extends StoreError {
-  /** `found`: what and where, without the session's name. */
+  /** `found`: the data and its place, without the session's name. */
   constructor(
     readonly found: string,
     context: StoreErrorContext,
@@ -263,7 +263,7 @@ export class InvalidValueError extends StoreError {
 }
 
 export class ValueTooLargeError extends StoreError {
-  /** `bytes`: `Infinity` for a value whose JSON no string can hold. */
+  /** `bytes`: `Infinity` for a value whose JSON does not fit in a string. */
   constructor(
     readonly bytes: number,
     readonly maxBytes: number,

@@ -16,12 +16,12 @@ export class InFlight {
     return this.#calls.size === 0
   }
 
-  /** Waits for those that are in flight now, however they end. */
+  /** Waits for the calls in flight now, however they end. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#calls)
   }
 
-  /** Waits for these and for those that begin meanwhile: there is none, for as long as nothing is awaited after this. */
+  /** Waits until there is no call in flight. That stays true until the caller awaits something else. */
   async end(): Promise<void> {
     while (!this.isNone) await this.settle()
   }

@@ -1,6 +1,6 @@
 import { Mutex } from 'async-mutex'
 
-/** Lets those who name the same key go one after the other. */
+/** Actions with the same key run one after the other. */
 export class KeyedMutex {
   readonly #locks = new Map<string, Mutex>()
 

@@ -1,4 +1,6 @@
-/** What the library asks of a logger; pino and Baileys' own logger fit. No message holds a secret or a phone number. */
+/**
+ * What the library needs of a logger; pino and Baileys' own logger fit. No message holds a secret or a phone number.
+ */
 export interface Logger {
   debug(context: object, message: string): void
   info(context: object, message: string): void
@@ -10,7 +12,7 @@ export const nullLogger: Logger = { debug() {}, info() {}, warn() {}, error() {}
 
 export type WarningCode = 'BAILEYS_STORE_PLAINTEXT' | 'BAILEYS_STORE_SESSION_ENDED'
 
-/** Tells the operator of the bots, by the store's logger; where it has none, as a warning of Node. */
+/** Warns the operator through the store's logger or, without one, by a Node process warning. */
 export function warnOperator(logger: Logger, code: WarningCode, context: object, message: string): void {
   if (logger === nullLogger) process.emitWarning(message, { code })
   else logger.warn({ ...context, code }, message)

@@ -1,4 +1,4 @@
-/** Options of an LRUCache that holds so many entries: its `max` would take memory for all of them at once. */
+/** Options of an LRUCache with at most this many entries. Its `max` would allocate memory for all of them at once. */
 export function lruByCount(most: number): { maxSize: number; sizeCalculation: () => number } {
   return { maxSize: most, sizeCalculation: () => 1 }
 }

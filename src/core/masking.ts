@@ -1,19 +1,21 @@
-/** Five digits or more, of any script, also as phone numbers and names of sessions have them: with signs in between. */
+/**
+ * Five digits or more, of any script, with up to three other signs between them, as in phone numbers and session names.
+ */
 const NUMBER = /\p{Nd}(?:[^\p{L}\p{Nd}]{0,3}\p{Nd}){4,}/gu
 
 /**
- * The name of a session as messages and logs may show it: of a number of five digits or more the last two are left.
- * `tenant-15550001234` is shown as `tenant-…34`.
+ * The name of a session for messages and logs: of a number of five digits or more, only the last two stay.
+ * `tenant-15550001234` becomes `tenant-…34`.
  */
 export function maskSessionId(sessionId: string): string {
   const masked = maskText(sessionId)
   return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
 }
 
-/** User and password of a URL. */
+/** User and password in a URL. */
 const CREDENTIALS = /(?<=:\/\/)[^\s/?#]*@/g
 
-/** A text of somebody else's, which may quote the name of a session, or a URL. */
+/** Masks a foreign text, which may quote a session's name or a URL. */
 export function maskText(text: string): string {
   return text.replace(CREDENTIALS, '').replace(NUMBER, number => `…${lastDigits(number)}`)
 }

@@ -4,7 +4,7 @@ import { quietly } from './quietly.js'
 
 const PREFIX = 'baileys_store_'
 
-/** Names without prefix and `_total`, and what they count. */
+/** Counters by name, without prefix and `_total`, with their help texts. */
 const COUNTERS = {
   redis_hits: 'Reads that Redis has answered',
   redis_misses: 'Reads of a session that Redis did not have whole',
@@ -27,7 +27,7 @@ const COUNTERS = {
   read_bytes: 'Bytes of encoded values that were read',
 } as const
 
-/** What goes up and down; stores that share a registry add up. */
+/** Gauges. Stores that share a registry add up. */
 const GAUGES = {
   sessions_open: 'Sessions that are open and owned by this process',
   mongo_breakers_open: 'Circuit breakers around MongoDB that are open now, or let one call try',
@@ -37,34 +37,34 @@ const GAUGES = {
 export type CounterName = keyof typeof COUNTERS
 export type GaugeName = keyof typeof GAUGES
 export type Layer = 'store' | 'redis' | 'mongodb'
-/** `refused`: the store works, and the call was not to be carried out. */
+/** `refused`: the store works, and has refused the call. */
 export type Status = 'ok' | 'refused' | 'error'
 
 export interface Gauges {
-  /** Less, where `by` is negative. */
+  /** A negative `by` subtracts. */
   add(name: GaugeName, by: number): void
 }
 
-/** What waits in the outboxes of all sessions; `NaN` where it cannot be told. */
+/** What waits in the outboxes of all sessions; `NaN` if unknown. */
 export interface OutboxMeasure {
   depth: number
-  /** Of the outbox that holds most. */
+  /** The depth of the largest outbox. */
   largestDepth: number
   oldestAgeMs: number
 }
 
 type MeasureOutbox = () => Promise<OutboxMeasure>
 
-/** What the stores tell of themselves. Labels are of a fixed number: never a session, a key or a phone number. */
+/** The metrics of the stores. The set of labels is fixed: never a session, a key or a phone number. */
 export interface Metrics extends Gauges {
-  /** `null` where metrics are turned off. */
+  /** `null` if metrics are turned off. */
   readonly registry: Registry | null
-  /** Once, or as many as `by` says. */
+  /** Adds one, or `by`. */
   count(name: CounterName, by?: number): void
-  /** How long an operation took, retries included. */
+  /** The duration of an operation, including retries. */
   observe(layer: Layer, operation: string, status: Status, ms: number): void
   observeReconciliation(ms: number): void
-  /** Asked for when the metrics are read, until the returned function is called. */
+  /** Calls `measure` when the metrics are read, until the caller calls the returned function. */
   watchOutbox(measure: MeasureOutbox): () => void
 }
 
@@ -79,7 +79,7 @@ export const NO_METRICS: Metrics = {
 
 type PromClient = typeof import('prom-client')
 type Labelled = Pick<Histogram.Internal<'operation' | 'layer' | 'status'>, 'observe'>
-/** Stores that share a registry may share the outboxes too: the last of those that are open measures. */
+/** Stores that share a registry may share the outboxes too: the last open store measures. */
 type OutboxGauge = Gauge & { measures: Set<MeasureOutbox> }
 
 const LATENCY = {
@@ -87,14 +87,14 @@ const LATENCY = {
   labels: ['operation', 'layer', 'status'] as const,
 }
 const RECONCILIATION = { help: 'Time that emptying an outbox into MongoDB took', labels: [] as const }
-/** Made by the first store that has outboxes. */
+/** The first store with outboxes makes these. */
 const OUTBOX_GAUGES = {
   outbox_oldest_age_seconds: 'Age of the oldest write that waits in an outbox',
   outbox_largest_depth: 'Writes that wait in the outbox of the session that has most',
   outbox_depth: 'Writes that wait in the outboxes of all sessions',
 } as const
 
-/** Every metric that may come into a registry: type, name, help, labels. */
+/** Every metric that the library may register: type, name, help, labels. */
 const ALL: readonly (readonly [string, string, string, readonly string[]])[] = [
   ...Object.entries(COUNTERS).map(([name, help]) => ['counter', `${name}_total`, help, []] as const),
   ...Object.entries({ ...GAUGES, ...OUTBOX_GAUGES }).map(
@@ -104,7 +104,9 @@ const ALL: readonly (readonly [string, string, string, readonly string[]])[] = [
   ['histogram', 'outbox_reconciler_latency_seconds', RECONCILIATION.help, RECONCILIATION.labels],
 ]
 
-/** An application may have a metric of its own under one of our names: every count would throw, or be added to it. */
+/**
+ * Refuses a registry in which the application has a metric under one of our names: counting would throw, or add to it.
+ */
 function assertOurs(registry: Registry): void {
   for (const [type, name, help, labels] of ALL) {
     const known = registry.getSingleMetric(PREFIX + name) as Partial<Described> | undefined
@@ -123,7 +125,7 @@ interface Described {
   readonly labelNames: readonly string[]
 }
 
-/** A registry of its own, unless one is given, which several stores may share. */
+/** Creates a registry, unless the caller gives one, which several stores may share. */
 export async function createMetrics(given?: Registry): Promise<Metrics> {
   const prom = await import('prom-client')
   if (given) assertOurs(given)
@@ -137,7 +139,7 @@ class PromMetrics implements Metrics {
   readonly #gauges: Readonly<Record<GaugeName, Gauge>>
   readonly #latency: Histogram<'operation' | 'layer' | 'status'>
   readonly #reconciliation: Histogram
-  /** By what they are labelled with: looking labels up costs more than counting. */
+  /** By label values: looking labels up costs more than counting. */
   readonly #labelled = new Map<string, Labelled>()
 
   constructor(prom: PromClient, registry: Registry) {
@@ -228,7 +230,7 @@ class PromMetrics implements Metrics {
     })
   }
 
-  /** Of another store with the same registry. */
+  /** The metric that another store has put into the same registry. */
   #known<M>(name: string): M | undefined {
     return this.registry.getSingleMetric(PREFIX + name) as M | undefined
   }

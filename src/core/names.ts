@@ -1,6 +1,6 @@
 import { InvalidKeyError, InvalidSessionIdError } from './errors.js'
 
-/** Names the value; with a cipher, a value opens under no other name. */
+/** The name of a value. An encrypted value opens under no other name. */
 export interface ValueName {
   sessionId: string
   type: string
@@ -9,7 +9,7 @@ export interface ValueName {
 
 /** Longest session id or key id, in UTF-8 bytes. */
 export const MAX_NAME_BYTES = 1024
-/** Of a UTF-16 code unit in UTF-8. */
+/** Most bytes of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES_A_UNIT = 3
 const KEY_TYPE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
@@ -18,7 +18,7 @@ export function checkSessionId(sessionId: unknown): asserts sessionId is string 
   if (fault !== undefined) throw new InvalidSessionIdError(fault)
 }
 
-/** Types are plain words: Baileys' are, and every store builds its names from them. */
+/** Types are plain words, like Baileys' own: every store builds its names from them. */
 export function checkKeyType(type: unknown, sessionId: string): asserts type is string {
   if (typeof type === 'string' && KEY_TYPE.test(type) && type !== 'creds') return
   throw new InvalidKeyError(
@@ -27,7 +27,7 @@ export function checkKeyType(type: unknown, sessionId: string): asserts type is 
   )
 }
 
-/** Whether a name that was found in a database can be that of a key. */
+/** Whether a name found in a database can be a key's. */
 export function isKeyName({ type, id }: { type: string; id: string }): boolean {
   return KEY_TYPE.test(type) && type !== 'creds' && findFault(id) === undefined
 }
@@ -47,7 +47,7 @@ function findFault(name: unknown): string | undefined {
   if (name.includes('\0')) return 'it holds a NUL'
   const mayBeLonger = name.length * MAX_BYTES_A_UNIT > MAX_NAME_BYTES
   if (mayBeLonger && Buffer.byteLength(name) > MAX_NAME_BYTES) return 'it is longer'
-  // UTF-8 would fold all halves into one character.
+  // UTF-8 would turn every lone surrogate into the same character.
   if (!name.isWellFormed()) return 'it holds half of a surrogate pair'
   return undefined
 }

@@ -5,85 +5,87 @@ import type { RetryPolicy } from './retry.js'
 
 export interface SecurityOptions {
   /**
-   * Default: `true` where a master key is given, else `false`, of which the first such store of a process warns.
-   * `true` without a master key is refused; `false` that is written out is not warned of.
+   * Default: `true` with a master key, else `false`, and the first such store of a process warns. `true` without a
+   * master key is refused. An explicit `false` does not warn.
    */
   enableEncryption?: boolean | undefined
-  /** Compress values above 512 bytes, where it makes them smaller. Default `false`. */
+  /** Compress values above 512 bytes if that makes them smaller. Default `false`. */
   enableCompression?: boolean | undefined
-  /** Default `aes-256-gcm`. What was written with the other one stays readable. */
+  /** Default `aes-256-gcm`. Values written with the other one stay readable. */
   encryptionAlgorithm?: 'aes-256-gcm' | 'secretbox' | undefined
-  /** Default `snappy`. What was written with the other one stays readable. */
+  /** Default `snappy`. Values written with the other one stay readable. */
   compressionAlgorithm?: 'snappy' | 'gzip' | undefined
-  /** Days until new values get another data key; default 90; 0 or Infinity: never. No value has to be rewritten. */
+  /** Days until new values get another data key; default 90; 0 or Infinity: never. Old values need no rewriting. */
   keyRotationDays?: number | undefined
-  /** Read values that were stored before encryption was turned on. Default `false`: they are refused. */
+  /** Read values that were stored before encryption was turned on. Default `false`: the store refuses them. */
   allowPlaintext?: boolean | undefined
-  /** Where warnings and errors go; default nowhere. Pino and Baileys' logger fit. */
+  /** The logger for warnings and errors; default none. Pino and Baileys' logger fit. */
   logger?: Logger | undefined
   /** Without a `logger`: write everything to the console. Default `false`. */
   enableDebugLogging?: boolean | undefined
-  /** In `production` a `masterKey` that is given as `undefined` is refused, not only warned of. */
+  /** In `production`, a `masterKey` given as `undefined` is refused; otherwise the store only warns. */
   environment?: 'development' | 'production' | 'test' | undefined
 }
 
 export interface ObservabilityOptions {
   /** Count and measure; default `true`. */
   enableMetrics?: boolean | undefined
-  /** Where the metrics are registered; default a registry of the store's own. Several stores may share one. */
+  /** The registry for the metrics; default a new one for each store. Several stores may share one. */
   metricsRegistry?: Registry | undefined
-  /** Milliseconds for which a count of all outboxes is good (hybrid); default 60,000. */
+  /** Milliseconds for which a count of all outboxes stays valid (hybrid); default 60,000. */
   metricsInterval?: number | undefined
-  /** A span for each operation, by `@opentelemetry/api`; default `false`. */
+  /** A span for each operation, through `@opentelemetry/api`; default `false`. */
   enableTracing?: boolean | undefined
   /** A line at level `debug` for each operation; default `false`. */
   enableDetailedLogs?: boolean | undefined
 }
 
 export interface ResilienceOptions {
-  /** Milliseconds for one call, its retries included; default 5,000. Then it throws `TIMEOUT`. */
+  /** Milliseconds for one call, including its retries; default 5,000. After that it throws `TIMEOUT`. */
   operationTimeout?: number | undefined
-  /** How often a call that found the store unavailable is repeated; default 3. */
+  /** Most retries of a call that found the store unavailable; default 3. */
   maxRetries?: number | undefined
-  /** Milliseconds before the first retry, at the most: waits have full jitter. Default 100. */
+  /** The longest wait before the first retry, in milliseconds; waits have full jitter. Default 100. */
   retryBaseDelay?: number | undefined
-  /** What each further wait is multiplied by; default 2. */
+  /** The factor from each wait to the next; default 2. */
   retryMultiplier?: number | undefined
 }
 
 /**
- * Seconds that a session lives after its last activity; 0 or Infinity is for ever. A session never expires in part:
- * the longest of the three given counts for all of it. An open hook keeps its session alive.
+ * The life of a session after its last activity, in seconds; 0 or Infinity is for ever. A session expires as a whole:
+ * the longest of the three values given counts for all of it. An open hook keeps its session alive.
  */
 export interface TtlOptions {
   /** Seconds; default: for ever in SQLite, 2,592,000 (30 days) elsewhere. 0 or Infinity: for ever. */
   defaultTtl?: number | undefined
-  /** As `defaultTtl`: the longest of those that are given counts for creds and keys together. */
+  /** Like `defaultTtl`: the longest value given counts for creds and keys together. */
   credsTtl?: number | undefined
-  /** As `credsTtl`. */
+  /** Like `credsTtl`. */
   keysTtl?: number | undefined
-  /** Seconds that the lease of `ownership: 'exclusive'` lasts without being renewed; default 5, from 1 to 86,400. */
+  /** Seconds that the lease of `ownership: 'exclusive'` lasts without renewal; default 5, from 1 to 86,400. */
   lockTtl?: number | undefined
 }
 
 export interface CacheOptions {
-  /** Most bytes that it may take, for all sessions together; default 64 MiB. */
+  /** Most bytes of the cache, for all sessions together; default 64 MiB. */
   maxBytes?: number | undefined
 }
 
-/** What every store takes. */
+/** The options of every store. */
 export interface CommonOptions {
-  /** 64 hex characters. New values are encrypted with it. Never made up, never derived from another string. */
+  /**
+   * 64 hex characters: the key for new values. The library never makes one up and never derives one from other text.
+   */
   masterKey?: string | undefined
-  /** Instead of `masterKey`, for rotation: the first one writes, all read. */
+  /** Instead of `masterKey`, for rotation: the first key writes, all keys read. */
   masterKeys?: readonly string[] | undefined
   security?: SecurityOptions | undefined
   resilience?: ResilienceOptions | undefined
   ttl?: TtlOptions | undefined
   observability?: ObservabilityOptions | undefined
   /**
-   * What the owner of a session has read and written stays in memory; on by default. Shared by the stores of a
-   * connection, the first of which decides how large it is. `false`: this store reads everything from the database.
+   * Keep in memory what the owner of a session has read and written; on by default. The stores of a connection share
+   * the cache; the first one decides its size. `false`: this store reads everything from the database.
    */
   cache?: CacheOptions | false | undefined
 }
@@ -101,7 +103,7 @@ export const flag = v.optional(v.boolean('true or false'))
 const seconds = v.optional(
   v.pipe(v.number('a number of seconds'), v.minValue(0, 'a number of seconds, 0 or more')),
 )
-/** A stored lease that ends later is damage. */
+/** A stored lease with a later end is damaged. */
 export const MAX_LEASE_MS = 24 * 60 * 60 * 1000
 const LEASE = 'a number of seconds from 1 to 86,400'
 const leaseSeconds = v.optional(
@@ -120,7 +122,7 @@ const masterKey = v.pipe(v.string(MASTER_KEY), v.regex(/^[0-9a-fA-F]{64}$/, MAST
 const MIN_CACHE_BYTES = 1024
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
-/** Schema of `CommonOptions`: each message completes `"<option>" must be …`. */
+/** The schema of `CommonOptions`: each message completes `"<option>" must be …`. */
 export const commonOptions = {
   masterKey: v.optional(masterKey),
   masterKeys: v.optional(
@@ -206,15 +208,15 @@ export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
   }
 }
 
-/** Longer than that is for ever: databases count in 64 bits, and dates end before. */
+/** A longer life is for ever: databases count in 64 bits, and dates end earlier. */
 const MAX_LIFE_SECONDS = 100 * 365 * 24 * 60 * 60
 
-/** Seconds that a session lives, as milliseconds; 0 and Infinity are for ever, which is `null`. */
+/** Converts a life in seconds; 0 and Infinity are for ever, which is `null`. */
 export function secondsToMs(seconds: number): number | null {
   return seconds === 0 || seconds > MAX_LIFE_SECONDS ? null : Math.ceil(seconds * 1000)
 }
 
-/** The longest of the given ones; `null` is for ever. */
+/** The longest of the lives given; `null` is for ever. */
 export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): number | null {
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
   const lives = (given.length === 0 ? [defaultSeconds] : given).map(secondsToMs)

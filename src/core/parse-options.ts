@@ -2,11 +2,14 @@ import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
 import { InvalidOptionError } from './errors.js'
 
-/** Names of options whose values no message shows, and of URLs, which may hold a password. */
+/** Messages show no values of SECRETS, and only the scheme of URLS, which may hold a password. */
 const SECRETS = new Set(['masterKey', 'masterKeys', 'password'])
 const URLS = new Set(['redisUrl', 'mongoUrl'])
 
-/** What other entries of this library, and earlier releases, call the same: the first that the place knows is meant. */
+/**
+ * Names from other entries of this library and from earlier releases, with their names here. The first one that the
+ * schema has is suggested.
+ */
 const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   database: ['mongoDatabase'],
   databaseName: ['database', 'mongoDatabase'],
@@ -48,10 +51,12 @@ const OF_STORES = new Set([
   'enableWriteBehind',
 ])
 
-/** Most edits, of the letters of a name, that make it another's misspelling. */
+/** Most edits, as a share of a name's letters, that still make it a misspelling of another. */
 const MAX_EDITS_PART = 0.5
 
-/** Throws `InvalidOptionError` for the first fault; the message names the option, what it must be, and what it is. */
+/**
+ * Throws `InvalidOptionError` for the first fault. The message names the option, the expected value and the given one.
+ */
 export function parseOptions<S extends v.GenericSchema>(
   schema: S,
   options: unknown,
@@ -59,7 +64,8 @@ export function parseOptions<S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = read(schema, options)
   if (result.success) return result.output
-  const misspelled = result.issues.find(issue => issue.expected === 'never') // else what was meant is "missing"
+  // otherwise the intended option is "missing"
+  const misspelled = result.issues.find(issue => issue.expected === 'never')
   throw new InvalidOptionError(describeIssue(schema, misspelled ?? result.issues[0], prefix))
 }
 
@@ -89,7 +95,7 @@ function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue
   return scheme === undefined ? ', got a text without a scheme' : `, got one that begins with "${scheme}"`
 }
 
-/** Nothing of it but how long it is. */
+/** Tells nothing of the secret but its length. */
 function describeSecret(input: unknown, received: string): string {
   if (Array.isArray(input)) return ''
   if (typeof input !== 'string') return `, got ${received.startsWith('"') ? 'text' : received}`

@@ -1,6 +1,6 @@
 import { type Logger, nullLogger } from './logger.js'
 
-/** Runs what only watches or is told: whatever it throws, now or later, changes no result of a call. */
+/** Runs an observer or a listener. Its errors, now or later, change no result of a call. */
 export function quietly(run: () => unknown, onError: (error: Error) => void = () => {}): void {
   try {
     const result = run()

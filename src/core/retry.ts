@@ -3,46 +3,45 @@ import { hasCode, StoreTimeoutError, StoreUnavailableError } from './errors.js'
 import type { KnownSituation } from './server-link.js'
 
 export interface RetryPolicy {
-  /** One deadline for the whole call, its retries and waits included. */
+  /** One deadline for the whole call, including its retries and waits. */
   timeoutMs: number
   maxRetries: number
   baseDelayMs: number
   multiplier: number
 }
 
-/** One attempt. */
 export function singleAttempt(timeoutMs: number): RetryPolicy {
   return { timeoutMs, maxRetries: 0, baseDelayMs: 0, multiplier: 1 }
 }
 
-/** A timer set for longer fires at once. */
+/** A timer with a longer delay fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-/** A timer that is later than this was held up by a process with other work. */
+/** A timer later than this was held up by other work of the process. */
 const BUSY_MS = 20
 
 export interface Attempt {
   operation: string
   sessionId?: string | undefined
-  /** To the server that is asked: a deadline tells what is known of it. */
+  /** The link to the server; the error at the deadline tells its state. */
   link?: KnownSituation | undefined
 }
 
-/** A call, as those know it who carry it out. */
+/** A call of the store, as seen by the code that carries it out. */
 export interface Call {
-  /** Nobody waits for it any more. */
+  /** No caller waits for it any more. */
   readonly isAbandoned: boolean
 }
 
-/** Throws when nobody waits for the call any more. */
+/** Throws if no caller waits for the call any more. */
 export function assertAwaited(call: Call | undefined): void {
   if (call?.isAbandoned) throw new Error('Nobody waits for this call any more.')
 }
 
 /**
- * Runs `action` until it succeeds, fails for good, has been retried `maxRetries` times, or the deadline is over.
- * Only `STORE_UNAVAILABLE` and `TIMEOUT` are retried, after an exponential backoff with full jitter
- * (AWS Architecture Blog, "Exponential Backoff and Jitter"). Throws `StoreTimeoutError` at the deadline,
- * whether or not `action` ever ends: its call is then abandoned.
+ * Runs `action` until it succeeds, fails for good, has been retried `maxRetries` times, or the deadline is over. Only
+ * `STORE_UNAVAILABLE` and `TIMEOUT` are retried, after an exponential backoff with full jitter (AWS Architecture Blog,
+ * "Exponential Backoff and Jitter"). Throws `StoreTimeoutError` at the deadline, even if `action` never ends; its call
+ * is then abandoned.
  */
 export async function withRetry<T>(
   policy: RetryPolicy,
@@ -65,14 +64,14 @@ export async function withRetry<T>(
       if (!isTimeout && !hasCode(error, 'STORE_UNAVAILABLE')) throw error
       if (isTimeout) timeout ??= error
       first ??= error
-      // A timeout says that a write may have been applied; the first error says since when the store is away.
+      // A timeout tells that a write may have been applied; the first error tells how long the store has been away.
       if (retries >= policy.maxRetries || isOver) throw about(attempt, timeout ?? first)
       await sleep(delayMs)
     }
   }
 }
 
-/** Who cannot reach a database does not know for which session, nor who waits for a part of a call for which call. */
+/** Adds the operation and the session, which the code that threw the error did not know. */
 function about({ operation, sessionId, link }: Attempt, error: unknown): unknown {
   if (error instanceof StoreTimeoutError && error.operation !== operation) {
     const { timeoutMs, cause } = error
@@ -91,7 +90,7 @@ function withDeadline<T>(
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     const expire = (dueMs: number) => {
-      // It may be this process that was busy, with the answer waiting to be taken: that time does not count.
+      // This process may have been busy while the answer was waiting: that time does not count.
       const lateMs = performance.now() - dueMs
       if (lateMs > BUSY_MS) arm(Math.min(lateMs, policy.timeoutMs))
       else {

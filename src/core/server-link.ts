@@ -1,6 +1,6 @@
 import { StoreUnavailableError } from './errors.js'
 
-/** What the codes of Node.js and of OpenSSL say of an attempt to connect. */
+/** What the error codes of Node.js and OpenSSL mean for an attempt to connect. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; start it, or correct the host and the port',
   ENOTFOUND: 'there is no host of that name',
@@ -26,10 +26,10 @@ const REASONS: Readonly<Record<string, string>> = {
     'its certificate is signed by an authority that is not trusted here; give that as "ca"',
 }
 
-/** What no waiting mends, other than of a server that is about to start. */
+/** Errors that no waiting mends, unlike those of a server that is just starting. */
 const FINAL = /^(ENOTFOUND|EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 
-/** Why a connection did not come about, or was lost; `undefined` for an error that says nothing of that. */
+/** Why a connection failed or was lost; `undefined` for an error about something else. */
 export function describeConnectionError(error: unknown): string | undefined {
   const code = codeOf(error)
   return code && `${REASONS[code]} (${code})`
@@ -46,15 +46,15 @@ function codeOf(error: unknown): string | undefined {
 }
 
 export interface ServerLinkParts {
-  /** As errors name the store. */
+  /** The name of the store in errors. */
   store: string
-  /** Of the servers that the client has been given: `host:port`, or the path of a socket. */
+  /** The configured servers: `host:port`, or the path of a socket. */
   address: () => string
-  /** What an error that is none of the network says. */
+  /** Describes an error that does not come from the network. */
   describe?: (error: unknown) => string | undefined
 }
 
-/** Where a store's server is, and what has kept its client from it since it was last connected. */
+/** The address of a store's server, and the reason why its client has not been connected since it last was. */
 export class ServerLink {
   readonly store: string
   readonly #address: () => string
@@ -73,13 +73,13 @@ export class ServerLink {
     return this.#address()
   }
 
-  /** An attempt to connect has failed, or a connection was lost. */
+  /** Notes a failed attempt to connect, or a lost connection. */
   noteFailure(error: unknown): void {
     this.#failure = { error, since: this.#failure?.since ?? new Date() }
     if (FINAL.test(codeOf(error) ?? '')) for (const giveUp of this.#waiting) giveUp(error)
   }
 
-  /** For a call that waits for the first connection: it fails with the next failure that no waiting mends. */
+  /** Runs a call that waits for the first connection. The call fails on the next failure that no waiting mends. */
   connecting<T>(call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject)
@@ -94,7 +94,7 @@ export class ServerLink {
     this.#wasConnected = true
   }
 
-  /** Why there is no connection, where that is known. */
+  /** Why there is no connection, if known. */
   get reason(): string | undefined {
     if (this.#failure === undefined) return undefined
     const { error } = this.#failure
@@ -105,7 +105,7 @@ export class ServerLink {
     return this.#failure?.error
   }
 
-  /** What a call that has waited in vain tells. */
+  /** The state of the server, for the error of a call that has waited in vain. */
   get situation(): string | undefined {
     const { store, address, reason } = this
     if (reason !== undefined) return `${store} at ${address}: ${reason}`
@@ -113,7 +113,7 @@ export class ServerLink {
     return `${store} at ${address} has not answered${doubt}`
   }
 
-  /** `reason`: that of the call, where it says more than that there is no connection. */
+  /** `reason`: the call's own, if it says more than the link's. */
   toOutage(reason: string, cause: unknown): StoreUnavailableError {
     return new StoreUnavailableError(this.store, reason, {
       cause,
@@ -123,10 +123,10 @@ export class ServerLink {
   }
 }
 
-/** What is told of a call that has waited in vain. */
+/** The part of a link that the error of a timed-out call needs. */
 export type KnownSituation = Pick<ServerLink, 'situation' | 'cause'>
 
-/** Of a store with several servers: those that are known to be out of reach. */
+/** The links of a store with several servers: tells which servers cannot be reached. */
 export function joinLinks(...links: readonly ServerLink[]): KnownSituation {
   const away = () => links.filter(link => link.reason !== undefined)
   return {

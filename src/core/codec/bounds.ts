@@ -1,16 +1,16 @@
 /**
- * What stored bytes may make a process do: before they are parsed, it is seen how deep they go and of how many parts
- * they are. 60 KB of gzip can stand for 64 MiB of empty lists, which take gigabytes as objects. Throws `SyntaxError`.
+ * Limits on what stored bytes may cost a process. Before parsing, these functions count levels and parts: 60 KB of gzip
+ * can stand for 64 MiB of empty lists, which take gigabytes as objects. They throw `SyntaxError`.
  */
 
-/** Members and elements of one value. */
+/** Most members and elements of one value. */
 export const MAX_PARTS = 2 ** 20
-/** Of a value that can be written, with a tag around each of its levels. */
+/** Most levels of a value that can be written, with a tag around each. */
 const MAX_LEVELS = 512
 
-/** JSON, of which no more is checked than this: the rest is JSON.parse's. */
+/** Checks these limits only; `JSON.parse` checks the rest. */
 export function checkJson(bytes: Buffer): void {
-  if (bytes.length <= 2 * MAX_LEVELS) return // it is neither deep nor long
+  if (bytes.length <= 2 * MAX_LEVELS) return // too short to be deep or long
   let parts = 0
   let level = 0
   for (let at = 0; at < bytes.length; at++) {
@@ -43,13 +43,13 @@ function findEndOfText(bytes: Buffer, from: number): number {
 
 const PROTO = Buffer.from('__proto__')
 
-/** What a type of MessagePack is followed by: a length of so many bytes, or so many bytes. */
+/** What follows a type byte of MessagePack: a length of SIZES bytes, or for FIXED the value itself. */
 const TEXT = 1
 const BINARY = 2
 const LIST = 3
 const MAP = 4
 const FIXED = 5
-/** By type, from 0xc0 on. What has none here is an extension, or nothing. */
+/** By type, from 0xc0 on. A type without a kind is an extension, or unused. */
 const KINDS = new Uint8Array(32)
 const SIZES = new Uint8Array(32)
 for (const [type, kind, size] of [
@@ -67,12 +67,15 @@ for (const [type, kind, size] of [
   SIZES[type - 0xc0] = size
 }
 
-/** MessagePack, whole: its core types and nothing else. Extensions mean to msgpackr what we never write. */
+/**
+ * Checks the whole MessagePack: core types only. msgpackr gives extensions a meaning, and the library never writes
+ * them.
+ */
 export function checkMessagePack(bytes: Buffer): void {
   const { length } = bytes
   let at = 0
   let parts = 0
-  /** What each open list lacks, and each open map: names and values apart, and negative. */
+  /** The missing elements of each open list. For a map, the missing names and values together, as a negative number. */
   const open = [1]
   for (let top = 0; top >= 0; ) {
     const left = open[top] as number

@@ -1,31 +1,31 @@
 import { toBuffer } from '../bytes.js'
 import { type Carrier, fromTree, isPlainJson, isPlainObject, reviveBytes, toTree } from './value-tree.js'
 
-/** Bytes as Baileys' BufferJSON writes them; see value-tree.ts for the rest. */
+/** Bytes as in Baileys' BufferJSON; see value-tree.ts for the rest. */
 const JSON_CARRIER: Carrier = {
   buffer: bytes => ({ type: 'Buffer', data: bytes.toString('base64') }),
   uint8Array: bytes => toBuffer(bytes).toString('base64'),
 }
 
 /**
- * A value as JSON that `deserialize` gives back without loss, bytes, bigints and dates among it. Throws
- * `InvalidValueError` for what would not come back: a Map, Set, RegExp, Error or Promise, another typed array, a cycle.
+ * JSON from which `deserialize` restores the value without loss, including bytes, bigints and dates. Throws
+ * `InvalidValueError` for what would be lost: a Map, Set, RegExp, Error or Promise, another typed array, a cycle.
  */
 export function serialize(value: unknown): string {
   return JSON.stringify(isPlainJson(value) ? value : toTree(value, JSON_CARRIER))
 }
 
-/** Throws `SyntaxError` when `text` is no JSON. */
+/** Throws `SyntaxError` if `text` is not JSON. */
 export function deserialize(text: string): unknown {
   const tree = JSON.parse(text)
-  const mayHaveTags = text.includes('"type"') || text.includes('\\u') // which may spell it as well
+  const mayHaveTags = text.includes('"type"') || text.includes('\\u') // an escape may spell "type"
   return mayHaveTags ? fromTree(tree) : tree
 }
 
 /**
- * A copy of `value` in which everything that stands for bytes is bytes again: `{type:'Buffer', data}` with base64,
- * an array, an object with digit keys or bytes as its data, the old `{buffer: true, data}`, and
- * `{type:'Uint8Array', data}`. Real Buffers and Uint8Arrays stay what they are. The input is left as it was.
+ * A copy of `value` in which every stand-in for bytes is bytes again: `{type:'Buffer', data}` with base64, an array, an
+ * object with digit keys or bytes as its data, the old `{buffer: true, data}`, and `{type:'Uint8Array', data}`. Real
+ * Buffers and Uint8Arrays stay as they are. Does not change the input.
  */
 export function deepBufferRevive<T = unknown>(value: unknown): T {
   return revived(value) as T

@@ -16,19 +16,19 @@ import { Nonces } from './nonces.js'
 import { type Packed, pack, unpack } from './packing.js'
 
 export interface CodecOptions {
-  /** Cipher for writing; `none` writes in the clear. */
+  /** The cipher for new values; `none` writes plaintext. */
   cipher: CipherName
   compression: CompressionName
-  /** `null`: encrypted values cannot be read. Must be given with a cipher. */
+  /** `null`: encrypted values cannot be read. Required with a cipher. */
   keyring: Keyring | null
-  /** Length of a rotation period; `null` never rotates. */
+  /** The length of a rotation period; `null` never rotates. */
   rotationMs: number | null
-  /** Whether values in the clear are read although a cipher is set. */
+  /** Whether to read plaintext values although a cipher is set. */
   allowPlaintext: boolean
   now: () => number
 }
 
-/** Value ⇄ packed ⇄ envelope, which is what a database holds. */
+/** Value ⇄ packed ⇄ envelope, the form in the database. */
 export class Codec {
   readonly #options: CodecOptions
   readonly #compressors: Compressors
@@ -137,7 +137,7 @@ function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
 
-/** The name is JSON of three strings, which no other three strings share. */
+/** The name is JSON of three strings, so no two names give the same text. */
 function bindTo(header: Uint8Array, { sessionId, type, id }: ValueName): Buffer {
   const text = JSON.stringify([sessionId, type, id])
   const bytes = Buffer.allocUnsafe(header.length + Buffer.byteLength(text))

@@ -3,21 +3,24 @@ import { MAX_VALUE_BYTES } from '../backend.js'
 import { CorruptValueError, MissingDependencyError } from '../errors.js'
 import type { CompressionName } from './envelope.js'
 
-/** Smaller values gain less than they cost. */
+/** Compressing smaller values costs more than it gains. */
 export const COMPRESS_ABOVE_BYTES = 512
 
-/** Three bytes of a Snappy stream give 64 at the most: what says more lies, before it takes the memory. */
+/**
+ * Three bytes of a Snappy stream give at most 64. A stream that claims more lies, and is refused before it takes
+ * memory.
+ */
 const MAX_SNAPPY_RATIO = 22
 
 export interface Compressor {
   compress(bytes: Uint8Array): Uint8Array
-  /** Throws when the bytes are no such stream, or would inflate above `MAX_VALUE_BYTES`. */
+  /** Throws if the bytes are not such a stream, or would inflate above `MAX_VALUE_BYTES`. */
   inflate(bytes: Uint8Array): Uint8Array
 }
 
 export type Compressors = Readonly<Record<Exclude<CompressionName, 'none'>, Compressor>>
 
-/** All of them, since a value is read with what it was written with. */
+/** All compressors: a value is read with the one that wrote it. */
 export async function loadCompressors(): Promise<Compressors> {
   return { gzip, snappy: await loadSnappy() }
 }
@@ -40,7 +43,7 @@ async function loadSnappy(): Promise<Compressor> {
       },
     }
   } catch (cause) {
-    // Its binary may not exist for this platform: an error only for who uses it.
+    // snappy may have no binary for this platform: an error only for callers that use it.
     const fail = (): never => {
       throw new MissingDependencyError('snappy', 'Snappy compression', cause)
     }
@@ -48,7 +51,7 @@ async function loadSnappy(): Promise<Compressor> {
   }
 }
 
-/** The varint in front of a Snappy stream (format description, §1): the length it will inflate to. */
+/** The varint at the start of a Snappy stream (format description, §1): its length after inflation. */
 function readSnappyLength(bytes: Uint8Array): number {
   let length = 0
   for (let i = 0; i < 5; i++) {

@@ -14,9 +14,9 @@ import type { CipherName } from './envelope.js'
  */
 export interface Cipher {
   readonly nonceBytes: number
-  /** Returns what is stored after the nonce. */
+  /** Returns the bytes to store after the nonce. */
   seal(dataKey: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
-  /** `undefined` when the key is another, or any bit of the payload or of what it is bound to has changed. */
+  /** `undefined` if the key differs, or if any bit of the payload or of `boundTo` has changed. */
   open(dataKey: Uint8Array, payload: Uint8Array, boundTo: Uint8Array): Uint8Array | undefined
 }
 
@@ -41,7 +41,7 @@ const aes256gcm: Cipher = {
     try {
       decipher.final()
     } catch {
-      return undefined // the tag does not fit; the caller says so with the context that it has
+      return undefined // the tag does not fit; the caller throws, with its context
     }
     return plaintext
   },

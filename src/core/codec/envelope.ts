@@ -22,7 +22,7 @@ const SERIALISERS: readonly SerialiserName[] = ['json', 'msgpack']
 const COMPRESSIONS: readonly CompressionName[] = ['none', 'snappy', 'gzip']
 const CIPHERS: readonly CipherName[] = ['none', 'aes-256-gcm', 'secretbox']
 
-/** What the payload is, once it is open. */
+/** The format of the payload after decryption. */
 export interface Contents {
   readonly serialiser: SerialiserName
   readonly compression: CompressionName
@@ -55,7 +55,7 @@ export function writeSealedHeader(
   return header
 }
 
-/** Throws `CorruptValueError` for what is no envelope, `UnsupportedFormatError` for a later version's. */
+/** Throws `CorruptValueError` for bytes that are no envelope, `UnsupportedFormatError` for a later format. */
 export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
   const context = { sessionId }
   const first = bytes[0] ?? 0

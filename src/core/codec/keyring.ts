@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { InvalidOptionError } from '../errors.js'
 import { lruByCount } from '../lru-by-count.js'
 
-/** Data keys kept derived: one a session, cipher and period; deriving one again takes some 10 µs. */
+/** Most derived data keys kept, one for each session, cipher and period. Deriving one takes some 10 µs. */
 const MAX_CACHED_DATA_KEYS = 20_000
 
 interface MasterKey {
@@ -22,7 +22,7 @@ export class Keyring {
   readonly #keys: readonly MasterKey[]
   readonly #dataKeys = new LRUCache<string, Buffer>(lruByCount(MAX_CACHED_DATA_KEYS))
 
-  /** `masterKeys`: 64 hex characters each, the writing one first. Throws `InvalidOptionError`. */
+  /** `masterKeys`: 64 hex characters each, the writing key first. Throws `InvalidOptionError`. */
   constructor(masterKeys: readonly [string, ...string[]]) {
     this.#keys = masterKeys.map(toMasterKey)
     const ids = new Set(this.keyIds)
@@ -32,7 +32,7 @@ export class Keyring {
     )
   }
 
-  /** Ids of all keys, in hex: fingerprints, not secrets. */
+  /** The ids of all keys, in hex: fingerprints, not secrets. */
   get keyIds(): string[] {
     return this.#keys.map(key => key.idHex)
   }
@@ -41,7 +41,7 @@ export class Keyring {
     return (this.#keys[0] as MasterKey).id
   }
 
-  /** `undefined` when no master key has this id. */
+  /** `undefined` if no master key has this id. */
   deriveDataKey(keyId: Uint8Array, sessionId: string, cipher: string, period: number): Buffer | undefined {
     const master = this.#keys.find(key => key.id.equals(keyId))
     if (master === undefined) return undefined

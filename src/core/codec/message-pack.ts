@@ -4,19 +4,19 @@ import { InvalidValueError } from '../errors.js'
 import { type Carrier, fromTree, toTree } from './value-tree.js'
 
 /**
- * Values as MessagePack (the specification of msgpack.org): its core types alone, so that any reader knows them. Bytes
- * are bytes; what else MessagePack lacks travels as the tagged objects of value-tree.ts.
+ * Values as MessagePack (the specification of msgpack.org): core types only, so that any reader knows them. Bytes are
+ * bytes; other types that MessagePack lacks become the tagged objects of value-tree.ts.
  */
 const packr = new Packr({
   useRecords: false,
-  // What is unpacked shares no memory with what it was unpacked from: callers write into it.
+  // Unpacked values share no memory with the packed bytes: callers write into them.
   copyBuffers: true,
 })
 
-/** The name that every tag has, as it is packed. */
+/** The name "type" of every tag, packed. */
 const TYPE = Buffer.from('\xa4type', 'latin1')
 
-/** What UTF-8 would change, and names that mean something to msgpackr. */
+/** Thrown for text that UTF-8 would change, and for names with a meaning to msgpackr. */
 class Inexact extends Error {}
 
 const CARRIER: Carrier = {
@@ -30,7 +30,7 @@ const CARRIER: Carrier = {
   },
 }
 
-/** `undefined` where only JSON would give the value back. Throws `InvalidValueError` as `serialize` does. */
+/** `undefined` if only JSON can restore the value. Throws `InvalidValueError` like `serialize`. */
 export function pack(value: unknown): Buffer | undefined {
   try {
     const tree = toTree(value, CARRIER)
@@ -42,7 +42,7 @@ export function pack(value: unknown): Buffer | undefined {
   }
 }
 
-/** Throws for what is no MessagePack. */
+/** Throws for bytes that are not MessagePack. */
 export function unpack(bytes: Buffer): unknown {
   const tree = packr.unpack(bytes)
   return bytes.includes(TYPE) ? fromTree(tree) : tree

@@ -2,12 +2,12 @@ import { randomFillSync } from 'node:crypto'
 
 const POOL_BYTES = 4096
 
-/** Random bytes, fetched many at a time: asking the system for each nonce takes longer than to encrypt a small value. */
+/** Random bytes, fetched in blocks: asking the system for each nonce takes longer than encrypting a small value. */
 export class Nonces {
   readonly #pool = Buffer.alloc(POOL_BYTES)
   #used = POOL_BYTES
 
-  /** Bytes that were never handed out before; good until the next call. */
+  /** Bytes never handed out before; valid until the next call. */
   next(bytes: number): Uint8Array {
     if (this.#used + bytes > POOL_BYTES) {
       randomFillSync(this.#pool)

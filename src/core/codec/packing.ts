@@ -15,8 +15,8 @@ export interface Packed {
 }
 
 /**
- * As JSON what is text and numbers: JavaScript's own JSON is the quickest there. As MessagePack what holds bytes, or
- * anything else that JSON lacks; as JSON again what MessagePack would change.
+ * JSON for text and numbers, where JavaScript's own JSON is fastest. MessagePack for a value with bytes, or with
+ * anything else that JSON lacks; JSON again for what MessagePack would change.
  */
 export function pack(name: ValueName, value: unknown): Packed {
   const packed = serialise(name, value)
@@ -26,7 +26,7 @@ export function pack(name: ValueName, value: unknown): Packed {
   return packed
 }
 
-/** What could not be read is not written. */
+/** Refuses a value that could not be read back. */
 function checkParts(name: ValueName, { serialiser, bytes }: Packed): void {
   try {
     CHECKS[serialiser](toBuffer(bytes))
@@ -38,10 +38,10 @@ function checkParts(name: ValueName, { serialiser, bytes }: Packed): void {
   }
 }
 
-/** Each time a value of its own: it shares nothing with `bytes`. */
+/** Returns a new value each time, which shares no memory with `bytes`. */
 export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown {
   const value = parse(name, serialiser, toBuffer(bytes))
-  // Nobody writes it: `null` deletes. To Baileys it would be a key that there is not.
+  // `null` deletes, so no store writes it. Baileys would take the key for absent.
   if (value == null) throw new CorruptValueError(`A value of type "${name.type}" stands for nothing.`, name)
   return value
 }
@@ -74,7 +74,7 @@ function serialise(name: ValueName, value: unknown): Packed {
   }
 }
 
-/** Node's error for a Buffer, V8's for a string, that would make a longer string than there can be. */
+/** Node's error for a Buffer and V8's for a string that would need a longer string than there can be. */
 function isTooLong(error: unknown): boolean {
   return error instanceof RangeError || (error as { code?: unknown }).code === 'ERR_STRING_TOO_LONG'
 }

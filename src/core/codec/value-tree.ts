@@ -1,8 +1,8 @@
 import { InvalidValueError } from '../errors.js'
 
 /**
- * A value as a tree of objects, arrays, text, numbers, booleans, null and what the format has for bytes. For the rest
- * stand tagged objects:
+ * A value as a tree of objects, arrays, text, numbers, booleans, null and the format's own bytes. Tagged objects stand
+ * for the rest:
  *
  *   Uint8Array   {"type":"Uint8Array","data":…}
  *   bigint       {"type":"BigInt","data":"<decimal>"}
@@ -10,28 +10,28 @@ import { InvalidValueError } from '../errors.js'
  *   Date         {"type":"Date","data":<milliseconds or null>}
  *   an object that looks like one of the four above, or like this   {"type":"Object","data":{…}}
  *
- * An object that looks like a Buffer becomes one: that is what reviving means.
- * As in JSON, `undefined`, functions and symbols are left out of objects and become `null` in arrays.
+ * An object that looks like a Buffer becomes one when it is revived. As in JSON, `undefined`, functions and symbols are
+ * left out of objects and become `null` in arrays.
  */
 const TAGS = new Set(['Uint8Array', 'BigInt', 'Number', 'Date', 'Object'])
 const MAX_DEPTH = 200
 
 export type Tree = Record<string, unknown>
 
-/** How a format holds what not every format can. */
+/** How a format holds bytes, and what it cannot hold. */
 export interface Carrier {
   buffer(bytes: Buffer): unknown
-  /** The `data` of the tag. */
+  /** The `data` of a Uint8Array's tag. */
   uint8Array(bytes: Uint8Array): unknown
-  /** Throws for a text that would not come back. */
+  /** Throws for a text that would not come back unchanged. */
   checkText?(text: string): void
-  /** Throws for a name of a member that would not come back. */
+  /** Throws for a member's name that would not come back unchanged. */
   checkName?(name: string): void
 }
 
 /**
- * `value` itself where nothing in it needs a tag, else a copy: most of what is stored needs few. Throws
- * `InvalidValueError` for what would not come back: a Map, Set, RegExp, Error or Promise, another typed array, a cycle.
+ * Returns `value` itself if nothing in it needs a tag, else a copy: most stored values need few tags. Throws
+ * `InvalidValueError` for what would be lost: a Map, Set, RegExp, Error or Promise, another typed array, a cycle.
  */
 export function toTree(value: unknown, carrier: Carrier): unknown {
   const tree = toNode(value, carrier, 0)
@@ -39,7 +39,7 @@ export function toTree(value: unknown, carrier: Carrier): unknown {
   return tree
 }
 
-/** Whether JSON gives `value` back as it is, without a tag: objects of text and numbers. Quicker than to make a tree. */
+/** Whether JSON restores `value` exactly, without a tag: objects of text and numbers. Faster than making a tree. */
 export function isPlainJson(value: unknown, depth = 0): boolean {
   switch (typeof value) {
     case 'string':
@@ -56,7 +56,7 @@ export function isPlainJson(value: unknown, depth = 0): boolean {
   }
 }
 
-/** The value that `tree` stands for, made of its own objects. Throws for tags around nonsense. */
+/** The value that `tree` stands for; reuses the tree's objects. Throws for a tag with invalid data. */
 export function fromTree(tree: unknown): unknown {
   if (typeof tree !== 'object' || tree === null || tree instanceof Uint8Array) return tree
   if (Array.isArray(tree)) {
@@ -72,7 +72,10 @@ export function fromTree(tree: unknown): unknown {
   return reviveChildren(node)
 }
 
-/** Of `{type:'Buffer', data}`, `{buffer: true, data}` and `{type:'Uint8Array', data}`; `undefined` for other objects. */
+/**
+ * The bytes of `{type:'Buffer', data}`, `{buffer: true, data}` and `{type:'Uint8Array', data}`; `undefined` for other
+ * objects.
+ */
 export function reviveBytes(object: Tree): Uint8Array | undefined {
   if (object.type === 'Buffer' || object.buffer === true) return toBuffer(object.data ?? object.value)
   if (object.type === 'Uint8Array') {
@@ -88,7 +91,7 @@ export function isPlainObject(value: unknown): value is Tree {
   return prototype === null || prototype === Object.prototype
 }
 
-/** `undefined` for what JSON leaves out. */
+/** `undefined` for values that JSON leaves out. */
 function toNode(value: unknown, carrier: Carrier, depth: number): unknown {
   switch (typeof value) {
     case 'string':
@@ -120,7 +123,8 @@ function fromObject(value: object, carrier: Carrier, depth: number): unknown {
     return { type: 'Date', data: Number.isNaN(value.getTime()) ? null : value.getTime() }
   const isPlain = isPlainObject(value)
   if (!isPlain) checkClass(value)
-  // A protobuf message goes member by member: its toJSON writes bytes as bare base64, which nothing can tell from text.
+  // A protobuf message goes member by member: its toJSON writes bytes as bare base64, which a reader cannot tell from
+  // text.
   if (hasToJson(value) && !isProtobufMessage(value)) return toNode(value.toJSON(), carrier, depth + 1)
   return mapObject(isPlain ? value : { ...value }, carrier, depth)
 }
@@ -156,7 +160,7 @@ function mapObject(object: Tree, carrier: Carrier, depth: number): Tree {
     const child = toNode(object[key], carrier, depth + 1)
     if (child !== undefined) carrier.checkName?.(key)
     if (child !== undefined && child === object[key]) continue
-    copy ??= { ...object } // it has an own __proto__ where the object has one
+    copy ??= { ...object } // the spread copies an own `__proto__` as well
     if (child === undefined) delete copy[key]
     else copy[key] = child
   }
@@ -173,7 +177,7 @@ function isPlainTree(object: object, depth: number): boolean {
   if (Object.getPrototypeOf(object) !== Object.prototype) return false
   const tree = object as Tree
   if (typeof tree.type === 'string') return false // it may look like a tag
-  // Far quicker than Object.keys; what else it finds only leads the other way.
+  // Much faster than Object.keys. Inherited names can only make the result false, which is safe.
   for (const name in tree) if (!isPlainJson(tree[name], depth + 1)) return false
   return true
 }
@@ -198,7 +202,7 @@ function reviveScalar({ type, data }: { type: string; data: unknown }): unknown 
   return undefined
 }
 
-/** Reading more digits takes longer than reading a value may: 60 million take half a minute. */
+/** Parsing more digits takes longer than reading a value may: 60 million take half a minute. */
 const MAX_DIGITS = 10_000
 const DIGITS = /^-?[0-9]+$/
 

@@ -16,12 +16,12 @@ import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
 import { toRemoval } from './removal.js'
 import { repairSenderKey } from './sender-keys.js'
 
-/** A hook that closes waits so long for a database that may be out of reach; then its store waits for 5 s at the most. */
+/** How long a closing hook waits for a database that may be away. Its store then takes at most 5 s. */
 const FINISH_MS = 5000
 
-/** What every hook takes beside its store's options. */
+/** The options of every hook, beside those of its store. */
 export interface AuthStateOptions {
-  /** 1 to 1,024 bytes of text; the session's name in the store. */
+  /** 1 to 1,024 bytes of text: the name of the session in the store. */
   sessionId: string
   /**
    * `last-opener` (default): the last process to open the session owns it, and the store refuses the earlier owner.
@@ -29,39 +29,42 @@ export interface AuthStateOptions {
    */
   ownership?: Ownership | undefined
   /**
-   * Let a save replace a paired identity by another one, whose first write takes the keys of the one before away.
-   * Default `false`: `IDENTITY_CONFLICT`.
+   * Let a save replace a paired identity by another one. The first write of the new identity removes the keys of the
+   * old one. Default `false`: `IDENTITY_CONFLICT`.
    */
   resetIdentity?: boolean | undefined
   /**
-   * Begin a new session beside data that another store has under its name (releases 1.0.0-rc.1 to rc.6 of this package).
+   * Begin a new session beside data of another store under the same name (releases 1.0.0-rc.1 to rc.6 of this package).
    * Default `false`: `FOREIGN_DATA`.
    */
   ignoreForeignData?: boolean | undefined
-  /** Mend the records that keep out-of-order group messages from being read (a Baileys bug). Default `false`. */
+  /**
+   * Repair records of sender keys that Baileys cannot read, so that out-of-order group messages can be (a Baileys bug).
+   * Default `false`.
+   */
   repairSenderKeys?: boolean | undefined
   /**
-   * Called once, when a write is refused because a later owner has opened the session: end the socket. With `exclusive`
-   * also when the lease cannot be renewed for that reason.
+   * Called once, when the store refuses a write because a later owner has opened the session: end the socket. With
+   * `exclusive`, also when the store refuses to renew the lease for that reason.
    */
   onOwnershipLost?: ((error: FencedError) => void) | undefined
-  /** Called when the store was found to have gone back in time. */
+  /** Called when the store turns out to have gone back in time. */
   onRewind?: ((rewind: Rewind) => void) | undefined
 }
 
 export interface AuthStateHandle<S extends AuthStore> {
   state: AuthenticationState
-  /** Saves the live `state.creds`. Rejects to who awaits it; safe to hand to `ev.on('creds.update', …)`. */
+  /** Saves the live `state.creds`. Rejects if the save fails; safe as a listener of `ev.on('creds.update', …)`. */
   saveCreds: () => Promise<void>
   store: S
   /**
-   * Saves what is not saved yet, waits for what is under way, lets go of the session, and lets the process end. Where the
-   * database does not answer it gives up within 10 seconds. A store that was passed in stays open.
+   * Saves what is not saved yet, waits for writes under way, releases the session, and lets the process end. Gives up
+   * within 10 seconds if the database does not answer. A store that the caller passed in stays open.
    */
   close: () => Promise<void>
   /**
-   * For a bot that was logged out (401): deletes the session and closes. Throws `FENCED`, and leaves the session as it is,
-   * where a later owner has it.
+   * For a bot that was logged out (401): deletes the session and closes. If a later owner has the session, throws
+   * `FENCED` and leaves it as it is.
    */
   remove: () => Promise<void>
 }
@@ -72,7 +75,7 @@ export interface OpenAuthStateOptions<S extends AuthStore> extends AuthStateOpti
   ownsStore: boolean
 }
 
-/** The one place that joins Baileys and a store. Opens the session and takes its ownership. */
+/** The only place that joins Baileys and a store. Opens the session and takes its ownership. */
 export async function openAuthState<S extends AuthStore>(
   options: OpenAuthStateOptions<S>,
 ): Promise<AuthStateHandle<S>> {
@@ -85,10 +88,10 @@ export async function openAuthState<S extends AuthStore>(
     refuseForeign: !options.ignoreForeignData,
   })
   if (claim.creds !== null)
-    checkUsable(claim.creds, sessionId) // they may have changed since
+    checkUsable(claim.creds, sessionId) // they may have changed since the first check
   else if (claim.endedAt) warnOfEnd(claim.endedAt)
   const creds = (claim.creds ?? initAuthCreds()) as AuthenticationCreds
-  // Before anyone can write a key: a session without creds is half a session.
+  // Before the caller can write a key: a session without creds is half a session.
   if (claim.creds === null) await store.set(sessionId, { creds }, undefined, claim.fencingToken)
 
   const session = new OwnedSession(store, sessionId, claim.fencingToken, error => {
@@ -131,7 +134,7 @@ export async function openAuthState<S extends AuthStore>(
     try {
       if (isPlainObject(value)) return proto.Message.AppStateSyncKeyData.fromObject(value)
     } catch {
-      // A TypeError that names a member: what it stands for is said below.
+      // A TypeError that names a member. The error below says what the value should be.
     }
     throw new CorruptValueError('A value of type "app-state-sync-key" is no such key.', { sessionId })
   }
@@ -141,7 +144,9 @@ export async function openAuthState<S extends AuthStore>(
     else await session.write({ keys })
   }
 
-  /** One after the other: what comes while an identity is being replaced belongs to the next one. */
+  /**
+   * Writes creds one after the other: a write that comes while an identity is being replaced belongs to the next one.
+   */
   function writeCreds(keys: KeysByType): Promise<void> {
     const write = async () => {
       const current = saver.take()
@@ -150,13 +155,13 @@ export async function openAuthState<S extends AuthStore>(
       saver.noteSaved(current)
     }
     const writing = lastCredsWrite.then(write)
-    lastCredsWrite = writing.catch(() => {}) // whoever has asked for it is told
+    lastCredsWrite = writing.catch(() => {}) // the caller of `write` gets the error
     return writing
   }
 
   /**
-   * `keys`, and the deletion of all others: they belong to the identity that is being replaced. The first write of an
-   * identity brings its creds along, so that none of its own is among them.
+   * `keys`, and the deletion of all other keys: they belong to the identity that is being replaced. The first write of
+   * an identity includes its creds, so none of its own keys is stored before.
    */
   async function withoutOthers(keys: KeysByType): Promise<KeysByType> {
     await session.settleWrites()

@@ -1,6 +1,6 @@
 /**
- * Baileys' `AuthenticationState`, spelled out, so that the declarations need neither of its two packages.
- * `test/types` holds it against `@whiskeysockets/baileys` and `baileys`.
+ * Baileys' `AuthenticationState`, spelled out so that the declarations depend on neither of its two packages.
+ * `test/types` compares it with `@whiskeysockets/baileys` and `baileys`.
  */
 
 export interface KeyPair {

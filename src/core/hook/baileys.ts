@@ -1,13 +1,13 @@
 import { MissingDependencyError } from '../errors.js'
 import type { AuthenticationCreds } from './auth-types.js'
 
-/** What is called of Baileys. */
+/** What the library uses of Baileys. */
 interface Baileys {
   initAuthCreds(): AuthenticationCreds
   proto: { Message: { AppStateSyncKeyData: { fromObject(object: object): object } } }
 }
 
-/** Either package: they are the same code under two names. */
+/** Loads either package: both hold the same code. */
 export async function loadBaileys(): Promise<Baileys> {
   try {
     return (await import('@whiskeysockets/baileys')) as unknown as Baileys
@@ -22,7 +22,7 @@ export async function loadBaileys(): Promise<Baileys> {
   }
 }
 
-/** `ERR_MODULE_NOT_FOUND` from `import()`, `MODULE_NOT_FOUND` where a bundler made it a `require()`. */
+/** `ERR_MODULE_NOT_FOUND` from `import()`, `MODULE_NOT_FOUND` if a bundler has turned it into a `require()`. */
 function isMissing(error: unknown): boolean {
   return /MODULE_NOT_FOUND/.test(String((error as { code?: unknown }).code))
 }

@@ -5,18 +5,18 @@ import type { AuthenticationCreds } from './auth-types.js'
 
 export interface CredsSaverOptions {
   sessionId: string
-  /** What is stored already. */
+  /** The creds in the store. */
   stored: AuthenticationCreds
   /** The live creds, read at each save. */
   current: () => AuthenticationCreds
-  /** Writes what `take` gives then, and notes it. */
+  /** Writes the result of `take`, and then calls `noteSaved`. */
   write: () => Promise<unknown>
   resetIdentity: boolean
 }
 
 /**
- * Saves the live creds. While one save is under way, any number of calls wait for one more. Creds whose save has
- * failed stay marked, so that the next write of keys can take them along: keys must not run ahead of the creds.
+ * Saves the live creds. While one save is under way, any number of calls share one more. Creds whose save has failed
+ * stay marked, so that the next write of keys includes them: keys must not run ahead of the creds.
  */
 export class CredsSaver {
   readonly #options: CredsSaverOptions
@@ -50,13 +50,16 @@ export class CredsSaver {
     return this.#queued
   }
 
-  /** Waits for the saves under way and tries once more what has failed. */
+  /** Waits for the saves under way, and repeats a failed one once. */
   async flush(): Promise<void> {
     await Promise.allSettled([this.#queued ?? this.#running])
     if (this.#isUnsaved) await this.save()
   }
 
-  /** The live creds, to write them along with something else; throws `IdentityConflictError`, and for what are no creds. */
+  /**
+   * The live creds, for a write of them and others. Throws `IdentityConflictError`, and `InvalidValueError` for other
+   * values.
+   */
   take(): AuthenticationCreds {
     const creds = this.#options.current()
     checkSavable(creds, this.#options.sessionId)
@@ -97,7 +100,7 @@ function isPaired(creds: AuthenticationCreds): boolean {
   return creds.me !== undefined || creds.registered === true
 }
 
-/** `undefined` for what are no creds, which `take` refuses. */
+/** `undefined` for values that are no creds, which `take` refuses. */
 function fingerprint(creds: Partial<AuthenticationCreds> | null | undefined): string | undefined {
   const key: unknown = creds?.noiseKey?.public
   if (!ArrayBuffer.isView(key)) return undefined

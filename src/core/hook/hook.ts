@@ -6,14 +6,14 @@ import { flag } from '../options.js'
 import { parseOptions } from '../parse-options.js'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 
-/** How a store is given to a hook: its options under the entry's name, or one that is open already. */
+/** A hook takes either its store's options, under the entry's name, or an open store. */
 export interface StoreSource<S extends AuthStore> {
-  /** Many sessions may share it. `close` of the hook leaves it open. */
+  /** Many hooks may share it. `close` of a hook leaves it open. */
   store?: S | undefined
 }
 
 export interface HookSource<O, S extends AuthStore> {
-  /** The member of the hook's options that holds the store's. */
+  /** The member of the hook's options that holds the store's options. */
   name: string
   createStore: (options: O) => Promise<S>
 }
@@ -22,7 +22,7 @@ const callback = v.optional(
   v.custom<(...args: never[]) => void>(value => typeof value === 'function', 'a function'),
 )
 
-/** Checks what all hooks have in common, opens the store where none was given, and the session in it. */
+/** Checks the options that all hooks share, opens a store unless one is given, and opens the session in it. */
 export async function openHook<O, S extends AuthStore>(
   options: AuthStateOptions & StoreSource<S>,
   { name, createStore }: HookSource<O, S>,
@@ -38,7 +38,7 @@ export async function openHook<O, S extends AuthStore>(
   try {
     return await openAuthState({ ...options, store, ownsStore })
   } catch (error) {
-    // A server that does not answer gives no answer to wait for while its connection is closed either.
+    // A server that does not answer would hold up closing the connection as well.
     const closing = ownsStore ? store.close() : undefined
     if (hasCode(error, 'TIMEOUT') || hasCode(error, 'STORE_UNAVAILABLE')) closing?.catch(() => {})
     else await closing

@@ -1,20 +1,20 @@
-/** So often in each of a session's lives. */
+/** How often a session is kept alive in each life. */
 const PART = 10
 const MAX_INTERVAL_MS = 24 * 60 * 60 * 1000
 
 export interface KeepAliveParts {
-  /** A life of the session. */
+  /** The life of the session. */
   ttlSeconds: number
-  /** Begins the next one. */
+  /** Begins the next life. */
   touch: () => Promise<unknown>
-  /** As a write of the owner does: it also brings back a session that has expired. */
+  /** Writes like the owner: a write also brings back an expired session. */
   revive: () => Promise<unknown>
   onError: (error: Error) => void
 }
 
 /**
  * Keeps a session alive while its owner has nothing to write. A process that was stopped or cut off for a whole life
- * finds its session expired, which `touch` leaves as it is. Returns how to end it.
+ * finds its session expired, and `touch` does not bring it back. Returns a function that stops this.
  */
 export function keepAlive({ ttlSeconds, touch, revive, onError }: KeepAliveParts): () => void {
   const lifeMs = ttlSeconds * 1000

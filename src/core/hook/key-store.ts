@@ -3,33 +3,33 @@ import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError 
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
 import { toRemoval } from './removal.js'
 
-/** Keys read at a time while iterating. */
+/** Keys read at once while iterating. */
 const PAGE_SIZE = 200
-/** Baileys writes an id right after it has failed to read it: far fewer are under way. */
+/** Baileys writes an id right after a failed read of it, so far fewer are pending. */
 const MAX_UNREAD = 10_000
-/** Reads that were refused before the store was asked: no id was read, and none has failed to be. */
+/** The store refused such a read before it asked the database, so no id counts as unread. */
 const REFUSALS: readonly StoreErrorCode[] = ['INVALID_KEY', 'INVALID_OPTION']
-/** What one of several values may fail with, and not the store. */
+/** Errors of one value among several, not of the store. */
 const DAMAGES: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'DECRYPTION_FAILED', 'UNSUPPORTED_FORMAT']
 
 export interface KeyStoreOptions {
   sessionId: string
-  /** As the owner of the session, as the others. */
+  /** `read`, `list` and `write` act as the owner of the session. */
   read: (type: string, ids: readonly string[]) => Promise<Record<string, unknown>>
   list: (type?: string) => Promise<Field[]>
   write: (keys: KeysByType) => Promise<unknown>
-  /** Stored value → what Baileys expects of the type. */
+  /** Turns a stored value into what Baileys expects of the type. */
   revive: (type: string, value: unknown) => unknown
-  /** Throws when the auth state has been closed. */
+  /** Throws if the auth state is closed. */
   assertOpen: () => void
 }
 
 /**
  * Baileys' `SignalKeyStore` over a store.
  *
- * Unread guard: Baileys takes a failed `get` for "no such session" and then writes a new one over the old. So while
- * the last read of an id has failed, a write of that id is refused. Of a read of several ids that finds a damaged value
- * the others stay writable.
+ * Unread guard: Baileys takes a failed `get` for "no such session" and then writes a new one over the old. So this
+ * store refuses a write of an id whose last read has failed. If a read of several ids finds a damaged value, the other
+ * ids stay writable.
  */
 export function createKeyStore({
   sessionId,
@@ -59,7 +59,7 @@ export function createKeyStore({
     return found
   }
 
-  /** Halves what has a damaged value in it, until only that is left. */
+  /** Reads halves of the ids again, until only the damaged values are unread. */
   async function noteUnread(type: string, ids: readonly string[], error: unknown): Promise<void> {
     for (const id of ids) unread.add(nameOf(type, id), error)
     if (ids.length < 2 || !isOneOf(DAMAGES, error)) return
@@ -114,7 +114,7 @@ export function createKeyStore({
   return { get, set: (data: SignalDataSet) => set(data), clear, list, listIds } as SignalKeyStore
 }
 
-/** What is none is for the store to refuse. */
+/** Other values are left to the store to refuse. */
 function isEmptyObject(values: unknown): boolean {
   return isObject(values) && Object.keys(values).length === 0
 }
@@ -127,10 +127,10 @@ function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {
   return codes.some(code => hasCode(error, code))
 }
 
-/** Names whose last read has failed: the latest of them, so that an outage does not fill the memory. */
+/** The latest names whose last read has failed; a limit keeps an outage from filling the memory. */
 class UnreadIds {
   readonly #names = new Set<string>()
-  /** What the last read has failed with. */
+  /** The error of the last failed read. */
   cause: unknown
 
   get size(): number {

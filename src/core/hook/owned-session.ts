@@ -2,7 +2,7 @@ import type { AuthPatch, AuthStore, Field, VersionedResult } from '../auth-store
 import { ClosedError, type FencedError, hasCode } from '../errors.js'
 import { InFlight } from '../in-flight.js'
 
-/** A session as its owner has it: every read and write carries the token, until a later owner has taken it. */
+/** A session as its owner uses it: every read and write carries the token, until a later owner takes the session. */
 export class OwnedSession {
   readonly #store: AuthStore
   readonly #sessionId: string
@@ -59,12 +59,12 @@ export class OwnedSession {
     }
   }
 
-  /** Waits for the writes under way, however they end. */
+  /** Waits for the writes under way, whether they succeed or fail. */
   settleWrites(): Promise<void> {
     return this.#writes.settle()
   }
 
-  /** A later owner has the session: no write is tried from now on. */
+  /** A later owner has the session: this one writes no more. */
   lose(error: FencedError): void {
     if (this.#lost) return
     this.#end()
@@ -76,13 +76,13 @@ export class OwnedSession {
     if (this.#isClosed) throw new ClosedError('The auth state', { sessionId: this.#sessionId })
   }
 
-  /** No write is taken from now on. */
+  /** Refuses all writes from now on. */
   refuseWrites(): void {
     this.#end()
     this.#isClosed = true
   }
 
-  /** Closed or lost, whichever comes first. */
+  /** Runs once, when the session is closed or lost. */
   #end(): void {
     if (!this.#isClosed && !this.#lost) this.#store.gauges.add('sessions_open', -1)
   }

@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthStore, Claim, ClaimOptions } from '../auth-store.js'
 import { hasCode } from '../errors.js'
 
-/** How the session is taken from an owner that has it: at once, or not until its lease has ended. */
+/** How a hook takes a session that has an owner: at once, or only after the owner's lease has ended. */
 export type Ownership = 'last-opener' | 'exclusive'
 
 /** Longest wait between two attempts; the wait has full jitter. */
 const MAX_POLL_MS = 200
-/** A lease is renewed after this part of its time, so that one failed renewal does not end it. */
+/** A lease is renewed after its life divided by this, so that one failed renewal does not end it. */
 const RENEWAL_PART = 3
 
 /**
- * Claims the session. While another owner holds the lease it waits, for as long as a lease lasts: a dead owner's has
- * ended then. A living owner's has not, and that is `SESSION_LOCKED`.
+ * Claims the session. Waits up to the life of a lease while another owner holds it: a dead owner's lease has ended by
+ * then. A living owner renews it, so the call throws `SESSION_LOCKED`.
  */
 export async function claimOwnership(
   store: AuthStore,
@@ -31,7 +31,7 @@ export async function claimOwnership(
   }
 }
 
-/** Keeps the lease until the returned function is called. */
+/** Renews the lease until the caller calls the returned function. */
 export function renewLeases(
   store: AuthStore,
   sessionId: string,

@@ -1,8 +1,8 @@
 import type { Field, KeysByType } from '../auth-store.js'
 
 /**
- * The patch that removes these keys, but for those that it gives another value. The names come from a database: none of
- * them may reach a member of a prototype.
+ * A patch that removes these keys, except those that `others` gives a value. The names come from a database: none of
+ * them may reach a prototype's member.
  */
 export function toRemoval(fields: readonly Field[], others: KeysByType = {}): KeysByType {
   const byType = new Map<string, [id: string, value: unknown][]>()

@@ -4,9 +4,9 @@ import { deserialize, serialize } from '../codec/buffers.js'
 const BYTES_AS_NUMBERS = '"data":['
 
 /**
- * A sender key's record with its bytes as base64 instead of lists of numbers, which is how Baileys writes the keys of
- * skipped group messages and cannot read them again ("Expected Buffer instead of: Object"). What needs no repair,
- * or is no JSON, is returned as it came.
+ * Repairs a sender key's record. Baileys writes the keys of skipped group messages as lists of numbers, and cannot read
+ * them again ("Expected Buffer instead of: Object"); the repaired record has base64 instead. Returns other records, and
+ * those that are not JSON, unchanged.
  */
 export function repairSenderKey(record: unknown): unknown {
   if (!(record instanceof Uint8Array)) return record
@@ -15,6 +15,6 @@ export function repairSenderKey(record: unknown): unknown {
   try {
     return Buffer.from(serialize(deserialize(text)), 'utf8')
   } catch {
-    return record // not ours to judge: Baileys reads it, or says why not
+    return record // Baileys reads it, or throws
   }
 }

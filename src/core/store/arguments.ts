@@ -3,9 +3,9 @@ import { checkKeyId } from '../names.js'
 
 const MAX_PAGE_SIZE = 1000
 const MAX_CURSOR_LENGTH = 16 * 1024
-/** Stored versions and tokens are below it, and what is added to one is a safe integer still. */
+/** Stored versions and tokens are below this, so a sum of two is still a safe integer. */
 export const MAX_COUNT = 2 ** 52
-/** Of those that come from outside, all are below it: what is added to one afterwards stays below `MAX_COUNT`. */
+/** Versions and tokens given by callers are below this, so that later additions stay below `MAX_COUNT`. */
 export const MAX_GIVEN_COUNT = 2 ** 51
 
 export function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
@@ -13,7 +13,7 @@ export function checkConditions(sessionId: string, expectedVersion: unknown, fen
   if (fencingToken !== undefined) checkCount('fencingToken', fencingToken, sessionId)
 }
 
-/** Where there must be one: without, whoever calls would be taken for the owner. */
+/** For calls that need a token: without one, any caller would count as the owner. */
 export function checkToken(sessionId: string, fencingToken: unknown): void {
   checkCount('fencingToken', fencingToken, sessionId)
 }
@@ -51,7 +51,7 @@ export function checkObject(name: string, value: unknown): asserts value is obje
   if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(name, 'an object', value)
 }
 
-/** An unknown member is one that was meant to be another: what it was to say would go unheard. */
+/** Refuses unknown members: each is a mistake for another one, and would have no effect. */
 export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
   checkObject(name, options)
   const unknown = Object.keys(options).find(member => !known.includes(member))
@@ -77,7 +77,7 @@ function fail(name: string, expected: string, value: unknown, sessionId?: string
   throw new InvalidOptionError(`"${name}" must be ${expected}, got ${describe(value)}`, { sessionId })
 }
 
-/** Numbers as they are; of texts and objects no more than the type: they may hold anything. */
+/** Shows numbers, and only the type of texts and objects, which may hold anything. */
 function describe(value: unknown): string {
   return typeof value === 'number' || value === null ? String(value) : typeof value
 }

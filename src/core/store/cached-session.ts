@@ -6,7 +6,7 @@ import type { Packed } from '../codec/packing.js'
 /** `null`: the session has no such field. */
 export type CachedValue = Packed | null
 
-/** By name; those that are not used go as others need their place. */
+/** Entries by name; the least recently used ones make room for others. */
 export interface Entries {
   get(name: string): { readonly value: CachedValue } | undefined
   set(name: string, entry: { readonly value: CachedValue }): unknown
@@ -14,21 +14,21 @@ export interface Entries {
 }
 
 export interface ReadAnswer {
-  /** Of the session, at the moment of the answer. */
+  /** The version of the session at the time of the answer. */
   readonly version: number
   readonly values: readonly CachedValue[]
 }
 
-/** A write that has begun and not ended. */
+/** A write that has not ended. */
 export interface WriteUnderWay {
   readonly fields: readonly Field[]
-  /** Writes that had failed before it began. */
+  /** The number of writes that had failed before it began. */
   readonly failures: number
 }
 
 /**
- * What is cached of one session, from one claim to the next. What it holds is the state of the session at the highest
- * version that has been seen; what may differ from that is not held.
+ * The cache of one session, from one claim to the next. It holds the state of the session at the highest version seen,
+ * and drops what may differ from that.
  */
 export class CachedSession {
   readonly fencingToken: number
@@ -37,15 +37,15 @@ export class CachedSession {
   /** Entries from before a reset are never found again. */
   #resets = 0
   #highest: number
-  /** The writes of this process that have ended are counted from this version on. */
+  /** The highest version at the last reset; `#ended` counts the writes of this process since. */
   #since: number
   #ended = 0
   readonly #underWay = new Set<WriteUnderWay>()
   #failures = 0
-  /** Failures that no longer matter: a write that began after them has succeeded. */
+  /** Failures before the start of a write that has succeeded: they no longer matter. */
   #overcome = 0
 
-  /** `name` is that of no other session, nor of this one under another owner. */
+  /** `name`: unique to this session and this owner. */
   constructor(entries: Entries, name: string, fencingToken: number, version: number) {
     this.fencingToken = fencingToken
     this.#entries = entries
@@ -54,7 +54,7 @@ export class CachedSession {
     this.#since = version
   }
 
-  /** Calls `read` for what is not held. All that is returned is of one moment. */
+  /** Calls `read` for the fields that the cache lacks. The result is one state of the session. */
   async readThrough(
     fields: readonly Field[],
     read: (missing: readonly Field[]) => Promise<ReadAnswer>,
@@ -86,23 +86,25 @@ export class CachedSession {
     for (const [i, field] of write.fields.entries()) this.#hold(version, field, values[i] ?? null)
   }
 
-  /** It may have been carried out, or be carried out later: until another has succeeded, nothing is held. */
+  /**
+   * The write may have been, or may still be, carried out. Until a later one has succeeded, the cache holds nothing.
+   */
   failWrite(write: WriteUnderWay): void {
     this.#underWay.delete(write)
     this.#failures++
     this.reset(this.#highest)
   }
 
-  /** The session has been seen at this version. */
+  /** Another call has seen the session at this version. */
   notice(version: number): void {
     if (version <= this.#highest) return
-    // A version that no write of this process can have taken was taken by another.
+    // No write of this process can have taken this version, so another process has.
     if (version - this.#since > this.#ended + this.#underWay.size) this.reset(version)
     this.#highest = version
     for (const { fields } of this.#underWay) for (const field of fields) this.#drop(field)
   }
 
-  /** Nothing that is held is believed any more. */
+  /** Drops everything held. */
   reset(version: number): void {
     this.#resets++
     this.#highest = Math.max(this.#highest, version)
@@ -110,7 +112,7 @@ export class CachedSession {
     this.#ended = 0
   }
 
-  /** An answer to a question from before a reset is not held: it may be from before what led to that. */
+  /** Does not hold an answer to a question from before a reset: it may be older than the reason for the reset. */
   async #ask(
     fields: readonly Field[],
     read: (missing: readonly Field[]) => Promise<ReadAnswer>,
@@ -125,7 +127,9 @@ export class CachedSession {
     return answer
   }
 
-  /** Whether every version that has been seen is that of a write of this process: else the next may be another's. */
+  /**
+   * Whether writes of this process explain every version seen. If not, another process may have written one of them.
+   */
   get #isExplained(): boolean {
     return this.#highest - this.#since <= this.#ended
   }
@@ -135,9 +139,9 @@ export class CachedSession {
     return fields.map(field => this.#entries.get(this.#nameOf(field))?.value)
   }
 
-  /** Unless it is from before something else that was seen. */
+  /** Holds the value, unless it is older than the highest version seen, or a write has failed since. */
   #hold(version: number, field: Field, value: CachedValue): void {
-    if (field.type === CREDS_FIELD.type) return // read once, by the claim
+    if (field.type === CREDS_FIELD.type) return // only the claim reads them
     if (version < this.#highest || this.#failures > this.#overcome) this.#drop(field)
     else
       this.#entries.set(this.#nameOf(field), { value: value && { ...value, bytes: toOwnBytes(value.bytes) } })

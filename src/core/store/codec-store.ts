@@ -59,18 +59,21 @@ export interface StoreParts {
   codec: Codec
   retry: RetryPolicy
   ttlMs: number | null
-  /** How long an exclusive lease lasts without being renewed. */
+  /** The life of an exclusive lease without renewal. */
   leaseMs: number
   logger: Logger
-  /** Shared by the stores of one connection; by default the store's own. */
+  /** Shared by the stores of one connection; default: the store's own. */
   memory?: SessionMemory
-  /** Most bytes that the owners' cache may take; `null`, the default: there is none. */
+  /** Most bytes of the owners' cache; `null`, the default: no cache. */
   cacheBytes?: number | null
-  /** By default nothing is observed. */
+  /** Default: observes nothing. */
   observer?: Observer
 }
 
-/** The one `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that rewinds. */
+/**
+ * The only `AuthStore`: checks names, encodes, calls the backend, decodes, and notices a store that has gone back in
+ * time.
+ */
 export class CodecStore implements AuthStore {
   readonly ttlSeconds: number | null
   readonly leaseSeconds: number
@@ -148,7 +151,7 @@ export class CodecStore implements AuthStore {
     const needsSession = patch.creds === undefined
     const commit = { writes, operationId, expectedVersion, fencingToken, needsSession }
     const cached = this.#memory.cache?.of(sessionId)
-    const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // else it may take no version
+    const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // an empty write may take no version
     const writing = this.#rewinds.write('set', sessionId, (seen, call) =>
       this.#backend.commit(sessionId, { ...commit, ...seen, call }),
     )
@@ -255,7 +258,7 @@ export class CodecStore implements AuthStore {
     checkFlag('exclusive', exclusive)
     checkFlag('refuseForeign', refuseForeign)
     if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
-    // First without taking anything: an opener that cannot read the creds must not cost the owner its session.
+    // First reads without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const before = await this.#rewinds.read('open', sessionId, () =>
       this.#backend.read(sessionId, [CREDS_FIELD]),
     )
@@ -273,7 +276,7 @@ export class CodecStore implements AuthStore {
     return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
   }
 
-  /** Only told of: a store that does not answer here refuses the claim, or has claimed without it. */
+  /** The end is only information: if the store does not answer, the claim goes on without it. */
   async #findEnd(sessionId: string): Promise<Date | undefined> {
     const endedAtMs = await this.#run('open', sessionId, () => this.#backend.findEnd(sessionId)).catch(
       () => undefined,
@@ -310,12 +313,12 @@ export class CodecStore implements AuthStore {
     return this.#rewinds.onRewind(rewind => quietly(() => listener(rewind), onError))
   }
 
-  /** In Prometheus' text format; empty where `observability.enableMetrics` is `false`. */
+  /** The metrics in Prometheus' text format; empty if `observability.enableMetrics` is `false`. */
   async getMetricsText(): Promise<string> {
     return (await this.#observer.metrics.registry?.metrics()) ?? ''
   }
 
-  /** Throws `INVALID_OPTION` where `observability.enableMetrics` is `false`. */
+  /** Throws `INVALID_OPTION` if `observability.enableMetrics` is `false`. */
   getMetricsRegistry(): Registry {
     const { registry } = this.#observer.metrics
     if (registry) return registry
@@ -326,10 +329,10 @@ export class CodecStore implements AuthStore {
     if (this.#isClosed) return false
     const once = singleAttempt(this.#retry.timeoutMs)
     const answer = withRetry(once, { operation: 'isHealthy' }, () => this.#backend.isHealthy())
-    return answer.catch(() => false) // a store that does not answer by the deadline of any call is not healthy
+    return answer.catch(() => false) // a store that misses the deadline of a call is not healthy
   }
 
-  /** @deprecated Nothing is to be done before a store is used: its first call connects. */
+  /** @deprecated Not needed: the first call connects. */
   async connect(): Promise<void> {
     this.assertOpen()
   }
@@ -345,7 +348,7 @@ export class CodecStore implements AuthStore {
     await this.#backend.close()
   }
 
-  /** A later owner has the session: nothing that was read of it is believed any more. */
+  /** Forgets what was read of the session after `FENCED`: a later owner has it. */
   #noteLoss(sessionId: string, fencingToken: number | undefined, error: unknown): unknown {
     if (hasCode(error, 'FENCED')) {
       this.#memory.cache?.forget(sessionId, fencingToken)

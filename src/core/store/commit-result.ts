@@ -1,6 +1,6 @@
 import type { CommitResult } from '../backend.js'
 
-/** What a commit to one database has led to: what was found or made there, without the rest of its head. */
+/** The result of a commit to one database, without the rest of the head. */
 export function toResult({
   version,
   updatedAtMs,

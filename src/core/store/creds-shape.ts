@@ -2,10 +2,10 @@ import type { StoredCreds } from '../auth-store.js'
 import { isPlainObject, reviveBytes } from '../codec/value-tree.js'
 import { CorruptValueError, InvalidValueError } from '../errors.js'
 
-/** Of a Curve25519 key, without the byte of its type. */
+/** Bytes of a Curve25519 key, without its type byte. */
 const KEY_BYTES = 32
 
-/** What Baileys cannot do without: members, and whether they are what it takes them for. */
+/** The members of the creds that Baileys needs, each with a check. */
 const NEEDED: Readonly<Record<string, (member: unknown) => boolean>> = {
   noiseKey: isKeyPair,
   signedIdentityKey: isKeyPair,
@@ -13,20 +13,20 @@ const NEEDED: Readonly<Record<string, (member: unknown) => boolean>> = {
   registrationId: Number.isSafeInteger,
 }
 
-/** What a store was given as creds: an object that comes back as one. */
+/** Checks the creds of a patch: they must be restored as an object. */
 export function checkGivenCreds(creds: object, sessionId: string): void {
   const isTurned = 'toJSON' in creds || creds instanceof Date || creds instanceof Uint8Array
   if (!isTurned && reviveBytes(creds as StoredCreds) === undefined) return
   throw new InvalidValueError('"creds" of a patch must come back as an object, and would not.', { sessionId })
 }
 
-/** What a store had as creds. Anything but an object is damage, and least of all a session that is new. */
+/** The stored creds. Anything but an object is damage, and never means a new session. */
 export function asStoredCreds(creds: unknown, sessionId: string): StoredCreds {
   if (isPlainObject(creds)) return creds
   throw new CorruptValueError('The creds of the session are no object.', { sessionId })
 }
 
-/** Throws for creds that Baileys could not go on with. */
+/** Throws for creds that Baileys could not use. */
 export function checkUsable(creds: StoredCreds, sessionId: string): void {
   const fault = findFault(creds)
   if (fault === undefined) return
@@ -35,7 +35,7 @@ export function checkUsable(creds: StoredCreds, sessionId: string): void {
   })
 }
 
-/** The same for creds that are about to be saved: they could not be opened again. */
+/** Throws for creds that are about to be saved, and could not be opened again. */
 export function checkSavable(creds: unknown, sessionId: string): void {
   const fault = isObject(creds) ? findFault(creds) : 'state.creds'
   if (fault === undefined) return
@@ -57,7 +57,7 @@ function isKey(key: unknown): boolean {
   return ArrayBuffer.isView(key) && key.byteLength >= KEY_BYTES
 }
 
-/** Of any class, and of any realm: some test runners have their own. */
+/** An object of any class and realm: some test runners have their own realm. */
 function isObject(value: unknown): value is StoredCreds {
   return typeof value === 'object' && value !== null
 }

@@ -3,9 +3,9 @@ import { FencedError, RewoundError, SessionIncompleteError, VersionMismatchError
 import { continuesFrom } from './histories.js'
 
 /**
- * Refuses a write that a later owner, a later version, or a store that went back in time forbids.
- * The fence comes first: who has lost the session learns that, and nothing else.
- * Fencing tokens: M. Kleppmann, "How to do distributed locking" (2016).
+ * Refuses a write that a later owner, a later version, or a store that went back in time forbids. The fence comes
+ * first: a process that has lost the session learns that, and nothing else. Fencing tokens: M. Kleppmann, "How to do
+ * distributed locking" (2016).
  */
 export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
   const { fencingToken, seenVersion, seenIncarnation = '', seenOperation = '', expectedVersion } = guard
@@ -22,12 +22,12 @@ export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
   }
 }
 
-/** `begins`: a session would begin with the commit. */
+/** `begins`: whether the commit would begin a session. */
 export function checkBeginning(sessionId: string, begins: boolean, { needsSession }: Commit): void {
   if (begins && needsSession) throw SessionIncompleteError.ofWriteToNothing({ sessionId })
 }
 
-/** A commit that would only bring an empty session into being, or none at all. */
+/** Whether a commit would write nothing, or only begin an empty session. */
 export function isNoOp(head: Head, { writes, above }: Commit): boolean {
   if (above !== undefined) return false
   return writes.length === 0 || (!head.exists && writes.every(write => write.bytes === null))

@@ -4,9 +4,9 @@ import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 
 /** A change that this process has made. */
 interface HeldChange {
-  /** That it had. */
+  /** The version that the change took. */
   readonly version: number
-  /** As of `CommitResult`. */
+  /** See `CommitResult`. */
   readonly operation: string
 }
 
@@ -15,20 +15,20 @@ export interface HeldWrite extends HeldChange {
 }
 
 export interface HeldDeletion extends HeldChange {
-  /** Of the tombstone: who has a higher token has opened the session since. */
+  /** The tombstone's fence: an owner with a higher token has opened the session since. */
   readonly fence: number
 }
 
-/** What a process does about a history that does not go on from the one it knew. */
+/** How a process reacts to a history that does not continue the one it knew. */
 export interface HealPlan {
-  /** The last version that both share; `undefined`: nothing that was seen is missing. */
+  /** The last version that both share; `undefined`: nothing seen is missing. */
   readonly at: number | undefined
-  /** What brings the found history to what this process has done; `undefined`: nothing is to be done. */
+  /** Brings the found history to what this process has done; `undefined`: there is nothing to write. */
   readonly heal: Heal | undefined
 }
 
 export interface Heal {
-  /** It is carried out again before the writes. */
+  /** The deletion to repeat before the writes. */
   readonly deletion: HeldDeletion | undefined
   readonly writes: readonly FieldWrite[]
   readonly fork: Commit['fork']
@@ -37,12 +37,12 @@ export interface Heal {
 export interface HealSituation {
   readonly known: KnownHistory
   readonly found: HistoryResult
-  /** The version of the answer that told of the other history: the session may have been loaded anew since. */
+  /** The version of the answer that revealed the other history. The session may have been loaded anew since. */
   readonly foundVersion: number
-  /** In the order of `found.versions`, the last of which is that of the creds. */
+  /** In the order of `found.versions`, whose last element is the version of the creds. */
   readonly held: readonly HeldWrite[]
   readonly deletion: HeldDeletion | undefined
-  /** The highest fencing token that is known. */
+  /** The highest known fencing token. */
   readonly fence: number
 }
 
@@ -66,7 +66,7 @@ export function planHeal(situation: HealSituation): HealPlan {
     }
     case 'diverged': {
       const lost = firstLost(situation) ?? known.version
-      // In the same incarnation it is still the session that was deleted.
+      // In the same incarnation, it is still the session that this process has deleted.
       return isDeletedAfter(situation, lost - 1)
         ? planDeletion(situation, lost - 1)
         : planJoin(situation, lost - 1, lost)
@@ -81,7 +81,7 @@ export function planHeal(situation: HealSituation): HealPlan {
   }
 }
 
-/** Nobody has gone on from version `at`. */
+/** No process has written since version `at`: this one begins a new incarnation. */
 function planRewrite(situation: HealSituation, at: number): HealPlan {
   if (isDeletedAfter(situation, at)) return planDeletion(situation, at)
   const { incarnation } = situation.known
@@ -89,23 +89,23 @@ function planRewrite(situation: HealSituation, at: number): HealPlan {
   return { at, heal: { deletion: undefined, writes: chooseReplays(situation, at), fork } }
 }
 
-/** Another process has gone on from version `at` with version `to`: what is missing is written to its history. */
+/** Another process has continued from version `at` with version `to`: missing writes go into its history. */
 function planJoin(situation: HealSituation, at: number, to: number): HealPlan {
   const { known, found } = situation
   const writes = chooseReplays(situation, at, to)
   const isBehind = found.head.version < known.version
-  // What another process has deleted since gets nothing of what was written before.
+  // If another process has deleted the session since, no earlier write belongs into it.
   const heals = found.head.exists && (writes.length > 0 || isBehind)
   return { at, heal: heals ? { deletion: undefined, writes, fork: undefined } : undefined }
 }
 
-/** A session that this process has deleted is there again. */
+/** Repeats a deletion of this process: the session has come back. */
 function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
   const since = held.filter(({ version }) => version > (deletion?.version ?? 0))
   return { at, heal: { deletion, writes: since.map(({ write }) => write), fork: undefined } }
 }
 
-/** A heal that was to write what came after the deletion has got no further. */
+/** An earlier heal has repeated the deletion, but has not written what came after it. */
 function endsByOwnDeletion({ found, deletion }: HealSituation): boolean {
   const { exists, operation } = found.head
   return !exists && operation !== '' && operation === deletion?.operation
@@ -115,7 +115,7 @@ function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean
   return found.head.exists && deletion !== undefined && deletion.version > at
 }
 
-/** The first own change that the found history does not know, though it remembers back to it. */
+/** The first change of this process that the found history lacks, among the versions whose operations it remembers. */
 function firstLost({ held, deletion, found }: HealSituation): number | undefined {
   const { ops = '', version } = found.head
   if (ops === '') return undefined
@@ -139,9 +139,9 @@ function toVerdict({ known, found, foundVersion }: HealSituation): Verdict {
 }
 
 /**
- * The writes above version `at` over which the found history has nothing later. Each keeps its version there, so that a
- * third process can compare its own with it. `to`: the version that the found history began with, where another process
- * began it. What owners of lower tokens have written since does not count.
+ * The writes above version `at` that the found history does not replace by later ones. Each keeps its version there, so
+ * that a third process can compare its own writes with it. `to`: the first version of the found history, if another
+ * process began it. Writes of owners with lower tokens do not count.
  */
 function chooseReplays({ found, held, fence }: HealSituation, at: number, to?: number): FieldWrite[] {
   const outranks = found.head.fence < fence

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { lruByCount } from '../lru-by-count.js'
 
-/** Sessions that are remembered. */
+/** Most sessions remembered. */
 const MAX_SESSIONS = 50_000
 
-/** The highest version of each session that has been noted. */
+/** The highest version noted of each session. */
 export class HighestVersions {
   readonly #versions = new LRUCache<string, number>(lruByCount(MAX_SESSIONS))
 

@@ -2,21 +2,20 @@ import type { Fork, Head, StoredHistory } from '../backend.js'
 import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
 
 /**
- * A version alone does not say which history it belongs to: after a database has gone back in time, another process may
- * write the versions once more. So a process remembers which operation wrote the version that it has seen, and each
- * session has an incarnation: the id of the operation that it began with, or by which it was healed. A store keeps, with
- * it, where the incarnations before it ended:
+ * A version alone does not name a history: after a database has gone back in time, another process may take the
+ * versions again. So a process remembers which operation wrote the version that it has seen. Each session has an
+ * incarnation: the id of the operation that began or healed it. The store also keeps where earlier incarnations ended:
  *
- *   <incarnation> <last version that was kept> <version that the next one began with>\n     the last one first
+ *   <incarnation> <last version kept> <first version of the next one>\n     latest first
  */
 export const MAX_FORKS = 8
 
 /** What a commit does to a history. */
 export interface Step {
   readonly operationId: string
-  /** Whether the session begins with it. */
+  /** Whether the session begins with this commit. */
   readonly begins: boolean
-  /** Of a heal: which incarnation it goes on from, and its last version that is still there. */
+  /** For a heal: the incarnation that it continues, and the last version of it that is left. */
   readonly fork: { readonly from: string; readonly at: number } | undefined
   /** The versions of the session before and after. */
   readonly before: number
@@ -49,36 +48,36 @@ export function formatForks(forks: readonly Fork[]): string {
   return forks.map(({ from, at, to }) => `${from} ${at} ${to}`).join('\n')
 }
 
-/** What a process knows of a session. */
+/** What a process knows of a session's history. */
 export interface KnownHistory {
   readonly incarnation: string
   readonly version: number
-  /** That wrote the version; empty where it is not known. */
+  /** The operation that wrote the version; empty if unknown. */
   readonly operation: string
-  /** Whether there was a session when it was last looked at; `false`: it had been deleted, or had expired. */
+  /** Whether the session existed at the last look; `false`: it was deleted, or had expired. */
   readonly exists: boolean
-  /** As far as it had to look at them. */
+  /** The forks that the process has needed so far. */
   readonly forks: readonly Fork[]
 }
 
-/** What can be told from an answer alone. */
+/** What a single answer tells. */
 export type SeenHistory = Omit<KnownHistory, 'forks'>
 
 /**
- * How the history that was found follows from the one that is known.
+ * How the found history follows from the known one.
  *
- *   continues   everything that was seen is in it
- *   rewound     the store went back to version `at`, and nobody has written to it since
- *   forked      another process has: of what was seen, what is above `at` is missing; its history began with version `to`
- *   diverged    another process has, without noticing: it does not know the operation that wrote the version seen
- *   unrelated   it is another session of the same name: nothing that was written before belongs into it
+ *   continues   it has everything that was seen
+ *   rewound     the store went back to version `at`, and no process has written since
+ *   forked      another process has begun a new history with version `to`: it lacks what was seen above `at`
+ *   diverged    another process has written without noticing: the operation that wrote the version seen is missing
+ *   unrelated   it is another session of the same name: no earlier write belongs into it
  */
 export type Verdict =
   | { readonly kind: 'continues' | 'diverged' | 'unrelated' }
   | { readonly kind: 'rewound'; readonly at: number }
   | { readonly kind: 'forked'; readonly at: number; readonly to: number }
 
-/** Decides by the head alone. `false`: it does not, or not for sure; `compareHistories` tells, with the forks. */
+/** Decides by the head alone. `false`: the answer is no, or uncertain; `compareHistories` decides with the forks. */
 export function continuesFrom(known: Omit<SeenHistory, 'exists'>, found: Head): boolean {
   return (
     isSame(known.incarnation, found.incarnation) && found.version >= known.version && isInOrder(known, found)
@@ -89,7 +88,7 @@ export function compareHistories(known: KnownHistory, found: Head, forks: readon
   const { incarnation, version } = found
   if (isSame(known.incarnation, incarnation)) {
     if (version < known.version) return { kind: 'rewound', at: version }
-    // What another process has deleted is no longer what was seen, whatever has become of it before.
+    // After a deletion by another process, an earlier difference no longer matters.
     return { kind: !found.exists || isInOrder(known, found) ? 'continues' : 'diverged' }
   }
   const fork = forks.find(({ from }) => from === known.incarnation)
@@ -102,12 +101,12 @@ export function compareHistories(known: KnownHistory, found: Head, forks: readon
   return found.exists || version >= known.version ? { kind: 'unrelated' } : { kind: 'rewound', at: version }
 }
 
-/** Of two that may not be known. */
+/** Whether two incarnations are the same; an unknown one counts as the same. */
 function isSame(one: string, other: string): boolean {
   return one === other || one === '' || other === ''
 }
 
-/** Whether the operation that wrote the version seen comes before the one found, as far as that is remembered. */
+/** Whether the operation that wrote the version seen comes before the one found, as far as the store remembers. */
 function isInOrder(
   known: Pick<SeenHistory, 'version' | 'operation'>,
   { version, operation, ops }: Head,

@@ -18,7 +18,7 @@ export interface KeyReaderParts {
   usesCache: boolean
 }
 
-/** Reads keys from the database, or from what this process has of a session that it owns. */
+/** Reads keys from the database, or from the cache of a session that this process owns. */
 export class KeyReader {
   readonly #parts: KeyReaderParts
 
@@ -74,7 +74,7 @@ export class KeyReader {
       () => backend.read(sessionId, fields, fencingToken),
       fencingToken ?? memory.token(sessionId),
     )
-    // To its former owner, a session that another one has ended is not "no keys".
+    // For a former owner, a session that another process has ended is not "no keys".
     if (!head.exists && fencingToken !== undefined && fencingToken < head.fence) {
       throw new FencedError(fencingToken, undefined, { sessionId })
     }

@@ -13,7 +13,7 @@ export interface ObserverParts {
   tracer: Tracer | undefined
 }
 
-/** Measures, traces and logs the operations of a store, and changes the result of none. */
+/** Measures, traces and logs the operations of a store. Changes no result. */
 export class Observer {
   readonly metrics: Metrics
   readonly #logger: Logger
@@ -82,9 +82,9 @@ export class Observer {
   }
 }
 
-/** What a store answers that works as it should. */
+/** Refusals of a store that works. */
 const REFUSALS: readonly StoreErrorCode[] = ['VERSION_MISMATCH', 'FENCED', 'SESSION_LOCKED']
-/** `SpanStatusCode.ERROR`, without loading the package for it. */
+/** `SpanStatusCode.ERROR`, without loading the package. */
 const ERROR_STATUS = 2
 
 export const NO_OBSERVER = new Observer({
@@ -94,7 +94,7 @@ export const NO_OBSERVER = new Observer({
   tracer: undefined,
 })
 
-/** `undefined` where the package is not installed, with a warning: a bot works as well without spans. */
+/** `undefined`, with a warning, if the package is not installed: a bot works without spans. */
 export async function createTracer(logger: Logger): Promise<Tracer | undefined> {
   try {
     const { trace } = await import('@opentelemetry/api')

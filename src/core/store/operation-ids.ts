@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { AppliedOperation } from '../backend.js'
 
-/** Operations that a store remembers a session by: those that a lost connection can leave unanswered. */
+/** Most operations remembered of a session: as many as may be unanswered after a lost connection. */
 export const MAX_REMEMBERED = 16
 
-/** Names of operations: a random beginning for the store, and a count. Short, since sessions keep the last ones. */
+/**
+ * Makes ids of operations: a random prefix for the store, and a count. They are short, because sessions keep the last
+ * ones.
+ */
 export class OperationIds {
   readonly #store = randomBytes(9).toString('base64url')
   #count = 0
@@ -18,25 +21,28 @@ export class OperationIds {
   }
 }
 
-/** `remembered`: a line `<id> <version> <updatedAtMs>` for each, the last one first. */
+/** `remembered`: a line `<id> <version> <updatedAtMs>` for each operation, the latest first. */
 export function findOperation(remembered: Remembered, id: string): AppliedOperation | undefined {
   const line = linesOf(remembered).find(known => known.startsWith(`${id} `))
   return line === undefined ? undefined : parse(line)
 }
 
-/** Empty where none is remembered, or what is there is no operation. */
+/** Empty if no operation is remembered, or if the text is malformed. */
 export function lastOperation(remembered: Remembered): string {
   return /^(\S+) \d+ \d+(?:\n|$)/.exec(remembered ?? '')?.[1] ?? ''
 }
 
-/** The operation that took this version first, as long as it is remembered. */
+/** The operation that took this version first, if it is still remembered. */
 export function operationAt(remembered: Remembered, version: number): AppliedOperation | undefined {
   return linesOf(remembered)
     .map(parse)
     .findLast(known => known.version === version)
 }
 
-/** Of an operation that is remembered: the one of the highest version that was noted before it, unless it is its own. */
+/**
+ * The operation of the highest version noted before `id`; `undefined` if that version is not higher, or `id` is
+ * forgotten.
+ */
 export function overtakerOf(remembered: Remembered, id: string): AppliedOperation | undefined {
   const known = linesOf(remembered).map(parse)
   const at = known.findIndex(operation => operation.id === id)
@@ -45,7 +51,7 @@ export function overtakerOf(remembered: Remembered, id: string): AppliedOperatio
   return highest.id === id ? undefined : highest
 }
 
-/** Whether an operation of this version would take the place of one that came after it. */
+/** Whether noting an operation of this version would push out a later one: the memory is full of later ones. */
 export function isForgotten(remembered: Remembered, version: number): boolean {
   const known = linesOf(remembered).map(parse)
   return known.length >= MAX_REMEMBERED && known.every(operation => operation.version > version)

@@ -10,11 +10,11 @@ const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])
 
 export interface EncodedPatch {
   readonly writes: readonly FieldWrite[]
-  /** What each of them holds; `null` deletes. */
+  /** The packed value of each write; `null` deletes. */
   readonly values: readonly (Packed | null)[]
 }
 
-/** Patch → bytes. All of it is checked and encoded before anything is written. */
+/** Patch → bytes. Checks and encodes everything before anything is written. */
 export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {
   try {
     return encodeAll(codec, sessionId, patch)
@@ -55,7 +55,7 @@ function encodeAll(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPa
   return { writes, values }
 }
 
-/** Bytes → snapshot; `undefined` when the creds are not among the fields. */
+/** Bytes → snapshot; `undefined` if the creds are missing. */
 export function decodeSnapshot(
   codec: Codec,
   sessionId: string,
@@ -103,7 +103,7 @@ function checkMembers(sessionId: string, patch: AuthPatch): void {
   }
 }
 
-/** With members by name: those of a list, a Map or bytes are elsewhere. */
+/** An object with members by name, unlike a list, a Map or bytes. */
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 }

@@ -5,8 +5,9 @@ import type { CommonOptions } from '../options.js'
 let hasWarned = false
 
 /**
- * Once a process: that a store holds its sessions in the clear, unless `enableEncryption: false` says that this is
- * wanted. In `production` a master key that was given and is `undefined` is refused: an environment variable is missing.
+ * Warns once a process that a store keeps its sessions unencrypted, unless `enableEncryption: false` states that this
+ * is wanted. In `production`, a master key given as `undefined` is refused: it comes from a missing environment
+ * variable.
  */
 export function checkPlaintext(options: CommonOptions, logger: Logger): void {
   if (options.security?.enableEncryption === false) return

@@ -18,21 +18,21 @@ import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
 import type { SessionMemory } from './session-memory.js'
 
-/** Heals within one call: a store that goes back more often than that meanwhile is given up on. */
+/** Most heals in one call. A store that goes back more often meanwhile is given up. */
 const MAX_HEALS = 8
-/** Readings of a history that another process's writes have overtaken, each time before this one could heal it. */
+/** Most readings of a history in a row that other processes' writes overtake before this process can heal it. */
 const MAX_ATTEMPTS = 100
-/** Longest pause after a heal that another process's write has overtaken. */
+/** The longest pause after a heal that another process's write has overtaken. */
 const MAX_PAUSE_MS = 50
 
 type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
 type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation'>>
 
 /**
- * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes).
- * A store can go back when a backup is restored under it, or a replica that lags is promoted. The first process that
- * notices begins another incarnation of the session; each one writes what it still holds of its own lost writes, and
- * reports the rest.
+ * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes). A
+ * store can go back when a backup is restored under it, or a lagging replica is promoted. The first process that
+ * notices begins another incarnation of the session. Each process writes what it still holds of its own lost writes,
+ * and reports the rest.
  */
 export class RewindGuard {
   readonly memory: SessionMemory
@@ -50,8 +50,8 @@ export class RewindGuard {
   }
 
   /**
-   * `token`: that of the owner who reads. Throws `FENCED` where it has lost writes that it may not write again, since a
-   * later owner has the session: it would read an older state than it knows, and go on with that.
+   * `token`: the reading owner's. Throws `FENCED` if the owner has lost writes and must not write them again, because a
+   * later owner has the session. The owner would otherwise go on from an older state than it knows.
    */
   async read<T extends { head: Head }>(
     operation: string,
@@ -60,7 +60,7 @@ export class RewindGuard {
     token?: number,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
-      // From before the call: a write that ends while it is under way may not be in its answer.
+      // Taken before the call: a write that ends during the call may be missing in its answer.
       const known = this.memory.history(sessionId)
       const result = await this.#run(operation, sessionId, action)
       const { head } = result
@@ -106,14 +106,15 @@ export class RewindGuard {
   }
 
   /**
-   * Of many calls that find another history than the known one, the first one reconciles the two. The result says why
-   * this process may not write again what it has lost.
+   * Of concurrent calls that find another history than the known one, the first reconciles the two. The result is the
+   * reason why this process may not write its lost writes again.
    */
   #reconcile(sessionId: string, known: KnownHistory, foundVersion: number): Promise<FencedError | undefined> {
     const underWay = this.#reconciling.get(sessionId)
     if (underWay) return underWay
     const { incarnation, version } = this.memory.history(sessionId)
-    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve(undefined) // another call has
+    // another call has done it
+    if (incarnation !== known.incarnation || version > known.version) return Promise.resolve(undefined)
     const reconciled = this.#followUntilDone(sessionId, known, foundVersion).finally(() =>
       this.#reconciling.delete(sessionId),
     )
@@ -170,8 +171,8 @@ export class RewindGuard {
   }
 
   /**
-   * With the highest token that is known, so that nobody who was refused before comes back by it. An error: a later owner
-   * has the session, and nothing of what was written before is written to it any more.
+   * Heals with the highest known token, so that the heal lets no refused owner back in. An error: a later owner has the
+   * session, so none of the earlier writes are written to it.
    */
   async #heal(
     sessionId: string,
@@ -185,7 +186,7 @@ export class RewindGuard {
       const { version, operation } = deleted
       const head = { ...found.head, version, operation, exists: false }
       if (heal.writes.length > 0) {
-        // Until it is written, what this process holds of the session that came after it is not to be forgotten.
+        // The memory keeps the writes that came after the deletion until they are written.
         this.memory.holdDeletion(sessionId, deleted)
         return await this.#rewrite(sessionId, known, { ...found, head }, heal)
       }
@@ -235,7 +236,7 @@ export class RewindGuard {
     return this.#run('heal', sessionId, call => this.#backend.delete(sessionId, { ...deletion, call }))
   }
 
-  /** A later version that a write of this process has taken: its guard has looked at what was there before. */
+  /** Whether a write of this process took the later version: its guard has compared the history before it. */
   #isOwn(known: KnownHistory, { incarnation, version, operation }: Head): boolean {
     const isLater = incarnation === known.incarnation && version > known.version
     return isLater && this.memory.operationIds.isOwn(operation)

@@ -9,13 +9,13 @@ import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
 import { OperationIds } from './operation-ids.js'
 import { OwnerCache } from './owner-cache.js'
 
-/** Sessions whose token is remembered. */
+/** Most sessions whose token is remembered. */
 const MAX_SESSIONS = 50_000
-/** Bytes of recent writes held, over all sessions. */
+/** Most bytes of recent writes, over all sessions. */
 const MAX_RECENT_BYTES = 8 * 1024 * 1024
-/** As long as a store keeps a session, or what it knew of it, at the least after it has ended. */
+/** A store keeps an expired session, or its tombstone, at least this long. */
 const UNSEEN_MS = 24 * 60 * 60 * 1000
-/** What an entry takes beside its value, as measured: name, objects, places in the maps. */
+/** Bytes of an entry besides its value, as measured: name, objects and places in the maps. */
 const ENTRY_OVERHEAD_BYTES = 650
 
 const NO_FORKS: KnownHistory['forks'] = []
@@ -32,33 +32,35 @@ interface RecentWrite extends HeldWrite {
 }
 
 /**
- * What this process knows of the sessions in a database, in case it goes back in time: the history of each, the highest
- * version seen of it and the highest fencing token, and the last writes as they were encoded. Bounded by the two figures
- * above, not by the number of sessions. Of those that it owns it also keeps what it has read and written.
+ * What this process knows of the sessions in a database, in case it goes back in time: each session's history with the
+ * highest version seen, the highest fencing token, and the last writes in encoded form. The two limits above bound it,
+ * not the number of sessions. For sessions that it owns, the process also keeps what it has read and written.
  */
 export class SessionMemory {
-  /** Of all stores that share this memory. */
+  /** Shared by all stores over this memory. */
   readonly operationIds = new OperationIds()
   readonly #histories: LRUCache<string, KnownHistory>
   readonly #fences = new HighestVersions()
   readonly #tokens = new LRUCache<string, number>(lruByCount(MAX_SESSIONS))
-  /** 0 is for ever. */
+  /** 0: a history never expires. */
   #unseenMs = 0
   readonly #deletions = new LRUCache<string, HeldDeletion>(lruByCount(MAX_SESSIONS))
   readonly #writes = new LRUCache<string, RecentWrite>({
     maxSize: MAX_RECENT_BYTES,
     sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
-  /** Those that were seen in Redis, where it stands before MongoDB: what has to be in MongoDB before it is believed. */
+  /**
+   * The versions seen in Redis, if it stands before MongoDB. MongoDB must have them before its answers are believed.
+   */
   readonly hotVersions = new HighestVersions()
-  /** `undefined` as long as no store has asked for it. */
+  /** `undefined` until a store asks for a cache. */
   cache: OwnerCache | undefined
 
   constructor(clock: { now(): number } = performance) {
     this.#histories = new LRUCache({
       ...lruByCount(MAX_SESSIONS),
       perf: clock,
-      ttlResolution: 0, // else it sets a timer at each reading
+      ttlResolution: 0, // otherwise it sets a timer at each read
       updateAgeOnGet: true,
       dispose: (_, sessionId, reason) => {
         if (reason === 'expire') this.#forgetChanges(sessionId)
@@ -66,20 +68,20 @@ export class SessionMemory {
     })
   }
 
-  /** The first store that asks decides how large it is. */
+  /** The first store that asks decides the size. */
   keepCache(maxBytes: number): void {
     this.cache ??= new OwnerCache(maxBytes)
   }
 
   /**
-   * Sessions may end by themselves: of one that this process has not asked for as long as UNSEEN_MS, nothing is known.
-   * What is gone then has not been lost.
+   * Call this if sessions may expire. The memory then forgets a session that this process has not used for UNSEEN_MS:
+   * such a session may have expired, and is not lost.
    */
   expectExpiry(): void {
     this.#unseenMs = UNSEEN_MS
   }
 
-  /** The same object as long as nothing newer is known. */
+  /** Returns the same object until something newer is known. */
   history(sessionId: string): KnownHistory {
     return this.#histories.get(sessionId) ?? NOTHING
   }
@@ -93,7 +95,7 @@ export class SessionMemory {
     this.noteHistory(sessionId, { version, incarnation: '', operation: '', exists })
   }
 
-  /** Of the history that is known: what was seen of another one is left to `adopt`. */
+  /** Notes more of the known history. `adopt` takes over another one. */
   noteHistory(sessionId: string, { version, incarnation, operation, exists }: SeenHistory): void {
     const known = this.history(sessionId)
     if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
@@ -117,7 +119,10 @@ export class SessionMemory {
     this.#fences.note(sessionId, head.fence)
   }
 
-  /** What a write of this process has led to. Where another incarnation began with it, it goes on from what was known. */
+  /**
+   * Notes the result of a write of this process. If the write began another incarnation, that one continues the known
+   * history.
+   */
   noteOwn(sessionId: string, seen: SeenHistory): void {
     const known = this.history(sessionId)
     const { version, incarnation } = seen
@@ -130,29 +135,29 @@ export class SessionMemory {
     this.adopt(sessionId, { ...seen, forks: [fork, ...known.forks].slice(0, MAX_FORKS) })
   }
 
-  /** From now on the session has this history, whatever was seen before. */
+  /** Replaces the known history. */
   adopt(sessionId: string, history: KnownHistory): void {
     this.#remember(sessionId, history)
     this.cache?.of(sessionId)?.reset(history.version)
   }
 
-  /** `operation`: that wrote them, where the store tells of each version which one has. */
+  /** `operation`: the one that wrote them, if the store keeps the operation of each version. */
   noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[], operation = ''): void {
     for (const { type, id, bytes } of writes) {
       const name = nameOf(sessionId, { type, id })
-      if ((this.#writes.peek(name)?.version ?? 0) > version) continue // the answer to a repeated write comes late
+      if ((this.#writes.peek(name)?.version ?? 0) > version) continue // a late answer to a repeated write
       const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
       this.#writes.set(name, { sessionId, version, operation, write })
     }
   }
 
-  /** What was written after `version`, as far as it is still held. */
+  /** The writes after `version` that are still held. */
   writesAfter(sessionId: string, version: number): HeldWrite[] {
     const held = [...this.#writes.values()]
     return held.filter(recent => recent.sessionId === sessionId && recent.version > version)
   }
 
-  /** Nothing that was written before is to be written again. */
+  /** Forgets the earlier writes: no heal may repeat them. */
   noteDeletion(sessionId: string, deleted: BackendDeletion): void {
     const { version, fence, operation } = deleted
     this.noteHistory(sessionId, { version, operation, incarnation: '', exists: false })
@@ -162,12 +167,12 @@ export class SessionMemory {
     this.cache?.forget(sessionId)
   }
 
-  /** As the last one by this process. */
+  /** Keeps the last deletion by this process. */
   holdDeletion(sessionId: string, { version, fence, operation }: HeldDeletion): void {
     this.#deletions.set(sessionId, { version, fence, operation })
   }
 
-  /** The last one by this process. */
+  /** The last deletion by this process. */
   deletion(sessionId: string): HeldDeletion | undefined {
     return this.#deletions.get(sessionId)
   }
@@ -183,7 +188,7 @@ export class SessionMemory {
     }
   }
 
-  /** Forgets these, unless later ones to the same fields are held by now. */
+  /** Forgets these writes, except where a later one to the same field is held. */
   dropWrites(sessionId: string, writes: readonly HeldWrite[]): void {
     for (const { version, write } of writes) {
       const name = nameOf(sessionId, write)
@@ -201,7 +206,7 @@ export class SessionMemory {
     this.#fences.note(sessionId, token)
   }
 
-  /** The highest token that is known to have been handed out; 0 if none is. */
+  /** The highest token known to have been handed out; 0 if none. */
   fence(sessionId: string): number {
     return this.#fences.of(sessionId)
   }

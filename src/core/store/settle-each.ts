@@ -1,7 +1,7 @@
 import type { BatchResult } from '../auth-store.js'
 import { InvalidOptionError, StoreError } from '../errors.js'
 
-/** Runs `action` for all at once; each succeeds or fails on its own. */
+/** Runs `action` for all inputs at once; each succeeds or fails on its own. */
 export function settleEach<I, T>(
   inputs: readonly I[],
   nameOf: (input: I) => string,
@@ -20,7 +20,7 @@ export function settleEach<I, T>(
   )
 }
 
-/** Anything else comes from a getter of the input. */
+/** Any other error comes from a getter of the input. */
 function toStoreError(error: unknown): Error {
   if (error instanceof StoreError) return error
   return new InvalidOptionError('A member of the input throws when it is read.', { cause: error })

@@ -10,10 +10,12 @@ import { checkPlaintext } from './plaintext.js'
 
 export type StoreSettings = Omit<StoreParts, 'backend' | 'memory' | 'observer'> & { observer: Observer }
 
-/** Life of a session in the stores on a server, by default. */
+/** The default life of a session in the stores with a server. */
 export const DEFAULT_TTL_SECONDS = 30 * 24 * 60 * 60
 
-/** What the options that all stores share make of one. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`. */
+/**
+ * Turns the options that all stores share into a store's settings. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ */
 export async function toSettings(options: CommonOptions, defaultTtlSeconds: number): Promise<StoreSettings> {
   const {
     enableMetrics = true,
