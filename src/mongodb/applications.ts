@@ -1,4 +1,6 @@
-/** What is done to a head for the database before this one: it has given the versions. Pure functions, as decisions.ts. */
+/**
+ * What an application does to a head: the database in front has given the versions. Pure functions, like decisions.ts.
+ */
 import type { StoredHistory } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { checkGuard } from '../core/store/guard.js'
@@ -15,26 +17,26 @@ import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
 
-/** What writes find that have their versions from another database. */
+/** What writes with versions from another database find in a head. */
 export type Finding =
-  /** Nothing as new: their versions come next. */
+  /** Only older writes: theirs come next. */
   | 'new'
-  /** A session that has come to its end, or is here in part; they are all of it, at the same version. */
+  /** An expired session, or a part of one, at the same version. The writes are all of the session. */
   | 'revival'
-  /** All of them, applied before. */
+  /** The same writes, all applied before. */
   | 'repeated'
-  /** Something as new or newer. */
+  /** Another write of the same version or a later one. */
   | 'late'
-  /** The end of the session that they are fields of: they knew nothing of it. */
+  /** A deletion of the session that their fields belong to: they were written without knowing of it. */
   | 'after the end'
-  /** A bar: a later owner has opened the session, and nothing more of theirs is taken. */
+  /** I11: a bar. A later owner has opened the session, which takes no more writes of theirs. */
   | 'barred'
 
 export function classify({ document, head, isExpired }: Found, application: Application): Finding {
   const { version, fencingToken, operations, kind } = application
   const { v: found = 0, ops = '', barredBelow = 0 } = document ?? {}
   const revives = (isExpired || head.isPart) && kind === 'session' && found === version
-  // Where operations are remembered without a session, a deletion has left them.
+  // Only a deletion leaves operations without a session.
   const isAfterEnd = kind === 'fields' && !head.exists && !isExpired && ops !== ''
   const isLate = found >= version && !revives
   const areKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
@@ -46,8 +48,8 @@ export function classify({ document, head, isExpired }: Found, application: Appl
 }
 
 /**
- * The versions are those that the writes have; applying them twice is applying them once. Writes that come late are
- * stored under their own version, below what is newer, and the head stays at its own.
+ * Applies writes under the versions that they have. Applying them twice is the same as once (I4). A late write is
+ * stored under its own version and replaces nothing newer; the head keeps its version.
  */
 export function decideApplication(found: Found, application: Application, context: Context): Change<Applied> {
   const { fencingToken, kind, isOwn } = application
@@ -68,7 +70,8 @@ export function decideApplication(found: Found, application: Application, contex
         head: nextHead(found, application, context, result),
       }
     case 'late':
-      // What has begun since is another session; what has only gone on since knew nothing of an end, and ends now.
+      // A session that has begun since is another one: the writes do not touch it. A late deletion ends one that has
+      // only continued.
       if (isOfEarlierLife(found, application)) return { result }
       if (kind === 'deletion') return decideEnd(found, application, context, result)
       return { result, writesVersion: application.version, head: lateHead(found, application, context) }
@@ -84,7 +87,7 @@ function toApplied(
   const { v: found = 0, ops } = document ?? {}
   const comesNext = finding === 'new' || finding === 'revival'
   const isNewlyLate = finding === 'late' || finding === 'after the end'
-  // Known ones may have been late when they came: then whoever asks again has to hear that, too.
+  // A known write may have been late when it came: a repetition must get the same answer.
   const isAnyKnown = operations.some(({ id }) => findOperation(ops, id) !== undefined)
   const overtaker = isAnyKnown ? operations.map(({ id }) => overtakerOf(ops, id)).find(one => one) : undefined
   const continues = head.exists || isExpired
@@ -98,7 +101,7 @@ function toApplied(
   }
 }
 
-/** What was deleted since, or begun anew, is neither brought back nor ended by them. */
+/** Whether the session was deleted or begun anew since: then the writes neither bring it back nor end it. */
 function isOfEarlierLife({ document, head, isExpired }: Found, { version, kind }: Application): boolean {
   const isThere = kind === 'deletion' ? document?.session !== undefined : head.exists || isExpired
   return !isThere || version < (document?.since ?? 0)
@@ -124,12 +127,12 @@ function nextHead(
     isPart: isPart || undefined,
     ops: noteOperations(document, application),
     ...historyAfter(document, application),
-    // As long as from the moment of the write, however long it has been on its way.
+    // The life counts from the moment of the write, not of its arrival.
     ...lifetime.from(Math.min(nowMs, lastMs), document),
   }
 }
 
-/** It stays at its version. */
+/** The head stays at its version. */
 function lateHead(
   { document, head }: Found,
   application: Application,
@@ -147,7 +150,7 @@ function lateHead(
   }
 }
 
-/** `strayVersion`: at least that of every field, as of a deletion that this database decides. */
+/** `strayVersion`: the tombstone outranks every field, as in `decideDeletion`. */
 function decideEnd(
   { document, head }: Found,
   application: Application,
@@ -188,13 +191,13 @@ function historyAfter(
   return nextHistory({ incarnation, forks }, step)
 }
 
-/** So that the owners of lower tokens are refused, whatever database gave the token. */
+/** I10: raises the fence to a token of the other database, so that owners of lower tokens are refused. */
 export function decideFence({ document, head }: Found, token: number): Change<void> {
   if (document === undefined || token <= head.fence) return { result: undefined }
   return { result: undefined, head: { fence: token } }
 }
 
-/** Once nothing waits any more that owners of lower tokens have written. */
+/** I11: called when no write of owners with lower tokens waits any more. */
 export function decideBar({ document }: Found, token: number): Change<void> {
   if (document === undefined || token <= (document.barredBelow ?? 0)) return { result: undefined }
   return { result: undefined, head: { barredBelow: token } }

@@ -12,7 +12,7 @@ import { ensureIndexes } from './indexes.js'
 import { unlessHidden } from './mongo-errors.js'
 import { ServerClock } from './server-clock.js'
 
-/** Sessions whose head is remembered, so that a write need not read it. */
+/** Most heads remembered, which saves reading them before a write. */
 const MAX_HEADS = 20_000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
 
@@ -24,12 +24,12 @@ export interface AuthCollectionParts {
   name: string
 }
 
-/** A collection, and what all stores of the process on it share. */
+/** A collection, and what all stores of the process share about it. */
 export class AuthCollection {
   readonly link: ServerLink
   readonly documents: MongoCollection
   readonly memory = new SessionMemory()
-  /** As this process left them. A guess: only the compare-and-set says whether it is right. */
+  /** Heads as this process left them. They are guesses: only the compare-and-set decides. */
   readonly heads = new LRUCache<string, HeadDocument>(lruByCount(MAX_HEADS))
   readonly clock: ServerClock
   readonly #client: MongoClient
@@ -55,12 +55,12 @@ export class AuthCollection {
     })
   }
 
-  /** Whether a router answers for several servers. */
+  /** Whether a router (mongos) answers for several shards. */
   get isSharded(): boolean {
     return this.#isSharded
   }
 
-  /** Before the first call. Done once; again when the server was out of reach. */
+  /** Runs before every call. Works once, and again after the server could not be reached. */
   prepare(logger: Logger): Promise<void> {
     this.#preparing ??= this.#prepare(logger).catch(error => {
       this.#preparing = undefined
@@ -69,20 +69,23 @@ export class AuthCollection {
     return this.#preparing
   }
 
-  /** Ends with the building of missing indexes, which began with the first call. */
+  /** Resolves when missing indexes have been built, which starts with the first call. */
   get indexing(): Promise<void> {
     return this.#indexing
   }
 
   async #prepare(logger: Logger): Promise<void> {
-    // A client whose first command did not reach the server would refuse all others, too: "Topology is closed".
+    // If a client's first command does not reach the server, it refuses all later ones: "Topology is closed".
     await this.link.connecting(() => this.#client.connect())
     const [indexes] = await Promise.all([this.#inspect(), this.clock.sync()])
-    // Nothing that is read or written depends on them, and building them may take hours.
+    // No read or write needs the indexes, and building them may take hours.
     this.#indexing = ensureIndexes(this.documents, indexes, logger)
   }
 
-  /** The indexes that are there. Throws `INVALID_OPTION` where our documents would not be safe; writes nothing. */
+  /**
+   * Returns the existing indexes. Throws `INVALID_OPTION` if the collection is not safe for our documents. Writes
+   * nothing.
+   */
   async #inspect(): Promise<IndexDescription[]> {
     const filter = { name: this.#name }
     const [reply, indexes] = await Promise.all([
@@ -98,15 +101,15 @@ export class AuthCollection {
     await this.#command({ ping: 1 })
   }
 
-  /** One change of a session at a time in this process: others would only lose the compare-and-set. */
+  /** Runs one change of a session at a time in this process: concurrent ones would only lose the compare-and-set. */
   inTurn<T>(sessionId: string, change: () => Promise<T>): Promise<T> {
     return this.#turns.run(sessionId, change)
   }
 
-  /** Removes what has expired, for servers that do not by themselves; the next an hour after one has ended. */
+  /** Removes expired documents, for servers that do not. At most once an hour. */
   async sweep(nowMs: number): Promise<void> {
     if (performance.now() - this.#sweptAtMs < SWEEP_EVERY_MS) return
-    this.#sweptAtMs = Number.POSITIVE_INFINITY // none begins while one runs
+    this.#sweptAtMs = Number.POSITIVE_INFINITY // no other sweep begins while one runs
     try {
       await this.documents.deleteMany({ expiresAt: { $lte: new Date(nowMs) } })
     } finally {

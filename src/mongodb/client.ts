@@ -1,4 +1,4 @@
-/** What a client is known by: a `MongoClient` of mongodb 6 or 7. Their own types differ from line to line. */
+/** The part of a `MongoClient` of mongodb 6 or 7 that both lines share: their own types differ. */
 export interface GivenMongoClient {
   readonly options: object
   connect(): Promise<unknown>
@@ -6,17 +6,17 @@ export interface GivenMongoClient {
   close(): Promise<void>
 }
 
-/** What is called of a client. */
+/** What the library calls of a client. */
 export interface MongoClient extends GivenMongoClient {
   readonly options: {
     writeConcern?: WriteConcern | undefined
     directConnection?: boolean | undefined
-    /** What the URL names; each has a `toString` that gives its address. */
+    /** The hosts of the URL. Their `toString` gives an address. */
     hosts?: readonly object[] | undefined
     srvHost?: string | undefined
     tls?: boolean | undefined
   }
-  /** What stands for a client may tell nothing. */
+  /** Optional, since a stand-in for a client may have no events. */
   on?(
     event: 'serverHeartbeatFailed',
     listener: (event: { connectionId: string; failure: Error }) => void,
@@ -36,13 +36,13 @@ export interface MongoDatabase {
   command(command: object, options?: { readPreference: 'primary' }): Promise<CommandReply>
 }
 
-/** What is looked at of the answers to `hello` and `listCollections`. */
+/** What the library reads of the answers to `hello` and `listCollections`. */
 export interface CommandReply {
   localTime?: Date
-  /** `isdbgrid` from a router. */
+  /** `isdbgrid` if a router (mongos) answers. */
   msg?: string
   isWritablePrimary?: boolean
-  /** Of a member of a replica set, and all members that can become primary. */
+  /** The replica set of the server, and its members that can become primary. */
   setName?: string
   hosts?: string[]
   cursor?: { firstBatch: CollectionDescription[] }
@@ -53,7 +53,7 @@ export interface CollectionDescription {
   options?: Readonly<Record<string, unknown>>
 }
 
-/** Said for each database and collection, so that a client that was set up otherwise gives the same answers. */
+/** Set for each database and collection, so that a client with other settings gives the same answers. */
 export interface CollectionOptions {
   readPreference: 'primary'
   readConcern: { level: 'local' }
@@ -82,11 +82,11 @@ export interface FindOptions {
   projection?: Readonly<Record<string, 0 | 1>>
   sort?: Readonly<Record<string, 1 | -1>>
   limit?: number
-  /** Of one answer, whose bytes the server bounds. By its own count there would be 101, and a command for the rest. */
+  /** Documents in one answer. The server's default for the first answer is 101, and then needs another command. */
   batchSize?: number
 }
 
-/** More documents than any answer holds. */
+/** More documents than any answer holds; the server limits an answer by its bytes. */
 export const ONE_BATCH = 1_000_000
 
 export interface IndexDescription {
@@ -115,7 +115,7 @@ export interface MongoCollection {
   createIndex(key: Readonly<Record<string, 1>>, options: object): Promise<unknown>
 }
 
-/** Where the client looks for its servers, as errors say it. */
+/** The servers that the client connects to, for errors. */
 export function addressesOf({ options: { hosts = [], srvHost, tls } }: MongoClient): string {
   return `${srvHost ?? hosts.map(String).join(', ')}${tls ? ' by TLS' : ''}`
 }

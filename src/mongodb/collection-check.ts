@@ -8,7 +8,7 @@ const TYPES: Readonly<Record<string, string>> = {
   view: 'takes no writes',
   timeseries: 'does not update single documents',
 }
-/** Options of `create` with which a collection does not keep our documents as they are written. */
+/** Options of `create` with which a collection does not keep our documents unchanged. */
 const PROPERTIES: Readonly<Record<string, string>> = {
   capped: 'it drops its oldest documents',
   collation: 'it takes different names for the same one',
@@ -18,7 +18,7 @@ const PROPERTIES: Readonly<Record<string, string>> = {
   viewOn: 'it takes no writes',
 }
 
-/** Dates in our documents that a TTL index must not go by: it would remove documents in use. */
+/** Dates in our documents that a TTL index must not use: it would remove documents in use. */
 const DATES = ['updatedAt', 'createdAt', 'endsAt', 'keptUntil', 'leaseUntil']
 const NUMBERS = ['v', 'late', 'fence', 'since', 'barredBelow']
 const OTHERS = [
@@ -34,7 +34,7 @@ const OTHERS = [
   'gone',
 ]
 const FIELDS = new Set([...DATES, ...NUMBERS, ...OTHERS])
-/** Indexes of these refuse a document whose field is no place on a map. */
+/** Indexes of these types refuse a document whose field is no place on a map. */
 const GEOMETRIC = new Set<unknown>(['2d', '2dsphere', 'geoHaystack'])
 
 /** Throws `INVALID_OPTION` for a collection that would refuse, change or remove our documents. */
@@ -66,7 +66,7 @@ function isValidating({
   return !isEmpty && validationAction !== 'warn' && validationLevel !== 'off'
 }
 
-/** Throws `INVALID_OPTION` for an index that would refuse or remove our documents. Others do no harm. */
+/** Throws `INVALID_OPTION` for an index that would refuse or remove our documents. Ignores harmless ones. */
 export function checkIndexes(collection: string, indexes: readonly IndexDescription[]): void {
   for (const index of indexes) {
     const harm = harmOf(index)
@@ -81,7 +81,7 @@ export function checkIndexes(collection: string, indexes: readonly IndexDescript
 function harmOf(index: IndexDescription): string | undefined {
   const { key, unique, prepareUnique, expireAfterSeconds } = index
   const fields = Object.keys(key)
-  // An `_id` is unique as it is, whatever stands beside it in the index.
+  // An index with `_id` among its fields is unique in any case.
   if ((unique || prepareUnique) && (!fields.includes('_id') || index.collation)) {
     return 'is unique: it refuses documents of this library that have the same values there, or none'
   }

@@ -10,15 +10,16 @@ import {
 } from './client.js'
 import { reasonOf } from './mongo-errors.js'
 
-/** On a standalone server `journal` is what a kill of it must not lose. */
+/** On a standalone server, only `journal` protects a write from a kill of the server. */
 const SAFEST: WriteConcern = { w: 'majority', journal: true }
 
-/** Settings of a client that would change what is written or what is read. */
+/** Overrides settings of a client that would change what is written or read. */
 const PINNED: Omit<CollectionOptions, 'writeConcern'> = {
-  // A secondary lags behind: what it answers may be older than what has been acknowledged.
+  // A secondary lags behind: it may not have acknowledged writes yet.
   readPreference: 'primary',
-  // The primary's newest: with "majority" a write with `w: 1` would not be found by its own process, and a
-  // compare-and-set would be decided on a head that it cannot match. "available" reads what has left a shard.
+  // Reads the primary's newest state. With "majority", a process would not find its own write with `w: 1`, and the
+  // decision for a compare-and-set would use a head that it cannot match. "available" also reads documents that have
+  // left a shard.
   readConcern: { level: 'local' },
   bsonRegExp: false,
   enableUtf8Validation: true,
@@ -32,11 +33,11 @@ const PINNED: Omit<CollectionOptions, 'writeConcern'> = {
   useBigInt64: false,
 }
 
-/** One client with its pool, and what the process knows of the collections that it has reached through it. */
+/** One client with its pool, and what the process knows of the collections used through it. */
 export class MongoConnection {
   readonly client: MongoClient
   readonly link: ServerLink
-  /** Named by the path of the URL. */
+  /** The database in the path of the URL. */
   readonly databaseOfUrl: string | undefined
   readonly #writeConcern: WriteConcern
   readonly #collections = new Map<string, AuthCollection>()
@@ -52,7 +53,7 @@ export class MongoConnection {
     }
   }
 
-  /** Remembers what keeps the driver from its servers, of which a call that waits for one hears nothing. */
+  /** Remembers why the driver cannot reach its servers: a call that waits for one gets no reason. */
   watch(): void {
     const failed = new Set<string>()
     this.client.on?.('serverHeartbeatFailed', ({ connectionId, failure }) => {
@@ -65,7 +66,7 @@ export class MongoConnection {
     })
   }
 
-  /** Shared by all stores on the same collection. */
+  /** All stores on the same collection share the result. */
   collectionOf(databaseName: string, name: string): AuthCollection {
     const key = JSON.stringify([databaseName, name])
     const known = this.#collections.get(key)
@@ -96,7 +97,7 @@ export class MongoConnection {
   }
 }
 
-/** A URL that says `journal` or `wtimeoutMS` alone has not asked for less than a majority. */
+/** A URL with `journal` or `wtimeoutMS` alone has not asked for less than a majority. */
 function toWriteConcern({ w, journal, wtimeoutMS }: WriteConcern): WriteConcern {
   return {
     w: w ?? SAFEST.w,

@@ -1,4 +1,6 @@
-/** What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries out what they decide. */
+/**
+ * What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries their decisions out.
+ */
 import type { BackendDeletion, CommitResult } from '../core/backend.js'
 import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
@@ -11,12 +13,12 @@ import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
 
-/** A session, its life, and what time it is: what every change is decided by, beside the head. */
+/** The input of every decision besides the head: the session, its life, and the time. */
 export interface Context {
   sessionId: string
   lifetime: Lifetime
   nowMs: number
-  /** Of a deletion: the highest version among the fields. Above the head's, it is that of a damaged one. */
+  /** For a deletion: the highest version among the fields. Only a damaged field is above the head's version. */
   strayVersion?: number
 }
 
@@ -27,20 +29,20 @@ export function decideCommit(
 ): Change<CommitResult> {
   const { operationId, fencingToken, above = 0, step = 1, fork } = commit
   const applied = findOperation(document?.ops, operationId)
-  // One that another database gave its version may have come too late to count.
+  // An operation with a version of another database may have come too late to count.
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
   if (isInTime) return { result: toResult({ ...head, ...applied, operation: operationId }) }
   checkGuard(sessionId, head, commit)
   if (isNoOp(head, commit)) return { result: toResult({ ...head, operation: '' }) }
   const version = Math.max(head.version, above) + step
-  // Who still owns an expired session brings it back whole; for anyone else it begins anew.
+  // The owner of an expired session brings it back whole; for other writers, a new session begins.
   const continues = head.exists || (isExpired && fencingToken !== undefined)
   checkBeginning(sessionId, !continues, commit)
   const history = nextHistory(
     { incarnation: head.incarnation, forks: document?.forks ?? '' },
     { operationId, begins: !continues, fork, before: head.version, version },
   )
-  const since = fork === undefined ? version : fork.at + 1 // what a heal writes keeps its versions
+  const since = fork === undefined ? version : fork.at + 1 // the fields of a heal keep their versions
   return {
     result: toResult({
       version,
@@ -72,14 +74,14 @@ export function decideDeletion(
   checkGuard(sessionId, head, guard)
   const hasStrays = document !== undefined && strayVersion > document.v
   if (document === undefined || (document.session === undefined && !hasStrays)) return { result: found }
-  // At least that of every field: what the tombstone does not outrank, the next session would read as its own.
+  // At least every field's version: the next session would read a field above the tombstone as its own.
   const v = Math.max(Math.max(document.v, above) + step, strayVersion)
   const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
   const tombstone = { ...vacate(document, nowMs, v), ops }
   return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
 }
 
-/** `after`: a token to go on from. */
+/** The token is above `after`. */
 export function decideClaim(
   { document, head, isExpired }: Found,
   leaseMs: number | undefined,
@@ -87,7 +89,7 @@ export function decideClaim(
   { sessionId, lifetime, nowMs }: Context,
 ): Change<number> {
   const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
-  // Twice, for a clock of the server that has gone back.
+  // Twice the limit, in case the server's clock has gone back.
   if (remainingMs > 2 * MAX_LEASE_MS) {
     throw new CorruptValueError(
       'The member "leaseUntil" of the session\'s head in MongoDB is damaged: no lease ends as late.',
@@ -96,14 +98,14 @@ export function decideClaim(
   }
   if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
-  // At least the time, so that it outranks the tokens from before a loss of the head.
+  // At least the time, so that the token outranks all tokens from before a loss of the head.
   const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
   const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
   return { result: fence, head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil } }
 }
 
-/** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
+/** The tombstone's fence is above every token handed out, so that no earlier owner can write. */
 export function vacate(
   document: HeadDocument,
   nowMs: number,

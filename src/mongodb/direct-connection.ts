@@ -2,9 +2,9 @@ import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
 import type { CommandReply } from './client.js'
 
 /**
- * With `directConnection` the driver reads from the server that it is given, primary or not, whatever the read
- * preference says. After an election that would be a secondary, which lags behind what has been acknowledged.
- * Throws `INVALID_OPTION` for one of several members of a replica set.
+ * With `directConnection`, the driver reads from the configured server, primary or not, whatever the read preference
+ * is. After an election, that would be a secondary, which may lack acknowledged writes. Throws `INVALID_OPTION` for one
+ * of several members of a replica set.
  */
 export function checkDirect({ setName, hosts = [], isWritablePrimary }: CommandReply): void {
   if (setName === undefined) return

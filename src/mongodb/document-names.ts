@@ -1,9 +1,9 @@
 import type { Field } from '../core/auth-store.js'
 import { InvalidKeyError, InvalidSessionIdError } from '../core/errors.js'
 
-/** PostgreSQL, which FerretDB keeps its data in, refuses index entries above 2,704 bytes. */
+/** FerretDB keeps its data in PostgreSQL, which refuses index entries above 2,704 bytes. */
 const MAX_ID_BYTES = 2600
-/** Leaves room for the creds and for a chain. */
+/** Leaves room for the names of the creds and of a chain. */
 const MAX_SESSION_BYTES = 2500
 
 /**
@@ -11,14 +11,14 @@ const MAX_SESSION_BYTES = 2500
  *   <session>//<chain>/<number>       a part of an intent that is larger than a document
  *   <session>/<type>/<id>             a field
  *
- * `/` and `%` within a name are escaped, so that all documents of a session are one range of `_id`, the head first.
+ * `/` and `%` within a name are escaped, so that all documents of a session form one range of `_id`, the head first.
  */
 export class DocumentNames {
   readonly sessionId: string
   readonly head: string
   readonly #prefix: string
 
-  /** Throws `INVALID_SESSION_ID` where no document could have that name. */
+  /** Throws `INVALID_SESSION_ID` if the documents of the session would have too long names. */
   constructor(sessionId: string) {
     this.sessionId = sessionId
     this.#prefix = escapeName(sessionId)
@@ -30,7 +30,7 @@ export class DocumentNames {
     this.head = `${this.#prefix}/`
   }
 
-  /** Throws `INVALID_KEY` where no document could have that name. */
+  /** Throws `INVALID_KEY` if the document's name would be too long. */
   of(field: Field): string {
     const name = this.ofSuffix(toSuffix(field))
     if (!isLonger(name, MAX_ID_BYTES)) return name
@@ -58,12 +58,12 @@ export class DocumentNames {
     return { $gte: this.head, $lt: `${this.#prefix}0` }
   }
 
-  /** The chains and the fields, and whatever else has got there. */
+  /** The chains, the fields, and any other documents in the range. */
   get belowHead(): { $gt: string; $lt: string } {
     return { $gt: this.head, $lt: `${this.#prefix}0` }
   }
 
-  /** No type of key begins with a character before `0`. */
+  /** The fields alone: no type of key begins with a character before `0`. */
   get fields(): { $gte: string; $lt: string } {
     return { $gte: `${this.head}0`, $lt: `${this.#prefix}0` }
   }
@@ -73,14 +73,14 @@ export class DocumentNames {
   }
 }
 
-/** Of a `session` that anybody may have stored. */
+/** Whether a document is a head. `session` may be foreign text. */
 export function isHeadOf(id: unknown, session: unknown): session is string {
   return (
     typeof session === 'string' && id === `${escapeName(session)}/` && !isLonger(session, MAX_SESSION_BYTES)
   )
 }
 
-/** What a field is called within its session. */
+/** The name of a field within its session. */
 export function toSuffix({ type, id }: Field): string {
   return `${type}/${escapeName(id)}`
 }
@@ -90,7 +90,7 @@ export function parseSuffix(suffix: string): Field {
   return { type: suffix.slice(0, end), id: unescapeName(suffix.slice(end + 1)) }
 }
 
-/** UTF-8 takes three bytes for one of JavaScript's at the most. */
+/** A character of JavaScript takes at most three bytes in UTF-8. */
 function isLonger(name: string, maxBytes: number): boolean {
   return name.length * 3 > maxBytes && Buffer.byteLength(name) > maxBytes
 }

@@ -3,50 +3,50 @@ import { SessionIncompleteError } from '../core/errors.js'
 import { lastOperation } from '../core/store/operation-ids.js'
 
 /**
- * What a session is as a whole. Every change of it is one compare-and-set on this document.
- * `expiresAt` is when the server may remove a document; `endsAt` is when the session ends for its readers.
+ * The head of a session. Every change of the session is one compare-and-set on this document. `expiresAt`: when the
+ * server may remove a document. `endsAt`: when the session ends for its readers.
  */
 export interface HeadDocument {
   _id: string
-  /** The session's id while it lives; without it: claimed and not yet written, or deleted. */
+  /** The session's id while the session exists; absent: deleted, or claimed and not yet written. */
   session?: string | undefined
   v: number
-  /** Writes that came after `v` had been taken, though they are older. With it no two intents are of the same head. */
+  /** The number of writes that came late, after `v`. It tells apart two intents of the same version. */
   late?: number | undefined
   fence: number
   updatedAt: Date
-  /** The version that this life of the session began with: fields of earlier versions are left-overs. */
+  /** The version with which this life of the session began: fields of earlier versions are left-overs. */
   since: number
-  /** Hybrid: fields came to where no session was any more. Redis alone has the rest. */
+  /** Hybrid: fields came to a session that was lost here. Redis alone has the rest. */
   isPart?: true | undefined
-  /** The last operations that were applied, as core/store/operation-ids.ts writes them. */
+  /** The last operations applied, in the format of core/store/operation-ids.ts. */
   ops: string
-  /** These two as core/store/histories.ts has them; missing in sessions of earlier releases. */
+  /** In the format of core/store/histories.ts; both are missing in sessions of earlier releases. */
   incarnation?: string | undefined
   forks?: string | undefined
   endsAt?: Date | undefined
-  /** Every field of the session is kept until then at the least; without it, for ever. */
+  /** Every field of the session is kept at least until then; absent: for ever. */
   keptUntil?: Date | undefined
   expiresAt?: Date | undefined
   leaseUntil?: Date | undefined
-  /** Hybrid: all that owners of lower tokens have written is here; what else turns up of theirs was never accepted. */
+  /** Hybrid, I11: all writes of owners with lower tokens are here. Any other write of theirs was never accepted. */
   barredBelow?: number | undefined
-  /** What is still to be done for version `intent.v`. It counts as done to every reader. */
+  /** The open work of version `intent.v`. Readers count it as done. */
   intent?: Intent | undefined
 }
 
 export type Intent =
   | { v: number; writes: IntentWrite[] }
-  /** The writes lie in so many documents of their own. */
+  /** The writes are in `parts` documents of their own. */
   | { v: number; chain: string; parts: number }
-  /** Fields up to this version are to be removed. Nobody reads them any more. */
+  /** Fields up to this version are to be removed. No reader uses them any more. */
   | { v: number; purge: true }
 
-/** One field: `at` is its name within the session. Without `data` it is deleted. */
+/** A write of one field. `at`: its name within the session. Without `data`, the field is deleted. */
 export interface IntentWrite {
   at: string
   data?: Buffer
-  /** The version that the field takes; default that of the intent. */
+  /** The version of the field; default the intent's. */
   v?: number
 }
 
@@ -59,18 +59,18 @@ export interface ChainDocument {
 
 export interface FieldDocument {
   _id: string
-  /** The version of the session that wrote it. */
+  /** The version of the session with the last write of the field. */
   v: number
   data?: Buffer
-  /** Deleted: stays for a while, so that a late older write does not bring the field back. */
+  /** Deleted. The document stays for a while, so that a late older write does not bring the field back. */
   gone?: true
   expiresAt?: Date
 }
 
-/** What a head without a session begins as. */
+/** The start of a head without a session. */
 export const VACANT = { v: 0, updatedAt: new Date(0), since: 0, ops: '' } as const
 
-/** A head as a write finds it. `document` is `undefined` where there is none. */
+/** A head as a write finds it. `document` is `undefined` if there is none. */
 export interface Found {
   document: HeadDocument | undefined
   head: DurableHead
@@ -95,8 +95,8 @@ export function toFound(document: HeadDocument | undefined, nowMs: number): Foun
 }
 
 /**
- * As the owner with this token finds it: a session that has expired still exists to it, as long as all of it is kept.
- * Throws `SESSION_INCOMPLETE` after that.
+ * What the owner with this token finds: an expired session still exists for it while all of it is kept. Throws
+ * `SESSION_INCOMPLETE` after that.
  */
 export function toOwned(
   found: Found,

@@ -3,7 +3,7 @@ import type { DocumentNames } from './document-names.js'
 import type { HeadDocument } from './documents.js'
 import { toHead } from './stored-documents.js'
 
-/** Sends one command, with the deadline of its own that a frozen server asks for. */
+/** Sends one command with its own deadline, which a frozen server requires. */
 export type Send = <T>(command: (documents: MongoCollection) => Promise<T>) => Promise<T>
 
 export async function readHead(send: Send, names: DocumentNames): Promise<HeadDocument | undefined> {
@@ -11,7 +11,7 @@ export async function readHead(send: Send, names: DocumentNames): Promise<HeadDo
   return head && toHead(head, names.sessionId)
 }
 
-/** As it is stored, whatever that is. */
+/** The stored head, unchecked. */
 export async function readRawHead(send: Send, names: DocumentNames): Promise<object | undefined> {
   const [head] = await send(documents => documents.find({ _id: names.head }).toArray())
   return head as object | undefined

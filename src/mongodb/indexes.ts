@@ -4,12 +4,12 @@ import type { IndexDescription, MongoCollection } from './client.js'
 interface Wanted {
   key: Readonly<Record<string, 1>>
   options: { expireAfterSeconds?: number; partialFilterExpression?: object }
-  /** Whether an index on the same key that is there already does as well. */
+  /** Whether an existing index on the same key does the job. */
   fits: (index: IndexDescription) => boolean
   without: string
 }
 
-/** Removes what has expired. Another `expireAfterSeconds` only makes it stay longer. */
+/** Removes expired documents. A larger `expireAfterSeconds` only keeps them longer. */
 const EXPIRY: Wanted = {
   key: { expiresAt: 1 },
   options: { expireAfterSeconds: 0 },
@@ -26,8 +26,8 @@ const SESSIONS: Wanted = {
 }
 
 /**
- * Creates the indexes that `existing` lacks, and reports what goes wrong. What is there is left as it is; one that is in
- * the way is reported.
+ * Creates the indexes that `existing` lacks, and logs what goes wrong. Leaves existing indexes as they are, and logs
+ * one that is in the way.
  */
 export async function ensureIndexes(
   collection: MongoCollection,
@@ -47,7 +47,7 @@ export async function ensureIndexes(
   }
 }
 
-/** Why it could not be created: the store goes on without it. */
+/** Returns the reason if the index could not be created; the store works without it. */
 async function create(
   collection: MongoCollection,
   key: Readonly<Record<string, 1>>,

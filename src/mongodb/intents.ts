@@ -10,26 +10,26 @@ import { readRawHead, type Send } from './heads.js'
 import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
 import { NO_LIST, toChain } from './stored-documents.js'
 
-/** A document may have 16 MiB; this leaves room for names, the head and what BSON adds. */
+/** A document may have 16 MiB; this leaves room for names, the head and BSON's own bytes. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024 - 16 * 1024
-/** Writes above this lie in documents of their own: every reader of the session gets the head. */
+/** Larger intents are stored in documents of their own, because every reader of the session gets the head. */
 export const MAX_INLINE_BYTES = 1024 * 1024
 const MAX_PART_BYTES = 12 * 1024 * 1024
 const WRITE_OVERHEAD_BYTES = 64
-/** FerretDB takes 25,000 operations at once. */
+/** FerretDB takes at most 25,000 operations at once. */
 const MAX_BULK = 10_000
-/** A deleted field is remembered for longer than any write of an earlier version can be under way. */
+/** A deleted field is remembered longer than any write of an earlier version can be under way. */
 const GONE_MS = 24 * 60 * 60 * 1000
 const ORPHAN_MS = 24 * 60 * 60 * 1000
 
-/** In the order of `_id`: concurrent bulks that lock documents in different orders would deadlock on PostgreSQL. */
+/** Sorted by `_id`: concurrent bulks that lock documents in different orders would deadlock on PostgreSQL. */
 export function toIntentWrites(names: DocumentNames, writes: readonly FieldWrite[]): IntentWrite[] {
   const sorted = writes.map(write => {
     const { bytes } = write
     if (bytes !== null && bytes.length > MAX_DATA_BYTES) {
       throw new ValueTooLargeError(bytes.length, MAX_DATA_BYTES, { sessionId: names.sessionId })
     }
-    names.of(write) // refuses what is too long
+    names.of(write) // throws if the name is too long
     const at = toSuffix(write)
     const v = write.version === undefined ? {} : { v: write.version }
     return bytes === null ? { at, ...v } : { at, data: toBuffer(bytes), ...v }
@@ -37,7 +37,7 @@ export function toIntentWrites(names: DocumentNames, writes: readonly FieldWrite
   return sorted.sort((a, b) => (a.at < b.at ? -1 : 1))
 }
 
-/** The intent to be put into the head. One that is too large for it is stored beforehand, where nobody sees it yet. */
+/** Returns the intent for the head. Stores a large one beforehand, under names that no reader looks up yet. */
 export async function storeIntent(
   send: Send,
   names: DocumentNames,
@@ -61,7 +61,7 @@ export async function storeIntent(
   return { v, chain, parts: parts.length }
 }
 
-/** What an intent writes; `undefined` when its chain is gone, since it has been completed meanwhile. */
+/** The writes of an intent; `undefined` if its chain is gone, because another process has completed it. */
 export async function loadWrites(
   send: Send,
   names: DocumentNames,
@@ -74,7 +74,7 @@ export async function loadWrites(
   return parts.length === intent.parts ? toChain(parts, names.sessionId) : undefined
 }
 
-/** Does what the head's intent says and takes it off the head. `false`: another process has done so meanwhile. */
+/** Carries out the head's intent and removes it from the head. `false`: another process has done so meanwhile. */
 export async function completeIntent(
   send: Send,
   names: DocumentNames,
@@ -84,8 +84,9 @@ export async function completeIntent(
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
     const later = { v: { $gt: intent.v, $lt: MAX_GIVEN_COUNT, ...NO_LIST } }
-    const kept = [later, { _id: names.chains }] // a chain may be that of a write that has yet to get into the head
-    await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept })) // damage goes along
+    const kept = [later, { _id: names.chains }] // a chain may belong to a write whose head is still to come
+    // removes damaged documents as well
+    await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept }))
     await clear(send, head)
     return true
   }
@@ -94,8 +95,8 @@ export async function completeIntent(
 }
 
 /**
- * `writes` are those of the head's intent; without one nothing is to be done. `false`: the head has gone, as with a
- * collection that is dropped. Then its fields are taken away again, which nobody could tell from half a session.
+ * Applies the writes of the head's intent; without an intent, does nothing. `false`: the head is gone, e.g. because the
+ * collection was dropped. The fields are then removed again, since no reader could tell them from half a session.
  */
 export async function applyIntent(
   send: Send,
@@ -110,7 +111,7 @@ export async function applyIntent(
   const updates = writes.map(write => toUpdate(names, write.v ?? intent.v, write, keptUntil, goneAt))
   let isCleared: boolean
   try {
-    // In order, and the intent last: when it is gone from the head, all fields are there.
+    // In order, and the intent last: once it is gone from the head, all fields are there.
     let missed = updates.length + 1
     for (const bulk of toBulks([...updates, clearing(head)])) {
       const { matchedCount, upsertedCount } = await send(documents =>
@@ -130,7 +131,7 @@ export async function applyIntent(
   return false
 }
 
-/** Takes away what these updates have written, and nothing else. */
+/** Removes what these updates have written, and nothing else. */
 async function withdraw(send: Send, updates: readonly UpdateOne[]): Promise<void> {
   const byVersion = new Map<unknown, unknown[]>()
   for (const { filter, update } of updates) {
@@ -147,7 +148,7 @@ export async function dropChain(send: Send, names: DocumentNames, intent: Intent
   await send(documents => documents.deleteMany({ _id: { $in: chainOf(names, intent) } }))
 }
 
-/** Removes chains of writers that died before anybody knew of their write. */
+/** Removes chains of writers that died before their compare-and-set. */
 export async function dropOrphans(
   send: Send,
   names: DocumentNames,
@@ -160,9 +161,9 @@ export async function dropOrphans(
 }
 
 /**
- * When somebody else applies the same intent, or applied a later one: an upsert then meets a document that is not
- * older (E11000). Sent once more without `upsert`, it matches, or the document that is there is newer: both are right.
- * Neither is so where it was another document that it met, by somebody's unique index.
+ * Applies the updates while another process applies the same intent, or has applied a later one. An upsert then meets a
+ * document that is not older (E11000). Sent again without `upsert`, the update matches, or the document is newer; both
+ * are right. Neither is so if a foreign unique index has refused the document.
  */
 async function applyAmongOthers(
   send: Send,
@@ -194,13 +195,13 @@ async function applyAmongOthers(
   }
 }
 
-/** Whether the head has changed since: others have completed this intent, and a deletion may have removed its fields. */
+/** Whether the head has changed since: the intent was completed, and a deletion may have removed its fields. */
 async function isPast(send: Send, { _id, v, ops }: HeadDocument): Promise<boolean> {
   const [found] = (await send(documents => documents.find({ _id }).toArray())) as HeadDocument[]
   return found?.v !== v || found.ops !== ops || found.intent === undefined
 }
 
-/** Whether each document is of the version of its update, or of a later one. */
+/** Whether each document has its update's version, or a later one. */
 async function areThere(send: Send, updates: readonly UpdateOne[]): Promise<boolean> {
   const ids = updates.map(({ filter }) => filter._id)
   const found = (await send(documents =>
@@ -232,7 +233,7 @@ function toUpdate(
   return { filter, upsert: true, update: { $set, $unset: { gone: '', ...expires } } }
 }
 
-/** Of this head only: another process may have completed the intent, and a later write put its own in its place. */
+/** For this head only: another process may have completed the intent, and a later write may have put its own there. */
 function clearing({ _id, v, ops, incarnation, late }: HeadDocument): UpdateOne {
   return {
     filter: { _id, v, ops, incarnation: incarnation ?? null, late: late ?? null },
@@ -240,7 +241,7 @@ function clearing({ _id, v, ops, incarnation, late }: HeadDocument): UpdateOne {
   }
 }
 
-/** `false`: it is another head, or none. */
+/** `false`: the head is another one, or is gone. */
 async function clear(send: Send, head: HeadDocument): Promise<boolean> {
   const { filter, update } = clearing(head)
   return (await send(documents => documents.updateOne(filter, update))).matchedCount === 1

@@ -1,22 +1,22 @@
 import type { HeadDocument } from './documents.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** What has expired stays so long for an owner that comes back, and for clocks that differ. */
+/** How long an expired session stays, for an owner that comes back and for clocks that differ. */
 const GRACE_MS = DAY_MS
-/** A vacant head outlives every owner that could still write: an open hook is heard of once a day. */
+/** A vacant head outlives every owner that could still write: an open hook renews its session at least once a day. */
 const VACANT_MS = 30 * DAY_MS
 
 type Dates = Pick<HeadDocument, 'endsAt' | 'keptUntil' | 'expiresAt'>
 
 /**
- * When a session ends, and until when its documents are kept: the fields longer than the session, and the head longer
- * than the fields. They are kept for a tenth of its life more than needed, so that only every tenth of it the fields
- * must be renewed.
+ * When a session ends, and how long its documents are kept: the fields longer than the session, and the head longer
+ * than the fields. All are kept for another tenth of the session's life, so that the fields need a renewal only once in
+ * that time.
  */
 export class Lifetime {
   readonly #ttlMs: number | null
 
-  /** `null` is for ever. */
+  /** `null`: for ever. */
   constructor(ttlMs: number | null) {
     this.#ttlMs = ttlMs
   }
@@ -25,7 +25,7 @@ export class Lifetime {
     const keptSoFar = document?.session ? document.keptUntil : new Date(0)
     if (this.#ttlMs === null) return { endsAt: undefined, keptUntil: undefined, expiresAt: undefined }
     const endsAt = new Date(nowMs + this.#ttlMs)
-    // Fields that are kept for ever stay so: shortening it would race with an owner that wants them for ever.
+    // Fields kept for ever stay so: shortening it would race with an owner that wants them for ever.
     if (keptSoFar == null) return { endsAt, keptUntil: undefined, expiresAt: undefined }
     const neededMs = endsAt.getTime() + GRACE_MS
     const suffices = keptSoFar.getTime() >= neededMs

@@ -39,22 +39,22 @@ import { type Reading, readSession, type SessionDocuments } from './session-read
 import { SessionWriter } from './session-writer.js'
 import { NO_LIST } from './stored-documents.js'
 
-/** Names of fields asked for by one command. */
+/** Most characters of names in one command. */
 const MAX_NAMES_BYTES = 8 * 1024 * 1024
 
 export interface MongoBackendOptions {
   collection: AuthCollection
-  /** `null` is for ever. */
+  /** `null`: for ever. */
   ttlMs: number | null
-  /** Of one command; the deadline of a whole call is the store's. */
+  /** The deadline of one command; the store sets that of a whole call. */
   timeoutMs: number
   logger: Logger
   release: () => Promise<void>
-  /** Instead of the server's clock. */
+  /** Replaces the server's clock. */
   now?: (() => number) | undefined
 }
 
-/** One document a field, and the head. A write is a compare-and-set on the head, which then is carried out. */
+/** One document for each field, and the head. A write is a compare-and-set on the head, which is then carried out. */
 export class MongoBackend implements DurableBackend {
   readonly link: ServerLink
   readonly #collection: AuthCollection
@@ -104,7 +104,7 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** From deleted fields, too: what another process has deleted since counts as written. */
+  /** Includes deleted fields: a deletion by another process counts as a write. */
   readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
@@ -145,7 +145,7 @@ export class MongoBackend implements DurableBackend {
     return this.claimAfter(sessionId, leaseMs, 0)
   }
 
-  /** `after`: a token that another database has handed out. */
+  /** The token is above `after`, which another database has handed out. */
   claimAfter(sessionId: string, leaseMs: number | undefined, after: number): Promise<BackendClaim> {
     return this.#enter(async () => {
       await this.#send(() => this.#collection.clock.sync())
@@ -163,7 +163,7 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** Brings writes that have their version into the session: all of them or none. */
+  /** Applies writes that already have their versions: all or none. */
   apply(sessionId: string, application: Application, fieldWrites: readonly FieldWrite[]): Promise<Applied> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
@@ -171,7 +171,7 @@ export class MongoBackend implements DurableBackend {
       const writes = isDeletion ? undefined : toIntentWrites(names, fieldWrites)
       const strayVersion = isDeletion ? await this.#writer.highestVersion(names) : 0
       const circumstances = { ...this.#of(sessionId), strayVersion }
-      // With all of the session, or its end, what is left of it without a head is of no account any more.
+      // With a whole session, or its end, the remains of a session without a head no longer matter.
       const replacesRemains = application.kind !== 'fields'
       return this.#writer.change(
         names,
@@ -182,12 +182,12 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** The highest version among the fields of a session, whether or not it has a head; 0 where there are none. */
+  /** The highest version among the fields of a session, with or without a head; 0: there are no fields. */
   highestVersion(sessionId: string): Promise<number> {
     return this.#enter(() => this.#writer.highestVersion(new DocumentNames(sessionId)))
   }
 
-  /** Raises the fence to a token that another database has given, where it is lower. */
+  /** Raises the fence to a token of another database. A higher fence stays. */
   raiseFence(sessionId: string, token: number): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
@@ -195,7 +195,7 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** From now on, nothing of owners of lower tokens is applied. */
+  /** I11: from now on, takes nothing from owners of lower tokens. */
   bar(sessionId: string, token: number): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
@@ -203,7 +203,7 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** Throws for what could never be stored. */
+  /** Throws for writes that could never be stored. */
   checkWrites(sessionId: string, writes: readonly FieldWrite[]): void {
     toIntentWrites(new DocumentNames(sessionId), writes)
   }
@@ -274,9 +274,9 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** Its documents have the session's name as it is, where those of this library have a `/` behind it. */
+  /** Earlier releases used the bare session name as `_id`; the documents of this library have a `/` behind it. */
   findForeign(sessionId: string): Promise<string | undefined> {
-    // A comparison looks at numbers only, or at texts: other documents with that name are an application's.
+    // These comparisons match only a number and a text. Other documents with that name belong to an application.
     const theirs = { _id: sessionId, version: { $gte: 0 }, creds: { $gte: '' } }
     const options = { projection: { _id: 1 }, limit: 1 } as const
     return this.#enter(async () => {
@@ -298,12 +298,12 @@ export class MongoBackend implements DurableBackend {
       await this.#enter(() => this.#send(() => this.#collection.ping()))
       return true
     } catch {
-      return false // that is the answer
+      return false // the failure is the answer
     }
   }
 
   async close(timeoutMs?: number): Promise<void> {
-    this.#calls.run(() => this.#collection.indexing).catch(() => {}) // closed before
+    this.#calls.run(() => this.#collection.indexing).catch(() => {}) // `close` has ended the pending calls
     await this.#calls.close(timeoutMs)
     await this.#release()
   }
@@ -326,7 +326,7 @@ export class MongoBackend implements DurableBackend {
     return toOwned(found, names.sessionId, fencingToken, this.#now())
   }
 
-  /** One call, from its first command to its last. */
+  /** Runs one call, from its first command to its last. */
   #enter<T>(call: () => Promise<T>): Promise<T> {
     return this.#calls.run(async () => {
       await this.#send(() => this.#collection.prepare(this.#logger))
@@ -343,7 +343,7 @@ export class MongoBackend implements DurableBackend {
     return { sessionId, lifetime: this.#lifetime, nowMs: this.#now() }
   }
 
-  /** Once, however many there are: each page of `list` passes over them. */
+  /** Logs once: each page of `list` skips them. */
   #reportForeign(count: number): void {
     if (this.#hasReported) return
     this.#hasReported = true
@@ -354,7 +354,7 @@ export class MongoBackend implements DurableBackend {
     )
   }
 
-  /** In the background: removing a million documents takes longer than a call may. */
+  /** Runs in the background: removing a million documents takes longer than a call may. */
   #sweep(): void {
     this.#calls.run(() => this.#collection.sweep(this.#now())).catch(() => {}) // the next hour brings another
   }

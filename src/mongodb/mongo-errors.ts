@@ -9,7 +9,7 @@ import { describeConnectionError, type ServerLink } from '../core/server-link.js
 
 const DUPLICATE_KEY = 11000
 
-/** What the code of a server's error says. */
+/** What the server's error codes mean. */
 const REASONS: Readonly<Record<number, string>> = {
   13: 'the user may not do this; it needs the role readWrite on the database',
   18: 'it refused the user or the password',
@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<number, string>> = {
   14031: 'its disk is full',
 }
 
-/** What the name of an error of the driver says. */
+/** What the names of the driver's errors mean. */
 const DRIVER_REASONS: Readonly<Record<string, string>> = {
   MongoNetworkTimeoutError: 'no connection came about in time, or it did not answer',
   MongoNetworkError: 'the connection was cut',
@@ -48,8 +48,8 @@ interface DriverError {
 }
 
 /**
- * Wraps once what a call to MongoDB has failed with. Errors of the server and of bulks quote documents and their
- * `_id`, which holds the session and the key: of them the name and the code are kept.
+ * Wraps the error of a call to MongoDB, once. Errors of the server and of bulks quote documents and their `_id`, which
+ * holds the session and the key: the cause keeps only their name and code.
  */
 export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   if (error instanceof StoreError) return error
@@ -69,7 +69,7 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
 }
 
-/** What the driver says by the name of its error; the causes say more than what they have led to. */
+/** The reason by the error's name. The deepest known cause says most. */
 export function reasonOf(error: unknown): string {
   const names: string[] = []
   for (let found: unknown = error; found instanceof Error; found = found.cause) names.unshift(found.name)
@@ -77,7 +77,7 @@ export function reasonOf(error: unknown): string {
   return known ? (DRIVER_REASONS[known] as string) : `the driver failed with ${names.at(-1) ?? 'an error'}`
 }
 
-/** A unique index that is not ours keeps documents out of the collection. */
+/** A foreign unique index keeps documents out of the collection. */
 export class ForeignIndexError extends InvalidOptionError {
   constructor(index: string | undefined, context: StoreErrorContext) {
     const name = index === undefined ? 'A unique index' : `The unique index "${index}"`
@@ -90,12 +90,12 @@ export class ForeignIndexError extends InvalidOptionError {
   }
 }
 
-/** The name of the index that a document has met. The rest of the server's text quotes the document. */
+/** The name of the index that refused a document. The rest of the server's text quotes the document. */
 export function indexOf(error: unknown): string | undefined {
   return indexesOf(error)[0]
 }
 
-/** The same of each operation of a bulk that has met one. */
+/** The same for each refused operation of a bulk. */
 export function indexesOf(error: unknown): (string | undefined)[] {
   const { message = '', writeErrors } = error as { message?: string; writeErrors?: unknown }
   const errors = [writeErrors ?? []].flat() as { errmsg?: string }[]
@@ -107,15 +107,15 @@ export function isDuplicate(error: unknown): boolean {
   return (error as DriverError).code === DUPLICATE_KEY
 }
 
-/** Whether the server has answered, and refused. */
+/** Whether the server has answered with a refusal. */
 export function isOfServer(error: unknown): error is { code: number; codeName?: string } {
   return typeof (error as DriverError).code === 'number'
 }
 
-/** No such collection, no right to look at it, or no such command: what is there cannot be seen. */
+/** No such collection, no right to look at it, or no such command: the store cannot see what is there. */
 const HIDDEN = new Set([13, 26, 59, 115, 238, 8000])
 
-/** `fallback` where the server does not show what is asked for. An outage is thrown: it says nothing of what is there. */
+/** Returns `fallback` if the server does not show the answer. Throws an outage, which says nothing of what is there. */
 export function unlessHidden<T>(answer: Promise<T>, fallback: T): Promise<T> {
   return answer.catch(error => {
     if (isOfServer(error) && HIDDEN.has(error.code)) return fallback
@@ -123,16 +123,16 @@ export function unlessHidden<T>(answer: Promise<T>, fallback: T): Promise<T> {
   })
 }
 
-/** Which operations of a bulk met a document that was there; `undefined` when it failed in another way, too. */
+/** The operations of a bulk that met an existing document; `undefined` if the bulk also failed in another way. */
 export function duplicatesOf(error: unknown): number[] | undefined {
   const { writeErrors, result } = error as DriverError
   const errors = writeErrors === undefined ? [] : [writeErrors].flat()
   const isAll = errors.length > 0 && errors.every(({ code }) => code === DUPLICATE_KEY)
-  // What was applied beside them is not yet where the write concern wants it.
+  // The write concern has not confirmed the other operations yet.
   return isAll && !result?.getWriteConcernError?.() ? errors.map(({ index }) => index) : undefined
 }
 
-/** Errors of the network and of the choice of a server tell of hosts only. */
+/** Errors of the network and of server selection name hosts only, so they are kept. */
 function redact(error: unknown): Error {
   const { name = 'Error', code, codeName } = error as DriverError
   if (/^Mongo(Network|ServerSelection|TopologyClosed|WaitQueue|PoolCleared)/.test(name)) return error as Error

@@ -8,18 +8,18 @@ import type { GivenMongoClient, MongoClient } from './client.js'
 import type { MongoConnection } from './connection.js'
 
 export interface MongoOptions extends CommonOptions {
-  /** `mongodb://` or `mongodb+srv://`. What its query says goes before the defaults of this library. */
+  /** `mongodb://` or `mongodb+srv://`. Its query overrides the defaults of this library. */
   mongoUrl?: string | undefined
   /**
-   * The driver's own options for the pool that is made. They go before the URL and the defaults. A pool is not shared
-   * when functions or instances of classes are among them.
+   * The driver's own options for the pool that the store opens. They override the URL and the defaults. A pool is not
+   * shared if they include functions or instances of classes.
    */
   mongoOptions?: MongoClientOptions | undefined
-  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. It is used as it is, never closed. */
+  /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. The store uses it as it is and never closes it. */
   mongoClient?: GivenMongoClient | undefined
-  /** Default: that of the URL, else `baileys`. */
+  /** Default: the database of the URL, else `baileys`. */
   database?: string | undefined
-  /** Default `auth`. It is for this library alone. */
+  /** Default `auth`. Keep it for this library alone. */
   collection?: string | undefined
 }
 
@@ -48,7 +48,7 @@ const schema = v.strictObject(
   'an object',
 )
 
-/** `name`: the member of the hook's options that holds these. */
+/** `name`: the member of the hook's options with these options. */
 export function parseMongoOptions(options: MongoOptions, name = 'mongodb'): MongoOptions {
   const parsed = parseOptions(schema, options, name)
   const { mongoUrl, mongoClient, mongoOptions } = parsed
@@ -71,7 +71,7 @@ export function toCollection(
   return connection.collectionOf(database, collection)
 }
 
-/** No `URL`: a list of hosts is not one to Node. The driver looks closer. */
+/** Not by `URL`: Node refuses a list of hosts. The driver checks the rest. */
 function isMongoUrl(value: unknown): boolean {
   return typeof value === 'string' && value === value.trim() && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
 }

@@ -4,12 +4,12 @@ import { MongoBackend } from './mongo-backend.js'
 import { type MongoOptions, parseMongoOptions, toCollection } from './mongo-options.js'
 import { openConnection } from './open-connection.js'
 
-/** Many sessions in one collection of MongoDB. Made by `createMongoStore`. */
+/** Many sessions in one collection of MongoDB. Create it with `createMongoStore`. */
 export class MongoAuthStore extends CodecStore {}
 
 /**
- * Opens a pool of connections, or shares the one that is open with the same URL and options. Does not wait for the
- * server: a call that does not reach it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ * Opens a pool of connections, or shares an open one with the same URL and options. Does not wait for the server: a
+ * call that cannot reach it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
  */
 export async function createMongoStore(options: MongoOptions): Promise<MongoAuthStore> {
   const parsed = parseMongoOptions(options)

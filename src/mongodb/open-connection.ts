@@ -7,10 +7,10 @@ import { MongoConnection } from './connection.js'
 import type { MongoOptions } from './mongo-options.js'
 
 const connections = new ConnectionPool<MongoConnection>(connection => connection.close())
-/** A given client is one connection too, however many stores it is given to. */
+/** A given client is one connection, however many stores use it. */
 const given = new WeakMap<GivenMongoClient, MongoConnection>()
 
-/** Stores of this process with the same URL and options share one pool, which the last of them closes. */
+/** Stores of this process with the same URL and options share one pool. The last one to close closes it. */
 export async function openConnection(
   { mongoUrl = '', mongoOptions = {}, mongoClient }: MongoOptions,
   timeoutMs: number,
@@ -25,9 +25,8 @@ export async function openConnection(
 }
 
 /**
- * A server that stops answering is given up on after `timeoutMs`: the deadline of a call and its retries are the
- * store's. `timeoutMS` would be the driver's own word for that, and does nothing in 7.8 and 7.9.
- * What the URL says is left out, since options go before it.
+ * Limits each wait for a silent server to `timeoutMs`; the store sets the deadline of a call with its retries. The
+ * driver's own `timeoutMS` does nothing in 7.8 and 7.9. Leaves out what the URL sets, because options override it.
  */
 function defaults(url: string, timeoutMs: number): MongoClientOptions {
   const said = new Set(
@@ -61,7 +60,7 @@ function useGiven(client: GivenMongoClient): MongoConnection {
 
 type ConstructClient = new (url: string, options: MongoClientOptions) => unknown
 
-/** The driver's message quotes the URL, and with it the password. */
+/** Drops the driver's message: it quotes the URL, with the password. */
 function construct(Client: ConstructClient, url: string, options: MongoClientOptions): MongoClient {
   try {
     return new Client(url, options) as MongoClient

@@ -3,46 +3,46 @@ import type { DocumentNames } from './document-names.js'
 import { type Found, type HeadDocument, type IntentWrite, toFound } from './documents.js'
 import { MAX_INLINE_BYTES, sizeOf } from './intents.js'
 
-/** What becomes of a head: what is set, and what is taken off (`undefined`). Without one nothing changes. */
+/** A change of a head: members to set, and members to remove (`undefined`). Without `head`, nothing changes. */
 export interface Change<T> {
   result: T
   head?: Partial<HeadDocument>
-  /** The version that its writes carry; default that of the head. */
+  /** The version of its writes; default the head's. */
   writesVersion?: number
 }
 
 export interface Request {
-  /** Of a commit; other changes have none. */
+  /** Set for a commit; other changes write no fields. */
   writes: IntentWrite[] | undefined
-  /** Whether others may be one change with it. */
+  /** Whether it can share a change with other requests. */
   joins: boolean
-  /** Whether it counts for nothing that there are fields without a head. */
+  /** Whether it ignores fields without a head. */
   replacesRemains: boolean
-  /** Throws what refuses it. */
+  /** Throws to refuse the request. */
   decide: (found: Found) => Change<unknown>
-  /** Of `performance.now()`: when nobody waits for it any more. */
+  /** The deadline, on the clock of `performance.now()`: no caller waits after it. */
   endMs: number
   resolve: (result: never) => void
   reject: (error: unknown) => void
 }
 
-/** All of the requests, one after the other, as one change. */
+/** The result of all requests, one after the other, as one change. */
 export interface Outcome {
   /** `undefined`: nothing changes. */
   head: HeadDocument | undefined
   writes: IntentWrite[] | undefined
   writesVersion: number | undefined
-  /** Whether each of them changes something: only then it may be tried on a guess. */
+  /** Whether each request changes something. Only then may the change be tried on a guessed head. */
   isCertain: boolean
-  /** Whether an answer goes by what was there already, without a change of its own. */
+  /** Whether an answer relies on what was there, without a change of its own. */
   isKnown: boolean
-  /** Tells each what has become of it, once the change is made. */
+  /** Settles each request's promise, once the change is made. */
   settle: () => void
 }
 
 /**
- * Takes from the queue what can be one change: as many operations as a session remembers, and as much as its head
- * holds.
+ * Takes the requests that can be one change from the queue: at most as many operations as a session remembers, and as
+ * many bytes as its head holds.
  */
 export function takeJoined(queue: Request[]): Request[] {
   let count = 0

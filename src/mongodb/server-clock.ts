@@ -1,4 +1,4 @@
-/** A clock of this process may be wrong by days; the time is stepped under it by whoever mends it. */
+/** The clock of a process may be wrong by days, and an operator may set it while the process runs. */
 const SYNC_EVERY_MS = 60_000
 
 /** The time of the server, carried on by this process's monotonic clock. */
@@ -11,7 +11,9 @@ export class ServerClock {
     this.#ask = ask
   }
 
-  /** Asks the server when it was last asked over a minute ago: a machine that slept has lost time. */
+  /**
+   * Asks the server if the last answer is over a minute old: the monotonic clock of a sleeping machine stands still.
+   */
   async sync(): Promise<void> {
     if (performance.now() - this.#askedAtMs < SYNC_EVERY_MS) return
     const time = await this.#ask()

@@ -7,30 +7,30 @@ import { readHead, type Send } from './heads.js'
 import { loadWrites } from './intents.js'
 import { toField, toHead } from './stored-documents.js'
 
-/** Readings that a write has overtaken, before the session is taken to be damaged. */
+/** Most readings that writes may overtake before the session counts as damaged. */
 const MAX_READINGS = 50
 const MAX_PAUSE_MS = 20
 
 export interface SessionDocuments {
   head: HeadDocument | undefined
-  /** Fields that exist, by `_id`. Without a head: what a partial restore has left. */
+  /** Existing fields, by `_id`. Without a head: the remains of a partial restore. */
   fields: Map<string, FieldDocument>
-  /** Fields that have been deleted, and left-overs of an earlier life of the session. */
+  /** Deleted fields, and left-overs of an earlier life of the session. */
   gone: ReadonlyMap<string, FieldDocument>
 }
 
 export interface Reading {
-  /** Of the documents; the head's must be among them. */
+  /** The names of the documents, including the head's. */
   ids: { $in: readonly string[] } | { $gte: string; $lt: string }
   projection?: Readonly<Record<string, 0 | 1>>
-  /** Where shards answer side by side, the head is asked for by itself. */
+  /** If shards answer side by side, the head is read first, on its own. */
   isSharded: boolean
 }
 
 /**
- * The head and the fields among `ids`, all of one version, without a transaction. The head is read first; a field that
- * is newer tells of a write that came between: then what has changed since that head is read once more. What an intent
- * still has to do is laid over, since it counts as done.
+ * Reads the head and the fields among `ids`, all of one version, without a transaction. Reads the head first. A newer
+ * field shows that a write came between; then it reads what has changed since that head. The writes of an open intent
+ * are laid over the fields, because they count as done.
  */
 export async function readSession(
   send: Send,
@@ -42,7 +42,7 @@ export async function readSession(
   let since: number | undefined
   for (let readings = 0; readings < MAX_READINGS; readings++) {
     const first = isSharded ? await readHead(send, names) : undefined
-    // Without a version, so that damage is not passed over; parts of chains are no fields.
+    // Matches any version, so that damage is found; parts of chains are no fields.
     const filter =
       since === undefined ? { _id: ids, $nor: [{ _id: names.chains }] } : { _id: ids, v: { $gte: since } }
     const found = (await send(documents =>
@@ -66,7 +66,7 @@ export async function readSession(
       for (const { at, data, v = head.intent?.v ?? 0 } of writes) overlay(fields, names.ofSuffix(at), v, data)
       return toDocuments(head, fields)
     }
-    since = isOvertaken ? head.v : undefined // a heal writes fields of earlier versions than its own
+    since = isOvertaken ? head.v : undefined // a heal writes fields with earlier versions than its own
     await sleep(Math.random() * Math.min(readings, MAX_PAUSE_MS))
   }
   throw new CorruptValueError('The session has fields newer than its head, as after a partial restore.', {

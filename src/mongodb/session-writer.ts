@@ -11,18 +11,18 @@ import { indexOf, isDuplicate } from './mongo-errors.js'
 import { type Change, combine, type Outcome, type Request, takeJoined } from './requests.js'
 import { hasShape, NO_LIST, salvage } from './stored-documents.js'
 
-/** Pause after a compare-and-set that another process has won, growing with each. */
+/** The pause after a lost compare-and-set; it grows with each. */
 const FIRST_PAUSE_MS = 4
 const MAX_PAUSE_MS = 100
-/** Intents found whose parts have gone: each time another process has completed one. */
+/** Most intents in a row whose parts are gone, each completed by another process. */
 const MAX_READINGS = 50
-/** At fields without a head, before they count as half a session; and the pause between two looks. */
+/** Most looks at fields without a head before they count as half a session, and the pause between two. */
 const MAX_LOOKS = 3
 const REMAINS_PAUSE_MS = 50
 
 /**
  * Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. Commits that wait
- * for their turn are one change, so that a busy session is not held up by round trips.
+ * for their turn are joined into one change, so that round trips do not hold up a busy session.
  */
 export class SessionWriter {
   readonly #collection: AuthCollection
@@ -38,7 +38,7 @@ export class SessionWriter {
     this.#now = now
   }
 
-  /** Decides on the head as it is, and again when another process was faster, until the call's time is over. */
+  /** Decides on the current head, and again when another process was faster, until the deadline of the call. */
   change<T>(
     names: DocumentNames,
     decide: (found: Found) => Change<T>,
@@ -80,7 +80,7 @@ export class SessionWriter {
     }
   }
 
-  /** `false`: the head is not what was found, or what was guessed does not suffice. */
+  /** `false`: the head is another than `found`, or a guess is not enough. */
   async #try(names: DocumentNames, found: Found, requests: Request[], isGuess = false): Promise<boolean> {
     const outcome = combine(names, found, requests, this.#now())
     const { head, isCertain, isKnown, settle } = outcome
@@ -95,11 +95,11 @@ export class SessionWriter {
   }
 
   /**
-   * What a read has found may be on this server alone, and be rolled back: an operation that is known may have met a
-   * write concern error. An update that changes nothing waits, by the write concern, for all that came before it.
+   * Confirms an answer that relies on a read alone: this server may still roll back what it showed, e.g. an operation
+   * whose write concern failed. An update that changes nothing waits, by its own write concern, for all earlier writes.
    */
   async #confirm(names: DocumentNames): Promise<void> {
-    const nothing = { $unset: { confirmed: '' } } // which no head has
+    const nothing = { $unset: { confirmed: '' } } // no head has this member
     await this.#send(documents => documents.updateOne({ _id: names.head }, nothing))
   }
 
@@ -112,7 +112,7 @@ export class SessionWriter {
     })
   }
 
-  /** The compare-and-set, and what follows from it. `false`: the head is not what was found. */
+  /** The compare-and-set, and then the intent. `false`: the head is another than `found`. */
   async #swap(
     names: DocumentNames,
     { document }: Found,
@@ -136,7 +136,7 @@ export class SessionWriter {
     return true
   }
 
-  /** Sends what differs, so that a lease that has been renewed meanwhile is left alone. */
+  /** Sends only the differences, so that a lease renewed meanwhile stays. */
   async #exchange(
     names: DocumentNames,
     document: HeadDocument | undefined,
@@ -148,22 +148,25 @@ export class SessionWriter {
     )
     const $set = Object.fromEntries(differing.filter(([, value]) => value !== undefined))
     const taken = differing.filter(([, value]) => value === undefined)
-    const $unset = Object.fromEntries(taken.map(([name]) => [name, ''])) // a client may leave out what is undefined
+    const $unset = Object.fromEntries(taken.map(([name]) => [name, ''])) // a client may leave out `undefined` members
     if (document === undefined) return this.#insert(names, { _id, ...$set })
     if (differing.length === 0) return true
-    // A version alone may be that of another write, once the database has gone back: the operations tell them apart.
+    // After the database has gone back, the version alone may be another write's: the operations tell them apart.
     const { v, ops, incarnation = null, late = null, fence, barredBelow = null } = document
     const { endsAt = null, keptUntil = null } = document
     const found = { _id, v, ops, incarnation, late, fence, barredBelow, endsAt, keptUntil }
     const update = {
       ...(Object.keys($set).length > 0 && { $set }),
-      ...(Object.keys($unset).length > 0 && { $unset }), // MongoDB before 5.0 refuses an empty one
+      ...(Object.keys($unset).length > 0 && { $unset }), // MongoDB before 5.0 refuses an empty operator
     }
     const { matchedCount } = await this.#send(documents => documents.updateOne(found, update))
     return matchedCount === 1
   }
 
-  /** `false`: another process has written a head. Where there is none, the new one has met another document. */
+  /**
+   * `false`: another process has written a head. Throws if there is no head: the new one has met a foreign unique
+   * index.
+   */
   async #insert(names: DocumentNames, head: object): Promise<boolean> {
     try {
       await this.#send(documents => documents.insertOne(head))
@@ -178,8 +181,8 @@ export class SessionWriter {
   }
 
   /**
-   * A client that sends a command again after a lost answer may find what the first one has done. Asked only where a
-   * chain is at stake: it is dropped with a write that has not come about.
+   * Whether the head holds this write after all: a client repeats a command after a lost answer, and may then find its
+   * own write. Only asked for a chain, which would be dropped with a failed write.
    */
   async #isOurs(names: DocumentNames, { v, ops, intent }: HeadDocument): Promise<boolean> {
     if (intent === undefined || !('chain' in intent)) return false
@@ -188,7 +191,7 @@ export class SessionWriter {
     return found?.v === v && found.ops === ops && isSameChain === true
   }
 
-  /** Before the head says so, all fields are kept as long as it will say. */
+  /** Keeps all fields as long as the head will say, before the head says so. */
   async #renewFields(names: DocumentNames, before: HeadDocument, after: HeadDocument): Promise<void> {
     const { keptUntil } = after
     if (before.keptUntil?.getTime() === keptUntil?.getTime()) return
@@ -196,7 +199,7 @@ export class SessionWriter {
     await this.#send(documents => documents.updateMany({ _id: names.fields, gone: null }, update))
   }
 
-  /** The head, with nothing left to be done of earlier writes. */
+  /** The head, after completing the intent of earlier writes. */
   async #findCompleted(names: DocumentNames, replacesRemains: boolean): Promise<Found> {
     for (let readings = 0; readings < MAX_READINGS; readings++) {
       const document = await readHead(this.#send, names)
@@ -211,8 +214,8 @@ export class SessionWriter {
   }
 
   /**
-   * Refuses fields without a head: half a session is no new one. After a while, since a write that has lost its head on
-   * its way takes its fields away again.
+   * Refuses fields without a head: half a session is not a new one. Waits first, because a write that has lost its head
+   * removes its fields again.
    */
   async toFound(names: DocumentNames, document: HeadDocument | undefined): Promise<Found> {
     for (let looks = 0; document === undefined && (await this.#hasOrphanFields(names)); looks++) {
@@ -230,10 +233,10 @@ export class SessionWriter {
     )
     if (fields.length === 0) return false
     const heads = await this.#send(documents => documents.find({ _id: names.head }, one).toArray())
-    return heads.length === 0 // else it was written just now
+    return heads.length === 0 // else a process has just written it
   }
 
-  /** A head for what has lost its own, so that it can be deleted like any other. */
+  /** Creates a head for fields without one, so that the session can be deleted. */
   async recreateHead(names: DocumentNames): Promise<void> {
     const v = await this.highestVersion(names)
     await this.#exchange(names, undefined, {
@@ -245,18 +248,21 @@ export class SessionWriter {
     })
   }
 
-  /** Of the fields; 0 where there are none. Damaged ones count as well, where a version could follow on theirs. */
+  /**
+   * The highest version of the fields; 0 without fields. Counts a damaged field if its version can be followed by
+   * another.
+   */
   async highestVersion(names: DocumentNames): Promise<number> {
     const v = { $gt: 0, $lt: MAX_GIVEN_COUNT, ...NO_LIST }
     const highest = { sort: { v: -1 }, limit: 1, projection: { v: 1 } } as const
     const found = await this.#send(documents => documents.find({ _id: names.fields, v }, highest).toArray())
     const [field] = found as { v: unknown }[]
-    return field === undefined ? 0 : Math.ceil(Number(String(field.v))) // of any numeric type
+    return field === undefined ? 0 : Math.ceil(Number(String(field.v))) // a number of any BSON type
   }
 
   /**
-   * A head that can be deleted, in the place of one that is damaged, or whose write has lost a part. `false`: there is
-   * none, or the deletion has conditions, which a damaged head cannot meet.
+   * Replaces a head that is damaged, or whose write has lost a part, by one that can be deleted. `false`: there is no
+   * head, or the deletion has conditions, which a damaged head cannot meet.
    */
   async mendHead(
     names: DocumentNames,
@@ -273,7 +279,7 @@ export class SessionWriter {
     const mended = {
       ...VACANT,
       session: sessionId,
-      // At least that of every field: what the deletion does not outrank, the next session would read as its own.
+      // At least every field's version: the next session would read a field above the tombstone as its own.
       v: Math.max(sound.v, seenVersion, await this.highestVersion(names)),
       fence: isSound ? sound.fence : Math.max(sound.fence, this.#now()),
     }
@@ -285,13 +291,13 @@ export class SessionWriter {
   }
 }
 
-/** For a filter: a member that may be damaged, as it was found. The driver rounds and changes some of what it reads. */
+/** A filter for a member as it was found, even if damaged. The driver rounds and converts some values that it reads. */
 function asFound(value: unknown): object {
   if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
     return value > 0 ? { $gt: Number.MAX_SAFE_INTEGER } : { $lt: Number.MIN_SAFE_INTEGER }
   }
   if (typeof value === 'number' || typeof value === 'string') return { $eq: value }
-  return { $not: { $type: ['int', 'double', 'string'] } } // a Long that no number holds among them
+  return { $not: { $type: ['int', 'double', 'string'] } } // includes a Long that no number can hold
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -2,16 +2,16 @@ import { CorruptValueError } from '../core/errors.js'
 import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
-/** The last instant that JavaScript knows. */
+/** The last instant in JavaScript. */
 const MAX_INSTANT = 8.64e15
-/** Ten times what is ever written. */
+/** Ten times the longest text that the library writes. */
 const MAX_TEXT_LENGTH = 16 * 1024
-/** Of 12 MiB each. */
+/** Most parts of an intent, of 12 MiB each. */
 const MAX_PARTS = 1000
 const CHAIN = /^[\w-]{1,64}$/
 const INCARNATION = /^\S{0,256}$/
 
-/** For a filter of a member that is compared: a comparison looks into lists. */
+/** For a filter that compares a member: a comparison also matches elements of lists. */
 export const NO_LIST = { $not: { $type: 'array' } }
 
 type Stored = Readonly<Record<string, unknown>>
@@ -49,8 +49,8 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
 ]
 
 /**
- * Throws `CORRUPT_VALUE` for a head that this library cannot have written. A member that is `null`, as some settings of
- * a client store what is `undefined`, is left out.
+ * Throws `CORRUPT_VALUE` for a head that this library cannot have written. Leaves out members that are `null`: some
+ * client settings store `undefined` so.
  */
 export function toHead(document: object, sessionId: string): HeadDocument {
   const damaged = findDamage(document, sessionId)
@@ -64,16 +64,16 @@ export function hasShape(head: object, sessionId: string): boolean {
   return findDamage(head, sessionId) === undefined
 }
 
-/** The first member that is damaged. */
+/** The first damaged member. */
 function findDamage(head: object, sessionId: string): string | undefined {
   const stored = head as Stored
   if (stored.session !== undefined && stored.session !== sessionId) return 'session'
-  // A head without a session is kept for a while, and has no end of a life: else it has lost its session's name.
+  // A head without a session has `expiresAt` only. With other dates, it has lost its session's name.
   const { endsAt = null, keptUntil = null, expiresAt = null } = stored
   const isKeptVacant = endsAt === null && keptUntil === null && expiresAt !== null
   if (stored.session === undefined && !isKeptVacant) return 'session'
   const damaged = HEAD.find(([name, check]) => !check(stored[name]))?.[0]
-  // No session begins after its last version: all of its fields would count as left-overs.
+  // A session cannot begin after its last version: all its fields would count as left-overs.
   const isAhead = stored.session !== undefined && (stored.since as number) > (stored.v as number)
   return damaged ?? (isAhead ? 'since' : undefined)
 }
@@ -82,7 +82,7 @@ function withoutNulls(document: object): object {
   return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
 }
 
-/** `hasData`: whether its data were read, too. */
+/** `hasData`: whether the reader asked for the data as well. */
 export function toField(document: object, sessionId: string, hasData: boolean): FieldDocument {
   const { v, gone, data, writes } = document as Stored
   const isGone = gone === true
@@ -93,7 +93,7 @@ export function toField(document: object, sessionId: string, hasData: boolean): 
   throw new CorruptValueError('A document of the session in MongoDB is damaged.', { sessionId })
 }
 
-/** The writes of a chain's parts. */
+/** The writes of all parts of a chain. */
 export function toChain(documents: readonly object[], sessionId: string): ChainDocument['writes'] {
   return documents.flatMap(document => {
     const { writes } = document as Stored
@@ -102,7 +102,7 @@ export function toChain(documents: readonly object[], sessionId: string): ChainD
   })
 }
 
-/** What of a damaged head still counts, so that no later version or token is below it. */
+/** The usable counts of a damaged head, so that no later version or token is below them. */
 export function salvage(document: object): { v: number; fence: number } {
   const { v, fence } = document as Stored
   const toCount = (value: unknown) =>
