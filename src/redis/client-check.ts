@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { type GivenRedis, isCluster, type RedisClient } from './client.js'
 
-/** Options of ioredis with which a client answers otherwise than its server, or from another one. */
+/** Options of ioredis that change a client's answers, or take them from another server. */
 interface ClientOptions {
   scaleReads?: unknown
   keyPrefix?: unknown
@@ -13,7 +13,7 @@ interface ClientOptions {
   stringNumbers?: unknown
 }
 
-/** Throws `INVALID_OPTION` for options that no store can live with. `name`: where they come from. */
+/** Throws `INVALID_OPTION` for options that no store can use. `name`: where they come from. */
 export function checkClientOptions(options: object, name: string): void {
   const {
     scaleReads = 'master',
@@ -23,7 +23,7 @@ export function checkClientOptions(options: object, name: string): void {
     monitor,
     dropBufferSupport,
   } = options as ClientOptions
-  // A replica lags behind its master: what it answers may be older than what has been acknowledged.
+  // A replica lags behind its master: it may not have acknowledged writes yet.
   if (scaleReads !== 'master') throw refuse(name, 'scaleReads', 'at "master"', scaleReads)
   if (readOnly === true) throw refuse(name, 'readOnly', 'false: the store reads from masters only', readOnly)
   if (role === 'slave') throw refuse(name, 'role', '"master": the store reads from masters only', role)
@@ -40,7 +40,7 @@ export function checkClientOptions(options: object, name: string): void {
     throw refuse(name, 'dropBufferSupport', 'false: values are bytes', dropBufferSupport)
 }
 
-/** As above, and what else can be seen of a client before anything is sent. */
+/** The same for a client, and more that shows before the first command. */
 export function checkClient(given: GivenRedis, name: string): void {
   const client = given as RedisClient
   const { redisOptions, ...own } = (client.options ?? {}) as { redisOptions?: object }

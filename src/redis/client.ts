@@ -1,15 +1,15 @@
-/** What a client is known by: a `Redis` or `Cluster` of ioredis 5 or 6. Their own types differ from line to line. */
+/** The part of a `Redis` or `Cluster` of ioredis 5 or 6 that both lines share: their own types differ. */
 export interface GivenRedis {
   readonly status: string
   defineCommand(name: string, definition: { lua: string }): void
   disconnect(): void
 }
 
-/** What is called of a client. */
+/** What the library calls of a client. */
 export interface RedisClient {
   readonly status: string
   readonly options?: unknown
-  /** Lists are one argument each: a call with a hundred thousand of them would overflow the stack. */
+  /** The fields are one argument: a call with a hundred thousand arguments would overflow the stack. */
   hmgetBuffer(key: string, fields: string[]): Promise<(Buffer | null)[]>
   hscanBuffer(
     key: string,
@@ -37,9 +37,9 @@ export interface RedisClient {
   disconnect(): void
 }
 
-/** A cluster, whose commands go to the node that has the key. */
+/** A cluster client sends each command to the node that has the key. */
 export interface RedisCluster extends RedisClient {
-  /** Those that it was given. */
+  /** The nodes that it was given. */
   readonly startupNodes?: readonly Place[]
   nodes(role: 'master' | 'all'): RedisClient[]
 }
@@ -48,7 +48,7 @@ export function isCluster(client: RedisClient): client is RedisCluster {
   return typeof (client as Partial<RedisCluster>).nodes === 'function'
 }
 
-/** The nodes that between them hold every key, in a stable order. A cluster knows them once it has connected. */
+/** The nodes that together hold every key, in a stable order. A cluster knows them once it is connected. */
 export async function mastersOf(client: RedisClient): Promise<RedisClient[]> {
   if (!isCluster(client)) return [client]
   await client.ping()
@@ -71,7 +71,7 @@ function toAddress({ host = 'localhost', port = 6379, path, tls }: Place): strin
   return `${path ?? `${host}:${port}`}${tls ? ' by TLS' : ''}`
 }
 
-/** Where the client looks for its server, as errors say it. */
+/** The servers that the client connects to, for errors. */
 export function addressesOf(client: RedisClient): string {
   if (isCluster(client)) {
     const known = client.nodes('all').map(addressOf)
@@ -81,7 +81,7 @@ export function addressesOf(client: RedisClient): string {
   return place.sentinels ? `the Sentinels ${place.sentinels.map(toAddress).join(', ')}` : toAddress(place)
 }
 
-/** What the client puts before every key by itself; commands that return keys return it too. */
+/** The prefix that the client adds to every key. Commands that return keys return it too. */
 export function keyPrefixOf(client: RedisClient): string {
   return (client.options as { keyPrefix?: string } | undefined)?.keyPrefix ?? ''
 }

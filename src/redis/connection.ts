@@ -7,15 +7,15 @@ import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
 import { reasonOf } from './redis-errors.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
-/** Longest wait for the answers that are still due when a connection is closed. */
+/** How long closing a connection waits for outstanding answers. */
 const QUIT_MS = 1000
 
-/** One client with its scripts, and what the process knows of the sessions that it has reached through it. */
+/** One client with its scripts, and what the process knows of the sessions reached through it. */
 export class RedisConnection {
   readonly link: ServerLink
   readonly #client: RedisClient
   readonly #scripts: Scripts
-  /** Why nothing is sent to it any more. */
+  /** Why the connection refuses all calls. */
   #refusal: InvalidOptionError | undefined
   readonly #memories = new Map<string, SessionMemory>()
   #risks: Promise<Risk[]> | undefined
@@ -26,24 +26,24 @@ export class RedisConnection {
     this.#scripts = loadScripts(client)
   }
 
-  /** Remembers what keeps the client from its server, of which ioredis tells calls nothing. */
+  /** Remembers why the client cannot reach its server: ioredis does not tell its calls. */
   watch(): void {
     this.#client.on('error', error => this.link.noteFailure(error))
     this.#client.on('ready', () => this.link.noteConnected())
   }
 
-  /** From now on every call throws this. */
+  /** Makes every later call throw this. */
   refuse(refusal: InvalidOptionError): void {
     this.#refusal = refusal
   }
 
-  /** Throws what it is refused for. */
+  /** Throws the refusal, if there is one. */
   get client(): RedisClient {
     this.assertUsable()
     return this.#client
   }
 
-  /** Throw like `client`. */
+  /** Throws like `client`. */
   get scripts(): Scripts {
     this.assertUsable()
     return this.#scripts
@@ -57,14 +57,14 @@ export class RedisConnection {
     if (this.#refusal) throw this.#refusal
   }
 
-  /** Shared by all stores that put this before their keys: the same name is another session under another prefix. */
+  /** All stores with this prefix share the memory. Under another prefix, the same name is another session. */
   memoryOf(prefix: string): SessionMemory {
     const memory = this.#memories.get(prefix) ?? new SessionMemory()
     this.#memories.set(prefix, memory)
     return memory
   }
 
-  /** Asked for once, however many stores share the connection; again when the server was out of reach. */
+  /** Asks once for all stores that share the connection, and again after the server could not be reached. */
   risks(): Promise<Risk[]> {
     this.#risks ??= findRisks(this.#client).catch(error => {
       this.#risks = undefined
@@ -74,20 +74,20 @@ export class RedisConnection {
   }
 
   /**
-   * Throws `INVALID_OPTION` where several servers take writes to the same keys. A server that has not been asked, or does
-   * not let itself be asked, is taken for one that does not.
+   * Throws `INVALID_OPTION` if several servers take writes to the same keys. A server that was not asked, or does not
+   * answer, counts as the only one.
    */
   async assertOneWriter(): Promise<void> {
     this.assertUsable()
     if (this.#risks !== undefined) assertOneWriter(await this.#risks.catch(() => []))
   }
 
-  /** Waits for the answers under way, where the server still gives any. */
+  /** Waits for answers under way, if the connection is ready. */
   async close(): Promise<void> {
     const client = this.#client
     if (client.status === 'ready') {
       await endsWithin(QUIT_MS, client.quit()).catch(() => {
-        // It closes below all the same.
+        // `disconnect` below closes it in any case.
       })
     }
     client.disconnect()

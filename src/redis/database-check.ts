@@ -2,15 +2,15 @@ import { InvalidOptionError } from '../core/errors.js'
 import { isCluster, type RedisClient } from './client.js'
 
 /**
- * A server that has no database of the number that a client is told leaves the client in database 0, where other keys
- * may lie; ioredis tells of it by an event and goes on. A given client may have connected before: it asks anew.
+ * If a server lacks the database of the configured number, the client stays in database 0, where other keys may lie;
+ * ioredis only emits an event. A given client may have connected earlier, so this check selects the database again.
  */
 export function checkDatabase(client: RedisClient, refuse: (refusal: InvalidOptionError) => void): void {
   const number = databaseOf(client)
   if (isCluster(client) || number === 0) return
   const check = () => {
     client.select(number).catch(error => {
-      if (isWrongDatabase(error)) refuse(toDatabaseRefusal(client)) // else the first call says what is wrong
+      if (isWrongDatabase(error)) refuse(toDatabaseRefusal(client)) // the first call reports any other error
     })
   }
   if (client.status === 'ready') check()

@@ -4,18 +4,18 @@ import { mastersOf, type RedisClient } from './client.js'
 
 /** Settings of one server with which sessions can be lost. */
 export interface Risk {
-  /** What it takes part in, where other servers write to the same keys. */
+  /** The kind of replication with several writable servers, if any. */
   multiWriter: string | undefined
-  /** Whether it copies another server: it takes no writes, and what it answers may be old. */
+  /** Whether it copies another server: it takes no writes, and its answers may be old. */
   isReplica: boolean
-  /** The eviction policy, where there is a limit to reach. */
+  /** The eviction policy, if memory is limited. */
   policy: string | undefined
   keepsNothing: boolean
 }
 
 /**
- * Two servers that each take writes and exchange them later hand one version and one fencing token out twice: whichever
- * write wins, the other one was acknowledged and is lost.
+ * Servers that each take writes and exchange them later give out the same version and fencing token twice. One of two
+ * acknowledged writes is then lost.
  */
 export function assertOneWriter(risks: readonly Risk[]): void {
   const found = risks.find(risk => risk.multiWriter !== undefined)
@@ -26,7 +26,7 @@ export function assertOneWriter(risks: readonly Risk[]): void {
   )
 }
 
-/** What cannot be asked for is passed over in silence. */
+/** Skips settings that a server does not tell. */
 export async function findRisks(client: RedisClient): Promise<Risk[]> {
   const masters = await mastersOf(client)
   return Promise.all(masters.map(findRisk))
@@ -74,14 +74,14 @@ async function findRisk(node: RedisClient): Promise<Risk> {
   }
 }
 
-/** By what KeyDB and Redis Software say of themselves; others that do the same cannot be told. */
+/** Recognizes KeyDB and Redis Software by their `INFO`. Others of the kind cannot be recognized. */
 function toMultiWriter(role: string | undefined, members: readonly string[]): string | undefined {
   if (role === 'active-replica') return 'the active replication of KeyDB ("active-replica yes")'
   if (members.some(name => name.startsWith('crdt_'))) return 'an Active-Active database of Redis'
   return undefined
 }
 
-/** Taken for granted where CONFIG is not allowed. */
+/** Assumes snapshots if CONFIG is not allowed. */
 async function hasSnapshots(node: RedisClient): Promise<boolean> {
   try {
     const found = await node.config('GET', 'save')

@@ -5,17 +5,17 @@ import type { SessionKeys } from './scripts.js'
 export const DEFAULT_PREFIX = 'baileys:auth'
 
 /**
- *   <prefix>:{<session>}:creds   hash: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, data
- *   <prefix>:{<session>}:keys    hash: <type>:<id> → envelope, and @version, @fence, @updatedAt, @expiresAt
+ *   <prefix>:{<session>}:creds   hash: the head and the creds, as in lua/session.lua
+ *   <prefix>:{<session>}:keys    hash: <type>:<id> → envelope, and a copy of the head under names with @
  *
- *   outbox:{<session>}           hash: version → entry, where MongoDB lies behind; with a prefix other than the
- *                                default one, <prefix>:outbox:{<session>}
+ *   outbox:{<session>}           hash: version → entry, in front of MongoDB; with a prefix other than the default
+ *                                one, <prefix>:outbox:{<session>}
  *
- * The braces are the hash tag that keeps them in one slot of a cluster: a `}` in the session's name would end it.
+ * The braces are the hash tag that keeps the keys in one slot of a cluster. A `}` in the session's name would end it.
  */
 export class KeyNames {
   readonly #prefix: string
-  /** What the name of an outbox begins with; `undefined` where there is none. */
+  /** The beginning of an outbox's name; `undefined` without an outbox. */
   readonly #outbox: string | undefined
 
   constructor(prefix: string, { hasOutbox = false } = {}) {
@@ -23,7 +23,7 @@ export class KeyNames {
     this.#outbox = hasOutbox ? (prefix === DEFAULT_PREFIX ? 'outbox' : `${prefix}:outbox`) : undefined
   }
 
-  /** Where releases 1.0.0-rc.1 to rc.6 of this package have a session, one text each: without braces, and as it is. */
+  /** The keys of a session in releases 1.0.0-rc.1 to rc.6 of this package: one text each, with the name as it is. */
   ofReleaseCandidate(sessionId: string): string[] {
     return ['creds', 'keys', 'meta'].map(part => `${this.#prefix}:${sessionId}:${part}`)
   }
@@ -35,27 +35,27 @@ export class KeyNames {
     return this.#outbox === undefined ? hashes : [...hashes, `${this.#outbox}:${tag}`]
   }
 
-  /** Who has it brings the session's outbox to MongoDB. */
+  /** Its holder applies the session's outbox to MongoDB. */
   lockOf(sessionId: string): string {
     return `lock:${this.of(sessionId)[2]}`
   }
 
-  /** Who has it looks for outboxes that nobody empties. */
+  /** Its holder sweeps the outboxes. */
   get sweepLock(): string {
     return `lock:${this.#outbox}`
   }
 
-  /** Where the last count of what waits in all outboxes is. */
+  /** The key of the last count of what waits in all outboxes. */
   get count(): string {
     return `${this.sweepLock}:count`
   }
 
-  /** Who has it counts what waits in all outboxes. */
+  /** Its holder counts what waits in all outboxes. */
   get countLock(): string {
     return `${this.sweepLock}:counting`
   }
 
-  /** Matches the creds of every session; `clientPrefix` is what the client puts before each key. */
+  /** Matches the creds of every session. `clientPrefix`: the prefix that the client adds to each key. */
   pattern(clientPrefix: string): string {
     return `${escapePattern(`${clientPrefix}${this.#prefix}`)}:{*}:creds`
   }
@@ -69,7 +69,7 @@ export class KeyNames {
     return toSessionId(key.slice(clientPrefix.length + `${this.#outbox}`.length + ':{'.length, -'}'.length))
   }
 
-  /** `undefined` for a key that no session of this library has. */
+  /** `undefined` for a foreign key. */
   sessionIdOf(key: string, clientPrefix: string): string | undefined {
     const begin = clientPrefix.length + this.#prefix.length + ':{'.length
     const sessionId = toSessionId(key.slice(begin, -'}:creds'.length))
@@ -86,7 +86,7 @@ function isSessionId(name: string): boolean {
     checkSessionId(name)
     return true
   } catch {
-    return false // that is the answer
+    return false // the failure is the answer
   }
 }
 
@@ -94,12 +94,12 @@ function toSessionId(escaped: string): string {
   return escaped.replace(/%(25|7D)/g, decodeURIComponent)
 }
 
-/** No type holds a `:`, so the first one ends it. */
+/** A type has no `:`, so the first one ends it. */
 export function fieldName({ type, id }: Field): string {
   return `${type}:${id}`
 }
 
-/** `undefined` for what is no field but a part of the head. */
+/** `undefined` for a name that belongs to the copy of the head. */
 export function parseFieldName(name: string): Field | undefined {
   const end = name.indexOf(':')
   return end < 0 ? undefined : { type: name.slice(0, end), id: name.slice(end + 1) }

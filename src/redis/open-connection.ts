@@ -8,14 +8,14 @@ import { checkDatabase, isWrongDatabase, toDatabaseRefusal } from './database-ch
 import { wordOf } from './redis-errors.js'
 import type { RedisOptions } from './redis-options.js'
 
-/** Longest wait between two attempts to connect; short, since calls wait for it. */
+/** The longest wait between two attempts to connect; short, since calls wait for it. */
 const MAX_RECONNECT_MS = 500
 
 const connections = new ConnectionPool<RedisConnection>(connection => connection.close())
-/** A given client is one connection too, however many stores it is given to. */
+/** A given client is one connection, however many stores use it. */
 const given = new WeakMap<GivenRedis, RedisConnection>()
 
-/** Stores of this process on the same server share one connection, which the last of them closes. */
+/** Stores of this process on the same server share one connection. The last one to close closes it. */
 export async function openConnection(
   options: RedisOptions,
   timeoutMs: number,
@@ -36,8 +36,8 @@ export async function openConnection(
 }
 
 /**
- * A server that stops answering is given up on after `timeoutMs`, and a call that waits for a connection fails with
- * the second attempt that does: the deadline of the call and its retries are the store's, and nothing piles up here.
+ * Limits each wait for a silent server to `timeoutMs`. A call that waits for a connection fails after two failed
+ * attempts, so that calls do not pile up here; the store sets the deadline of a call with its retries.
  */
 function defaults(timeoutMs: number): IoredisOptions {
   return {
@@ -48,7 +48,7 @@ function defaults(timeoutMs: number): IoredisOptions {
     retryStrategy: attempt => Math.random() * Math.min(50 * 2 ** attempt, MAX_RECONNECT_MS),
     // The server has become a replica: its name or its Sentinels lead to another one.
     reconnectOnError: error => wordOf(error.message) === 'READONLY',
-    failoverDetector: true, // a demoted master goes on acknowledging until the client leaves it
+    failoverDetector: true, // a demoted master acknowledges writes until the client leaves it
   }
 }
 
@@ -61,7 +61,7 @@ async function connect(url: string | undefined, options: IoredisOptions): Promis
   client.on('error', error => {
     if (!isWrongDatabase(error)) return // each call reports its own failure
     connection.refuse(toDatabaseRefusal(client))
-    client.disconnect() // it would go on in database 0
+    client.disconnect() // otherwise it would go on in database 0
   })
   return connection
 }

@@ -1,16 +1,16 @@
 import { StoreError, type StoreErrorCode, type StoreErrorContext } from '../core/errors.js'
 
-/** Between Redis and the hybrid store, which lets none of them out: they have codes that callers do not know. */
+/** Codes between Redis and the hybrid store. Callers do not know them, so the hybrid store never lets them out. */
 type ProtocolCode = 'COLD' | 'AHEAD'
 
-/** Redis does not hold the session whole: it is to be loaded from MongoDB. */
+/** Redis does not hold the whole session: it has to be loaded from MongoDB. */
 export class SessionColdError extends StoreError {
   constructor(context: StoreErrorContext) {
     super(toCode('COLD'), 'Redis does not hold the session; it has to be loaded from MongoDB.', context)
   }
 }
 
-/** A write has gone past Redis that its own store does not know of. */
+/** I12: the session in Redis has reached the command's bound, by a write past Redis that this process does not know. */
 export class SessionAheadError extends StoreError {
   constructor(
     readonly found: number,

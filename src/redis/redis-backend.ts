@@ -40,29 +40,29 @@ import { type Argument, MAX_ARGUMENTS, type Reply, type Scripts } from './script
 import { listSessions } from './session-pages.js'
 import { SessionScripts } from './session-scripts.js'
 
-/** Fields of a session that are read by one command; more are read in pages, so that Redis serves others between. */
+/** Most fields of a session read by one command. More are read in pages, so that Redis serves others in between. */
 const MAX_WHOLE = 1000
 const PAGE_SIZE = 1000
-/** Readings in pages that a write has spoilt, before the session is read whole whatever its size. */
+/** How often a write may spoil a reading in pages, before the session is read by one command. */
 const MAX_SPOILT = 3
-/** Keys that one HMGET may ask for; more are asked for by a script, which takes them as one argument. */
+/** Most fields of one HMGET. A script reads more: it takes them as one argument. */
 const MAX_FIELDS = MAX_ARGUMENTS - 5
-/** Of the copy of the head: the incarnation, and the operation where it is told. */
+/** In the copy of the head: the incarnation and, unless MongoDB stands behind, the operation. */
 const HISTORY = /^([!-~]{0,256})(?: ([!-~]*))?$/
 const HEAD_FIELDS = ['@version', '@fence', '@updatedAt', '@expiresAt', '@history'] as const
 
 export interface RedisBackendOptions {
   connection: RedisConnection
   names: KeyNames
-  /** `null` is for ever. */
+  /** `null`: for ever. */
   ttlMs: number | null
   release: () => Promise<void>
-  /** Instead of the server's clock. */
+  /** Replaces the server's clock. */
   now?: (() => number) | undefined
   logger?: Logger | undefined
 }
 
-/** Two hashes a session; a read of keys is one HMGET, and everything else one script. */
+/** Two hashes for a session. A read of keys is one HMGET; everything else is one script. */
 export class RedisBackend implements Backend {
   readonly link: ServerLink
   readonly #connection: RedisConnection
@@ -94,7 +94,7 @@ export class RedisBackend implements Backend {
     return read ?? this.#readExactly(sessionId, fields, fencingToken)
   }
 
-  /** In pages: a write that comes between is found out by the heal, which expects the version of the first. */
+  /** Reads in pages. The heal expects the version of the first page, so a write in between is noticed. */
   async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
     const names = fields.map(fieldName)
     const ask = async (page: readonly string[]) =>
@@ -182,7 +182,7 @@ export class RedisBackend implements Backend {
     try {
       return (await this.#send(() => this.#connection.client.ping())) === 'PONG'
     } catch {
-      return false // that is the answer
+      return false // the failure is the answer
     }
   }
 
@@ -191,7 +191,7 @@ export class RedisBackend implements Backend {
     await this.#release()
   }
 
-  /** `undefined` for a key that is none of this library's. A damaged session is there: it can be deleted. */
+  /** `undefined` for a foreign key. A damaged session exists: it can be deleted. */
   async #exists(sessionId: string): Promise<boolean | undefined> {
     try {
       const life = await this.#readLife(sessionId)
@@ -221,14 +221,15 @@ export class RedisBackend implements Backend {
     )
   }
 
-  /** `undefined` when the answer is not to be believed alone: no session, one that seems to have expired, or damage. */
+  /** `undefined` if the answer needs a script to confirm it: no session, one that seems expired, or damage. */
   async #readKeys(sessionId: string, fields: readonly Field[]): Promise<ReadResult | undefined> {
     const [, key] = this.#names.of(sessionId)
     const reply = await this.#sendOf(sessionId, () =>
       this.#connection.client.hmgetBuffer(key, [...HEAD_FIELDS, ...fields.map(fieldName)]),
     )
     const stored = toHashValues(reply, HEAD_FIELDS.length + fields.length)
-    if (stored === undefined) return undefined // somebody's reply transformer: scripts are out of its reach
+    // a foreign reply transformer changed the reply; it does not reach scripts
+    if (stored === undefined) return undefined
     const [version, fence] = stored.slice(0, 2).map(toCount)
     const [updatedAtMs, expiresAt] = stored.slice(2, 4).map(toWhole)
     const isComplete = version !== undefined && fence !== undefined && updatedAtMs !== undefined
@@ -240,7 +241,7 @@ export class RedisBackend implements Backend {
     return { head, values: stored.slice(HEAD_FIELDS.length) }
   }
 
-  /** By the server's clock, with the creds, and an error for half a session. */
+  /** Reads by the server's clock, with the creds. Throws for half a session. */
   async #readExactly(
     sessionId: string,
     fields: readonly Field[],
@@ -256,7 +257,7 @@ export class RedisBackend implements Backend {
     return { head, values: fields.map(take) }
   }
 
-  /** `undefined` when the session is not what it was at `head` any more. */
+  /** `undefined` if the session has changed since `head`. */
   async #readPages(sessionId: string, head: Head): Promise<StoredField[] | undefined> {
     const [, key] = this.#names.of(sessionId)
     const fields = new Map<string, StoredField>()
@@ -281,12 +282,12 @@ export class RedisBackend implements Backend {
     return this.#calls.run(call)
   }
 
-  /** What fails for what is stored says of which session. */
+  /** Adds the session to an error about stored data. */
   #sendOf<T>(sessionId: string, call: () => Promise<T>): Promise<T> {
     return this.#send(call).catch(error => about(sessionId, error))
   }
 
-  /** By the clock of this process: a hint, which only the server's clock makes certain. */
+  /** By the clock of this process: a hint that the server's clock must confirm. */
   #isPast(instantMs: number): boolean {
     return instantMs <= (this.#now ?? Date.now)()
   }

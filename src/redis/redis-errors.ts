@@ -16,7 +16,7 @@ import { SessionAheadError, SessionColdError } from './protocol-errors.js'
 import { toInteger } from './replies.js'
 import type { Reply } from './scripts.js'
 
-/** What the first word of Redis's error says. All of them mean that nothing was written. */
+/** What the first word of Redis' error means. With all of them, nothing was written. */
 const REASONS: Readonly<Record<string, string>> = {
   LOADING: 'it is loading its data after a start',
   READONLY: 'this server is a replica, as after a failover',
@@ -37,7 +37,7 @@ const REASONS: Readonly<Record<string, string>> = {
     'and for the hybrid store +set +get, and outbox:* and lock:outbox* among the keys',
 }
 
-/** What ioredis says where no server has: the same for every call until the client is another one. */
+/** Errors of ioredis itself. They come back with every call until the client is replaced. */
 const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
   [
     /^Connection is closed/,
@@ -58,8 +58,8 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
 const OTHER_TYPE = 'A key of the session in Redis is of another type than this library writes.'
 
 /**
- * Wraps once what a call to Redis has failed with: of a lost connection ioredis says no more than how often it has tried,
- * and `link` knows why. The cause's text may quote a command: messages do not.
+ * Wraps the error of a call to Redis, once. For a lost connection, ioredis only tells its number of attempts; `link`
+ * knows the reason. The cause's text may quote a command: messages do not.
  */
 export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   if (error instanceof StoreError) return error
@@ -71,7 +71,7 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('Redis', `${reason}.`, { cause })
 }
 
-/** What an error says by itself: of the server, of the client, or of the connection. */
+/** The reason in the error itself: the server's, the client's, or the connection's. */
 export function reasonOf(error: unknown): string | undefined {
   const { message = '' } = error as Partial<Error>
   const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(message))?.[1]
@@ -79,14 +79,14 @@ export function reasonOf(error: unknown): string | undefined {
 }
 
 /**
- * The first word of what Redis says. Before Redis 7, an error within a script is told after where it came up:
- * `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …`.
+ * The first word of Redis' error. Before Redis 7, an error within a script comes after its place: `ERR Error running
+ * script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …`.
  */
 export function wordOf(text: string): string {
   return /^(?:ERR Error running script .*@user_script: ?\d+: )?-?([A-Z]+)\b/.exec(text)?.[1] ?? ''
 }
 
-/** Throws the error as that of a session, where it says something of what is stored; of `key`, where it can be no other. */
+/** Rethrows the error. One about stored data names the session, and `key` if no other key can be meant. */
 export function about(sessionId: string, error: unknown, key?: string): never {
   if (hasCode(error, 'CORRUPT_VALUE')) throw toOtherType(sessionId, key)
   throw error
@@ -99,7 +99,7 @@ function toOtherType(sessionId: string, key: string | undefined): CorruptValueEr
   return new CorruptValueError(reason, { sessionId })
 }
 
-/** A refusal of a script as the error that it stands for. */
+/** Turns a script's refusal into the error that it stands for. */
 export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: Reply): StoreError {
   const why = String(reason)
   if (why === 'DAMAGED')
@@ -134,8 +134,8 @@ export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: R
 }
 
 /**
- * ioredis hangs the command with all its arguments on its errors, and Redis quotes some of them: loggers would write
- * them out.
+ * Hides the command and its arguments: ioredis attaches them to its errors, Redis quotes some of them, and loggers
+ * would write them.
  */
 function redact(error: unknown): unknown {
   if (!(error instanceof Error)) return error

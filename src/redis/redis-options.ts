@@ -20,13 +20,16 @@ export interface RedisOptions extends CommonOptions {
   /** `true`, or the options of Node's `tls.connect`. Default: none. */
   tls?: boolean | object | undefined
   /**
-   * ioredis' own options for the connection that is made, `sentinels` and `name` among them. They go before the
-   * defaults of this library. A connection is not shared when functions or instances of classes are among them.
+   * ioredis' own options for the connection that the store opens, including `sentinels` and `name`. They override the
+   * defaults of this library. A connection is not shared if they include functions or instances of classes.
    */
   redisOptions?: IoredisOptions | undefined
-  /** Instead of all of the above: a `Redis` or `Cluster` of ioredis 5 or 6. It is used as it is, never closed. */
+  /**
+   * Instead of all of the above: a `Redis` or `Cluster` of ioredis 5 or 6. The store uses it as it is and never closes
+   * it.
+   */
   redis?: GivenRedis | undefined
-  /** What every key begins with; default `baileys:auth`. 1 to 200 characters without braces. */
+  /** Every key begins with it; default `baileys:auth`. 1 to 200 characters without braces. */
   prefix?: string | undefined
 }
 
@@ -70,7 +73,7 @@ const OWN_CONNECTION = [
   'redisOptions',
 ] as const
 
-/** `name`: the member of the hook's options that holds these. */
+/** `name`: the member of the hook's options with these options. */
 export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisOptions {
   const parsed = parseOptions(schema, options, name)
   const given = OWN_CONNECTION.filter(name => parsed[name] !== undefined)
@@ -94,7 +97,7 @@ function isRedisUrl(value: unknown): boolean {
   if (typeof value !== 'string' || value !== value.trim() || !URL.canParse(value)) return false
   const { protocol, pathname, search, hash, username, password } = new URL(value)
   if (!/^rediss?:$/.test(protocol) || !/^(\/\d{0,9})?$/.test(pathname)) return false
-  // A "#" or a "?" may be one of the password, which would be cut in two. Of options, ioredis takes any from here.
+  // A "#" or "?" may belong to the password, which would be cut in two. ioredis takes any option from the query.
   return hash === '' && /^(\?family=[046])?$/.test(search) && isEncoded(username) && isEncoded(password)
 }
 

@@ -6,12 +6,12 @@ import { openConnection } from './open-connection.js'
 import { RedisBackend } from './redis-backend.js'
 import { parseRedisOptions, type RedisOptions } from './redis-options.js'
 
-/** Many sessions in one Redis. Made by `createRedisStore`. */
+/** Many sessions in one Redis. Create it with `createRedisStore`. */
 export class RedisAuthStore extends CodecStore {}
 
 /**
- * Opens a connection, or shares the one that is open to the same server. Does not wait for the server: a call that
- * does not reach it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
+ * Opens a connection, or shares an open one to the same server. Does not wait for the server: a call that cannot reach
+ * it throws `STORE_UNAVAILABLE`. Throws `INVALID_OPTION` and `MISSING_DEPENDENCY`.
  */
 export async function createRedisStore(options: RedisOptions): Promise<RedisAuthStore> {
   const parsed = parseRedisOptions(options)
@@ -21,7 +21,7 @@ export async function createRedisStore(options: RedisOptions): Promise<RedisAuth
   const { connection, release } = await openConnection(parsed, retry.timeoutMs)
   connection.risks().then(
     risks => warnOfRisks(risks, logger, ttlMs !== null),
-    () => {}, // the first call says that the server is out of reach
+    () => {}, // the first call reports that the server cannot be reached
   )
   const backend = new RedisBackend({ connection, names: new KeyNames(prefix), ttlMs, release, logger })
   const memory = connection.memoryOf(prefix)

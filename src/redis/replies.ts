@@ -6,29 +6,29 @@ import { lastOperation } from '../core/store/operation-ids.js'
 import { parseFieldName } from './key-names.js'
 import type { Reply } from './scripts.js'
 
-/** As in lua/session.lua. */
+/** The limit of instants, as in lua/session.lua. */
 const MOST = 8.64e15
 const WHOLE = /^\d{1,16}$/
 
-/** What a stored member counts; `undefined` where it is missing or damaged. */
+/** A stored whole number; `undefined` if it is missing or damaged. */
 export function toWhole(stored: Uint8Array | string | null | undefined): number | undefined {
   const text = stored == null ? '' : String(stored)
   return WHOLE.test(text) && Number(text) < MOST ? Number(text) : undefined
 }
 
-/** As `toWhole`, of a version or a token. */
+/** Same as `toWhole`, for a version or a token. */
 export function toCount(stored: Uint8Array | string | null | undefined): number | undefined {
   const count = toWhole(stored)
   return count !== undefined && count < MAX_GIVEN_COUNT ? count : undefined
 }
 
-/** A script's reply with `1` or `0` first; the others are read below. */
+/** A script's reply with `1` or `0` first. The functions below read the rest. */
 export function toReply(reply: unknown): Reply {
   const [first, ...rest] = toList(reply)
   return [toInteger(first), ...rest] as Reply
 }
 
-/** A client with `stringNumbers` gives numbers as text. */
+/** A client with `stringNumbers` returns numbers as text. */
 export function toInteger(value: unknown): number {
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
   if (Number.isSafeInteger(number)) return number as number
@@ -61,20 +61,20 @@ function toChanged(): InvalidOptionError {
   )
 }
 
-/** Of HMGET for the given number of fields; `undefined` for what Redis does not reply. */
+/** The reply to HMGET for `count` fields; `undefined` for one that Redis cannot have sent. */
 export function toHashValues(reply: unknown, count: number): (Buffer | undefined)[] | undefined {
   const isReply = Array.isArray(reply) && reply.length === count
   if (!isReply || reply.some(value => value !== null && !Buffer.isBuffer(value))) return undefined
   return reply.map(value => value ?? undefined)
 }
 
-/** Of HSCAN. */
+/** The reply to HSCAN. */
 export function toHashPage(reply: unknown): { cursor: string; fields: Map<string, StoredField> } {
   const [cursor, elements] = toList(reply)
   return { cursor: String(cursor), fields: toFields(toValueList(elements)) }
 }
 
-/** Of lua/commit.lua. The effect: 0 for none, 1 for a write, 2 for one that begins a session; 3 and 4 for repeated ones. */
+/** The reply of lua/commit.lua, which defines the effects. */
 export function toCommitted([, version, updatedAtMs, effect, operationBefore, incarnation]: Reply) {
   return {
     version: toInteger(version),
@@ -85,7 +85,7 @@ export function toCommitted([, version, updatedAtMs, effect, operationBefore, in
   }
 }
 
-/** Of lua/delete.lua. */
+/** The reply of lua/delete.lua. */
 export function toDeleted([, version, fence, effect, operationBefore]: Reply) {
   return {
     version: toInteger(version),
@@ -95,7 +95,7 @@ export function toDeleted([, version, fence, effect, operationBefore]: Reply) {
   }
 }
 
-/** Of lua/claim.lua. */
+/** The reply of lua/claim.lua. */
 export function toClaim([, token, exists, version, updatedAt, incarnation, ops, creds]: Reply): BackendClaim {
   const fencingToken = toInteger(token)
   return {
@@ -105,7 +105,7 @@ export function toClaim([, token, exists, version, updatedAt, incarnation, ops, 
   }
 }
 
-/** Of lua/read.lua. */
+/** The reply of lua/read.lua with names. */
 export function toValues([, exists, version, fence, updatedAt, incarnation, ops, creds, values]: Reply) {
   return {
     head: toHead(exists, version, fence, updatedAt, incarnation, ops),
@@ -114,7 +114,7 @@ export function toValues([, exists, version, fence, updatedAt, incarnation, ops,
   }
 }
 
-/** Of lua/read.lua. Without `fields`: there are more than may be read at once. */
+/** The reply of lua/read.lua for all fields. No `fields`: there are too many for one read. */
 export function toSnapshot([, exists, version, fence, updatedAt, incarnation, ops, creds, fields]: Reply) {
   return {
     head: toHead(exists, version, fence, updatedAt, incarnation, ops),
@@ -123,7 +123,7 @@ export function toSnapshot([, exists, version, fence, updatedAt, incarnation, op
   }
 }
 
-/** Of lua/history.lua. `names`: those of the fields that were asked for. */
+/** The reply of lua/history.lua. `names`: the fields asked for. */
 export function toHistory(reply: Reply, names: readonly string[]): HistoryResult {
   const [, exists, version, fence, updatedAt, incarnation, ops, forks, journal, isThere] = reply
   const there = toList(isThere).map(toInteger)
@@ -139,7 +139,7 @@ export function toHistory(reply: Reply, names: readonly string[]): HistoryResult
   }
 }
 
-/** `undefined` where it is not whole: none, one that was cut off, or damage. */
+/** `undefined` if it is incomplete: missing, cut off, or damaged. */
 function parseJournal(text: string): Map<string, number> | undefined {
   if (text === '' || text.endsWith('*')) return undefined
   const [, ...parts] = text.split('\0')

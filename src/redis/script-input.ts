@@ -4,20 +4,20 @@ import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** What has expired stays so long for an owner that comes back. */
+/** How long an expired session stays, for an owner that comes back. */
 export const GRACE_MS = DAY_MS
-/** A tombstone outlives every owner that could still write: an open hook is heard of once a day. */
+/** A tombstone outlives every owner that could still write: an open hook renews its session at least once a day. */
 export const TOMBSTONE_MS = 30 * DAY_MS
 
-/** What goes into the outbox along with a write: how many entries it may hold, and what enqueue() makes one of. */
+/** The outbox's part of a write: the limit of its entries, and the input of `enqueue` in lua/session.lua. */
 export type EntryInput = readonly [maxEntries: number, idOpening: string, rest: string]
 const NO_ENTRY: EntryInput = [0, '', '']
 
 /** A condition that only the hybrid store sets. */
 export interface Bounded {
   /**
-   * Refuse with `SessionAheadError` unless the session is below this version: a command that arrives after a write past
-   * Redis would undo that write.
+   * I12: refuse with `SessionAheadError` unless the session is below this version. A command that arrives after a write
+   * past Redis would otherwise undo that write.
    */
   readonly belowVersion?: number | undefined
 }
@@ -58,14 +58,14 @@ export function toDeletionInput(
   return [operationId, ...toConditions(deletion), TOMBSTONE_MS, above, ...entry]
 }
 
-/** The arguments of lua/claim.lua. `token`: the one to take, instead of the next. */
+/** The arguments of lua/claim.lua. `token`: taken instead of the next one. */
 export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: number): Argument[] {
   return [orEmpty(ttlMs), GRACE_MS, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token)]
 }
 
 export const orEmpty = (value: number | null | undefined): number | '' => value ?? ''
 
-/** In the order in which the scripts take them. */
+/** The conditions in the order that the scripts expect. */
 function toConditions(guard: Guard & Bounded): Argument[] {
   const { fencingToken, seenVersion, seenIncarnation, seenOperation, expectedVersion, belowVersion } = guard
   const seen =
@@ -73,7 +73,7 @@ function toConditions(guard: Guard & Bounded): Argument[] {
   return [orEmpty(fencingToken), seen, orEmpty(expectedVersion), orEmpty(belowVersion)]
 }
 
-/** What lua/commit.lua takes of a heal. */
+/** The heal argument of lua/commit.lua. */
 function toHeal({ above, fork, writes }: Commit): Argument {
   if (above === undefined) return ''
   const replayed = writes.filter(({ version }) => version !== undefined)

@@ -11,19 +11,19 @@ import read from './lua/read.lua'
 import session from './lua/session.lua'
 import touch from './lua/touch.lua'
 
-/** All in one slot. The outbox is there where MongoDB lies behind. */
+/** The keys of a session, all in one slot. Only the hybrid store has an outbox. */
 export type SessionKeys = readonly [creds: string, keys: string, outbox?: string]
 export type Argument = string | number | Uint8Array
 
 /**
- * Most arguments of a command, beside those that name a script and its keys: ElastiCache Serverless refuses a command of
- * 4,000.
+ * Most arguments of a command, besides those that name a script and its keys: ElastiCache Serverless refuses a command
+ * with 4,000.
  */
 export const MAX_ARGUMENTS = 3000
 
 /**
- * `1` and what the script found or did; `0`, why it refused, and the actual value. Strings are Buffers, and numbers may be
- * text: replies.ts reads them.
+ * `1` and the results of the script; or `0`, the reason of a refusal, and the actual value. Strings are Buffers, and
+ * numbers may be text: replies.ts reads them.
  */
 export type Reply = [1, ...unknown[]] | [0, reason: unknown, actual: unknown]
 export type RunScript = (keys: readonly (string | undefined)[], input: readonly Argument[]) => Promise<Reply>
@@ -31,12 +31,12 @@ export type RunScript = (keys: readonly (string | undefined)[], input: readonly 
 const SOURCES = { commit, delete: remove, claim, lease, touch, read, history }
 export type Scripts = Record<keyof typeof SOURCES, RunScript>
 
-/** Those of every store on Redis. */
+/** The scripts of every store on Redis. */
 export function loadScripts(client: RedisClient): Scripts {
   return defineScripts(client, withSession(SOURCES))
 }
 
-/** Begins each with what a session is; see lua/session.lua. */
+/** Puts lua/session.lua in front of each script. */
 export function withSession<N extends string>(sources: Record<N, string>): Record<N, string> {
   const entries = Object.entries<string>(sources)
   return Object.fromEntries(entries.map(([name, source]) => [name, `${session}\n${source}`])) as Record<
@@ -46,8 +46,8 @@ export function withSession<N extends string>(sources: Record<N, string>): Recor
 }
 
 /**
- * ioredis sends the script's hash, and its text to a server that does not know it (NOSCRIPT). The name tells the text: a
- * client may be shared with another version of this library.
+ * ioredis sends the script's hash, and its text to a server that does not know it (NOSCRIPT). The name of the command
+ * depends on the text, because a client may be shared with another version of this library.
  */
 export function defineScripts<N extends string>(
   client: RedisClient,
@@ -72,13 +72,13 @@ function define(client: RedisClient, name: string, lua: string): string {
   return command
 }
 
-/** As lua/packed.lua takes them. */
+/** Packs arguments for lua/packed.lua. */
 function pack(input: readonly Argument[]): Argument[] {
   const parts = input.map(part => (part instanceof Uint8Array ? toBuffer(part) : Buffer.from(`${part}`)))
   return [parts.map(part => part.length).join(), Buffer.concat(parts)]
 }
 
-/** The arguments as one list: so many that are spread would overflow the stack. */
+/** Passes the arguments as one list: spreading very many would overflow the stack. */
 function callScript(
   client: RedisClient,
   command: string,

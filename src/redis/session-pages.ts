@@ -4,10 +4,10 @@ import { keyPrefixOf, mastersOf, type RedisClient } from './client.js'
 import type { KeyNames } from './key-names.js'
 import { toList } from './replies.js'
 
-/** Keys that one SCAN looks at, at the least: most of a database may be somebody else's. */
+/** Least number of keys that one SCAN looks at: most of a database may be foreign. */
 const SCAN_COUNT = 500
 
-/** Where a page ends: the node, its SCAN cursor, and how many of the sessions found there have been handed out. */
+/** The end of a page: the node, its SCAN cursor, and how many of the sessions found there have been returned. */
 interface Position {
   node: number
   cursor: string
@@ -15,14 +15,14 @@ interface Position {
 }
 
 interface FoundPage extends SessionPage {
-  /** Keys that look like those of sessions, and are somebody else's. */
+  /** Number of foreign keys that look like a session's. */
   foreign: number
 }
 
 /**
- * A page of the sessions that `exists` lets through, by SCAN over every master. As SCAN does, it gives each session
- * that is there all the while at least once; one may come twice while Redis resizes its table. `exists` says `undefined`
- * of a key that is none of a session.
+ * A page of the sessions that `exists` accepts, by SCAN over every master. Like SCAN, it returns each session that
+ * exists all the time at least once, and may return one twice while Redis resizes its table. `exists` returns
+ * `undefined` for a foreign key.
  */
 export async function listSessions(
   client: RedisClient,

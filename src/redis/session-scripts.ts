@@ -8,11 +8,11 @@ import type { Argument, Reply, RunScript } from './scripts.js'
 export interface SessionScriptsOptions {
   names: KeyNames
   calls: Calls
-  /** Instead of the server's clock. */
+  /** Replaces the server's clock. */
   now?: (() => number) | undefined
 }
 
-/** Runs scripts that begin with lua/session.lua; a refusal is thrown as the error that it stands for. */
+/** Runs scripts that begin with lua/session.lua. Throws a refusal as the error that it stands for. */
 export class SessionScripts {
   readonly #names: KeyNames
   readonly #calls: Calls
@@ -35,10 +35,10 @@ export class SessionScripts {
     return reply
   }
 
-  /** Gives a refusal back as it is. */
+  /** Returns a refusal as it is. */
   async try(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<Reply> {
     const keys = this.#names.of(sessionId)
-    // The scripts say themselves what is wrong with the other two keys.
+    // The scripts themselves report damage of the other two keys.
     const running = this.#calls.run(() => script(keys, [this.#now?.() ?? '', ...input]))
     return toReply(await running.catch(error => about(sessionId, error, keys[2])))
   }

@@ -3,11 +3,11 @@
 -- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
 -- ARGV[5]  length of the lease in ms, or '' for none              ARGV[6]  the token, or '' for the next one
 --
--- The token is at least this server's time, so that it outranks all tokens from before a loss of the head (FLUSHALL,
--- a tombstone that has expired); one that is given was made so by another database. A given one that is not the highest
--- comes late, after a later owner: that one must not lose the session to who may have given up.
+-- The token is at least this server's time, so that it outranks all tokens from before a loss of the head (FLUSHALL, an
+-- expired tombstone). Another database makes a given token in the same way. A given token that is not the highest comes
+-- late, after a later owner's: that owner must not lose the session to a claim that may have been given up.
 --
--- The token is written last: whatever Redis refuses of this script, the owner keeps the session.
+-- The token is written last: if Redis refuses a command of this script, the owner keeps the session.
 --
 -- Returns {1, token, exists, version, updatedAt, incarnation, ops, creds or false} or {0, reason, actual}.
 local leftMs = not damaged and leaseLeft() or 0
@@ -24,7 +24,7 @@ fence = math.max(fence + 1, given or now)
 if fence >= MOST_COUNT or version >= MOST_COUNT then return {0, 'DAMAGED', 'fence'} end
 probe()
 if not exists then
-  redis.call('PEXPIRE', credsKey, ARGV[4]) -- longer than what is left of it
+  redis.call('PEXPIRE', credsKey, ARGV[4]) -- longer than the rest of its life
   if isExpired then vacate(ARGV[4]) end
   if not leaseUntil then redis.call('HDEL', credsKey, 'leaseUntil') end
   local head = {'version', digits(version), 'fence', digits(fence), 'vacant', '1'}

@@ -1,25 +1,25 @@
 -- Writes all fields of one commit or none.
 --
--- The version and the operation come last: where Redis refuses a command midway (a right of the user, memory), the
--- commit that is sent again does not find itself done.
+-- The version and the operation come last: if Redis refuses a command midway (a right of the user, memory), a
+-- repetition of the commit does not count as done.
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
--- ARGV[7]  '', or of a heal: "<above> <at> <from>\n<journal>". The new version is above the first; with `from`, the
---          session becomes a new incarnation, which goes on from version `at` of that one. Journal: the fields below
---          that the heal writes, with the versions that they had.
+-- ARGV[7]  '', or for a heal: "<above> <at> <from>\n<journal>". The new version is above `above`; with `from`, the
+--          session becomes a new incarnation, which continues from version `at` of `from`. The journal lists the fields
+--          that the heal writes again, with their versions.
 -- ARGV[8]  life in ms, or '' for ever                              ARGV[9]  grace in ms
--- ARGV[10]  creds: 'keep', 'need' (a session to write to), 'set' or 'drop'
+-- ARGV[10]  creds: 'keep', 'need' (there must be a session), 'set' or 'drop'
 -- ARGV[11]  the creds' envelope, or ''
--- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  what enqueue() makes an entry of
--- ARGV[15] number of fields to delete: their names follow, then names and envelopes of those to write
+-- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  input of enqueue()
+-- ARGV[15] number of fields to delete: their names follow, then names and envelopes of the fields to write
 --
--- After a heal, "@journal" keeps for JOURNAL_MS which version has written what, so that other processes, which notice
--- later that the session went back, see which of their own writes are older: "+" and then NUL, name, NUL, version for each;
--- "*" where it is not whole.
+-- After a heal, "@journal" keeps for JOURNAL_MS which version has written which field. Other processes, which notice
+-- the rewind later, see by it which of their own writes are older. Its format: "+", and then NUL, name, NUL, version
+-- for each write; "*" if it is incomplete.
 --
--- Returns {1, version, updatedAt, effect, operationBefore(), incarnation} or {0, reason, actual}. The effect is 0 for none, 1
--- for a write, 2 for one that a session begins with; 3 and 4 for such that were applied before.
+-- Returns {1, version, updatedAt, effect, operationBefore(), incarnation} or {0, reason, actual}. The effect: 0
+-- nothing, 1 a write, 2 a write that begins a session; 3 and 4 are repeated writes of these two kinds.
 local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local needsSession = credsAction == 'need'
@@ -34,7 +34,7 @@ if ARGV[7] ~= '' then
   above = tonumber(above)
 end
 
--- The forks of core/store/histories.ts, with one more at the new version.
+-- The forks of core/store/histories.ts, with a new one at this version.
 local function withFork(forks, from, at)
   local lines = {}
   if from ~= '' then lines[1] = from .. ' ' .. at .. ' ' .. digits(version) end
@@ -45,7 +45,7 @@ local function withFork(forks, from, at)
   return table.concat(lines, '\n')
 end
 
--- The journal with what this commit writes; `replayed`: that of a heal, under the versions that it had.
+-- The journal with the fields of this commit. replayed: the fields of a heal, under their own versions.
 local function withWrites(journal, replayed)
   if string.sub(journal, -1) == '*' then return journal end
   local written = {journal, replayed}
@@ -62,7 +62,7 @@ end
 if damaged then return {0, 'DAMAGED', damaged} end
 local appliedVersion, appliedAt = findOperation(operation)
 if appliedVersion then
-  local hasBegun = incarnation == operation and not above -- and goes on: else it has another one
+  local hasBegun = incarnation == operation and not above -- and goes on: else it has another incarnation
   return {1, appliedVersion, appliedAt, hasBegun and 4 or 3, operationBeforeRepeated(), incarnation}
 end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
@@ -74,7 +74,7 @@ local hasNoEffect = writesNothing and (not exists or (credsAction == 'keep' and 
 if hasNoEffect and not above then return {1, version, updatedAt, 0, '', incarnation} end
 if outboxKey and waiting() >= tonumber(ARGV[12]) then return {0, 'FULL', waiting()} end
 
--- Who still owns an expired session brings it back whole; for anyone else it begins anew.
+-- The owner of an expired session brings it back whole; for other writers, a new session begins.
 local begins = not exists and not (isExpired and token ~= '')
 if begins and needsSession then return {0, 'NOTHING', version} end
 local isHeal = forkFrom ~= nil and forkFrom ~= ''
@@ -94,13 +94,13 @@ if at then
   head[9], head[10] = 'expiresAt', at
   copy[7], copy[8] = '@expiresAt', at
 end
--- In front of MongoDB a session of an earlier release stays as it is: MongoDB would not know.
+-- In front of MongoDB, a session of an earlier release gets no incarnation: MongoDB would not know it.
 if begins or isHeal or (incarnation == '' and not outboxKey) then
   incarnation = operation
   head[#head + 1], head[#head + 2] = 'incarnation', incarnation
   if begins or isHeal then head[#head + 1], head[#head + 2] = 'forks', withFork(storedForks, forkFrom, forkAt) end
 end
--- In front of MongoDB, versions are compared by what MongoDB remembers.
+-- In front of MongoDB, histories are compared by the operations that MongoDB remembers.
 copy[#copy + 1] = '@history'
 copy[#copy + 1] = outboxKey and incarnation or incarnation .. ' ' .. operation
 if isHeal then
@@ -120,7 +120,7 @@ if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11]
 
 probe()
 if begins then
-  keep(ARGV[8], ARGV[9], keysKey) -- nothing yet, but for a user who may not
+  keep(ARGV[8], ARGV[9], keysKey) -- no key yet: a user without PEXPIRE is refused here
   redis.call('HDEL', credsKey, '')
 else
   keepBoth(ARGV[8], ARGV[9])

@@ -2,13 +2,14 @@
 --
 -- ARGV[2]  operation id          ARGV[3]  fencing token, or ''     ARGV[4]  seen version, or ''
 -- ARGV[5]  expected version, or ''                                 ARGV[6]  the session is below this version, or ''
--- ARGV[7]  life of the tombstone in ms                               ARGV[8]  its version is above this one
--- ARGV[9], ARGV[10]  what enqueue() makes an entry of
+-- ARGV[7]  life of the tombstone in ms                               ARGV[8]  the new version is above this one
+-- ARGV[9], ARGV[10]  input of enqueue()
 --
--- Returns {1, version, fence, effect, operationBefore()} or {0, reason, actual}. The effect is 0 where there was no
--- session to remove, 1 for a deletion, 3 for one that was applied before.
--- A damaged session is removed whatever is left of its head: the tombstone takes over what the fields say of it and what
--- the caller has seen.
+-- Returns {1, version, fence, effect, operationBefore()} or {0, reason, actual}. The effect: 0 there was no session to
+-- remove, 1 a deletion, 3 a repeated deletion.
+--
+-- A damaged session is removed even if its head is lost: the tombstone's version and fence then come from the fields,
+-- and from what the caller has seen.
 if not damaged and isTorn() then damaged = '@history' end
 if damaged and hasKeys and damaged ~= 'type of ":keys"' then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
@@ -17,7 +18,7 @@ end
 if damaged then version, incarnation = math.max(version, tonumber(string.match(ARGV[4], '^%d+')) or 0), '' end
 local appliedVersion = findOperation(ARGV[2])
 if appliedVersion then return {1, appliedVersion, fence, 3, operationBeforeRepeated()} end
-if damaged then ops, isCold = '', false end -- nothing of it tells what came before, and nothing is to be loaded over it
+if damaged then ops, isCold = '', false end -- its operations are unknown, and no load may replace it
 local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)

@@ -1,9 +1,9 @@
--- What a process needs to know of a history that is not the one it knew.
+-- Tells a process about a history other than its own.
 --
--- ARGV[2…] names of fields; "creds:" are the creds
+-- ARGV[2…] names of fields; "creds:" for the creds
 --
--- Returns {1, exists, version, fence, updatedAt, incarnation, ops, forks, journal, whether each field is there}, or
--- {0, reason, actual}. The journal is that of commit.lua, or '' where there is none.
+-- Returns {1, exists, version, fence, updatedAt, incarnation, ops, forks, journal, 1 or 0 for each field: it is there},
+-- or {0, reason, actual}. The journal is that of commit.lua, or '' if there is none.
 if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end

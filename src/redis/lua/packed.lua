@@ -1,4 +1,4 @@
--- Begins a script that takes more arguments than a service lets one command have: they come as two.
+-- Begins a script with more arguments than a service allows in one command: it packs them into two.
 --
 -- ARGV[1]  the lengths of all arguments, with commas between      ARGV[2]  their bytes, one after the other
 local arguments, at = {}, 1

@@ -1,11 +1,11 @@
--- Reads the head, the creds and some or all of the fields, as of one moment.
+-- Reads the head, the creds and some or all of the fields, in one state of the session.
 --
--- ARGV[2]  fencing token of the owner who asks, or '': to the owner a session that has expired still exists
--- ARGV[3]  most fields that may be read whole; '' asks for those that follow
+-- ARGV[2]  fencing token of the caller, or '': for its owner, an expired session still exists
+-- ARGV[3]  most fields for a read of all fields; '' reads the fields named by ARGV[4…]
 -- ARGV[4…] names of fields
 --
--- Returns {1, exists, version, fence, updatedAt, incarnation, ops, creds or false, fields} or {0, reason, actual}. The fields
--- are the values asked for, or all names and values in turn, or false when there are more than may be read.
+-- Returns {1, exists, version, fence, updatedAt, incarnation, ops, creds or false, fields} or {0, reason, actual}. The
+-- fields are the values asked for; or all names and values in turn; or false if there are more than ARGV[3].
 if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end

@@ -1,17 +1,17 @@
--- Begins every script that changes or judges a session: what the session is now.
+-- Begins every script that changes or judges a session: reads and checks its state.
 --
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
 --          forks, journalUntil, data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head; @history:
---          the incarnation, and after a space the last operation, where MongoDB does not lie behind; @journal: what
---          has been written since a heal, see commit.lua
--- KEYS[3]  only where MongoDB lies behind: hash of the outbox, version -> entry as JSON
+--          the incarnation and, unless MongoDB stands behind, a space and the last operation; @journal: the writes since
+--          a heal, see commit.lua
+-- KEYS[3]  only in front of MongoDB: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
 -- All instants are milliseconds since the epoch. A session without expiresAt lives for ever. "vacant" marks a head
 -- without a session: claimed and not yet written, or deleted.
 --
--- Every stored member is checked here. A script refuses a damaged session with {0, 'DAMAGED', member}; only its deletion
+-- Every stored member is checked here. Scripts refuse a damaged session with {0, 'DAMAGED', member}; only a deletion
 -- goes on.
 local credsKey, keysKey, outboxKey = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
@@ -20,11 +20,11 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Of instants: the last that JavaScript knows. Of versions and tokens: as core/store/arguments.ts has it. From there on a
--- number is damage.
+-- MOST: the last instant in JavaScript. MOST_COUNT: the limit of versions and tokens, MAX_GIVEN_COUNT of
+-- core/store/arguments.ts. A number of this size or more is damage.
 local MOST, MOST_COUNT = 8640000000000000, 2251799813685248
 local DAY_MS = 24 * 60 * 60 * 1000
-local MOST_OPS_BYTES = 16384 -- ten times what is ever written
+local MOST_OPS_BYTES = 16384 -- ten times the longest text that the library writes
 local damaged -- the first member of the head that this library cannot have written
 
 local function toWhole(text)
@@ -54,7 +54,7 @@ local version, fence = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
 local updatedAt, expiresAt = tonumber(stored[3] or 0), tonumber(stored[4] or nil)
 local isVacant, ops = stored[5] and true or false, stored[6] or ''
 local incarnation, journalUntil = stored[7] or '', tonumber(stored[8] or nil) -- see core/store/histories.ts and commit.lua
--- All at once, since each look at a text takes time.
+-- In one match, since each one takes time.
 local texts = (stored[1] or 0) .. ' ' .. (stored[2] or '') .. ' ' .. (stored[3] or 0) .. ' ' .. (stored[4] or 0) .. ' '
   .. (stored[8] or 0) .. ' ' .. incarnation
 if not string.find(texts, '^%d+ %d+ %d+ %d+ %d+ [!-~]*$') or version >= MOST_COUNT or fence >= MOST_COUNT or updatedAt >= MOST
@@ -75,21 +75,21 @@ local areOps = ops == '' or (#ops <= MOST_OPS_BYTES and string.byte(ops, -1) == 
   and string.find(ops, '^[^ \n]* %d+ %d+\n'))
 if not areOps then damaged, ops = damaged or 'ops', '' end
 if not hasHead and not damaged and redis.call('EXISTS', credsKey) == 1 then damaged = 'version' end
--- Of the two the later one: a damaged end of a life is no end, and no script leaves a copy that is later.
+-- The later of the two ends: a damaged one does not end a life, and no script leaves a copy later than the head's.
 if expiresAt then expiresAt = math.max(expiresAt, toWhole(copied[2] or '') or 0) end
 local isLive = hasHead and not isVacant
 local isExpired = isLive and expiresAt ~= nil and expiresAt <= now
 local exists = isLive and not isExpired
--- Both hashes are written, renewed and removed together: one alone is what an eviction or a partial restore leaves.
+-- Scripts write, renew and remove both hashes together: one alone is the result of an eviction or a partial restore.
 local isHalf = hasKeys ~= isLive or (isLive and not copied[1])
--- What MongoDB lies behind and this Redis does not hold whole has been evicted or lost: it is there to be loaded.
+-- In front of MongoDB, a session that is not whole was evicted or lost: it has to be loaded from MongoDB.
 local isCold = outboxKey ~= nil and (isHalf or not hasHead)
 if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = copy[1] and toCount(copy[1]) or 0, copy[2] and toCount(copy[2]) or 0
 end
 
--- In front of MongoDB, versions are compared by what MongoDB remembers.
+-- In front of MongoDB, histories are compared by the operations that MongoDB remembers.
 local toldOps = outboxKey and '' or ops
 
 -- Lua prints large numbers as 1.79e+12.
@@ -97,8 +97,8 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- The first write of a script that needs memory: Redis undoes nothing of what a script has done before it refuses a
--- command, and looks at its memory before the first write only. It changes nothing, but for a vacant head that begins.
+-- The first write of a script that needs memory. Redis checks its memory before the first write only, and undoes
+-- nothing when it refuses a later command. This write changes nothing, except that it may begin a vacant head.
 local function probe()
   if hasHead then
     redis.call('HSET', credsKey, 'version', stored[1])
@@ -108,8 +108,8 @@ local function probe()
   end
 end
 
--- Leaves a head with version and fence in the place of the session and all its fields, also where memory is short. A
--- user who may not HSET is refused before anything is removed.
+-- Replaces the session and all its fields by a head with version and fence, also if memory is short. A user without
+-- HSET is refused before anything is removed.
 local function vacate(tombstoneMs)
   if not damaged then redis.call('HDEL', credsKey, '') end
   if hasHead and not damaged then probe() end
@@ -123,12 +123,12 @@ local function vacate(tombstoneMs)
   ops, exists, isVacant = '', false, true
 end
 
--- When a life that begins now ends; nil for one that lasts for ever. lifeMs: '' is for ever.
+-- When a life that begins now ends; nil: never. lifeMs: '' is for ever.
 local function endOf(lifeMs)
   return lifeMs ~= '' and digits(now + lifeMs) or nil
 end
 
--- Has Redis keep a hash for the session's life, and graceMs more in case that its owner comes back.
+-- Keeps a hash for the session's life, and for graceMs more in case its owner comes back.
 local function keep(lifeMs, graceMs, key)
   if lifeMs ~= '' then
     redis.call('PEXPIRE', key, digits(lifeMs + graceMs))
@@ -150,8 +150,8 @@ local function keepBoth(lifeMs, graceMs)
   end
 end
 
--- The version and the instant that the operation took when it was applied before; nil when it was not. Takes a time
--- that grows with the length of "ops" and no faster.
+-- The version and the instant of an operation that was applied before, else nil. Takes time linear in the length of
+-- "ops".
 local function findOperation(id)
   local from, line = 1, id .. ' '
   while true do
@@ -165,10 +165,10 @@ local function findOperation(id)
   end
 end
 
--- The last operations, this one first: at least 16, those that a lost connection can leave unanswered.
+-- The last operations, this one first: at least 16, as many as a lost connection can leave unanswered.
 local function withOperation(id)
   local line = id .. ' ' .. digits(version) .. ' ' .. digits(updatedAt) .. '\n'
-  local MOST_BYTES = 1024 -- counting them each time would take longer than all the rest
+  local MOST_BYTES = 1024 -- counting the lines each time would take longer than all the rest
   if #ops <= MOST_BYTES then return line .. ops end
   local last = 0
   for _ = 1, 15 do
@@ -177,8 +177,8 @@ local function withOperation(id)
   return line .. string.sub(ops, 1, last)
 end
 
--- I2: puts an entry for this version into the outbox, in the script that writes it. idOpening: a JSON string without its closing quote; rest: all
--- members but those that are written here, and the closing brace.
+-- I2: adds an entry for this version to the outbox, in the script that writes the version. idOpening: a JSON string
+-- without its closing quote. rest: the other members of the entry, and the closing brace.
 local function enqueue(idOpening, rest)
   local at = digits(version)
   redis.call('HSET', outboxKey, at, '{"id":' .. idOpening .. ':' .. at .. '","version":' .. at .. ',"createdAt":'
@@ -186,7 +186,7 @@ local function enqueue(idOpening, rest)
   redis.call('PEXPIRE', outboxKey, 7 * 24 * 60 * 60 * 1000)
 end
 
--- What is left of the owner's lease in ms; 0 where there is none. A damaged one is noted in `damaged`.
+-- The remaining time of the owner's lease in ms; 0 without a lease. Sets `damaged` for a damaged one.
 local function leaseLeft()
   local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil') or '0'
   local isLease = toWhole(leaseUntil) and toWhole(leaseUntil) <= now + DAY_MS -- no lease is longer: see core/options.ts
@@ -205,28 +205,28 @@ local function isTorn()
     or (tellsOperations and copiedOperation ~= operation)
 end
 
--- Tells an entry of the outbox from another, as outbox-entry.ts does: by its ends, since its length is anybody's.
+-- Identifies an entry of the outbox by its two ends, as outbox-entry.ts does. Its length is unlimited.
 local function digestOf(entry)
   return redis.sha1hex(string.sub(entry, 1, 4096) .. string.sub(entry, -4096) .. #entry)
 end
 
--- How many entries wait in the outbox.
+-- The number of entries in the outbox.
 local function waiting()
   return outboxKey and redis.call('HLEN', outboxKey) or 0
 end
 
--- The operation before this one, where other entries wait in the outbox than its own: who knows that operation, and all
--- that waited beside it, knows all that waits. '' where nothing else waits, '?' where it is not remembered.
+-- I3: the operation before this one, if other entries wait in the outbox. A process that knows that operation, and all
+-- that waited beside it, knows all that waits. '' if nothing else waits, '?' if no operation is remembered.
 local function operationBefore()
   return waiting() > 1 and (string.match(ops, '^(%S+) ') or '?') or ''
 end
 
--- The same for an operation that was applied before: others may have come since.
+-- The same for a repeated operation: others may have come since the first attempt.
 local function operationBeforeRepeated()
   return waiting() > 1 and '?' or ''
 end
 
--- Whether this session goes on from what was seen, as far as it remembers: see core/store/histories.ts.
+-- Whether this session continues what was seen, as far as it remembers: see core/store/histories.ts.
 local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
   if seenVersion > version then return false end
   if seenIncarnation ~= '' and incarnation ~= '' and seenIncarnation ~= incarnation then return false end
@@ -236,20 +236,20 @@ local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
   return version - seenVersion >= 16 or string.find(ops, seenOperation .. ' ', 1, true) ~= nil
 end
 
--- Why a write must not be applied, as the reply that says so; nil when it may. Each condition may be ''. seen: the
--- version, and after a space each the incarnation and the operation, where they are known.
+-- The refusal of a write that must not be applied, else nil. Each condition may be ''. seen: the version, a space, the
+-- incarnation, a space and the operation; the last two may be empty.
 local function refuse(token, seen, expectedVersion, limit)
   token, expectedVersion, limit = tonumber(token), tonumber(expectedVersion), tonumber(limit)
   local seenVersion, seenIncarnation, seenOperation = string.match(seen, '^(%d+) (%S*) (%S*)$')
   seenVersion = tonumber(seenVersion)
-  -- Who has claimed the session where MongoDB lies behind is known here, unless this Redis has lost the claim.
+  -- In front of MongoDB, Redis knows every claim, unless it has lost one.
   local hasLostClaim = outboxKey and exists and token and token > fence
   if isCold or hasLostClaim then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
   if seenVersion and not continuesFrom(seenVersion, seenIncarnation, seenOperation) then
     return {0, 'REWOUND', version}
   end
-  -- I12: a command that was sent before the session was loaded
+  -- I12: the command was sent before the session was loaded
   if limit and limit <= version then return {0, 'AHEAD', version} end
   local actual = exists and version or 0
   if expectedVersion and expectedVersion ~= actual then return {0, 'VERSION', actual} end

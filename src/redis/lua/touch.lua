@@ -1,4 +1,4 @@
--- Renews the life of a session that exists.
+-- Renews the life of an existing session.
 --
 -- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms
 --
