@@ -6,17 +6,20 @@ import { type Fate, type Place, toLoss } from './place.js'
 import { isBusy, toStoreError } from './sqlite-errors.js'
 import { prepareStatements, type Statements } from './statements.js'
 
-/** Writes of one transaction at the most, so that a burst does not hold the event loop or the lock for long. */
+/** Most writes of one transaction, so that a burst does not hold the event loop or the lock for long. */
 const MAX_BATCH = 256
-/** Longest wait before the lock of another process is tried for again; the wait has full jitter. */
+/** The longest wait before the next try for another process's lock; the wait has full jitter. */
 const MAX_BUSY_DELAY_MS = 15
 
-/** Databases whose files are no longer at their path. Kept, since a collected one is closed. */
+/** Databases whose files are no longer at their path. Kept here, since a database is closed when it is collected. */
 const abandoned = new Set<object>()
-/** Of those that had lost a file beside them: within a process SQLite would use what they have of it once more. */
+/**
+ * Identities of abandoned databases that had lost a file beside them: within a process, SQLite would reuse what it
+ * holds of them.
+ */
 const cutOff = new Set<string | undefined>()
 
-/** Throws for a file that this process cannot open a second time. */
+/** Throws for a file that this process must not open a second time. */
 export function assertWhole({ identity }: Place): void {
   if (identity !== undefined && cutOff.has(identity)) throw toLoss('cut off')
 }
@@ -28,37 +31,37 @@ interface Job {
   readonly reject: (error: StoreError) => void
 }
 
-/** `place`: `undefined` where there is no file. */
+/** `place`: `undefined` without a file. */
 export interface OpenDatabase {
   readonly database: SqliteDatabase
   readonly place: Place | undefined
 }
 
 /**
- * One database handle and the queue of its writes. Writes that are asked for together share one transaction
- * (group commit), and so one flush to the disk; each is acknowledged after it, and after a look at whether the file is
- * still the one at its path. A file that was put in its place is opened: what was lost is then a rewind.
+ * One database handle and the queue of its writes. Writes asked for together share one transaction (group commit), and
+ * so one flush to the disk. Each is acknowledged after the flush, and after a check that the file is still the one at
+ * its path. If another file is there instead, the connection opens it; lost writes are then a rewind.
  */
 export class SqliteConnection {
-  /** What the process knows of the sessions in this file, whichever store it learnt it through. */
+  /** What the process knows of the sessions in this file, through any store. */
   readonly memory = new SessionMemory()
   readonly #reopen: (() => OpenDatabase) | undefined
   #open: OpenDatabase
   #statements: Statements
   readonly #queue: Job[] = []
   #flushing: Promise<void> | undefined
-  /** Writes at the front of the queue whose batch has failed. */
+  /** The number of writes at the front of the queue whose batch has failed: they run one by one. */
   #alone = 0
   #isClosed = false
 
-  /** `reopen`: by default what was put in its place is not opened, and that is an error. */
+  /** `reopen`: opens a file put in the place of the open one. Default: such a file is an error. */
   constructor(open: OpenDatabase, reopen?: () => OpenDatabase) {
     this.#open = open
     this.#reopen = reopen
     this.#statements = prepareStatements(open.database)
   }
 
-  /** One consistent state of the file. */
+  /** Reads one consistent state of the file. */
   read<T>(run: (statements: Statements) => T): T {
     this.#assertOpen()
     try {
@@ -76,9 +79,9 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs `run` inside a write transaction, again if that has failed for the whole batch. It must check before it
-   * writes: what it throws as a `StoreError` refuses this write alone. After anything else the writes of its batch are
-   * tried one by one, so that it fails no other. After `busyTimeoutMs` without the lock it is dropped.
+   * Runs `run` inside a write transaction, and again if the whole batch has failed. `run` must check before it writes:
+   * a `StoreError` that it throws refuses this write alone. After any other error, the writes of the batch run one by
+   * one, so that it fails no other write. After `busyTimeoutMs` without the lock, the write fails.
    */
   async write<T>(busyTimeoutMs: number, run: (statements: Statements) => T): Promise<T> {
     this.#assertOpen()
@@ -88,13 +91,13 @@ export class SqliteConnection {
     })
   }
 
-  /** Waits for the writes under way and refuses what comes after; the database stays open. */
+  /** Waits for the writes under way and refuses later ones. The database stays open. */
   async release(): Promise<void> {
     this.#isClosed = true
     await this.#flushing
   }
 
-  /** The same, and closes the database. */
+  /** Same as `release`, and closes the database. */
   async close(): Promise<void> {
     await this.release()
     try {
@@ -112,7 +115,7 @@ export class SqliteConnection {
       return
     }
     try {
-      // libsql closes a file only when the statements on it are collected: until then all is to be in the file itself.
+      // libsql closes a file only when its statements are collected. Until then, everything must be in the file itself.
       checkpoint(database)
     } finally {
       database.close()
@@ -136,7 +139,7 @@ export class SqliteConnection {
     this.#flushing = undefined
   }
 
-  /** Settles the jobs of the batch, unless another process has the lock: then nothing is done and it is said why. */
+  /** Settles the jobs of the batch. If another process has the lock, does nothing and returns the error. */
   #commit(batch: readonly Job[]): unknown {
     try {
       this.#recover()
@@ -160,7 +163,7 @@ export class SqliteConnection {
     return undefined
   }
 
-  /** A write to a file that has been taken away meanwhile is not acknowledged. */
+  /** Keeps a write from being acknowledged if its file was removed meanwhile. */
   #assertThere(): void {
     const fate = this.#look()
     if (fate !== 'there') throw toLoss(fate)
@@ -170,11 +173,11 @@ export class SqliteConnection {
     return this.#open.place?.look() ?? 'there'
   }
 
-  /** Opens the file that was put in the place of the open one; throws where there is none. */
+  /** Opens the file that is in the place of the open one; throws if there is none. */
   #recover(): void {
     const fate = this.#look()
     if (fate === 'there') return
-    // What is in the log alone is saved, and would be played into the other file, whose log it is by its name.
+    // Saves what only the log holds: it would otherwise be played into the other file, which has the same log by name.
     const isSaved = fate !== 'gone' && this.#open.place?.mayCheckpoint === true
     if (isSaved) {
       checkpoint(this.#open.database)
@@ -187,7 +190,9 @@ export class SqliteConnection {
     this.#statements = prepareStatements(next.database)
   }
 
-  /** To close it would bring its log, which is another file's by now, into it, and delete that. */
+  /**
+   * Does not close the database: closing would write the log, which now belongs to another file, into it and delete it.
+   */
   #abandon(): void {
     abandoned.add({ ...this.#open, statements: this.#statements })
     if (this.#look() === 'cut off') cutOff.add(this.#open.place?.identity)
@@ -211,7 +216,7 @@ function checkpoint(database: SqliteDatabase): void {
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 
-/** Returns how to acknowledge the job once the transaction is on the disk. */
+/** Returns a function that acknowledges the job once the transaction is on the disk. */
 function runJob(job: Job, statements: Statements): () => void {
   try {
     const value = job.run(statements)

@@ -1,6 +1,6 @@
 import { MissingDependencyError } from '../core/errors.js'
 
-/** What is called of a database: better-sqlite3, libsql and node:sqlite all have it. */
+/** What the library calls of a database; better-sqlite3, libsql and node:sqlite have it. */
 export interface SqliteDatabase {
   exec(sql: string): unknown
   prepare(sql: string): SqliteStatement
@@ -21,7 +21,7 @@ interface NodeSqlite {
 
 export type Driver = new (path: string) => SqliteDatabase
 
-/** `node:sqlite` where the runtime has it without a flag (Node 22.13 on), else libsql. */
+/** `node:sqlite` if the runtime has it without a flag (from Node 22.13), else libsql. */
 export async function loadDriver(): Promise<Driver> {
   const builtin = process.getBuiltinModule('node:sqlite') as NodeSqlite | undefined
   return builtin?.DatabaseSync ?? (await loadLibsql())

@@ -6,11 +6,11 @@ const TABLES = ['session', 'field', 'floor']
 /** For `lower(name) IN`. */
 export const OUR_NAMES = `(${TABLES.map(table => `'${table}'`).join(', ')})`
 
-/** Everything that can keep a statement from its row, or another row from coming, without an error. */
+/** Everything that can keep a statement from its row, or change another row, without an error. */
 const HINDRANCES = [
   `SELECT 'a trigger' AS kind, name FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
   `SELECT 'a TEMP trigger', name FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
-  // A name without its schema is that of the TEMP table.
+  // A name without a schema means the TEMP table first.
   `SELECT 'a TEMP ' || type, name FROM sqlite_temp_master WHERE type IN ('table', 'view') AND lower(name) IN ${OUR_NAMES}`,
   // 'c': made by CREATE INDEX. None of ours is unique.
   ...TABLES.map(
@@ -19,7 +19,7 @@ const HINDRANCES = [
   ),
 ]
 
-/** Throws `InvalidOptionError` where somebody else's trigger, index or table stands between the store and its rows. */
+/** Throws `InvalidOptionError` if a foreign trigger, index or table stands between the store and its rows. */
 export function assertUnhindered(database: SqliteDatabase): void {
   const rest = `FROM (${HINDRANCES.join(' UNION ALL ')}) LIMIT 1`
   const found = prepareQuery(database, ['kind', 'name'], rest, ['kind', 'name']).get()

@@ -5,8 +5,8 @@ import { prepareQuery } from './query.js'
 import { isOfSql } from './sqlite-errors.js'
 
 /**
- * Append only: what has been released is never changed. The number of those that a file has seen is its
- * `user_version`. All instants are milliseconds since the epoch.
+ * Append only: a released migration never changes. The file's `user_version` is the number of migrations it has seen.
+ * All instants are milliseconds since the epoch.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -37,12 +37,12 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE floor (version INTEGER NOT NULL, fence INTEGER NOT NULL) STRICT;
   INSERT INTO floor VALUES (0, 0);
   `,
-  // When the exclusive lease ends; NULL where there is none. SQLite keeps the text: no comment may stand in it.
+  // When the exclusive lease ends; NULL without one. SQLite keeps the text, so it must not have a comment.
   'ALTER TABLE session ADD COLUMN lease_until INTEGER',
   // The history of the session: see core/store/histories.ts.
   'ALTER TABLE session ADD COLUMN incarnation TEXT; ALTER TABLE session ADD COLUMN forks TEXT',
-  // Fields by the name of their session: by the number of its row, which SQLite gives again, they could become
-  // another's. What has lost its row before that belongs to nobody, and is kept under a name that nobody can have.
+  // Fields by the name of their session: SQLite reuses the numbers of rows, so that fields could become another
+  // session's. Fields that have lost their row before belong to no session, and get a name that none can have.
   `
   CREATE TABLE field_by_name (
     key        INTEGER PRIMARY KEY,
@@ -61,7 +61,7 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 
-/** Brings the file up to date, all or nothing; safe when several processes do so at once. */
+/** Migrates the file, all or nothing; safe if several processes do so at once. */
 export function migrate(database: SqliteDatabase): void {
   const found = readVersion(database)
   assertUnhindered(database)
@@ -83,7 +83,7 @@ export function migrate(database: SqliteDatabase): void {
   }
 }
 
-/** What every schema of ours has. */
+/** The columns that every schema of ours has. */
 const OURS = [
   'SELECT id, version, fence, updated_at, expires_at, vacant_since, operation FROM session',
   'SELECT type, id, version, bytes FROM field',
@@ -91,11 +91,11 @@ const OURS = [
 ]
 
 /**
- * How many migrations the file has seen; 0: it is new. Throws `InvalidOptionError` where another application has given
- * its database a version, or a table, by which it cannot be ours.
+ * The number of migrations that the file has seen; 0: a new file. Throws `InvalidOptionError` if the version or the
+ * tables are another application's.
  */
 export function readVersion(database: SqliteDatabase): number {
-  // In one statement: between two, another process may set the file up.
+  // In one statement: between two, another process may set up the file.
   const tables = `(SELECT count(*) FROM sqlite_schema WHERE lower(name) IN ${OUR_NAMES}) AS tables`
   const rest = `FROM (SELECT user_version, ${tables} FROM pragma_user_version)`
   const found = prepareQuery(database, ['user_version', 'tables'], rest).get()

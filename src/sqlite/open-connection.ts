@@ -11,13 +11,13 @@ import { prepareQuery } from './query.js'
 import { toStoreError } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
 
-/** Milliseconds that SQLite itself waits for a lock, blocking the process: while a file is set up, and afterwards. */
+/** How long SQLite itself waits for a lock, blocking the process: during setup, and afterwards. In milliseconds. */
 const SETUP_BUSY_MS = 5000
 const BLOCKING_BUSY_MS = 20
 
 const files = new ConnectionPool<SqliteConnection>(connection => connection.close())
 
-/** Stores of this process on the same file share one connection, which the last of them closes. */
+/** Stores of this process on the same file share one connection. The last one to close closes it. */
 export async function openConnection(options: SqliteOptions): Promise<Lease<SqliteConnection>> {
   const { database, path = '', synchronous = 'full' } = options
   try {
@@ -62,11 +62,11 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
   const database = new Database(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${SETUP_BUSY_MS}`)
-    readVersion(database) // refuses a foreign file, which would keep the journal's mode
+    readVersion(database) // refuses a foreign file before its journal mode changes
     database.exec('PRAGMA journal_mode = WAL')
     database.exec(`PRAGMA synchronous = ${synchronous}`)
     migrate(database)
-    database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`) // longer waits are ours, and do not block
+    database.exec(`PRAGMA busy_timeout = ${BLOCKING_BUSY_MS}`) // the connection does longer waits, without blocking
     return database
   } catch (error) {
     database.close()
@@ -74,13 +74,13 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
   }
 }
 
-/** A copy that has just begun would be taken for a new file. */
+/** Refuses an empty file: a copy that has just begun would look like a new file. */
 function assertFilled(file: string): void {
   if (statSync(file).size > 0) return
   throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.')
 }
 
-/** Without a journal a write that fails half-way stays. */
+/** Refuses a database without a journal: it could not undo a write that fails half-way. */
 function assertUndoable(database: SqliteDatabase): void {
   const from = `FROM (SELECT journal_mode = 'off' AS is_off FROM pragma_journal_mode)`
   if (prepareQuery(database, ['is_off'], from).get()?.is_off !== 1) return
@@ -88,8 +88,8 @@ function assertUndoable(database: SqliteDatabase): void {
 }
 
 /**
- * The -wal and -shm files take its mode. One that is there is not opened: closing it would give up the locks that other
- * connections of this process have on it ("How To Corrupt An SQLite Database File", 2.2).
+ * Creates the file, whose mode the -wal and -shm files take. Does not open an existing file: closing it would release
+ * the locks of other connections of this process ("How To Corrupt An SQLite Database File", 2.2).
  */
 function createFile(file: string): void {
   try {
@@ -103,7 +103,7 @@ function createFile(file: string): void {
   throw new InvalidOptionError(`"sqlite.path" must be a file, and is ${kind}.`)
 }
 
-/** One name for one file, however it is reached. */
+/** One name for one file, through whatever path it is reached. */
 function resolveFile(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path))

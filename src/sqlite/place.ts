@@ -2,65 +2,65 @@ import { realpathSync, statSync } from 'node:fs'
 import { StoreUnavailableError } from '../core/errors.js'
 import type { SqliteDatabase } from './driver.js'
 
-/** The database, and what SQLite keeps beside it: its log, and the memory that processes share. */
+/** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
 const SUFFIXES = ['', '-wal', '-shm'] as const
 type Suffix = (typeof SUFFIXES)[number]
 
-/** `replaced`: another file has its name. `gone`: none has. `cut off`: it has lost a file beside it. */
+/** `replaced`: another file has its name. `gone`: no file has. `cut off`: it has lost a file beside it. */
 export type Fate = 'there' | 'replaced' | 'gone' | 'cut off'
 
 /**
- * Where the files of an open database are. A program goes on writing to a file that was deleted or replaced, and nobody
- * will find that again: so the files that are at its path must be those that were opened ("How To Corrupt An SQLite
- * Database File", 4.1 and 1.4, on sqlite.org).
+ * The files of an open database. A program can go on writing to a deleted or replaced file, which no process will find
+ * again. So the files at the path must be those that were opened ("How To Corrupt An SQLite Database File", 4.1 and
+ * 1.4, on sqlite.org).
  */
 export class Place {
   readonly #path: string
   readonly #opened: ReadonlyMap<Suffix, string>
-  /** What the log looked like when this process had last written to it. */
+  /** The state of the log after this process's last write. */
   #log: string | undefined
 
-  /** To be made when the database is open, and has been read. */
+  /** Call this after the database was opened and read. */
   constructor(path: string) {
-    this.#path = realpathSync(path) // what SQLite keeps beside it lies beside the file that a link leads to
+    this.#path = realpathSync(path) // SQLite's other files lie beside the target of a link
     const found = SUFFIXES.map(suffix => [suffix, identify(this.#path + suffix)] as const)
     this.#opened = new Map(found.filter((entry): entry is [Suffix, string] => entry[1] !== undefined))
     this.noteLog()
   }
 
-  /** At once after a transaction: as long as it lasts, nobody else writes to the log. */
+  /** Call this right after a transaction: until it ends, no other process can write to the log. */
   noteLog(): void {
     this.#log = describeLog(this.#path)
   }
 
-  /** Of a database that is given: `undefined` where it is in memory, or SQLite does not say. */
+  /** The place of a given database; `undefined` if it is in memory, or if SQLite does not tell. */
   static of(database: SqliteDatabase): Place | undefined {
     const [main] = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").all()
     const path = Array.isArray(main) ? main[0] : (main as { file?: unknown } | undefined)?.file
     return typeof path === 'string' && path !== '' ? new Place(path) : undefined
   }
 
-  /** The database itself; a few microseconds. */
+  /** Whether the database file is there; takes a few microseconds. */
   get isThere(): boolean {
     return this.#has('')
   }
 
-  /** All its files. */
+  /** Checks all files. */
   look(): Fate {
     if (!this.isThere) return identify(this.#path) === undefined ? 'gone' : 'replaced'
     return this.#has('-wal') && this.#has('-shm') ? 'there' : 'cut off'
   }
 
   /**
-   * Of a file that is no longer there: whether what is in the log alone may be brought into it. Not where another process
-   * has written to the log since: that one has opened the file which is at the path now, whose log it is by its name.
+   * For a file that is no longer there: whether its log may be written into it. Not if another process has written to
+   * the log since: that process has opened the file now at the path, and the log is that file's.
    */
   get mayCheckpoint(): boolean {
     const log = describeLog(this.#path)
     return log === undefined || log === this.#log
   }
 
-  /** Tells files apart, also under another name. */
+  /** Identifies a file, also under another name. */
   get identity(): string | undefined {
     return this.#opened.get('')
   }
@@ -71,7 +71,7 @@ export class Place {
   }
 }
 
-/** What to tell the caller. */
+/** The error for a lost file. */
 export function toLoss(fate: Exclude<Fate, 'there'>): StoreUnavailableError {
   return new StoreUnavailableError('SQLite', LOSSES[fate])
 }
@@ -92,7 +92,7 @@ function describeLog(path: string): string | undefined {
   return found && `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`
 }
 
-/** `undefined` where there is no such file. */
+/** `undefined` if there is no such file. */
 function identify(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
   return found && `${found.dev} ${found.ino}`

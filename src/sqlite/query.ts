@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util'
 import type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.js'
 
-/** What a row is made of, before it is checked. */
+/** A value of a row before it is checked. */
 export type Cell = string | number | bigint | Uint8Array | ArrayBuffer | null
 
 export interface Query<Column extends string> {
@@ -15,15 +15,15 @@ interface Settings {
   safeIntegers?(isOn: boolean): void
 }
 
-/** Of a text that is read: what is longer comes as bytes. */
+/** Longer texts are returned as bytes. */
 const MAX_TEXT_BYTES = 128 * 1024
 
 /**
- * A statement whose rows are the same whatever its database is set to: members by name, integers as numbers. An
- * integer that no number holds stays a bigint, for the one who checks the row: by themselves some drivers throw there,
- * and others round. No text is read as one, since libsql ends the process for a text that is not in its encoding: the
- * columns `texts` are read as bytes, which stay bytes where they are no text, and a text in any other column is damage,
- * which comes as `NO_TEXT`.
+ * A statement whose rows do not depend on settings of the database: members by name, integers as numbers. An integer
+ * that no number can hold stays a bigint, for the check of the row; some drivers would throw, and others round. No
+ * driver reads a text, because libsql ends the process for a text that is not in its encoding. The columns `texts` are
+ * read as bytes and decoded here; bytes that are no text stay bytes. A text in any other column is damage, and becomes
+ * `NO_TEXT`.
  */
 export function prepareQuery<Column extends string>(
   database: SqliteDatabase,
@@ -39,7 +39,7 @@ export function prepareQuery<Column extends string>(
   const toRow = (found: unknown): Record<Column, Cell> => {
     const row = {} as Record<Column, Cell>
     for (const [i, column] of columns.entries()) {
-      // A database may be set to give lists.
+      // A database may be set to return lists.
       const cell = Array.isArray(found) ? found[i] : (found as Record<Column, Cell>)[column]
       row[column] = typeof cell === 'bigint' ? toNumber(cell) : cell
     }
@@ -63,23 +63,23 @@ function toNumber(integer: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : integer
 }
 
-/** Nothing that is written anywhere. */
+/** A value that the library never writes. */
 const NO_TEXT = 0.5
 
 function asNoText(column: string): string {
   return `CASE WHEN typeof(${column}) = 'text' THEN ${NO_TEXT} ELSE ${column} END AS ${column}`
 }
 
-/** What is no text comes as 0, and an empty one as it is: libsql takes bytes of no length for `NULL`. */
+/** Other types become 0, and an empty text stays as it is: libsql takes empty bytes for `NULL`. */
 function asBytes(column: string): string {
   const bytes = `substr(CAST(${column} AS BLOB), 1, ${MAX_TEXT_BYTES + 1})`
   return `CASE WHEN ${column} IS NULL THEN NULL WHEN ${column} = '' THEN ''
     WHEN typeof(${column}) = 'text' THEN ${bytes} ELSE 0 END AS ${column}`
 }
 
-/** Of the encoding that the database has its texts in; SQLite names them as the WHATWG does. */
+/** Decodes the encoding of the database's texts; SQLite and the WHATWG use the same names. */
 function makeDecoder(database: SqliteDatabase): TextDecoder {
-  // As one of the three that there are.
+  // Any other encoding than these two is UTF-8.
   const isUtf16 = `encoding = 'UTF-16le' AS is_le, encoding = 'UTF-16be' AS is_be FROM pragma_encoding`
   const found = database.prepare(`SELECT ${isUtf16}`).get() as unknown[] | Record<'is_le' | 'is_be', unknown>
   const [isLe, isBe] = Array.isArray(found) ? found : [found.is_le, found.is_be]

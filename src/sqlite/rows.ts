@@ -12,10 +12,10 @@ export interface SessionRow {
   updated_at: number
   expires_at: number | null
   vacant_since: number | null
-  /** The last ones that were applied: see core/operation-ids. */
+  /** The last operations applied: see core/store/operation-ids.ts. */
   operation: string | null
   lease_until: number | null
-  /** These two as core/store/histories.ts has them; `NULL` in sessions of earlier releases. */
+  /** In the format of core/store/histories.ts; both are `NULL` in sessions of earlier releases. */
   incarnation: string | null
   forks: string | null
 }
@@ -23,8 +23,8 @@ export interface SessionRow {
 export type StateColumn = Exclude<keyof SessionRow, 'id'>
 
 /**
- * Of versions and tokens. Below the highest that a call takes as many are left as no deletion of a session that is
- * damaged goes past, and below those that come from `floor` as many more.
+ * The highest version or token in a row. 2^40 are left below `MAX_COUNT`, more than deletions of damaged sessions can
+ * use up. Values from `floor` keep a distance of 2^40 more.
  */
 const MAX_STORED = MAX_COUNT - 2 ** 40
 export const MAX_FLOOR = MAX_STORED - 2 ** 40
@@ -34,7 +34,7 @@ export interface Floor {
   fence: number
 }
 
-/** Of the table `session`, but for its name. Those that are written are those that are read. */
+/** The columns of the table `session`, except `id`. Reads and writes use the same list. */
 export const STATE_COLUMNS = [
   'version',
   'fence',
@@ -47,7 +47,7 @@ export const STATE_COLUMNS = [
   'forks',
 ] as const satisfies readonly (keyof SessionRow)[]
 
-/** Rows as they are used: what the file holds is checked here, once. Throws `CorruptValueError`. */
+/** Checks a row of the file, once. Throws `CorruptValueError`. */
 export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string): SessionRow {
   const fail = (column: string): never => {
     throw new CorruptValueError(
@@ -78,12 +78,12 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
   }
 }
 
-/** Whether a deletion can go past it. */
+/** Whether a deletion can take the next version and fence. */
 export function hasNext({ version, fence }: Floor): boolean {
   return Math.max(version, fence) < MAX_STORED
 }
 
-/** Nothing is written that could not be read again. Throws `CorruptValueError`: no session gets there by its writes. */
+/** Refuses counts that could not be read again. Throws `CorruptValueError`: no session reaches them by its writes. */
 export function checkCounts({ id, version, fence }: SessionRow): void {
   const column = version > MAX_STORED ? 'version' : fence > MAX_STORED ? 'fence' : undefined
   if (column === undefined) return
@@ -92,7 +92,7 @@ export function checkCounts({ id, version, fence }: SessionRow): void {
   })
 }
 
-/** No lease is longer than a day: one that ends two days from now, or later, would lock the session for ever. */
+/** No lease is longer than a day: one that ends in more than two days would lock the session for ever. */
 export function checkLease(sessionId: string, remainingMs: number): void {
   if (remainingMs <= 2 * MAX_LEASE_MS) return
   throw new CorruptValueError('The row of the session is damaged: "lease_until" is too far away.', {
@@ -100,7 +100,7 @@ export function checkLease(sessionId: string, remainingMs: number): void {
   })
 }
 
-/** An operation that the row remembers. */
+/** Checks an operation that the row remembers. */
 export function checkApplied(sessionId: string, applied: AppliedOperation): AppliedOperation {
   if (isWhole(applied.version) && isWhole(applied.updatedAtMs)) return applied
   throw new CorruptValueError('The row of the session is damaged: "operation" says no version.', {
@@ -127,14 +127,14 @@ export function toStoredField(row: Record<keyof StoredField, Cell>, sessionId: s
   return { ...toField(row, sessionId), bytes: toBytes(row.bytes, sessionId) }
 }
 
-/** libsql 0.5 gives Buffers from `get` and ArrayBuffers from `all`. */
+/** libsql 0.5 returns Buffers from `get` and ArrayBuffers from `all`. */
 export function toBytes(bytes: Cell, sessionId: string): Uint8Array {
   if (bytes instanceof Uint8Array) return bytes
   if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes)
   throw new CorruptValueError('A value of the session is no bytes.', { sessionId })
 }
 
-/** As core/store/histories.ts writes them. */
+/** In the format of core/store/histories.ts. */
 function areForks(text: string | null): boolean {
   return (text ?? '').split('\n').every(line => line === '' || /^\S+ \d{1,16} \d{1,16}$/.test(line))
 }

@@ -26,28 +26,28 @@ const TOMBSTONE_MS = 24 * 60 * 60 * 1000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
 /** More versions and tokens than any session takes. */
 const FORGOTTEN = 2 ** 32
-/** An owner that was stopped for longer than its session lives still finds it for so long. */
+/** How long an expired session stays for an owner that was stopped for longer than its session lives. */
 const GRACE_MS = 24 * 60 * 60 * 1000
 
 export interface SqliteBackendOptions {
   connection: SqliteConnection
-  /** `null` is for ever. */
+  /** `null`: for ever. */
   ttlMs: number | null
   /** How long a write waits for the lock of another process. */
   busyTimeoutMs: number
-  /** Lets go of the connection. */
+  /** Releases the connection. */
   release: () => Promise<void>
   now?: () => number
 }
 
-/** A session as a write finds it. */
+/** A session as a read or write finds it. */
 interface Found {
   row: SessionRow | undefined
   head: Head
   isExpired: boolean
 }
 
-/** One row a field; every method is one transaction. */
+/** One row for each field; every method is one transaction. */
 export class SqliteBackend implements Backend {
   readonly #connection: SqliteConnection
   readonly #ttlMs: number | null
@@ -128,7 +128,7 @@ export class SqliteBackend implements Backend {
       this.#assertNoLease(sessionId, expired)
       if (expired && isExpired) this.#vacate(statements, expired)
       const { row, head } = this.#find(statements, sessionId)
-      // At least the time, so that it outranks the tokens from before a backup was restored.
+      // At least the time, so that the token outranks all tokens from before a backup was restored.
       const fence = Math.max(head.fence + 1, this.#now())
       const next = {
         id: sessionId,
@@ -189,7 +189,7 @@ export class SqliteBackend implements Backend {
       this.#connection.read(statements => statements.floor())
       return true
     } catch {
-      return false // that is the answer
+      return false // the failure is the answer
     }
   }
 
@@ -201,7 +201,7 @@ export class SqliteBackend implements Backend {
     return this.#connection.write(this.#busyTimeoutMs, run)
   }
 
-  /** `undefined`: of the session there are parts, or it is damaged. Only a deletion without conditions finds it so. */
+  /** `undefined`: the session is damaged, or only parts of it are left. Throws if the deletion has conditions. */
   #lookToDelete(statements: Statements, sessionId: string, deletion: Deletion): Found | undefined {
     try {
       return this.#find(statements, sessionId)
@@ -214,7 +214,7 @@ export class SqliteBackend implements Backend {
   }
 
   /**
-   * Throws for damage, and for fields without their session. `fencingToken`: of the owner who asks; to it an expired
+   * Throws for damage, and for fields without their session. `fencingToken`: the caller's; for its owner, an expired
    * session still exists.
    */
   #find(statements: Statements, sessionId: string, fencingToken = -1): Found {
@@ -232,7 +232,7 @@ export class SqliteBackend implements Backend {
 
   #apply(statements: Statements, sessionId: string, found: Found, commit: Commit): CommitResult {
     const { row, head, isExpired } = found
-    // Who still owns an expired session brings it back whole; for anyone else it begins anew.
+    // The owner of an expired session brings it back whole; for other writers, a new session begins.
     const begins = !head.exists && !(isExpired && commit.fencingToken !== undefined)
     checkBeginning(sessionId, begins, commit)
     if (row && isExpired && begins) statements.deleteFields(sessionId)
@@ -261,7 +261,7 @@ export class SqliteBackend implements Backend {
     return toResult({ version, updatedAtMs, incarnation: next.incarnation, operation: commit.operationId })
   }
 
-  /** The tombstone's fence is above every token handed out, so that none of their owners can write any more. */
+  /** The tombstone's fence is above every token handed out, so that no earlier owner can write. */
   #vacate(statements: Statements, row: SessionRow, { operationId, above = 0 }: Partial<Deletion> = {}): void {
     const version = Math.max(row.version, above) + 1
     const vacantSinceMs = this.#now()
@@ -279,7 +279,7 @@ export class SqliteBackend implements Backend {
     })
   }
 
-  /** Leaves a tombstone above what the file has forgotten: the versions that were seen, the tokens handed out. */
+  /** Leaves a tombstone above all versions seen and tokens handed out, which the file may have forgotten. */
   #removeRest(statements: Statements, sessionId: string, { seenVersion = 0 }: Deletion): void {
     const { version, fence } = this.#lastKnown(statements, sessionId)
     statements.deleteFields(sessionId)
@@ -302,11 +302,11 @@ export class SqliteBackend implements Backend {
       const row = statements.findSession(sessionId)
       return row && hasNext(row) ? row : statements.floor()
     } catch {
-      return statements.floor() // the row is damaged, which the caller has found before
+      return statements.floor() // the row is damaged, as the caller has found
     }
   }
 
-  /** Removes what has expired for a day and the tombstones of more than a day, at most once an hour. */
+  /** Removes sessions that expired a day ago and tombstones older than a day, at most once an hour. */
   #sweep(statements: Statements): void {
     const nowMs = this.#now()
     if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return
@@ -317,7 +317,7 @@ export class SqliteBackend implements Backend {
     statements.deleteVacant(nowMs - TOMBSTONE_MS)
   }
 
-  /** A damaged one stays: whoever opens it is told. */
+  /** Leaves a damaged session, so that its opener gets the error. */
   #sweepSession(statements: Statements, sessionId: string): void {
     try {
       const row = statements.findSession(sessionId)
@@ -333,7 +333,7 @@ export class SqliteBackend implements Backend {
     if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
   }
 
-  /** When what begins now and lasts so long ends; `null` and `undefined` have no end. */
+  /** When a life or lease that begins now ends; `null` or `undefined`: never. */
   #endOf(lifeMs: number | null | undefined): number | null {
     return lifeMs == null ? null : this.#now() + lifeMs
   }

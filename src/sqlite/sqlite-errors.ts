@@ -6,7 +6,7 @@ interface ResultCode {
   readonly reason: string
 }
 
-/** Primary result codes (sqlite.org/rescode.html): the low byte of what the drivers report. */
+/** Primary result codes (sqlite.org/rescode.html): the low byte of the drivers' codes. */
 const ERROR = 1
 const BUSY = 5
 const LOCKED = 6
@@ -24,7 +24,7 @@ const RESULT_CODES: readonly ResultCode[] = [
   { name: 'SQLITE_NOTADB', code: NOT_A_DATABASE, reason: 'the file is no database' },
 ]
 
-/** What the system says of a path. */
+/** What the system's errors mean for the path. */
 const DENIALS: Readonly<Record<string, string>> = {
   EACCES: 'the user of this process may not read and write it, or not in its folder',
   EPERM: 'the user of this process may not read and write it, or not in its folder',
@@ -38,12 +38,12 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED
 }
 
-/** A statement that the database's tables do not take. */
+/** Whether SQLite refused a statement, e.g. because it does not fit the tables. */
 export function isOfSql(error: unknown): boolean {
   return readCode(error) === ERROR
 }
 
-/** Wraps what a driver throws; a `StoreError` passes as it is. */
+/** Wraps a driver's error; returns a `StoreError` as it is. */
 export function toStoreError(cause: unknown): StoreError {
   if (cause instanceof StoreError) return cause
   const denied = DENIALS[String((cause as NodeJS.ErrnoException).code)]
@@ -61,7 +61,7 @@ function describe(code: number | undefined): string {
   return RESULT_CODES.find(known => known.code === code)?.reason ?? `SQLite code ${code}`
 }
 
-/** `errcode` is node:sqlite's, `rawCode` libsql's; better-sqlite3 has the name alone. */
+/** node:sqlite has `errcode`, libsql `rawCode`, and better-sqlite3 only the name. */
 function readCode(error: unknown): number | undefined {
   const { errcode, rawCode, code } = error as { errcode?: unknown; rawCode?: unknown; code?: unknown }
   const extended = errcode ?? rawCode

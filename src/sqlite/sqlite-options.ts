@@ -5,13 +5,15 @@ import { parseOptions } from '../core/parse-options.js'
 import type { SqliteDatabase } from './driver.js'
 
 export interface SqliteOptions extends CommonOptions {
-  /** The file; made with mode 0600 where it does not exist, in a folder that does. `:memory:` for tests. */
+  /** The file. It is created with mode 0600 if it does not exist; its folder must exist. `:memory:` for tests. */
   path?: string | undefined
-  /** Instead of `path`: an open database that is compatible with better-sqlite3. It is used as it is, never closed. */
+  /**
+   * Instead of `path`: an open database compatible with better-sqlite3. The store uses it as it is and never closes it.
+   */
   database?: SqliteDatabase | undefined
   /**
-   * `full` (default): what was acknowledged survives a power cut. `normal`: it survives the end of the process;
-   * a power cut may take the last writes, never a part of one.
+   * `full` (default): an acknowledged write survives a power cut. `normal`: it survives the end of the process; a power
+   * cut may undo the last writes, each as a whole.
    */
   synchronous?: 'full' | 'normal' | undefined
 }

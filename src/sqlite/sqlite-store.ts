@@ -4,15 +4,15 @@ import { openConnection } from './open-connection.js'
 import { SqliteBackend } from './sqlite-backend.js'
 import { parseSqliteOptions, type SqliteOptions } from './sqlite-options.js'
 
-/** A file is where someone keeps things: its sessions live for ever unless `ttl` says otherwise. */
+/** A file is for keeping: its sessions live for ever unless `ttl` says otherwise. */
 const DEFAULT_TTL_SECONDS = 0
 
-/** Many sessions in one SQLite file. Made by `createSqliteStore`. */
+/** Many sessions in one SQLite file. Create it with `createSqliteStore`. */
 export class SqliteAuthStore extends CodecStore {}
 
 /**
- * Opens the file, making or migrating it as needed. Throws `INVALID_OPTION`, `MISSING_DEPENDENCY`,
- * `STORE_UNAVAILABLE`, `CORRUPT_VALUE` (no database) and `UNSUPPORTED_FORMAT` (of a newer version).
+ * Opens the file, and creates or migrates it if needed. Throws `INVALID_OPTION`, `MISSING_DEPENDENCY`,
+ * `STORE_UNAVAILABLE`, `CORRUPT_VALUE` (not a database) and `UNSUPPORTED_FORMAT` (from a newer version).
  */
 export async function createSqliteStore(options: SqliteOptions): Promise<SqliteAuthStore> {
   const parsed = parseSqliteOptions(options)

@@ -18,17 +18,20 @@ import {
   toVersion,
 } from './rows.js'
 
-/** Tombstones that are old enough, and whole: what a damaged one says must not get into `floor`. */
+/** Tombstones old enough to remove, and undamaged: a damaged version must not get into `floor`. */
 const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_FLOOR} AND fence BETWEEN 0 AND ${MAX_FLOOR}`
 
-/** Of a damaged row no gigabyte is read: what is longer than anything that we write comes as `NULL`, which is refused. */
+/**
+ * Does not read gigabytes of a damaged row: bytes longer than any that the library writes become `NULL`, which is
+ * refused.
+ */
 const MAX_STORED_BYTES = MAX_VALUE_BYTES + 1024
 const FIELD = `(SELECT session_id, type, id, iif(length(bytes) <= ${MAX_STORED_BYTES}, bytes, NULL) AS bytes FROM field)`
 const TEXT_COLUMNS: readonly StateColumn[] = ['operation', 'incarnation', 'forks']
 
 export type Statements = ReturnType<typeof prepareStatements>
 
-/** Every statement there is, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
+/** All statements, prepared once. No RETURNING: libsql 0.5 aborts the process on it. */
 export function prepareStatements(database: SqliteDatabase) {
   const findSession = prepareQuery(database, STATE_COLUMNS, 'FROM session WHERE id = ?', TEXT_COLUMNS)
   const putSession = database.prepare(
@@ -106,7 +109,7 @@ export function prepareStatements(database: SqliteDatabase) {
     },
     setLease: (sessionId: string, leaseUntil: number | null) => void setLease.run(leaseUntil, sessionId),
     setExpiry: (sessionId: string, expiresAt: number | null) => void setExpiry.run(expiresAt, sessionId),
-    /** What is no text is the name of no session that anybody could ask for. */
+    /** Skips names that are not text: no caller could ask for such a session. */
     listSessions(after: string, nowMs: number, limit: number): string[] {
       const ids: string[] = []
       for (let last: SqliteValue = after; ; ) {

@@ -8,8 +8,9 @@ export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<Sq
 }
 
 /**
- * The auth state of one bot in an SQLite file. Opening takes the ownership of the session, and the store refuses its earlier
- * owner from then on. It never replaces a session that exists by a new one; what it cannot read throws.
+ * The auth state of one bot in an SQLite file. Opening takes the ownership of the session; from then on, the store
+ * refuses the earlier owner. It never replaces an existing session by a new one, and throws for a session that it
+ * cannot read.
  */
 export function useSqliteAuthState(
   options: SqliteAuthStateOptions,
