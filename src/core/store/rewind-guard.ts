@@ -149,7 +149,8 @@ export class RewindGuard {
     const { at, heal } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
     if (outcome === 'overtaken') return outcome
-    const refusal = outcome instanceof Error ? outcome : undefined
+    // A process that has deleted the session owns it no more: it goes on with the one that another owner has opened.
+    const refusal = outcome instanceof Error && heal?.deletion === undefined ? outcome : undefined
     const healed = outcome instanceof Error ? undefined : outcome
     const { incarnation, version, operation, exists } = healed ?? found.head
     const forks = healed?.forks ?? found.forks

@@ -335,6 +335,16 @@ export function describeForks(create: CreateStoreDatabase): void {
       },
     )
 
+    test('and a deletion leaves the session to the owner that has opened it since', async () => {
+      const { one, another, restore } = await setUpSession()
+      const former = await one.claim('s')
+      await one.delete('s', undefined, former.fencingToken)
+      await restore()
+      await sleep(5)
+      await another.claim('s')
+      expect((await one.get('s'))?.data.creds).toMatchObject(CREDS)
+    })
+
     test('and writes still lets the store of the former owner delete the session', async () => {
       const { one, another, restore } = await setUpSession()
       const former = await one.claim('s')
