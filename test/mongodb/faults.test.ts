@@ -3,7 +3,7 @@ import { MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createMongoStore, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
-import { expectCallsToEnd } from '../support/frozen-server.js'
+import { expectCallsToEnd, writeInTime } from '../support/frozen-server.js'
 import { createMongoDatabase } from '../support/mongodb/mongodb-database.js'
 import { type MongoServerOptions, startMongo } from '../support/mongodb/mongodb-server.js'
 import { writeKeysElsewhere } from '../support/store-child.js'
@@ -81,7 +81,7 @@ describe.each(['a pool of its own', 'a given client'])('through %s', kind => {
     const connection = kind === 'a given client' ? { mongoClient: client } : { mongoUrl: server.url }
     const store = await createMongoStore({ ...connection, resilience: { operationTimeout: 400 } })
     onTestFinished(() => store.close())
-    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    await writeInTime(store, { creds: CREDS, keys: { session: { a: 1 } } })
     await server.freeze()
     await expectCallsToEnd(store, () => useMongoAuthState({ sessionId: 's', store }))
     server.thaw()

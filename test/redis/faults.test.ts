@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
-import { expectCallsToEnd } from '../support/frozen-server.js'
+import { expectCallsToEnd, writeInTime } from '../support/frozen-server.js'
 import { KEEPS_ALL, type RedisServerOptions, startRedis } from '../support/redis/redis-server.js'
 
 const CREDS = { registrationId: 7 }
@@ -134,7 +134,7 @@ test('SCRIPT FLUSH fails no call', async () => {
 
 test('a server that stops answering ends every call by its deadline, and never with "absent"', async () => {
   const { server, store } = await setUp({}, { resilience: { operationTimeout: 400 } })
-  await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+  await writeInTime(store, { creds: CREDS, keys: { session: { a: 1 } } })
   await server.freeze()
   await expectCallsToEnd(store, () => useRedisAuthState({ sessionId: 's', store }))
   server.thaw()

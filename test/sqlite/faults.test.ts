@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, type SqliteOptions } from '../../src/sqlite/index.js'
 import { openConnection } from '../../src/sqlite/open-connection.js'
+import { writeInTime } from '../support/frozen-server.js'
 
 const CREDS = { registrationId: 1 }
 
@@ -46,7 +47,7 @@ describe('a file that another process has locked', () => {
     await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^(STORE_UNAVAILABLE|TIMEOUT)$/) })
     await sleep(50)
     other.exec('COMMIT')
-    await store.set('s', { keys: { session: { b: 2 } } })
+    await writeInTime(store, { keys: { session: { b: 2 } } })
     expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ b: 2 })
   })
 })
