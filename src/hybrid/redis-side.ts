@@ -1,33 +1,26 @@
 import type { Field, SessionPage } from '../core/auth-store.js'
-import {
-  type BackendClaim,
-  type Commit,
-  CREDS_FIELD,
-  type Deletion,
-  type FieldWrite,
-  type Guard,
-  type HistoryResult,
-  type ReadResult,
-  type SnapshotResult,
+import type {
+  BackendClaim,
+  Commit,
+  Deletion,
+  Guard,
+  HistoryResult,
+  ReadResult,
+  SnapshotResult,
 } from '../core/backend.js'
-import { toBuffer } from '../core/bytes.js'
 import { Calls } from '../core/calls.js'
 import type { WholeSession } from '../core/durable-backend.js'
-import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'
 import type { HighestVersions } from '../core/store/highest-versions.js'
 import type { RedisConnection } from '../redis/connection.js'
-import { fieldName, type KeyNames } from '../redis/key-names.js'
+import type { KeyNames } from '../redis/key-names.js'
 import { RedisBackend } from '../redis/redis-backend.js'
 import { toRefusal, toStoreError } from '../redis/redis-errors.js'
-import { toClaim, toCommitted, toDeleted, toInteger } from '../redis/replies.js'
+import { toClaim } from '../redis/replies.js'
 import {
   type Bounded,
   type EntryInput,
-  GRACE_MS,
-  orEmpty,
-  TOMBSTONE_MS,
   toClaimInput,
   toCommitInput,
   toDeletionInput,
@@ -39,7 +32,15 @@ import type { RedisView } from './compare.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox, type PassedOver } from './outbox.js'
-import { isVersion, MAX_ENTRY_BYTES, MAX_ENTRY_FIELDS, type OutboxEntry, seal } from './outbox-entry.js'
+import { type OutboxEntry, seal } from './outbox-entry.js'
+import {
+  type RedisCommit,
+  type RedisDeletion,
+  toRedisCommit,
+  toRedisDeletion,
+  toRedisView,
+} from './replies.js'
+import { checkCount, toEntryInput, toInstallInput } from './script-input.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection
@@ -58,40 +59,7 @@ export interface RedisSideOptions {
   logger?: Logger | undefined
 }
 
-export interface RedisCommit {
-  version: number
-  updatedAtMs: number
-  /** The session's incarnation after the write. */
-  incarnation: string
-  /** Whether it changed the session, and so has an entry in the outbox. */
-  isEntered: boolean
-  /** Whether the session began with this write. */
-  begins: boolean
-  /** Whether it repeats a write that was carried out before, e.g. because the answer was lost. */
-  isRepeated: boolean
-  /** The operation before it, if entries of other writes wait in the outbox; '?': unknown, '': none waits. */
-  operationBefore: string
-}
-
-export interface RedisDeletion {
-  version: number
-  /** The fence of the tombstone: above every token handed out. */
-  fence: number
-  /** Whether there was a session to remove. */
-  isEntered: boolean
-  /** See `RedisCommit`. */
-  isRepeated: boolean
-  operationBefore: string
-}
-
-/** Bytes of an entry reserved for the members that the script and later marks add. */
-const MAX_HEAD_BYTES = 64 * 1024
 const SOURCES = { peek, install }
-type FiveNumbers = [number, number, number, number, number]
-/** Effects, as lua/commit.lua and lua/delete.lua return them. */
-const BEGINNING = 2
-const REPEATED = 3
-const REPEATED_BEGINNING = 4
 
 /**
  * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
@@ -177,30 +145,22 @@ export class RedisSide {
 
   async commit(sessionId: string, commit: Commit & Bounded): Promise<RedisCommit> {
     const { fencingToken, operationId, writes, fork } = commit
-    assertFew(sessionId, writes)
+    checkCount(sessionId, writes)
     const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
     const input = toCommitInput(commit, this.#ttlMs, entry)
-    const reply = await this.#run(this.#connection.scripts.commit, sessionId, input, commit)
-    const { version, updatedAtMs, incarnation, effect, operationBefore } = toCommitted(reply)
-    this.#seen.note(sessionId, version)
-    return {
-      version,
-      updatedAtMs,
-      incarnation,
-      isEntered: effect > 0,
-      begins: effect === BEGINNING || effect === REPEATED_BEGINNING,
-      isRepeated: effect === REPEATED || effect === REPEATED_BEGINNING,
-      operationBefore,
-    }
+    const taken = toRedisCommit(await this.#run(this.#connection.scripts.commit, sessionId, input, commit))
+    this.#seen.note(sessionId, taken.version)
+    return taken
   }
 
   async delete(sessionId: string, deletion: Deletion & Bounded): Promise<RedisDeletion> {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
-    const reply = await this.#run(this.#connection.scripts.delete, sessionId, input, deletion)
-    const { version, fence, effect, operationBefore } = toDeleted(reply)
-    this.#seen.note(sessionId, version)
-    return { version, fence, isEntered: effect > 0, isRepeated: effect === REPEATED, operationBefore }
+    const taken = toRedisDeletion(
+      await this.#run(this.#connection.scripts.delete, sessionId, input, deletion),
+    )
+    this.#seen.note(sessionId, taken.version)
+    return taken
   }
 
   /**
@@ -223,17 +183,7 @@ export class RedisSide {
   }
 
   async peek(sessionId: string, operationId = ''): Promise<RedisView> {
-    const reply = await this.#run(this.#scripts.peek, sessionId, [operationId])
-    const [, state, ...numbers] = reply
-    const [version, fence, updatedAtMs, remembers, leaseMs] = numbers.map(toInteger) as FiveNumbers
-    return {
-      state: String(state) as RedisView['state'],
-      version,
-      fence,
-      updatedAtMs,
-      remembers: remembers === 1,
-      leaseMs,
-    }
+    return toRedisView(await this.#run(this.#scripts.peek, sessionId, [operationId]))
   }
 
   /** `false`: Redis has changed since `found`, or an entry waits in the outbox that is not in `parked`. */
@@ -243,25 +193,7 @@ export class RedisSide {
     session: WholeSession,
     parked: PassedOver,
   ): Promise<boolean> {
-    const { head, fields, ops, forks, endsAtMs, isVacant } = session
-    const creds = fields.find(field => field.type === CREDS_FIELD.type)
-    const ofKeys = fields.filter(field => field !== creds)
-    const input: Argument[] = [
-      `${found.state === 'cold' ? 'cold' : ''}${found.version}`,
-      head.version,
-      head.fence,
-      head.updatedAtMs,
-      orEmpty(endsAtMs),
-      GRACE_MS,
-      ops === '' ? '' : `${ops}\n`,
-      TOMBSTONE_MS,
-      isVacant ? 'vacant' : 'session',
-      creds === undefined ? '' : toBuffer(creds.bytes),
-      [...parked].flatMap(([name, digest]) => (isVersion(name) ? [`${name} ${digest}`] : [])).join(),
-      head.incarnation,
-      forks,
-      ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
-    ]
+    const input = toInstallInput(found, session, parked)
     const reply = await this.breaker.run(
       () => this.#sessions.try(this.#scripts.install, sessionId, input),
       LOADING_MS,
@@ -286,17 +218,6 @@ export class RedisSide {
   }
 
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {
-    const rest = JSON.stringify({ sessionId, ...members, status: 'pending', attempts: 0 })
-    const bytes = Buffer.byteLength(rest)
-    const most = MAX_ENTRY_BYTES - MAX_HEAD_BYTES
-    if (bytes > most) throw new ValueTooLargeError(bytes, most, { sessionId })
-    return [this.#maxEntries, JSON.stringify(sessionId).slice(0, -1), rest.slice(1)]
+    return toEntryInput(this.#maxEntries, sessionId, members)
   }
-}
-
-/** A write with too many values could not be read back from the outbox, so it is refused. */
-function assertFew(sessionId: string, { length }: readonly FieldWrite[]): void {
-  if (length <= MAX_ENTRY_FIELDS) return
-  const reason = `A write of ${length} values is above the limit of ${MAX_ENTRY_FIELDS}; nothing was written. Divide it.`
-  throw new InvalidValueError(reason, { sessionId })
 }

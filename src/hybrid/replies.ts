@@ -1,0 +1,63 @@
+import { toCommitted, toDeleted, toInteger } from '../redis/replies.js'
+import type { Reply } from '../redis/scripts.js'
+import type { RedisView } from './compare.js'
+
+export interface RedisCommit {
+  version: number
+  updatedAtMs: number
+  /** The session's incarnation after the write. */
+  incarnation: string
+  /** Whether it changed the session, and so has an entry in the outbox. */
+  isEntered: boolean
+  /** Whether the session began with this write. */
+  begins: boolean
+  /** Whether it repeats a write that was carried out before, e.g. because the answer was lost. */
+  isRepeated: boolean
+  /** The operation before it, if entries of other writes wait in the outbox; '?': unknown, '': none waits. */
+  operationBefore: string
+}
+
+export interface RedisDeletion {
+  version: number
+  /** The fence of the tombstone: above every token handed out. */
+  fence: number
+  /** Whether there was a session to remove. */
+  isEntered: boolean
+  /** See `RedisCommit`. */
+  isRepeated: boolean
+  operationBefore: string
+}
+
+/** Effects, as lua/commit.lua and lua/delete.lua return them. */
+const BEGINNING = 2
+const REPEATED = 3
+const REPEATED_BEGINNING = 4
+
+/** Decodes a reply of lua/commit.lua. */
+export function toRedisCommit(reply: Reply): RedisCommit {
+  const { effect, ...taken } = toCommitted(reply)
+  return {
+    ...taken,
+    isEntered: effect > 0,
+    begins: effect === BEGINNING || effect === REPEATED_BEGINNING,
+    isRepeated: effect === REPEATED || effect === REPEATED_BEGINNING,
+  }
+}
+
+/** Decodes a reply of lua/delete.lua. */
+export function toRedisDeletion(reply: Reply): RedisDeletion {
+  const { effect, ...taken } = toDeleted(reply)
+  return { ...taken, isEntered: effect > 0, isRepeated: effect === REPEATED }
+}
+
+/** Decodes a reply of lua/peek.lua. */
+export function toRedisView([, state, version, fence, updatedAt, remembers, leaseMs]: Reply): RedisView {
+  return {
+    state: String(state) as RedisView['state'],
+    version: toInteger(version),
+    fence: toInteger(fence),
+    updatedAtMs: toInteger(updatedAt),
+    remembers: toInteger(remembers) === 1,
+    leaseMs: toInteger(leaseMs),
+  }
+}

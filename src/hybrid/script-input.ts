@@ -1,0 +1,56 @@
+import { CREDS_FIELD, type FieldWrite } from '../core/backend.js'
+import { toBuffer } from '../core/bytes.js'
+import type { WholeSession } from '../core/durable-backend.js'
+import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
+import { fieldName } from '../redis/key-names.js'
+import { type EntryInput, GRACE_MS, orEmpty, TOMBSTONE_MS } from '../redis/script-input.js'
+import type { Argument } from '../redis/scripts.js'
+import type { RedisView } from './compare.js'
+import type { PassedOver } from './outbox.js'
+import { isVersion, MAX_ENTRY_BYTES, MAX_ENTRY_FIELDS, type OutboxEntry } from './outbox-entry.js'
+
+/** Bytes of an entry reserved for the members that the script and later marks add. */
+const MAX_HEAD_BYTES = 64 * 1024
+
+/** A write with too many values could not be read back from the outbox, so it is refused. */
+export function checkCount(sessionId: string, { length }: readonly FieldWrite[]): void {
+  if (length <= MAX_ENTRY_FIELDS) return
+  const reason = `A write of ${length} values is above the limit of ${MAX_ENTRY_FIELDS}; nothing was written. Divide it.`
+  throw new InvalidValueError(reason, { sessionId })
+}
+
+/** What the scripts make an outbox entry of. Throws `VALUE_TOO_LARGE`. */
+export function toEntryInput(
+  maxEntries: number,
+  sessionId: string,
+  members: Partial<OutboxEntry>,
+): EntryInput {
+  const rest = JSON.stringify({ sessionId, ...members, status: 'pending', attempts: 0 })
+  const bytes = Buffer.byteLength(rest)
+  const limit = MAX_ENTRY_BYTES - MAX_HEAD_BYTES
+  if (bytes > limit) throw new ValueTooLargeError(bytes, limit, { sessionId })
+  return [maxEntries, JSON.stringify(sessionId).slice(0, -1), rest.slice(1)]
+}
+
+/** The arguments of lua/install.lua. `found`: what was seen in Redis. */
+export function toInstallInput(found: RedisView, session: WholeSession, passedOver: PassedOver): Argument[] {
+  const { head, fields, ops, forks, endsAtMs, isVacant } = session
+  const creds = fields.find(field => field.type === CREDS_FIELD.type)
+  const ofKeys = fields.filter(field => field !== creds)
+  return [
+    `${found.state === 'cold' ? 'cold' : ''}${found.version}`,
+    head.version,
+    head.fence,
+    head.updatedAtMs,
+    orEmpty(endsAtMs),
+    GRACE_MS,
+    ops === '' ? '' : `${ops}\n`,
+    TOMBSTONE_MS,
+    isVacant ? 'vacant' : 'session',
+    creds === undefined ? '' : toBuffer(creds.bytes),
+    [...passedOver].flatMap(([name, digest]) => (isVersion(name) ? [`${name} ${digest}`] : [])).join(),
+    head.incarnation,
+    forks,
+    ...ofKeys.flatMap(field => [fieldName(field), toBuffer(field.bytes)]),
+  ]
+}
