@@ -135,7 +135,7 @@ export interface AuthStore {
   ): Promise<VersionedResult>
   /** Removes the session and all its keys. Deleting an absent session is not an error. */
   delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
-  /** Renews the session's life, by default for the store's `ttl`. 0 is for ever. */
+  /** Renews the session's life, by default for the store's `ttl`. A `ttlSeconds` of 0 is for ever. */
   touch(sessionId: string, ttlSeconds?: number): Promise<void>
   exists(sessionId: string): Promise<boolean>
   /** A page of session ids in a stable order. */

@@ -105,10 +105,7 @@ export function covers({ exists, isPart, version }: DurableVersion, seen: number
   return hot === 0 || (beyond >= 0 && beyond % BYPASS_STEP < BYPASS_STEP / 2)
 }
 
-/**
- * I14: whether an answer of Redis is as new as what this process has seen, and not older than its claim (`token`; 0:
- * none).
- */
+/** I14: whether an answer of Redis is as new as what this process has seen, and as its claim (`token`, 0 without one). */
 export function isBelievable(
   { exists, version, fence }: Pick<Head, 'exists' | 'version' | 'fence'>,
   seen: number,

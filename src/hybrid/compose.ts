@@ -56,7 +56,7 @@ export function composeHybrid(settings: HybridSettings) {
     metrics,
     timeoutMs: REDIS_SHARE * timeoutMs,
     windowMs: 2000,
-    resetMs: 500, // every call goes on by MongoDB meanwhile, and slower
+    resetMs: 500, // MongoDB answers meanwhile, more slowly
     isConnecting: () => CONNECTING.has(settings.redis.connection.status),
     link: settings.redis.connection.link,
     onOutage: outage => tell(outage, 'Redis', 'MongoDB answers meanwhile'),

@@ -60,8 +60,8 @@ export class HybridAuthStore extends CodecStore {
   }
 
   /**
-   * Does a job of the queue: applies what waits for its session to MongoDB. Doing a job twice is harmless. Throws the
-   * error that prevents it, `INVALID_OPTION` for a malformed job, and `INVALID_SESSION_ID`.
+   * Does a job of the queue: applies the writes that wait in its session's outbox to MongoDB. Doing a job twice is
+   * harmless. Throws the error that prevents it, `INVALID_OPTION` for a malformed job, and `INVALID_SESSION_ID`.
    */
   async processOutboxJob(job: OutboxJob): Promise<void> {
     checkObject('job', job)

@@ -71,7 +71,7 @@ export class SessionOpener {
     const claimBoth = (aligned: Aligned | undefined) => this.#claimBoth(sessionId, opening, aligned)
     const both = () => this.#aligner.withLoaded(sessionId, claimBoth, { call: opening.call })
     try {
-      // One lost connection is no outage. Opening with one database alone may fall back to what that one has.
+      // Tries twice: one lost connection is no outage, and an opening with one database may go back to an older state.
       return await both().catch(error => {
         if (isOutage(error) && this.#opensDegraded) return both()
         throw error
@@ -114,8 +114,8 @@ export class SessionOpener {
   }
 
   /**
-   * I11: Redis now refuses earlier owners, and MongoDB has all that they wrote. Any later write of theirs is from a
-   * lost past.
+   * I11: Redis now refuses earlier owners, and MongoDB has all that they wrote. If a write of theirs turns up later,
+   * Redis took it after it had lost this claim.
    */
   async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
     const { fencingToken } = hot

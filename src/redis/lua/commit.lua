@@ -62,7 +62,7 @@ end
 if damaged then return {0, 'DAMAGED', damaged} end
 local appliedVersion, appliedAt = findOperation(operation)
 if appliedVersion then
-  local hasBegun = incarnation == operation and not above -- and goes on: else it has another incarnation
+  local hasBegun = incarnation == operation and not above -- else the session has another incarnation by now
   return {1, appliedVersion, appliedAt, hasBegun and 4 or 3, operationBeforeRepeated(), incarnation}
 end
 local refusal = refuse(token, ARGV[4], ARGV[5], ARGV[6])
