@@ -82,7 +82,7 @@ export interface FindOptions {
   projection?: Readonly<Record<string, 0 | 1>>
   sort?: Readonly<Record<string, 1 | -1>>
   limit?: number
-  /** Documents in one answer. The server's default for the first answer is 101, and then needs another command. */
+  /** Documents in one answer, whose bytes the server limits. Its default is 101, and another command for the rest. */
   batchSize?: number
 }
 

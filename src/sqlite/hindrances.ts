@@ -6,7 +6,7 @@ const TABLES = ['session', 'field', 'floor']
 /** For `lower(name) IN`. */
 export const OUR_NAMES = `(${TABLES.map(table => `'${table}'`).join(', ')})`
 
-/** Everything that can keep a statement from its row, or change another row, without an error. */
+/** Everything that can keep a statement from its row, or keep a row from being stored, without an error. */
 const HINDRANCES = [
   `SELECT 'a trigger' AS kind, name FROM main.sqlite_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
   `SELECT 'a TEMP trigger', name FROM sqlite_temp_master WHERE type = 'trigger' AND lower(tbl_name) IN ${OUR_NAMES}`,
