@@ -299,14 +299,17 @@ class Schedule {
   async #claim(process: SimProcess): Promise<void> {
     const number = this.#processes
     const { fencingToken: token, creds, version } = await process.store.claim(SESSION)
+    if (token < this.#highestToken) {
+      // Of openings at once, one may hear of its success after a later owner has opened the session.
+      this.#world.note(`${process.name} was replaced before it owned the session by ${token}`)
+      return
+    }
     this.#world.note(`${process.name} owns the session at ${version} by ${token}`)
     this.#owner = this.#toWriter(process, token, KEYS)
     this.#owner.hasCreds = creds !== null
     this.#history.changeOwner(number)
-    // Of openings at once, one may hear of its success after a later owner has written.
-    if (token > this.#highestToken)
-      this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
-    this.#highestToken = Math.max(token, this.#highestToken)
+    this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
+    this.#highestToken = token
     this.#hasLostClaim = false
     this.stats.opened++
   }
