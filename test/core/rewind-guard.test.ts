@@ -29,6 +29,7 @@ test('a rewrite after a rewind does not overwrite what was written meanwhile', a
     's',
     { version: 10, updatedAtMs: 1, incarnation: '1', operation: '', durability: 'durable' },
     writes('old'),
+    undefined,
   )
 
   backend.loseAnswers('commit')
@@ -38,7 +39,7 @@ test('a rewrite after a rewind does not overwrite what was written meanwhile', a
   await gate.reached
   backend.heal()
   const written = await raw.commit('s', { operationId: '2', writes: writes('new') })
-  guard.noteCommit('s', written, writes('new'))
+  guard.noteCommit('s', written, writes('new'), undefined)
   gate.open()
 
   expect((await read).values.map(String)).toEqual(['new'])

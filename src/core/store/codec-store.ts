@@ -160,7 +160,7 @@ export class CodecStore implements AuthStore {
       throw this.#noteLoss(sessionId, fencingToken, error)
     })
     if (underWay) cached?.endWrite(underWay, result.version, values)
-    this.#rewinds.noteCommit(sessionId, result, writes)
+    this.#rewinds.noteCommit(sessionId, result, writes, fencingToken)
     this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
     const { version, updatedAtMs, durability } = result
     return { version, updatedAt: new Date(updatedAtMs), success: true, durability }

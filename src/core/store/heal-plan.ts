@@ -12,6 +12,8 @@ interface HeldChange {
 
 export interface HeldWrite extends HeldChange {
   readonly write: FieldWrite
+  /** The fencing token of the owner that wrote it; `undefined`: it was written without one. */
+  readonly token?: number | undefined
 }
 
 export interface HeldDeletion extends HeldChange {

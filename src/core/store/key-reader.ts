@@ -74,9 +74,9 @@ export class KeyReader {
       () => backend.read(sessionId, fields, fencingToken),
       fencingToken ?? memory.token(sessionId),
     )
-    // For a former owner, a session that another process has ended is not "no keys".
-    if (!head.exists && fencingToken !== undefined && fencingToken < head.fence) {
-      throw new FencedError(fencingToken, undefined, { sessionId })
+    // A former owner must not go on: what it reads may be another session, or older than its own writes.
+    if (fencingToken !== undefined && fencingToken < head.fence) {
+      throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
     }
     metrics.count('read_bytes', countBytes(values))
     const open = (bytes: Uint8Array | undefined, i: number) =>

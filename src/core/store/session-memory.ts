@@ -141,13 +141,21 @@ export class SessionMemory {
     this.cache?.of(sessionId)?.reset(history.version)
   }
 
-  /** `operation`: the one that wrote them, if the store keeps the operation of each version. */
-  noteWrites(sessionId: string, version: number, writes: readonly FieldWrite[], operation = ''): void {
+  /**
+   * `operation`: the one that wrote them, if the store keeps the operation of each version. `token`: that of the owner
+   * who wrote them.
+   */
+  noteWrites(
+    sessionId: string,
+    version: number,
+    writes: readonly FieldWrite[],
+    { operation = '', token }: { operation?: string; token?: number | undefined } = {},
+  ): void {
     for (const { type, id, bytes } of writes) {
       const name = nameOf(sessionId, { type, id })
       if ((this.#writes.peek(name)?.version ?? 0) > version) continue // a late answer to a repeated write
       const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
-      this.#writes.set(name, { sessionId, version, operation, write })
+      this.#writes.set(name, { sessionId, version, operation, write, token })
     }
   }
 

@@ -335,6 +335,44 @@ export function describeForks(create: CreateStoreDatabase): void {
       },
     )
 
+    test.each([
+      ['write', (store: AuthStore, token: number) => write(store, { k: 'late' }, token)],
+      ['renewal of its lease', (store: AuthStore, token: number) => store.renewLease('s', token)],
+    ] as const)(
+      'and writes is not healed by a former owner that a %s has told of the later one',
+      async (_what, learn) => {
+        const { one, another, restore } = await setUpSession()
+        const former = await one.claim('s')
+        for (const n of [1, 2, 3]) await write(one, { k: `lost ${n}` }, former.fencingToken)
+        await restore()
+        await sleep(5)
+        const owner = await another.claim('s')
+        await write(another, { k: 'of the owner' }, owner.fencingToken)
+        await expect(learn(one, former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
+        for (const ids of [['k'], ['k', 'z']]) {
+          await expect(read(one, ids, former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
+        }
+        await one.exists('s').catch(() => {})
+        await one.get('s').catch(() => {})
+        expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'of the owner' })
+        expect((await another.get('s'))?.data.keys.session).toMatchObject({ k: 'of the owner' })
+        await write(another, { k: 'next' }, owner.fencingToken)
+      },
+    )
+
+    test('and as many writes as the later owner has made since is no state for the former owner to read', async () => {
+      const { one, another, restore } = await setUpSession()
+      const former = await one.claim('s')
+      await write(one, { k: 'lost' }, former.fencingToken)
+      await restore()
+      await sleep(5)
+      const owner = await another.claim('s')
+      for (const n of [1, 2, 3]) await write(another, { b: n }, owner.fencingToken)
+      for (const _ of ['first', 'second']) {
+        await expect(read(one, ['k'], former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
+      }
+    })
+
     test('and a deletion leaves the session to the owner that has opened it since', async () => {
       const { one, another, restore } = await setUpSession()
       const former = await one.claim('s')
