@@ -5,7 +5,7 @@ import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
 import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
-import { compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
+import { BYPASS_STEP, compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
 import { Contention, overtakenError } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
@@ -193,6 +193,7 @@ export class Aligner {
       operationId: randomUUID(),
       above: version,
       expectedVersion: version,
+      step: BYPASS_STEP, // one version more may be that of a write that waits in Redis: `covers` would take it for there
     }
     try {
       if (exists && !isPart) await this.#durable.commit(sessionId, barrier) // else that version is gone
