@@ -151,6 +151,7 @@ export class Aligner {
           // A late write does not change the session's version, so no later read would show that it has come.
           if (route.isApart) this.#memory.cache?.of(sessionId)?.reset(peek.version)
           this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before
+          route.noteTaken(peek.version)
           markAligned()
           return { peek, head }
         case 'partial':

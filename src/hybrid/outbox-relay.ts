@@ -109,7 +109,7 @@ export class OutboxRelay {
       backlog.beginRun()
       while (!backlog.isEmpty || backlog.othersWait) {
         const doneLooking = backlog.beginLook()
-        const page = await this.#fetchKnown(sessionId, backlog)
+        const page = await this.#fetchKnown(sessionId, state)
         const applied = await this.#apply(sessionId, state, page).catch(error => {
           if (page.writes.length > 0) backlog.noteOthers() // they still wait
           throw error
@@ -130,7 +130,7 @@ export class OutboxRelay {
       if (evenParked) backlog.forgetPassedOver()
       for (;;) {
         const doneLooking = backlog.beginLook()
-        const page = await this.#fetch(sessionId, backlog, { evenParked })
+        const page = await this.#fetch(sessionId, state, { evenParked })
         if (page.isAll && page.writes.length === 0 && backlog.isEmpty) return doneLooking()
         await this.#ack(sessionId, await this.#apply(sessionId, state, page))
       }
@@ -139,10 +139,11 @@ export class OutboxRelay {
 
   /** Takes charge of what waits in the outbox, as if this process had written it. */
   async adopt(sessionId: string): Promise<void> {
-    await this.#inTurn(sessionId, async ({ backlog }) => {
+    await this.#inTurn(sessionId, async state => {
+      const { backlog } = state
       backlog.noteOthers()
       const doneLooking = backlog.beginLook()
-      const { writes, isAll } = await this.#fetch(sessionId, backlog)
+      const { writes, isAll } = await this.#fetch(sessionId, state)
       for (const write of writes) {
         if (!backlog.has(write.operationId)) backlog.add(write, '') // this look finds all that waits
       }
@@ -169,13 +170,14 @@ export class OutboxRelay {
   }
 
   /** The part of the outbox that this process needs to keep the order of versions (I3). */
-  async #fetchKnown(sessionId: string, backlog: Backlog): Promise<Page> {
+  async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
+    const { backlog } = state
     const { isIncomplete } = backlog
     const isLastResort = backlog.othersWait || isIncomplete
     const nothing = { writes: [], lastVersion: backlog.highest, isAll: true }
     if (!isLastResort && !this.#hasWorkers) return nothing
     try {
-      return await this.#fetch(sessionId, backlog, { isLastResort })
+      return await this.#fetch(sessionId, state, { isLastResort })
     } catch (error) {
       const isMissed = isIncomplete || backlog.othersWait || backlog.isEmpty
       if (isMissed || !isOutage(error)) throw error
@@ -185,18 +187,21 @@ export class OutboxRelay {
 
   async #fetch(
     sessionId: string,
-    backlog: Backlog,
+    { route, backlog }: SessionState,
     { evenParked = false, isLastResort = false } = {},
   ): Promise<Page> {
     const { highest } = backlog
     const options = { except: backlog.passedOver, isLastResort }
     const { entries, strangeNames, names, isAll } = await this.#outbox.entries(sessionId, options)
+    // Own writes whose answers came together with this one are examined first: their versions were not taken before.
+    if (entries.length > 0) await new Promise(resolve => setImmediate(resolve))
     backlog.forgetPassedOver(names)
     for (const name of strangeNames) backlog.passOver(name, '')
     if (strangeNames.length > 0) this.#parking.reportStrange(sessionId, strangeNames.length)
     const writes: PendingWrite[] = []
     for (const { version, entry, digest } of entries) {
       const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
+      if (entry !== undefined) route.noteTaken(version)
       if (isRefused) backlog.passOver(`${version}`, digest)
       else writes.push(toPendingWrite(entry))
       if (entry === undefined) this.#parking.reportUnreadable(sessionId, version)

@@ -1,5 +1,6 @@
 import type { Guard } from '../core/backend.js'
 import { InFlight } from '../core/in-flight.js'
+import type { HighestVersions } from '../core/store/highest-versions.js'
 import { SessionColdError } from '../redis/protocol-errors.js'
 import { isOutage } from './breaker.js'
 import { isTakenTwice } from './compare.js'
@@ -32,12 +33,14 @@ export class SessionRoute {
   readonly #throughRedis = new InFlight()
   readonly #pastRedis = new InFlight()
   #unanswered = 0
-  #highestTaken = 0
+  /** The highest version of each session that Redis is known to have given. */
+  readonly #taken: HighestVersions
   #mustReload = false
   #barrier: Guard | undefined
 
-  constructor(sessionId: string) {
+  constructor(sessionId: string, taken: HighestVersions) {
     this.#sessionId = sessionId
+    this.#taken = taken
   }
 
   get isApart(): boolean {
@@ -121,13 +124,18 @@ export class SessionRoute {
     this.#unanswered++
     try {
       const taken = await write()
-      const highest = Math.max(this.#highestTaken, seen())
+      const highest = Math.max(this.#taken.of(this.#sessionId), seen())
       const isTwice = taken.isEntered && isTakenTwice(taken, highest)
-      if (taken.isEntered) this.#highestTaken = Math.max(highest, taken.version)
+      if (taken.isEntered) this.noteTaken(taken.version)
       if (isTwice) this.noteFork()
       return { ...taken, isTwice }
     } finally {
       this.#unanswered--
     }
+  }
+
+  /** Redis has given this version to a write, of whatever process. */
+  noteTaken(version: number): void {
+    this.#taken.note(this.#sessionId, version)
   }
 }

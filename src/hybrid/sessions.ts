@@ -1,4 +1,5 @@
 import { InFlight } from '../core/in-flight.js'
+import { HighestVersions } from '../core/store/highest-versions.js'
 import { Backlog, HeldBytes } from './backlog.js'
 import { SessionRoute } from './session-route.js'
 
@@ -16,6 +17,8 @@ interface Kept extends SessionState {
 export class Sessions {
   readonly #sessions = new Map<string, Kept>()
   readonly #heldBytes = new HeldBytes()
+  /** Kept for longer than the state of a session: a write whose answer was lost is known by its entry alone. */
+  readonly #taken = new HighestVersions()
 
   of(sessionId: string): SessionState {
     return this.#keep(sessionId)
@@ -51,7 +54,7 @@ export class Sessions {
     const known = this.#sessions.get(sessionId)
     if (known) return known
     const kept = {
-      route: new SessionRoute(sessionId),
+      route: new SessionRoute(sessionId, this.#taken),
       backlog: new Backlog(this.#heldBytes),
       users: new InFlight(),
     }
