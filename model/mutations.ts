@@ -77,9 +77,14 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'else if (c.token < 0) "fenced"',
   },
   {
-    name: 'a claim believes a cold Redis',
-    from: 'if (r.isCold or token <= r.fence)',
-    to: 'if (token <= r.fence)',
+    name: 'new because a cold Redis says so',
+    from: `val isInStep = r.exists == p.job.durable.exists and r.version == p.job.durable.version
+    val found = { ...p.job.redis, exists: r.exists, version: r.version }
+    val after = { ...p.job, phase: if (isInStep) Barring else Draining, redis: found }
+    if (r.isCold or token <= r.fence)`,
+    to: `val found = { ...p.job.redis, exists: r.exists, version: r.version }
+    val after = { ...p.job, phase: Barring, redis: found }
+    if (token <= r.fence)`,
   },
 ]
 

@@ -11,13 +11,13 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     traces: { type: 'string' },
-    steps: { type: 'string', default: '50' },
+    steps: { type: 'string', default: '40' },
     mutations: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 })
 const { seed } = values
-const traces = Number(values.traces ?? (values.mutations ? 5000 : 1000))
+const traces = Number(values.traces ?? (values.mutations ? 3000 : 1000))
 const steps = Number(values.steps)
 
 typecheck()
