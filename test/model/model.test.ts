@@ -17,7 +17,7 @@ test.each(MUTATIONS)('the mutation "$name" fits the model', mutation => {
 
 test('random traces of the model violate no invariant', () => {
   typecheck()
-  expect(simulate(MODEL, { seed: '1', traces: 150, steps: 40 })).toMatchObject({ violated: [] })
+  expect(simulate(MODEL, { seed: '1', traces: 60, steps: 40 })).toMatchObject({ violated: [] })
 })
 
 test.each([
