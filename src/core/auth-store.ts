@@ -112,8 +112,8 @@ export interface AuthStore {
   /**
    * The keys that exist among `ids`, in one round trip. Leaves absent ones out. Every value is a copy.
    * `fencingToken`: the token of this process's last claim. For its owner, the store may answer from memory, and finds
-   * an expired session while the database keeps it. It refuses the owner with `FENCED` after another process has ended
-   * the session, or has opened it and the database has lost what this process knows of it.
+   * an expired session while the database keeps it. It refuses the owner with `FENCED` once a later owner has
+   * opened or deleted the session.
    */
   getKeys(
     sessionId: string,
