@@ -7,7 +7,9 @@ const SECRETS = new Set(['masterKey', 'masterKeys', 'password', 'username', 'tls
 const URLS = new Set(['redisUrl', 'mongoUrl'])
 /** Texts that are shown: words like "gzip", and as little as "1h". */
 const SHOWN_TEXT = /^(?:[A-Za-z][A-Za-z.-]{0,19}|[\w.-]{0,4})$/
-const NUMERIC = new Set(['number', 'bigint', 'symbol'])
+const SCHEME = /^[a-z][a-z\d+.-]*:(?=\/\/)/i
+/** Types whose values may be a secret or a phone number. */
+const HIDDEN_TYPES = new Set(['number', 'bigint', 'symbol'])
 /** Numbers that are shown have fewer digits than a phone number. */
 const MAX_SHOWN_DIGITS = 6
 /** Names of options that are shown: what stands in the place of a name may be a value. */
@@ -97,17 +99,17 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
 function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
   if (keys.some(key => SECRETS.has(key))) return describeSecret(input, received)
   if (typeof input === 'number') return `, got ${toShownNumber(input)}`
-  if (NUMERIC.has(typeof input)) return `, got a ${typeof input}`
+  if (HIDDEN_TYPES.has(typeof input)) return `, got a ${typeof input}`
   if (typeof input !== 'string') return `, got ${received}`
   if (!keys.some(key => URLS.has(key))) return `, got ${toShownText(input)}`
   if (input !== input.trim()) return ', got one with a space before or behind it'
-  const scheme = /^[a-z][a-z\d+.-]*:(?=\/\/)/i.exec(input)?.[0]
+  const scheme = SCHEME.exec(input)?.[0]
   return scheme === undefined ? ', got a text without a scheme' : `, got one that begins with "${scheme}"`
 }
 
 function toShownText(text: string): string {
   if (SHOWN_TEXT.test(text)) return `"${text}"`
-  if (/^[a-z][a-z\d+.-]*:\/\//i.test(text)) return 'a URL'
+  if (SCHEME.test(text)) return 'a URL'
   return `a text of ${text.length} characters`
 }
 
@@ -123,7 +125,8 @@ function toShownName(key: string): string {
 /** Tells nothing of the secret but its length. */
 function describeSecret(input: unknown, received: string): string {
   if (Array.isArray(input)) return ''
-  if (typeof input !== 'string') return `, got ${NUMERIC.has(typeof input) ? `a ${typeof input}` : received}`
+  if (typeof input !== 'string')
+    return `, got ${HIDDEN_TYPES.has(typeof input) ? `a ${typeof input}` : received}`
   const length = input.length === 64 ? '64 characters, not all of them hex' : `${input.length} characters`
   const space = input === input.trim() ? '' : ', with a space or a line break before or behind it'
   return `, got ${length}${space}`

@@ -13,6 +13,7 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
+import type { Taken, TakenOnce } from './session-route.js'
 import type { Sessions } from './sessions.js'
 
 export interface HybridWriterParts {
@@ -146,12 +147,21 @@ export class HybridWriter {
     return result
   }
 
-  async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { operationId, fencingToken, writes, fork } = commit
+  /** I12: Redis refuses a write at `belowVersion` or above. */
+  #take<T extends Taken>(
+    sessionId: string,
+    write: (belowVersion: number) => Promise<T>,
+  ): Promise<T & TakenOnce> {
     const seen = () => this.#memory.seenVersion(sessionId)
     const belowVersion = seen() + BYPASS_STEP
-    const { route } = this.#sessions.of(sessionId)
-    const taken = await route.take(seen, () => this.#redis.commit(sessionId, { ...commit, belowVersion }))
+    return this.#sessions.of(sessionId).route.take(seen, () => write(belowVersion))
+  }
+
+  async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
+    const { operationId, fencingToken, writes, fork } = commit
+    const taken = await this.#take(sessionId, belowVersion =>
+      this.#redis.commit(sessionId, { ...commit, belowVersion }),
+    )
     const { version, updatedAtMs, incarnation, operationBefore } = taken
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
@@ -171,14 +181,14 @@ export class HybridWriter {
 
   async #deleteFromRedis(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const { operationId } = deletion
-    const seen = () => this.#memory.seenVersion(sessionId)
-    const belowVersion = seen() + BYPASS_STEP
-    const { route } = this.#sessions.of(sessionId)
-    const taken = await route.take(seen, () => this.#redis.delete(sessionId, { ...deletion, belowVersion }))
+    const taken = await this.#take(sessionId, belowVersion =>
+      this.#redis.delete(sessionId, { ...deletion, belowVersion }),
+    )
     const { version, fence: fencingToken, isEntered, operationBefore } = taken
     if (!isEntered) {
       // Redis has no such session. MongoDB may have one, which a load would bring back.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
+      const { route } = this.#sessions.of(sessionId)
       return route.pastRedis(deletion, () => this.#deletePastRedis(sessionId, always))
     }
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again has gone back in time

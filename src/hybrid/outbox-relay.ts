@@ -223,7 +223,7 @@ export class OutboxRelay {
     for (const { operationId, writes } of backlog.upTo(lastVersion)) {
       if (writes !== undefined || names.has(operationId)) continue
       const context = { sessionId }
-      const error = new StoreUnavailableError('MongoDB', 'another process has seen to the write.', context)
+      const error = new StoreUnavailableError('MongoDB', 'another process has applied the write.', context)
       backlog.remove(operationId)?.reject?.(error)
     }
   }

@@ -6,7 +6,7 @@ import { isOutage } from './breaker.js'
 import { isTakenTwice } from './compare.js'
 import { Dirty } from './dirty.js'
 
-interface Taken {
+export interface Taken {
   readonly version: number
   /** Whether it changed the session. */
   readonly isEntered: boolean
@@ -14,7 +14,7 @@ interface Taken {
   readonly isRepeated: boolean
 }
 
-interface TakenOnce {
+export interface TakenOnce {
   /** Whether Redis had given the version before. */
   readonly isTwice: boolean
 }

@@ -96,7 +96,8 @@ test('the entries of another process no longer hold up reads once they have been
   expect(await read(one, 'a', 'b')).toEqual({ a: 'one', b: 'other' })
 })
 
-test('an opening without MongoDB takes charge of the outbox, and its owner still reads it when Redis is gone', async () => {
+/** A process has died with `a: 'last'` in its outbox, and another one opens the session while MongoDB is away. */
+async function openWithoutMongo() {
   const { world, settled, start, write, begin } = setUpStage()
   const former = start('former')
   await begin(former)
@@ -105,6 +106,11 @@ test('an opening without MongoDB takes charge of the outbox, and its owner still
   former.condition = 'dead'
   const owner = start('owner', { isWriteBehind: false, opensDegraded: true })
   const { fencingToken } = await settled(owner.store.claim(SESSION))
+  return { world, settled, owner, fencingToken }
+}
+
+test('an opening without MongoDB takes charge of the outbox, and its owner still reads it when Redis is gone', async () => {
+  const { world, settled, owner, fencingToken } = await openWithoutMongo()
   world.servers.redis = 'down'
   world.servers.mongo = 'up'
   const read = owner.store.getKeys(SESSION, 'session', ['a'], fencingToken)
@@ -112,14 +118,7 @@ test('an opening without MongoDB takes charge of the outbox, and its owner still
 })
 
 test('an entry that an opening took charge of is read beside the write that follows it', async () => {
-  const { world, settled, start, write, begin } = setUpStage()
-  const former = start('former')
-  await begin(former)
-  world.servers.mongo = 'down'
-  await write(former, { a: 'last' })
-  former.condition = 'dead'
-  const owner = start('owner', { isWriteBehind: false, opensDegraded: true })
-  const { fencingToken } = await settled(owner.store.claim(SESSION))
+  const { world, settled, owner, fencingToken } = await openWithoutMongo()
   await settled(owner.store.set(SESSION, { keys: { session: { b: 'next' } } }, undefined, fencingToken))
   world.servers.redis = 'down'
   world.servers.mongo = 'up'

@@ -27,12 +27,19 @@ export interface HealPlan {
   readonly at: number | undefined
   /** Brings the found history to what this process has done; `undefined`: there is nothing to write. */
   readonly heal: Heal | undefined
+  /** The highest token of the writes that are left out, since a later owner has the session. */
+  readonly refused?: number
+}
+
+/** A write that is written again, with the token of its owner. */
+interface Replay extends FieldWrite {
+  readonly token?: number | undefined
 }
 
 export interface Heal {
   /** The deletion to repeat before the writes. */
   readonly deletion: HeldDeletion | undefined
-  readonly writes: readonly FieldWrite[]
+  readonly writes: readonly Replay[]
   readonly fork: Commit['fork']
 }
 
@@ -51,6 +58,23 @@ export interface HealSituation {
 const NOTHING_MISSING: HealPlan = { at: undefined, heal: undefined }
 
 export function planHeal(situation: HealSituation): HealPlan {
+  return withoutRefused(planWhole(situation), situation.found.head.fence)
+}
+
+/**
+ * The plan without the writes of an owner that a later one has replaced in the history found: the later owner may have
+ * gone on without them.
+ */
+function withoutRefused(plan: HealPlan, fence: number): HealPlan {
+  const { at, heal } = plan
+  const refused = (heal?.writes ?? []).flatMap(({ token = fence }) => (token < fence ? [token] : []))
+  if (heal === undefined || refused.length === 0) return plan
+  const writes = heal.writes.filter(({ token = fence }) => token >= fence)
+  const isEmpty = writes.length === 0 && heal.deletion === undefined
+  return { at, heal: isEmpty ? undefined : { ...heal, writes }, refused: Math.max(...refused) }
+}
+
+function planWhole(situation: HealSituation): HealPlan {
   const { known, found } = situation
   const verdict = toVerdict(situation)
   if (!known.exists && !found.head.exists) return NOTHING_MISSING
@@ -104,7 +128,10 @@ function planJoin(situation: HealSituation, at: number, to: number): HealPlan {
 /** Repeats a deletion of this process: the session has come back. */
 function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
   const since = held.filter(({ version }) => version > (deletion?.version ?? 0))
-  return { at, heal: { deletion, writes: since.map(({ write }) => write), fork: undefined } }
+  return {
+    at,
+    heal: { deletion, writes: since.map(({ write, token }) => ({ ...write, token })), fork: undefined },
+  }
 }
 
 /** An earlier heal has repeated the deletion, but has not written what came after it. */
@@ -145,15 +172,15 @@ function toVerdict({ known, found, foundVersion }: HealSituation): Verdict {
  * that a third process can compare its own writes with it. `to`: the first version of the found history, if another
  * process began it. Writes of owners with lower tokens do not count.
  */
-function chooseReplays({ found, held, fence }: HealSituation, at: number, to?: number): FieldWrite[] {
+function chooseReplays({ found, held, fence }: HealSituation, at: number, to?: number): Replay[] {
   const outranks = found.head.fence < fence
-  return held.flatMap(({ version, write }, i) => {
+  return held.flatMap(({ version, write, token }, i) => {
     if (version <= at) return []
     const later = found.versions[i]
     const isMissing =
       later === undefined ? to === undefined : later <= at || (later < version && later < (to ?? later + 1))
-    if (isMissing) return [{ ...write, version }]
+    if (isMissing) return [{ ...write, version, token }]
     const isByFormerOwner = outranks && to !== undefined && (later === undefined || later >= to)
-    return isByFormerOwner ? [write] : []
+    return isByFormerOwner ? [{ ...write, token }] : []
   })
 }

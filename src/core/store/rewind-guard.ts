@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Field, Rewind } from '../auth-store.js'
+import type { Rewind } from '../auth-store.js'
 import {
   type Backend,
   type BackendDeletion,
@@ -14,7 +14,7 @@ import { FencedError, hasCode, RewoundError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
-import { type Heal, type HeldDeletion, type HeldWrite, planHeal } from './heal-plan.js'
+import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
 import type { SessionMemory } from './session-memory.js'
 
@@ -151,16 +151,12 @@ export class RewindGuard {
     const fields = [...held.map(({ write }) => write), CREDS_FIELD]
     const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
     const fence = this.memory.fence(sessionId)
-    const plan = planHeal({ known, found, foundVersion, held, deletion, fence })
-    const { at } = plan
-    const tokens = tokensByField(held)
-    const { heal, refused } = withoutRefused(plan.heal, tokens, found.head.fence)
+    const { at, heal, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
     if (outcome === 'overtaken') return outcome
+    const left = refused === undefined ? undefined : new FencedError(refused, found.head.fence, { sessionId })
     // A process that has deleted the session owns it no more: it goes on with the one that another owner has opened.
-    const isRefused = outcome instanceof Error && heal?.deletion === undefined
-    const former = refused === undefined ? undefined : toFenced(sessionId, refused, found.head.fence)
-    const refusal = isRefused ? outcome : former
+    const refusal = outcome instanceof Error && heal?.deletion === undefined ? outcome : left
     const healed = outcome instanceof Error ? undefined : outcome
     const { incarnation, version, operation, exists } = healed ?? found.head
     const forks = healed?.forks ?? found.forks
@@ -172,7 +168,7 @@ export class RewindGuard {
     )
     const writes = healed && heal ? heal.writes : []
     for (const write of writes) {
-      this.memory.noteWrites(sessionId, version, [write], { operation, token: tokens.get(nameOf(write)) })
+      this.memory.noteWrites(sessionId, version, [write], { operation, token: write.token })
     }
     this.#report({
       sessionId,
@@ -262,38 +258,4 @@ export class RewindGuard {
     )
     for (const listener of this.#listeners) listener(rewind)
   }
-}
-
-/** The tokens of the owners that wrote the fields, where they had any. */
-function tokensByField(held: readonly HeldWrite[]): Map<string, number | undefined> {
-  return new Map(held.map(({ write, token }) => [nameOf(write), token]))
-}
-
-/**
- * The heal without the writes of an owner that a later one has replaced in the store that was found: the later owner may
- * have gone on without them. `refused`: the highest token of such writes.
- */
-function withoutRefused(
-  heal: Heal | undefined,
-  tokens: ReadonlyMap<string, number | undefined>,
-  fence: number,
-): { heal: Heal | undefined; refused?: number } {
-  if (heal === undefined) return { heal }
-  const tokenOf = (write: FieldWrite) => tokens.get(nameOf(write)) ?? fence
-  const writes = heal.writes.filter(write => tokenOf(write) >= fence)
-  if (writes.length === heal.writes.length) return { heal }
-  const refused = heal.writes.reduce((highest, write) => {
-    const token = tokenOf(write)
-    return token < fence ? Math.max(highest, token) : highest
-  }, 0)
-  const isEmpty = writes.length === 0 && heal.deletion === undefined
-  return { heal: isEmpty ? undefined : { ...heal, writes }, refused }
-}
-
-function toFenced(sessionId: string, token: number, fence: number): FencedError {
-  return new FencedError(token, fence, { sessionId })
-}
-
-function nameOf({ type, id }: Field): string {
-  return JSON.stringify([type, id])
 }
