@@ -142,6 +142,7 @@ export class Aligner {
     const contention = new Contention(sessionId, this.#timeoutMs)
     for (;;) {
       const markAligned = await route.beginAligning()
+      if (route.isApart) await this.#durable.insist(sessionId)
       if (route.barrier) await this.#forestall(sessionId, route, route.barrier)
       await this.#relay.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)

@@ -44,11 +44,15 @@ const DEFAULT_METRICS_INTERVAL_MS = 60_000
 export function composeHybrid(settings: HybridSettings) {
   const { memory, timeoutMs, isWriteBehind, queue, opensDegraded, logger, metrics = NO_METRICS } = settings
   const sessions = new Sessions()
-  const tell = (outage: StoreUnavailableError | undefined, store: string, meanwhile: string) => {
-    const waiting = sessions.countBacklog()
-    if (outage) logger.warn({ store, waiting, error: outage.message }, `${store} is away: ${meanwhile}.`)
-    else logger.info({ store, waiting }, `${store} is back.`)
-  }
+  /** Tells each loss and return of a database once. `meanwhile`: what goes on, unless both are away. */
+  const tell =
+    (store: string, other: () => Breaker, meanwhile: string) =>
+    (outage: StoreUnavailableError | undefined) => {
+      const waiting = sessions.countBacklog()
+      if (outage === undefined) return logger.info({ store, waiting }, `${store} is back.`)
+      const effect = other().isClosed ? meanwhile : 'both databases are, and calls fail until one is back'
+      logger.warn({ store, waiting, error: outage.message }, `${store} is away: ${effect}.`)
+    }
   const toRedis = new Breaker({
     store: 'Redis',
     layer: 'redis',
@@ -59,9 +63,9 @@ export function composeHybrid(settings: HybridSettings) {
     resetMs: 500, // MongoDB answers meanwhile, more slowly
     isConnecting: () => CONNECTING.has(settings.redis.connection.status),
     link: settings.redis.connection.link,
-    onOutage: outage => tell(outage, 'Redis', 'MongoDB answers meanwhile'),
+    onOutage: tell('Redis', () => breaker, 'MongoDB answers meanwhile'),
   })
-  const breaker = new Breaker({
+  const breaker: Breaker = new Breaker({
     store: 'MongoDB',
     layer: 'mongodb',
     openGauge: 'mongo_breakers_open',
@@ -71,8 +75,7 @@ export function composeHybrid(settings: HybridSettings) {
     resetMs: 30_000,
     isLastResort: () => !toRedis.isClosed,
     link: settings.durable.link,
-    onOutage: outage =>
-      tell(outage, 'MongoDB', 'writes wait for it in the outbox, and reads come from Redis'),
+    onOutage: tell('MongoDB', () => toRedis, 'writes wait for it in the outbox, and reads come from Redis'),
   })
   const { names, now } = settings.redis
   const redis = new RedisSide({ ...settings.redis, breaker: toRedis, seen: memory.hotVersions, logger })

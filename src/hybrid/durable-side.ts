@@ -122,6 +122,14 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.findForeign(sessionId))
   }
 
+  /**
+   * For a session that no other database can answer for: if the breaker is open, lets one call try at once, which closes
+   * the breaker if the store is back. Throws `STORE_UNAVAILABLE` if it is not.
+   */
+  async insist(sessionId: string): Promise<void> {
+    if (this.breaker.isOpen) await this.breaker.insist(() => this.#backend.read(sessionId, []))
+  }
+
   /** Asks the server even while the breaker is open. */
   isHealthy(): Promise<boolean> {
     return this.#backend.isHealthy()
