@@ -1,6 +1,7 @@
 const { setTimeout } = require('node:timers/promises')
 const { useSqliteAuthState } = require('@luoarch/baileys-store-core/sqlite')
 const { DisconnectReason, makeWASocket } = require('@whiskeysockets/baileys')
+const qrcode = require('qrcode-terminal')
 
 let [failures, isStopping] = [0, false]
 let auth, socket
@@ -8,7 +9,7 @@ let auth, socket
 async function open() {
   auth = await useSqliteAuthState({
     sessionId: 'my-bot',
-    sqlite: { path: './auth.db', masterKey: process.env.BAILEYS_MASTER_KEY },
+    sqlite: { path: './auth.db', masterKey: process.env.BAILEYS_MASTER_KEY, security: { logger: console } },
     onOwnershipLost: () => stop('another process has opened the session'),
   })
 }
@@ -17,7 +18,7 @@ function connect() {
   socket = makeWASocket({ auth: auth.state })
   socket.ev.on('creds.update', auth.saveCreds)
   socket.ev.on('connection.update', ({ connection, qr, lastDisconnect }) => {
-    if (qr) console.log('Scan this with WhatsApp, as a QR code:', qr)
+    if (qr) qrcode.generate(qr, { small: true }) // scan it with WhatsApp
     if (connection === 'open') failures = 0
     if (connection === 'close') goOn(lastDisconnect?.error?.output?.statusCode).catch(stop)
   })

@@ -112,7 +112,7 @@ export class SessionLockedError extends StoreError {
 export class StoreUnavailableError extends StoreError {
   /** When this process first found it unavailable. */
   readonly since: Date
-  /** The address of its server or servers, as configured in the client: `host:port`. */
+  /** Of its server or servers, as configured in the client: `host:port`. Of SQLite: the path of the file, masked. */
   readonly address: string | undefined
   readonly #reason: string
 

@@ -1,19 +1,11 @@
 import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
 import { InvalidOptionError } from './errors.js'
+import { showName, showSecret, showText, showUnlessText, showUrl } from './shown-values.js'
 
-/** Messages show nothing of the values of SECRETS, and only the scheme of URLS. A secret may stand elsewhere by mistake. */
+/** Messages show the length of SECRETS, and the scheme of URLS. A secret may stand elsewhere by mistake. */
 const SECRETS = new Set(['masterKey', 'masterKeys', 'password', 'username', 'tls'])
 const URLS = new Set(['redisUrl', 'mongoUrl'])
-/** Texts that are shown: words like "gzip", and as little as "1h". */
-const SHOWN_TEXT = /^(?:[A-Za-z][A-Za-z.-]{0,19}|[\w.-]{0,4})$/
-const SCHEME = /^[a-z][a-z\d+.-]*:(?=\/\/)/i
-/** Types whose values may be a secret or a phone number. */
-const HIDDEN_TYPES = new Set(['number', 'bigint', 'symbol'])
-/** Numbers that are shown have fewer digits than a phone number. */
-const MAX_SHOWN_DIGITS = 6
-/** Names of options that are shown: what stands in the place of a name may be a value. */
-const SHOWN_NAME = /^(?:[A-Za-z_$][A-Za-z_$-]{0,39}|\d{1,4})$/
 
 /**
  * Names from other entries of this library and from earlier releases, with their names here. The first one that the
@@ -88,7 +80,7 @@ function read<S extends v.GenericSchema>(schema: S, options: unknown): v.SafePar
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
   const keys = (issue.path ?? []).map(({ key }) => String(key))
-  const name = [prefix, ...keys.map(toShownName)].filter(Boolean).join('.') || 'options'
+  const name = [prefix, ...keys.map(showName)].filter(Boolean).join('.') || 'options'
   if (issue.expected === 'never') {
     return `"${name}" is not an option; ${suggest(keys.at(-1) ?? '', knownKeys(schema, keys.slice(0, -1)))}`
   }
@@ -97,39 +89,9 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
 }
 
 function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
-  if (keys.some(key => SECRETS.has(key))) return describeSecret(input, received)
-  if (typeof input === 'number') return `, got ${toShownNumber(input)}`
-  if (HIDDEN_TYPES.has(typeof input)) return `, got a ${typeof input}`
-  if (typeof input !== 'string') return `, got ${received}`
-  if (!keys.some(key => URLS.has(key))) return `, got ${toShownText(input)}`
-  if (input !== input.trim()) return ', got one with a space before or behind it'
-  const scheme = SCHEME.exec(input)?.[0]
-  return scheme === undefined ? ', got a text without a scheme' : `, got one that begins with "${scheme}"`
-}
-
-function toShownText(text: string): string {
-  if (SHOWN_TEXT.test(text)) return `"${text}"`
-  if (SCHEME.test(text)) return 'a URL'
-  return `a text of ${text.length} characters`
-}
-
-function toShownNumber(number: number): string {
-  const digits = String(number).replace(/\D/g, '').length
-  return digits > MAX_SHOWN_DIGITS ? `a number of ${digits} digits` : String(number)
-}
-
-function toShownName(key: string): string {
-  return SHOWN_NAME.test(key) ? key : '…'
-}
-
-/** Tells nothing of the secret but its length. */
-function describeSecret(input: unknown, received: string): string {
-  if (Array.isArray(input)) return ''
-  if (typeof input !== 'string')
-    return `, got ${HIDDEN_TYPES.has(typeof input) ? `a ${typeof input}` : received}`
-  const length = input.length === 64 ? '64 characters, not all of them hex' : `${input.length} characters`
-  const space = input === input.trim() ? '' : ', with a space or a line break before or behind it'
-  return `, got ${length}${space}`
+  if (keys.some(key => SECRETS.has(key))) return showSecret(input, received)
+  if (typeof input !== 'string') return `, got ${showUnlessText(input) ?? received}`
+  return `, got ${keys.some(key => URLS.has(key)) ? showUrl(input) : showText(input)}`
 }
 
 function suggest(name: string, known: readonly string[]): string {

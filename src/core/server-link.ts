@@ -29,6 +29,9 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Errors that no waiting mends, unlike those of a server that is just starting. */
 const FINAL = /^(ENOTFOUND|EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 
+/** What may be wrong with a server that has never answered. */
+export const DOUBT = 'something else may listen there, or it may want TLS, or none'
+
 /** Why a connection failed or was lost; `undefined` for an error about something else. */
 export function describeConnectionError(error: unknown): string | undefined {
   const code = codeOf(error)
@@ -50,15 +53,15 @@ export interface ServerLinkParts {
   store: string
   /** The configured servers: `host:port`, or the path of a socket. */
   address: () => string
-  /** Describes an error that does not come from the network. */
-  describe?: (error: unknown) => string | undefined
+  /** Describes an error without a known code of the network. `isStrange`: the server has never answered yet. */
+  describe?: (error: unknown, isStrange: boolean) => string | undefined
 }
 
 /** The address of a store's server, and the reason why its client has not been connected since it last was. */
 export class ServerLink {
   readonly store: string
   readonly #address: () => string
-  readonly #describe: (error: unknown) => string | undefined
+  readonly #describe: (error: unknown, isStrange: boolean) => string | undefined
   readonly #waiting = new Set<(error: unknown) => void>()
   #failure: { error: unknown; since: Date } | undefined
   #wasConnected = false
@@ -98,7 +101,7 @@ export class ServerLink {
   get reason(): string | undefined {
     if (this.#failure === undefined) return undefined
     const { error } = this.#failure
-    return describeConnectionError(error) ?? this.#describe(error)
+    return describeConnectionError(error) ?? this.#describe(error, !this.#wasConnected)
   }
 
   get cause(): unknown {
@@ -109,8 +112,7 @@ export class ServerLink {
   get situation(): string | undefined {
     const { store, address, reason } = this
     if (reason !== undefined) return `${store} at ${address}: ${reason}`
-    const doubt = this.#wasConnected ? '' : '; something else may listen there, or it may want TLS, or none'
-    return `${store} at ${address} has not answered${doubt}`
+    return `${store} at ${address} has not answered${this.#wasConnected ? '' : `; ${DOUBT}`}`
   }
 
   /** `reason`: the call's own, if it says more than the link's. */

@@ -5,7 +5,7 @@ import {
   type StoreErrorContext,
   StoreUnavailableError,
 } from '../core/errors.js'
-import { describeConnectionError, type ServerLink } from '../core/server-link.js'
+import { DOUBT, describeConnectionError, type ServerLink } from '../core/server-link.js'
 
 const DUPLICATE_KEY = 11000
 
@@ -69,12 +69,29 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
 }
 
-/** The reason by the error's name. The deepest known cause says most. */
-export function reasonOf(error: unknown): string {
-  const names: string[] = []
-  for (let found: unknown = error; found instanceof Error; found = found.cause) names.unshift(found.name)
-  const known = names.find(name => Object.hasOwn(DRIVER_REASONS, name))
-  return known ? (DRIVER_REASONS[known] as string) : `the driver failed with ${names.at(-1) ?? 'an error'}`
+/** The reason by the error's name. The deepest known cause says most. `isStrange`: no server has answered yet. */
+export function reasonOf(error: unknown, isStrange = false): string {
+  const errors: Error[] = []
+  for (let found: unknown = error; found instanceof Error; found = found.cause) errors.unshift(found)
+  const known = errors.find(({ name }) => Object.hasOwn(DRIVER_REASONS, name))
+  if (known === undefined) return `the driver failed with ${errors.at(-1)?.name ?? 'an error'}`
+  const reason = reasonOfSelection(known as Error & SelectionError) ?? (DRIVER_REASONS[known.name] as string)
+  return isStrange && known.name.startsWith('MongoNetwork') ? `${reason}; ${DOUBT}` : reason
+}
+
+interface SelectionError {
+  reason?: { setName?: string | null; servers?: ReadonlyMap<string, { type: string; error: unknown }> }
+}
+
+/** What the driver knew of the servers when it found no primary. */
+function reasonOfSelection(error: SelectionError): string | undefined {
+  const { setName, servers } = error.reason ?? {}
+  if (servers === undefined) return undefined
+  if (servers.size === 0 && setName)
+    return 'no server there belongs to the replica set that "replicaSet" names'
+  const known = [...servers.values()]
+  const isSilent = known.every(server => server.type === 'Unknown' && !server.error)
+  return isSilent ? `it has not answered; ${DOUBT}` : undefined
 }
 
 /** A foreign unique index keeps documents out of the collection. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { MongoClientOptions } from 'mongodb'
 import { ConnectionPool, isPlain, type Lease } from '../core/connection-pool.js'
-import { InvalidOptionError, MissingDependencyError } from '../core/errors.js'
+import { MissingDependencyError } from '../core/errors.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
 import { MongoConnection } from './connection.js'
 import type { MongoOptions } from './mongo-options.js'
+import { toRefusal } from './refused-options.js'
 
 const connections = new ConnectionPool<MongoConnection>(connection => connection.close())
 /** A given client is one connection, however many stores use it. */
@@ -60,16 +61,11 @@ function useGiven(client: GivenMongoClient): MongoConnection {
 
 type ConstructClient = new (url: string, options: MongoClientOptions) => unknown
 
-/** Drops the driver's message: it quotes the URL, with the password. */
 function construct(Client: ConstructClient, url: string, options: MongoClientOptions): MongoClient {
   try {
     return new Client(url, options) as MongoClient
   } catch (error) {
-    const { name } = error as Error
-    throw new InvalidOptionError(
-      `The driver refused "mongoUrl" or "mongoOptions" (${name}). User and password of a URL must be written as ` +
-        'encodeURIComponent does.',
-    )
+    throw toRefusal(error, url, options)
   }
 }
 

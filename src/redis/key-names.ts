@@ -4,6 +4,12 @@ import type { SessionKeys } from './scripts.js'
 
 export const DEFAULT_PREFIX = 'baileys:auth'
 
+export interface ForeignKey {
+  name: string
+  /** As Redis calls it. */
+  type: 'string' | 'hash'
+}
+
 /**
  *   <prefix>:{<session>}:creds   hash: the head and the creds, as in lua/session.lua
  *   <prefix>:{<session>}:keys    hash: <type>:<id> → envelope, and a copy of the head under names with @
@@ -23,9 +29,17 @@ export class KeyNames {
     this.#outbox = hasOutbox ? (prefix === DEFAULT_PREFIX ? 'outbox' : `${prefix}:outbox`) : undefined
   }
 
-  /** The keys of a session in releases 1.0.0-rc.1 to rc.6 of this package: one text each, with the name as it is. */
-  ofReleaseCandidate(sessionId: string): string[] {
-    return ['creds', 'keys', 'meta'].map(part => `${this.#prefix}:${sessionId}:${part}`)
+  /**
+   * The keys of a session in releases 1.0.0-rc.1 to rc.6 of this package, each with its type in Redis. They have the
+   * session's name as it is, so the outbox of a name in braces may be one of this release.
+   */
+  ofReleaseCandidate(sessionId: string): ForeignKey[] {
+    const texts: ForeignKey[] = ['creds', 'keys', 'meta'].map(part => ({
+      name: `${this.#prefix}:${sessionId}:${part}`,
+      type: 'string',
+    }))
+    const hasOutbox = this.#outbox !== undefined && !sessionId.startsWith('{')
+    return hasOutbox ? [...texts, { name: `outbox:${sessionId}`, type: 'hash' }] : texts
   }
 
   of(sessionId: string): SessionKeys {

@@ -139,9 +139,9 @@ export class RedisBackend implements Backend {
   async findForeign(sessionId: string): Promise<string | undefined> {
     const keys = this.#names.ofReleaseCandidate(sessionId)
     const { client } = this.#connection
-    const types = await this.#calls.run(() => Promise.all(keys.map(key => client.type(key))))
-    const found = keys[types.indexOf('string')]
-    return found && `a key "${maskSessionId(found)}" in Redis`
+    const types = await this.#calls.run(() => Promise.all(keys.map(({ name }) => client.type(name))))
+    const found = keys.find(({ type }, n) => types[n] === type)
+    return found && `a key "${maskSessionId(found.name)}" in Redis`
   }
 
   async findEnd(sessionId: string): Promise<number | undefined> {

@@ -5,6 +5,7 @@ import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { checkClient, checkClientOptions } from './client-check.js'
+import { findUrlFault } from './redis-url.js'
 
 export interface RedisOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS: user, password, host, port and the number of the database. */
@@ -34,6 +35,7 @@ export interface RedisOptions extends CommonOptions {
 }
 
 const HOST = 'the name of a host; a URL goes into "redisUrl"'
+const CLIENT = 'a Redis or Cluster of ioredis 5 or 6; options such as "redisUrl" stand beside it, not in it'
 const PREFIX = '1 to 200 characters without { and }'
 const text = (what: string) => v.optional(v.pipe(v.string(what), v.minLength(1, what)))
 const whole = (what: string, least: number, most: number) =>
@@ -44,9 +46,8 @@ const schema = v.strictObject(
     ...commonOptions,
     redisUrl: v.optional(
       v.custom<string>(
-        isRedisUrl,
-        'a redis:// or rediss:// URL, with no path but a number and no query but "family", and with the password as ' +
-          'encodeURIComponent writes it',
+        value => findUrlFault(value) === undefined,
+        ({ input }) => findUrlFault(input) ?? '',
       ),
     ),
     host: v.optional(v.pipe(v.string(HOST), v.regex(/^[^/\s@]+$/, HOST))),
@@ -56,7 +57,7 @@ const schema = v.strictObject(
     db: whole('the number of a database', 0, 2 ** 31 - 1),
     tls: v.optional(v.custom<boolean | object>(isTls, 'true, false or an object')),
     redisOptions: v.optional(v.custom<IoredisOptions>(isObject, "an object of ioredis' options")),
-    redis: v.optional(v.custom<GivenRedis>(isClient, 'a Redis or Cluster of ioredis 5 or 6')),
+    redis: v.optional(v.custom<GivenRedis>(isClient, CLIENT)),
     prefix: v.optional(v.pipe(v.string(PREFIX), v.regex(/^[^{}]{1,200}$/, PREFIX))),
   },
   'an object',
@@ -91,22 +92,6 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
   }
   if (parsed.redisOptions !== undefined) checkClientOptions(parsed.redisOptions, `${name}.redisOptions`)
   return parsed
-}
-
-function isRedisUrl(value: unknown): boolean {
-  if (typeof value !== 'string' || value !== value.trim() || !URL.canParse(value)) return false
-  const { protocol, pathname, search, hash, username, password } = new URL(value)
-  if (!/^rediss?:$/.test(protocol) || !/^(\/\d{0,9})?$/.test(pathname)) return false
-  // A "#" or "?" may belong to the password, which would be cut in two. ioredis takes any option from the query.
-  return hash === '' && /^(\?family=[046])?$/.test(search) && isEncoded(username) && isEncoded(password)
-}
-
-function isEncoded(text: string): boolean {
-  try {
-    return typeof decodeURIComponent(text) === 'string'
-  } catch {
-    return false
-  }
 }
 
 function isTls(value: unknown): boolean {

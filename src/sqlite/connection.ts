@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ClosedError, StoreError } from '../core/errors.js'
 import { SessionMemory } from '../core/store/session-memory.js'
 import type { SqliteDatabase } from './driver.js'
-import { type Fate, type Place, toLoss } from './place.js'
+import type { Fate, Place } from './place.js'
 import { isBusy, toStoreError } from './sqlite-errors.js'
 import { prepareStatements, type Statements } from './statements.js'
 
@@ -20,8 +20,8 @@ const abandoned = new Set<object>()
 const cutOff = new Set<string | undefined>()
 
 /** Throws for a file that this process must not open a second time. */
-export function assertWhole({ identity }: Place): void {
-  if (identity !== undefined && cutOff.has(identity)) throw toLoss('cut off')
+export function assertWhole(place: Place): void {
+  if (place.identity !== undefined && cutOff.has(place.identity)) throw place.toLoss('cut off')
 }
 
 interface Job {
@@ -74,7 +74,7 @@ export class SqliteConnection {
         database.exec('COMMIT')
       }
     } catch (error) {
-      throw toStoreError(error)
+      throw this.#toError(error)
     }
   }
 
@@ -103,7 +103,7 @@ export class SqliteConnection {
     try {
       this.#closeFile()
     } catch (error) {
-      throw toStoreError(error)
+      throw this.#toError(error)
     }
   }
 
@@ -133,7 +133,7 @@ export class SqliteConnection {
       this.#alone = Math.max(0, this.#alone - 1)
       const lockError = this.#commit(batch)
       if (lockError === undefined) continue
-      this.#queue.unshift(...rejectOverdue(batch, lockError))
+      this.#queue.unshift(...rejectOverdue(batch, this.#toError(lockError)))
       await sleep(Math.random() * MAX_BUSY_DELAY_MS)
     }
     this.#flushing = undefined
@@ -146,7 +146,7 @@ export class SqliteConnection {
       this.#open.database.exec('BEGIN IMMEDIATE')
     } catch (error) {
       if (isBusy(error)) return error
-      rejectAll(batch, error)
+      rejectAll(batch, this.#toError(error))
       return undefined
     }
     try {
@@ -157,7 +157,7 @@ export class SqliteConnection {
       for (const acknowledge of acknowledgements) acknowledge()
     } catch (error) {
       this.#rollBack()
-      if (batch.length === 1) rejectAll(batch, error)
+      if (batch.length === 1) rejectAll(batch, this.#toError(error))
       else this.#tryAlone(batch)
     }
     return undefined
@@ -165,8 +165,9 @@ export class SqliteConnection {
 
   /** Keeps a write from being acknowledged if its file was removed meanwhile. */
   #assertThere(): void {
+    const { place } = this.#open
     const fate = this.#look()
-    if (fate !== 'there') throw toLoss(fate)
+    if (place && fate !== 'there') throw place.toLoss(fate)
   }
 
   #look(): Fate {
@@ -175,15 +176,16 @@ export class SqliteConnection {
 
   /** Opens the file that is in the place of the open one; throws if there is none. */
   #recover(): void {
+    const { place } = this.#open
     const fate = this.#look()
-    if (fate === 'there') return
+    if (place === undefined || fate === 'there') return
     // Saves what only the log holds: it would otherwise be played into the other file, which has the same log by name.
-    const isSaved = fate !== 'gone' && this.#open.place?.mayCheckpoint === true
+    const isSaved = fate !== 'gone' && place.mayCheckpoint
     if (isSaved) {
       checkpoint(this.#open.database)
-      this.#open.place?.noteLog()
+      place.noteLog()
     }
-    if (fate !== 'replaced' || this.#reopen === undefined || !isSaved) throw toLoss(fate)
+    if (fate !== 'replaced' || this.#reopen === undefined || !isSaved) throw place.toLoss(fate)
     const next = this.#reopen()
     this.#abandon()
     this.#open = next
@@ -196,6 +198,10 @@ export class SqliteConnection {
   #abandon(): void {
     abandoned.add({ ...this.#open, statements: this.#statements })
     if (this.#look() === 'cut off') cutOff.add(this.#open.place?.identity)
+  }
+
+  #toError(cause: unknown): StoreError {
+    return toStoreError(cause, this.#open.place?.name)
   }
 
   #tryAlone(batch: readonly Job[]): void {
@@ -227,16 +233,16 @@ function runJob(job: Job, statements: Statements): () => void {
   }
 }
 
-function rejectAll(jobs: readonly Job[], cause: unknown): void {
-  for (const job of jobs) job.reject(toStoreError(cause))
+function rejectAll(jobs: readonly Job[], error: StoreError): void {
+  for (const job of jobs) job.reject(error)
 }
 
 /** Returns the jobs that may wait longer. */
-function rejectOverdue(jobs: readonly Job[], cause: unknown): Job[] {
+function rejectOverdue(jobs: readonly Job[], error: StoreError): Job[] {
   const nowMs = performance.now()
   rejectAll(
     jobs.filter(job => job.deadlineMs <= nowMs),
-    cause,
+    error,
   )
   return jobs.filter(job => job.deadlineMs > nowMs)
 }

@@ -45,7 +45,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
       })
     })
   } catch (error) {
-    throw toStoreError(error)
+    throw toStoreError(error, path === '' ? undefined : maskText(path))
   }
 }
 
@@ -55,7 +55,9 @@ function openFile(Database: Driver, file: string, synchronous: string): OpenData
   const database = openWith(Database, file, synchronous)
   if (before.isThere) return { database, place: new Place(file) }
   database.close()
-  throw new StoreUnavailableError('SQLite', 'the file was replaced while it was being opened.')
+  throw new StoreUnavailableError('SQLite', 'the file was replaced while it was being opened.', {
+    address: before.name,
+  })
 }
 
 function openWith(Database: Driver, file: string, synchronous: string): SqliteDatabase {
@@ -77,7 +79,9 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
 /** Refuses an empty file: a copy that has just begun would look like a new file. */
 function assertFilled(file: string): void {
   if (statSync(file).size > 0) return
-  throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.')
+  throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.', {
+    address: maskText(file),
+  })
 }
 
 /** Refuses a database without a journal: it could not undo a write that fails half-way. */

@@ -1,5 +1,6 @@
 import { realpathSync, statSync } from 'node:fs'
 import { StoreUnavailableError } from '../core/errors.js'
+import { maskText } from '../core/masking.js'
 import type { SqliteDatabase } from './driver.js'
 
 /** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
@@ -15,6 +16,8 @@ export type Fate = 'there' | 'replaced' | 'gone' | 'cut off'
  * 1.4, on sqlite.org).
  */
 export class Place {
+  /** Its path, for errors. */
+  readonly name: string
   readonly #path: string
   readonly #opened: ReadonlyMap<Suffix, string>
   /** The state of the log after this process's last write. */
@@ -23,6 +26,7 @@ export class Place {
   /** Call this after the database was opened and read. */
   constructor(path: string) {
     this.#path = realpathSync(path) // SQLite's other files lie beside the target of a link
+    this.name = maskText(this.#path)
     const found = SUFFIXES.map(suffix => [suffix, identify(this.#path + suffix)] as const)
     this.#opened = new Map(found.filter((entry): entry is [Suffix, string] => entry[1] !== undefined))
     this.noteLog()
@@ -65,15 +69,15 @@ export class Place {
     return this.#opened.get('')
   }
 
+  /** The error for a lost file. */
+  toLoss(fate: Exclude<Fate, 'there'>): StoreUnavailableError {
+    return new StoreUnavailableError('SQLite', LOSSES[fate], { address: this.name })
+  }
+
   #has(suffix: Suffix): boolean {
     const opened = this.#opened.get(suffix)
     return opened === undefined || opened === identify(this.#path + suffix)
   }
-}
-
-/** The error for a lost file. */
-export function toLoss(fate: Exclude<Fate, 'there'>): StoreUnavailableError {
-  return new StoreUnavailableError('SQLite', LOSSES[fate])
 }
 
 const LOSSES = {

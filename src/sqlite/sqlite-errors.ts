@@ -43,17 +43,22 @@ export function isOfSql(error: unknown): boolean {
   return readCode(error) === ERROR
 }
 
-/** Wraps a driver's error; returns a `StoreError` as it is. */
-export function toStoreError(cause: unknown): StoreError {
+/** Wraps a driver's error; returns a `StoreError` as it is. `file`: its path, masked, if there is one. */
+export function toStoreError(cause: unknown, file?: string): StoreError {
   if (cause instanceof StoreError) return cause
   const denied = DENIALS[String((cause as NodeJS.ErrnoException).code)]
   if (denied !== undefined)
     return new InvalidOptionError(`"sqlite.path" cannot be used: ${denied}.`, { cause })
   const code = readCode(cause)
   if (code === CORRUPT || code === NOT_A_DATABASE) {
-    return new CorruptValueError('The SQLite file is damaged or is no database.', { cause }, 'the file')
+    const named = file === undefined ? '' : ` "${file}"`
+    return new CorruptValueError(
+      `The SQLite file${named} is damaged or is no database.`,
+      { cause },
+      'the file',
+    )
   }
-  return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause })
+  return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause, address: file })
 }
 
 function describe(code: number | undefined): string {

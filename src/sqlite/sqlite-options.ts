@@ -18,13 +18,19 @@ export interface SqliteOptions extends CommonOptions {
   synchronous?: 'full' | 'normal' | undefined
 }
 
+const PATH = 'the path of a file'
+
 const schema = v.strictObject(
   {
     ...commonOptions,
     path: v.optional(
       v.pipe(
-        v.string('the path of a file'),
-        v.check(path => path !== '', 'the path of a file'),
+        v.string(PATH),
+        v.check(path => path !== '', PATH),
+        v.check(
+          path => !/^(~[\\/]|file:)/i.test(path),
+          `${PATH}, no URL, and without "~", which only a shell replaces`,
+        ),
       ),
     ),
     database: v.optional(

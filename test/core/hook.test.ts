@@ -55,6 +55,10 @@ describe('a hook', () => {
     [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],
     [{ onRewind: {} }, '"onRewind" must be a function, got Object'],
     [{ store: 'a.db' }, '"store" must be a store, as a "create…Store" of this library opens it, got "a.db"'],
+    [
+      { store: Promise.resolve({}) },
+      '"store" must be a store: await what "create…Store" returns, got Promise',
+    ],
     [{ store: {} }, '"store" must be a store, as a "create…Store" of this library opens it, got Object'],
   ])('refuses %j before it opens anything', async (faulty, message) => {
     const { open, opened } = makeHook()

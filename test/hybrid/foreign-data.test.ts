@@ -108,6 +108,15 @@ test('only data that 1.0.0-rc.4 has written counts as foreign', async () => {
   }
 })
 
+test('an outbox of 1.0.0-rc.4 alone is not mistaken for nothing', async () => {
+  const { client, openers } = await setUp()
+  await client.hset('outbox:old', '1', '{"id":"1","sessionId":"old","patch":{}}')
+  const { use } = await openers.hybrid()
+  const found = { code: 'FOREIGN_DATA', message: expect.stringContaining('a key "outbox:old" in Redis') }
+  await expect(use('old')).rejects.toMatchObject(found)
+  await (await use('{old}')).close() // the outbox of a session "old" of this release has that name
+})
+
 test('the error names what each of the two databases has of the session', async () => {
   const { client, documents, openers } = await setUp()
   await putIntoRedis(client, 'encrypted')
@@ -153,7 +162,7 @@ test('an existing session is opened without a look-up of foreign data', async ()
     })
     return { types, finds: commands.filter(({ command }) => command.filter?._id === sessionId).length }
   }
-  expect(await opening('s')).toEqual({ types: 3, finds: 1 })
+  expect(await opening('s')).toEqual({ types: 4, finds: 1 })
   expect(await opening('s')).toEqual({ types: undefined, finds: 0 })
 })
 

@@ -116,6 +116,11 @@ test.each<[object, string]>([
   [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],
   [{ mongoUrl: 'mongodb://a', collection: 'system.x' }, '"mongodb.collection" must be'],
   [{ mongoClient: {} }, '"mongodb.mongoClient" must be a MongoClient'],
+  [{ mongoUrl: 'mongodb://u:s3cret@a/x?retryWrite=true' }, 'refused "retryWrite" in "mongoUrl"'],
+  [{ mongoUrl: 'mongodb://a', mongoOptions: { poolSize: 5 } }, 'refused "poolSize" in'],
+  [{ mongoUrl: 'mongodb://u:pa?s3cret=x@a' }, 'as encodeURIComponent writes them (MongoParseError)'],
+  [{ mongoUrl: 'mongodb://u:s3cret%@a' }, 'as encodeURIComponent writes them'],
+  [{ mongoUrl: 'mongodb+srv://u:s3cret@a.b.c:27017' }, 'must have one host and no port'],
 ])('%j is refused: %s', async (options, message) => {
   const opening = createMongoStore(options)
   await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { createMongoStore, useMongoAuthState } from '../../src/mongodb/index.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
+import { startRedis } from '../support/redis/redis-server.js'
 import { startUntrustedServer } from '../support/tls-server.js'
 
 /** The errors of a store's calls to a server that it cannot use. */
@@ -72,5 +75,30 @@ test('the error names a server that does not answer by TLS', async () => {
   for (const { message } of errors as Error[]) {
     expect(message).toContain(`MongoDB at 127.0.0.1:${server.port} by TLS`)
     expect(message).toMatch(why)
+  }
+})
+
+test('the error says that no server is of the replica set that the URL names', async () => {
+  const server = await startMongo({ shared: true })
+  onTestFinished(() => server.stop())
+  const url = `mongodb://127.0.0.1:${server.port}/?replicaSet=theirs`
+  await expectToTell(url, `127.0.0.1:${server.port}`, 'no server there belongs to the replica set', 1500)
+})
+
+test('the error says that something else may listen there', async () => {
+  const redis = await startRedis()
+  const silent = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  onTestFinished(async () => {
+    silent.close()
+    await redis.stop()
+  })
+  for (const port of [redis.port, (silent.address() as AddressInfo).port]) {
+    await expectToTell(
+      `mongodb://127.0.0.1:${port}`,
+      `127.0.0.1:${port}`,
+      'something else may listen there',
+      1500,
+    )
   }
 })

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
 import { PackedPackage } from './installed-package.js'
@@ -11,7 +12,7 @@ import { PackedPackage } from './installed-package.js'
 const ROOT = resolve(import.meta.dirname, '../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const ACCOUNT = { pn: '15550000001', lid: '100000000000001' }
-const QR = /^Scan this .*: (https?:.*|\S+)$/
+const QR = /^QR code: (\S+)$/
 /** The wait for an event, on a machine that may be busy. */
 const PATIENT = { timeout: 60_000 }
 
@@ -20,7 +21,11 @@ let installed: string
 
 beforeAll(async () => {
   packed = await PackedPackage.pack()
-  installed = await packed.install('readme', ['libsql', '@whiskeysockets/baileys@7.0.0-rc14'])
+  installed = await packed.install('readme', [
+    'libsql',
+    '@whiskeysockets/baileys@7.0.0-rc14',
+    'qrcode-terminal',
+  ])
 }, 300_000)
 
 afterAll(() => packed?.remove())
@@ -30,8 +35,13 @@ const readExample = (name: string) => readFileSync(join(ROOT, 'examples', name),
 test('examples/bot.mjs is the bot of README.md, and bot.cjs the same for CommonJS', () => {
   const bot = /^```js\n([\s\S]*?)^```$/m.exec(README)?.[1] ?? ''
   expect(readExample('bot.mjs')).toBe(bot)
-  const required = bot.replace(/^import (\{.*\}) from ('.*')$/gm, 'const $1 = require($2)')
+  const required = bot.replace(/^import (\{.*\}|\w+) from ('.*')$/gm, 'const $1 = require($2)')
   expect(readExample('bot.cjs')).toBe(required)
+})
+
+test('examples/bot.ts is the bot of README.md with types', () => {
+  const withoutTypes = (text: string) => ts.transpile(text, { target: ts.ScriptTarget.ES2022 })
+  expect(withoutTypes(readExample('bot.ts'))).toBe(withoutTypes(readExample('bot.mjs')))
 })
 
 test('README.md says how to install this release', () => {
@@ -123,9 +133,12 @@ class BotOfReadme {
   readonly #process: ChildProcess
 
   constructor(server: FakeWhatsApp, program: string, folder: string) {
-    const preload = join(installed, 'to-fake-whatsapp.mjs')
+    const preloads = ['to-fake-whatsapp.mjs', 'print-qr.mjs'].flatMap(name => [
+      '--import',
+      join(installed, name),
+    ])
     const env = { ...process.env, WA_URL: server.url, BAILEYS_MASTER_KEY: 'c3'.repeat(32) }
-    const child = spawn(process.execPath, ['--import', preload, program], { cwd: folder, env, stdio: 'pipe' })
+    const child = spawn(process.execPath, [...preloads, program], { cwd: folder, env, stdio: 'pipe' })
     this.#process = child
     this.exited = once(child, 'exit').then(([code]) => code as number | null)
     child.stderr.on('data', chunk => {

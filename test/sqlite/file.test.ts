@@ -33,6 +33,27 @@ test('an existing file keeps its mode', async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o640)
 })
 
+test.each(['~/auth.db', 'file:auth.db', 'file:///tmp/auth.db'])('the path %s is refused', async path => {
+  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('without "~"') }
+  await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
+})
+
+test('errors name the file, and mask numbers in it', async () => {
+  const path = join(await createFolder(), 'bot-15550001234.db')
+  await writeFile(path, 'no database')
+  const damaged = { code: 'CORRUPT_VALUE', message: expect.stringContaining('bot-…34.db" is damaged') }
+  await expect(createSqliteStore({ path })).rejects.toMatchObject(damaged)
+  await rm(path)
+  const store = await createSqliteStore({ path })
+  onTestFinished(() => store.close())
+  await rm(path)
+  const gone = {
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringMatching(/^SQLite at .*bot-…34\.db is unavailable/),
+  }
+  await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(gone)
+})
+
 test('a new file uses a write-ahead log, so that readers do not wait for writers', async () => {
   const path = join(await createFolder(), 'auth.db')
   await (await createSqliteStore({ path })).close()

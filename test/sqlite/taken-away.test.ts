@@ -48,7 +48,7 @@ describe.each([
   ],
 ])('a file %s', (_, options) => {
   test('fails every call once it is deleted, and no write is acknowledged', async () => {
-    const { store, path, forEachFile } = await setUp(options)
+    const { store, forEachFile } = await setUp(options)
     await forEachFile(name => rm(name, { force: true }))
     await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(GONE)
     await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(GONE)
@@ -56,7 +56,7 @@ describe.each([
     await expect(store.claim('s')).rejects.toMatchObject(GONE)
     await expect(store.list()).rejects.toMatchObject(GONE)
     expect(await store.isHealthy()).toBe(false)
-    await expect(store.touch('s')).rejects.not.toThrow(path) // a path may hold a phone number
+    await expect(store.touch('s')).rejects.toThrow(/^SQLite at .*auth\.db is unavailable/)
   })
 
   test('is used again after it was moved away and back', async () => {

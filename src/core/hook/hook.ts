@@ -52,12 +52,16 @@ function isStore(value: unknown): boolean {
   return calls.every(call => typeof call === 'function')
 }
 
+const STORE = 'a store, as a "create…Store" of this library opens it'
+
 function checkOptions(options: object, name: string): void {
   const schema = v.strictObject(
     {
       sessionId: v.unknown(),
       store: v.optional(
-        v.custom<AuthStore>(isStore, 'a store, as a "create…Store" of this library opens it'),
+        v.custom<AuthStore>(isStore, ({ input }) =>
+          input instanceof Promise ? 'a store: await what "create…Store" returns' : STORE,
+        ),
       ),
       [name]: v.optional(v.unknown()),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),

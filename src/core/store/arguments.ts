@@ -1,5 +1,6 @@
 import { InvalidKeyError, InvalidOptionError } from '../errors.js'
 import { checkKeyId } from '../names.js'
+import { showName, showUnlessText } from '../shown-values.js'
 
 const MAX_PAGE_SIZE = 1000
 const MAX_CURSOR_LENGTH = 16 * 1024
@@ -56,8 +57,9 @@ export function checkOptions(name: string, options: unknown, known: readonly str
   checkObject(name, options)
   const unknown = Object.keys(options).find(member => !known.includes(member))
   if (unknown === undefined) return
-  const shown = /^[A-Za-z]{1,32}$/.test(unknown) ? `"${unknown}"` : 'a member'
-  throw new InvalidOptionError(`"${name}" has ${shown}, which there is not; it takes ${known.join(', ')}.`)
+  throw new InvalidOptionError(
+    `"${name}" has "${showName(unknown)}", which there is not; it takes ${known.join(', ')}.`,
+  )
 }
 
 export function checkList(name: string, list: unknown): void {
@@ -77,7 +79,7 @@ function fail(name: string, expected: string, value: unknown, sessionId?: string
   throw new InvalidOptionError(`"${name}" must be ${expected}, got ${describe(value)}`, { sessionId })
 }
 
-/** Shows numbers, and only the type of texts and objects, which may hold anything. */
+/** Shows only the type of texts and objects, which may hold anything. */
 function describe(value: unknown): string {
-  return typeof value === 'number' || value === null ? String(value) : typeof value
+  return value === null ? 'null' : (showUnlessText(value) ?? typeof value)
 }
