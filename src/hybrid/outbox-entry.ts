@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/backend.js'
+import { isObject } from '../core/is-object.js'
 import { checkKeyId, checkKeyType } from '../core/names.js'
 import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 
@@ -92,10 +93,6 @@ const schema = v.object({
   begins: v.optional(v.boolean()),
   fork: v.optional(v.object({ from: operationId, at: given })),
 })
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
 
 /** No list: its indexes would be taken for names. */
 function isMap(value: unknown): value is object {

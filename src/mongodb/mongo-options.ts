@@ -1,6 +1,7 @@
 import type { MongoClientOptions } from 'mongodb'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
+import { isObject } from '../core/is-object.js'
 import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
 import type { AuthCollection } from './auth-collection.js'
@@ -74,10 +75,6 @@ export function toCollection(
 /** Not by `URL`: Node refuses a list of hosts. The driver checks the rest. */
 function isMongoUrl(value: unknown): boolean {
   return typeof value === 'string' && value === value.trim() && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }
 
 function isClient(value: unknown): boolean {

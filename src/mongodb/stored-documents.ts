@@ -1,4 +1,5 @@
 import { CorruptValueError } from '../core/errors.js'
+import { isObject } from '../core/is-object.js'
 import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
@@ -111,7 +112,7 @@ export function salvage(document: object): { v: number; fence: number } {
 }
 
 function isIntent(intent: unknown): boolean {
-  if (typeof intent !== 'object' || intent === null) return false
+  if (!isObject(intent)) return false
   const { v, purge, chain, parts, writes } = intent as Stored
   if (!isWhole(v)) return false
   if (purge !== undefined) return purge === true
@@ -124,7 +125,7 @@ function isWrites(writes: unknown): boolean {
 }
 
 function isWrite(write: unknown): boolean {
-  if (typeof write !== 'object' || write === null) return false
+  if (!isObject(write)) return false
   const { at, data, v } = write as Stored
   return (
     typeof at === 'string' &&

@@ -1,6 +1,7 @@
 import type { RedisOptions as IoredisOptions } from 'ioredis'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
+import { isObject } from '../core/is-object.js'
 import { type CommonOptions, commonOptions } from '../core/options.js'
 import { parseOptions } from '../core/parse-options.js'
 import type { GivenRedis, RedisClient } from './client.js'
@@ -96,10 +97,6 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
 
 function isTls(value: unknown): boolean {
   return typeof value === 'boolean' || isObject(value)
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
 }
 
 function isClient(value: unknown): boolean {

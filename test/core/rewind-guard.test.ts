@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { CREDS_FIELD } from '../../src/core/backend.js'
 import { nullLogger } from '../../src/core/logger.js'
-import { type Call, withRetry } from '../../src/core/retry.js'
+import { NO_OBSERVER } from '../../src/core/store/observer.js'
+import { Operations } from '../../src/core/store/operations.js'
 import { RewindGuard } from '../../src/core/store/rewind-guard.js'
 import { SessionMemory } from '../../src/core/store/session-memory.js'
 import { FaultyBackend } from '../support/faulty-backend.js'
@@ -19,9 +20,8 @@ test('a rewrite after a rewind does not overwrite what was written meanwhile', a
   })
   const backend = new FaultyBackend(raw)
   const memory = new SessionMemory()
-  const run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) =>
-    withRetry(POLICY, { operation, sessionId }, action)
-  const guard = new RewindGuard(backend, memory, run, nullLogger)
+  const operations = new Operations({ retry: POLICY, observer: NO_OBSERVER, link: undefined })
+  const guard = new RewindGuard({ backend, memory, operations, logger: nullLogger })
   const writes = (text: string) => [{ ...KEY, bytes: Buffer.from(text) }]
   const creds = [{ ...CREDS_FIELD, bytes: Buffer.from('creds') }]
   await raw.commit('s', { operationId: '1', writes: creds })

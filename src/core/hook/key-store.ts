@@ -1,5 +1,6 @@
 import type { Field, KeysByType } from '../auth-store.js'
 import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError } from '../errors.js'
+import { isTable } from '../is-object.js'
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
 import { toRemoval } from './removal.js'
 
@@ -84,7 +85,7 @@ export function createKeyStore({
 
   async function set(data: KeysByType): Promise<void> {
     assertOpen()
-    if (!isObject(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
+    if (!isTable(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
     assertRead(data)
     const isEmpty = Object.values(data).every(values => values === undefined || isEmptyObject(values))
     if (!isEmpty) await write(data)
@@ -116,11 +117,7 @@ export function createKeyStore({
 
 /** Other values are left to the store to refuse. */
 function isEmptyObject(values: unknown): boolean {
-  return isObject(values) && Object.keys(values).length === 0
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isTable(values) && Object.keys(values).length === 0
 }
 
 function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {

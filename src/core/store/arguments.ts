@@ -1,4 +1,5 @@
 import { InvalidKeyError, InvalidOptionError } from '../errors.js'
+import { isTable } from '../is-object.js'
 import { checkKeyId } from '../names.js'
 import { showName, showUnlessText } from '../shown-values.js'
 
@@ -49,7 +50,7 @@ export function checkFlag(name: string, value: unknown): void {
 }
 
 export function checkObject(name: string, value: unknown): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(name, 'an object', value)
+  if (!isTable(value)) fail(name, 'an object', value)
 }
 
 /** Refuses unknown members: each is a mistake for another one, and would have no effect. */

@@ -12,26 +12,18 @@ import type {
   Rewind,
   SessionPage,
   SessionUpdate,
-  StoredCreds,
   Versioned,
   VersionedResult,
 } from '../auth-store.js'
-import { type Backend, CREDS_FIELD, type Head } from '../backend.js'
+import type { Backend } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
-import {
-  ClosedError,
-  type FencedError,
-  ForeignDataError,
-  hasCode,
-  InvalidOptionError,
-  SessionIncompleteError,
-} from '../errors.js'
+import { type FencedError, hasCode, InvalidOptionError, SessionIncompleteError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { Gauges } from '../metrics.js'
 import { checkKeyType, checkSessionId, isKeyName } from '../names.js'
 import { secondsToMs } from '../options.js'
 import { quietly } from '../quietly.js'
-import { type Call, type RetryPolicy, singleAttempt, withRetry } from '../retry.js'
+import type { RetryPolicy } from '../retry.js'
 import {
   checkConditions,
   checkCursor,
@@ -44,9 +36,10 @@ import {
   checkToken,
   checkTtl,
 } from './arguments.js'
-import { asStoredCreds } from './creds-shape.js'
+import { Claimer } from './claimer.js'
 import { KeyReader } from './key-reader.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
+import { Operations } from './operations.js'
 import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
@@ -81,34 +74,37 @@ export class CodecStore implements AuthStore {
   readonly gauges: Gauges
   readonly #backend: Backend
   readonly #codec: Codec
-  readonly #retry: RetryPolicy
+  readonly #operations: Operations
   readonly #observer: Observer
   readonly #ttlMs: number | null
   readonly #memory: SessionMemory
   readonly #keys: KeyReader
+  readonly #claimer: Claimer
   readonly #rewinds: RewindGuard
-  #isClosed = false
 
   /** @internal */
   constructor(parts: StoreParts) {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
     const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts
-    this.#observer = observer
-    this.gauges = observer.metrics
-    this.leaseSeconds = leaseMs / 1000
-    this.#backend = backend
-    this.#codec = codec
-    this.#retry = retry
-    this.#ttlMs = ttlMs
-    this.logger = logger
-    this.#memory = memory
+    const { metrics } = observer
+    const operations = new Operations({ retry, observer, link: backend.link })
+    const rewinds = new RewindGuard({ backend, memory, operations, logger })
+    rewinds.onRewind(() => metrics.count('rewinds'))
     if (ttlMs !== null) memory.expectExpiry()
     if (cacheBytes !== null) memory.keepCache(cacheBytes)
-    this.#rewinds = new RewindGuard(backend, memory, (...call) => this.#run(...call), logger)
-    this.#rewinds.onRewind(() => observer.metrics.count('rewinds'))
-    const { metrics } = observer
-    const usesCache = cacheBytes !== null
-    this.#keys = new KeyReader({ backend, codec, rewinds: this.#rewinds, memory, metrics, usesCache })
+    const shared = { backend, codec, operations, rewinds, memory, metrics }
+    this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
+    this.#claimer = new Claimer({ ...shared, leaseMs })
+    this.#rewinds = rewinds
+    this.#operations = operations
+    this.#observer = observer
+    this.#backend = backend
+    this.#codec = codec
+    this.#memory = memory
+    this.#ttlMs = ttlMs
+    this.gauges = metrics
+    this.logger = logger
+    this.leaseSeconds = leaseMs / 1000
     this.ttlSeconds = ttlMs === null ? null : ttlMs / 1000
   }
 
@@ -183,7 +179,7 @@ export class CodecStore implements AuthStore {
     if (ttlSeconds !== undefined) checkTtl(ttlSeconds)
     const ttlMs = ttlSeconds === undefined ? this.#ttlMs : secondsToMs(ttlSeconds)
     if (ttlMs !== null) this.#memory.expectExpiry()
-    await this.#run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
+    await this.#operations.run('touch', sessionId, () => this.#backend.touch(sessionId, ttlMs))
   }
 
   async exists(sessionId: string): Promise<boolean> {
@@ -198,7 +194,7 @@ export class CodecStore implements AuthStore {
     const { limit = DEFAULT_PAGE_SIZE, cursor } = options
     checkLimit(limit)
     checkCursor(cursor)
-    return this.#run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
+    return this.#operations.run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
   }
 
   async *sessions(): AsyncIterable<string> {
@@ -214,7 +210,7 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     if (type !== undefined) checkKeyType(type, sessionId)
     checkConditions(sessionId, undefined, fencingToken)
-    const fields = await this.#run('listKeys', sessionId, () =>
+    const fields = await this.#operations.run('listKeys', sessionId, () =>
       this.#backend.listFields(sessionId, type, fencingToken),
     )
     return fields.filter(isKeyName)
@@ -254,45 +250,16 @@ export class CodecStore implements AuthStore {
   async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
     checkOptions('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
-    const { exclusive = false, checkCreds, refuseForeign = false } = options
-    checkFlag('exclusive', exclusive)
-    checkFlag('refuseForeign', refuseForeign)
-    if (checkCreds !== undefined) checkFunction('checkCreds', checkCreds)
-    // First reads without taking anything: an opener that cannot read the creds must not cost the owner its session.
-    const before = await this.#rewinds.read('open', sessionId, () =>
-      this.#backend.read(sessionId, [CREDS_FIELD]),
-    )
-    const found = this.#decodeCreds(sessionId, before.head, before.values[0])
-    if (found !== null) checkCreds?.(found)
-    else if (refuseForeign) await this.#assertNoForeign(sessionId)
-    const endedAt = found === null ? await this.#findEnd(sessionId) : undefined
-    const leaseMs = exclusive ? this.leaseSeconds * 1000 : undefined
-    const { head, creds, fencingToken } = await this.#rewinds.read('claim', sessionId, call =>
-      this.#backend.claim(sessionId, leaseMs, call),
-    )
-    this.#memory.noteToken(sessionId, fencingToken)
-    this.#memory.cache?.begin(sessionId, fencingToken, head.version)
-    const decoded = this.#decodeCreds(sessionId, head, creds)
-    return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
-  }
-
-  /** The end is only information: if the store does not answer, the claim goes on without it. */
-  async #findEnd(sessionId: string): Promise<Date | undefined> {
-    const endedAtMs = await this.#run('open', sessionId, () => this.#backend.findEnd(sessionId)).catch(
-      () => undefined,
-    )
-    return endedAtMs === undefined ? undefined : new Date(endedAtMs)
-  }
-
-  async #assertNoForeign(sessionId: string): Promise<void> {
-    const found = await this.#run('open', sessionId, async () => this.#backend.findForeign?.(sessionId))
-    if (found !== undefined) throw new ForeignDataError(found, { sessionId })
+    checkFlag('exclusive', options.exclusive)
+    checkFlag('refuseForeign', options.refuseForeign)
+    if (options.checkCreds !== undefined) checkFunction('checkCreds', options.checkCreds)
+    return this.#claimer.claim(sessionId, options)
   }
 
   async renewLease(sessionId: string, fencingToken: number): Promise<void> {
     checkSessionId(sessionId)
     checkToken(sessionId, fencingToken)
-    const renewing = this.#run('renewLease', sessionId, () =>
+    const renewing = this.#operations.run('renewLease', sessionId, () =>
       this.#backend.lease(sessionId, fencingToken, this.leaseSeconds * 1000),
     )
     await renewing.catch(error => {
@@ -304,7 +271,9 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     checkToken(sessionId, fencingToken)
     this.#memory.cache?.forget(sessionId, fencingToken)
-    await this.#run('releaseLease', sessionId, () => this.#backend.lease(sessionId, fencingToken, null))
+    await this.#operations.run('releaseLease', sessionId, () =>
+      this.#backend.lease(sessionId, fencingToken, null),
+    )
   }
 
   onRewind(listener: (rewind: Rewind) => void): () => void {
@@ -326,10 +295,7 @@ export class CodecStore implements AuthStore {
   }
 
   async isHealthy(): Promise<boolean> {
-    if (this.#isClosed) return false
-    const once = singleAttempt(this.#retry.timeoutMs)
-    const answer = withRetry(once, { operation: 'isHealthy' }, () => this.#backend.isHealthy())
-    return answer.catch(() => false) // a store that misses the deadline of a call is not healthy
+    return this.#operations.check('isHealthy', () => this.#backend.isHealthy())
   }
 
   /** @deprecated Not needed: the first call connects. */
@@ -343,8 +309,8 @@ export class CodecStore implements AuthStore {
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.#operations.isClosed) return
+    this.#operations.close()
     await this.#backend.close()
   }
 
@@ -357,21 +323,7 @@ export class CodecStore implements AuthStore {
     return error
   }
 
-  #decodeCreds(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
-    if (!head.exists) return null
-    if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
-    this.#observer.metrics.count('read_bytes', bytes.length)
-    return asStoredCreds(this.#codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
-  }
-
   protected assertOpen(sessionId?: string): void {
-    if (this.#isClosed) throw new ClosedError('The store', { sessionId })
-  }
-
-  #run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
-    this.assertOpen(sessionId)
-    return this.#observer.run(operation, sessionId, () =>
-      withRetry(this.#retry, { operation, sessionId, link: this.#backend.link }, action),
-    )
+    this.#operations.assertOpen(sessionId)
   }
 }

@@ -1,6 +1,7 @@
 import type { StoredCreds } from '../auth-store.js'
 import { isPlainObject, reviveBytes } from '../codec/value-tree.js'
 import { CorruptValueError, InvalidValueError } from '../errors.js'
+import { isObject } from '../is-object.js'
 
 /** Bytes of a Curve25519 key, without its type byte. */
 const KEY_BYTES = 32
@@ -55,9 +56,4 @@ function isKeyPair(member: unknown): boolean {
 
 function isKey(key: unknown): boolean {
   return ArrayBuffer.isView(key) && key.byteLength >= KEY_BYTES
-}
-
-/** An object of any class and realm: some test runners have their own realm. */
-function isObject(value: unknown): value is StoredCreds {
-  return typeof value === 'object' && value !== null
 }

@@ -3,6 +3,7 @@ import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite, type StoredField } from '
 import type { Codec } from '../codec/codec.js'
 import { type Packed, pack } from '../codec/packing.js'
 import { InvalidValueError, StoreError } from '../errors.js'
+import { isTable } from '../is-object.js'
 import { checkKeyId, checkKeyType } from '../names.js'
 import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
 
@@ -82,7 +83,7 @@ export function countBytes(values: readonly (Uint8Array | null | undefined)[]): 
 }
 
 function checkMembers(sessionId: string, patch: AuthPatch): void {
-  if (!isObject(patch)) throw new InvalidValueError('A patch must be an object.', { sessionId })
+  if (!isTable(patch)) throw new InvalidValueError('A patch must be an object.', { sessionId })
   const unknown = Object.keys(patch).find(member => !PATCH_MEMBERS.has(member))
   if (unknown !== undefined) {
     throw new InvalidValueError('A patch has "creds", "keys" and "appState", and nothing else.', {
@@ -90,13 +91,13 @@ function checkMembers(sessionId: string, patch: AuthPatch): void {
     })
   }
   for (const member of ['creds', 'keys', 'appState'] as const) {
-    if (patch[member] === undefined || isObject(patch[member])) continue
+    if (patch[member] === undefined || isTable(patch[member])) continue
     throw new InvalidValueError(`"${member}" of a patch must be an object; to remove a session, delete it.`, {
       sessionId,
     })
   }
   for (const values of Object.values(patch.keys ?? {})) {
-    if (values === undefined || isObject(values)) continue
+    if (values === undefined || isTable(values)) continue
     throw new InvalidValueError('"keys" of a patch must hold an object of values by id for each type.', {
       sessionId,
     })
@@ -104,6 +105,3 @@ function checkMembers(sessionId: string, patch: AuthPatch): void {
 }
 
 /** An object with members by name, unlike a list, a Map or bytes. */
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
-}

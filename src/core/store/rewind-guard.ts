@@ -16,6 +16,7 @@ import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
 import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
+import type { Operations } from './operations.js'
 import type { SessionMemory } from './session-memory.js'
 
 /** Most heals in one call. A store that goes back more often meanwhile is given up. */
@@ -25,8 +26,14 @@ const MAX_ATTEMPTS = 100
 /** The longest pause after a heal that another process's write has overtaken. */
 const MAX_PAUSE_MS = 50
 
-type Run = <T>(operation: string, sessionId: string, action: (call: Call) => Promise<T>) => Promise<T>
 type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation'>>
+
+export interface RewindGuardParts {
+  backend: Backend
+  memory: SessionMemory
+  operations: Operations
+  logger: Logger
+}
 
 /**
  * Keeps a process from reading a state older than one it has read or written (monotonic reads, read your writes). A
@@ -37,15 +44,15 @@ type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperat
 export class RewindGuard {
   readonly memory: SessionMemory
   readonly #backend: Backend
-  readonly #run: Run
+  readonly #operations: Operations
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
   readonly #reconciling = new Map<string, Promise<FencedError | undefined>>()
 
-  constructor(backend: Backend, memory: SessionMemory, run: Run, logger: Logger) {
+  constructor({ backend, memory, operations, logger }: RewindGuardParts) {
     this.memory = memory
     this.#backend = backend
-    this.#run = run
+    this.#operations = operations
     this.#logger = logger
   }
 
@@ -62,7 +69,7 @@ export class RewindGuard {
     for (let heals = 0; ; heals++) {
       // Taken before the call: a write that ends during the call may be missing in its answer.
       const known = this.memory.history(sessionId)
-      const result = await this.#run(operation, sessionId, action)
+      const result = await this.#operations.run(operation, sessionId, action)
       const { head } = result
       if (continuesFrom(known, head) || this.#isOwn(known, head)) {
         this.memory.noteHead(sessionId, head)
@@ -87,7 +94,7 @@ export class RewindGuard {
         seenOperation: known.operation,
       }
       try {
-        return await this.#run(operation, sessionId, call => action(seen, call))
+        return await this.#operations.run(operation, sessionId, call => action(seen, call))
       } catch (error) {
         if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
         await this.#reconcile(sessionId, known, (error as RewoundError).found)
@@ -149,7 +156,9 @@ export class RewindGuard {
     const held = this.memory.writesAfter(sessionId, 0)
     const deletion = this.memory.deletion(sessionId)
     const fields = [...held.map(({ write }) => write), CREDS_FIELD]
-    const found = await this.#run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
+    const found = await this.#operations.run('heal', sessionId, () =>
+      this.#backend.readHistory(sessionId, fields),
+    )
     const fence = this.memory.fence(sessionId)
     const { at, heal, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
@@ -223,7 +232,7 @@ export class RewindGuard {
       expectedVersion: head.exists ? head.version : 0,
       above: known.version,
     }
-    const { version, incarnation, operation } = await this.#run('heal', sessionId, call =>
+    const { version, incarnation, operation } = await this.#operations.run('heal', sessionId, call =>
       this.#backend.commit(sessionId, { ...commit, call }),
     )
     const allForks = fork ? [{ ...fork, to: version }, ...forks] : forks
@@ -242,7 +251,9 @@ export class RewindGuard {
       operationId: this.memory.operationIds.next(),
       above: known.version,
     }
-    return this.#run('heal', sessionId, call => this.#backend.delete(sessionId, { ...deletion, call }))
+    return this.#operations.run('heal', sessionId, call =>
+      this.#backend.delete(sessionId, { ...deletion, call }),
+    )
   }
 
   /** Whether a write of this process took the later version: its guard has compared the history before it. */

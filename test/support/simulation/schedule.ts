@@ -299,7 +299,8 @@ class Schedule {
   async #claim(process: SimProcess): Promise<void> {
     const number = this.#processes
     const { fencingToken: token, creds, version } = await process.store.claim(SESSION)
-    if (token < this.#highestToken) {
+    // An eviction may take the claim of an opening by Redis alone; openings of that kind are never at once.
+    if (token < this.#highestToken && !this.#options.opensDegraded) {
       // Of openings at once, one may hear of its success after a later owner has opened the session.
       this.#world.note(`${process.name} was replaced before it owned the session by ${token}`)
       return
