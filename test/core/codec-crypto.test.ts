@@ -73,7 +73,10 @@ describe('Keyring', () => {
   it('derives a different key for each session, cipher, period and master key, and the same one each time', () => {
     const ids = ring.keyIds.map(id => Buffer.from(id, 'hex'))
     const derive = (i: number, session: string, cipher: string, period: number) =>
-      ring.deriveDataKey(ids[i] as Buffer, session, cipher, period)?.toString('hex')
+      ring
+        .deriveDataKey(ids[i] as Buffer, session, cipher, period)
+        ?.export()
+        .toString('hex')
     const keys = [
       derive(0, 'a', 'secretbox', 1),
       derive(1, 'a', 'secretbox', 1),

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { MAX_VALUE_BYTES } from '../backend.js'
 import { CorruptValueError, DecryptionError, MissingDependencyError } from '../errors.js'
 import type { ValueName } from '../names.js'
@@ -55,7 +56,7 @@ export class Codec {
     const { writingKeyId } = keyring
     const period = this.#findPeriod()
     const header = writeSealedHeader(contents, cipher, writingKeyId, period)
-    const dataKey = keyring.deriveDataKey(writingKeyId, name.sessionId, cipher, period) as Buffer
+    const dataKey = keyring.deriveDataKey(writingKeyId, name.sessionId, cipher, period) as KeyObject
     const { nonceBytes, seal } = ciphers[cipher]
     const nonce = this.#nonces.next(nonceBytes)
     return Buffer.concat([header, nonce, ...seal(dataKey, nonce, bytes, bindTo(header, name))])

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, type KeyObject } from 'node:crypto'
 import nacl from 'tweetnacl'
 import type { CipherName } from './envelope.js'
 
@@ -15,9 +15,9 @@ import type { CipherName } from './envelope.js'
 export interface Cipher {
   readonly nonceBytes: number
   /** Returns the bytes to store after the nonce. */
-  seal(dataKey: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
+  seal(dataKey: KeyObject, nonce: Uint8Array, plaintext: Uint8Array, boundTo: Uint8Array): Uint8Array[]
   /** `undefined` if the key differs, or if any bit of the payload or of `boundTo` has changed. */
-  open(dataKey: Uint8Array, payload: Uint8Array, boundTo: Uint8Array): Uint8Array | undefined
+  open(dataKey: KeyObject, payload: Uint8Array, boundTo: Uint8Array): Uint8Array | undefined
 }
 
 const GCM_NONCE_BYTES = 12
@@ -60,7 +60,7 @@ const secretbox: Cipher = {
   },
 }
 
-function bindKey(dataKey: Uint8Array, boundTo: Uint8Array): Uint8Array {
+function bindKey(dataKey: KeyObject, boundTo: Uint8Array): Uint8Array {
   return createHmac('sha256', dataKey).update(boundTo).digest()
 }
 

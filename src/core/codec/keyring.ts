@@ -5,6 +5,7 @@ import { lruByCount } from '../lru-by-count.js'
 
 /** Most derived data keys kept, one for each session, cipher and period. Deriving one takes some 10 µs. */
 const MAX_CACHED_DATA_KEYS = 20_000
+const DATA_KEY_BYTES = 32
 
 interface MasterKey {
   readonly id: Buffer
@@ -20,7 +21,7 @@ interface MasterKey {
  */
 export class Keyring {
   readonly #keys: readonly MasterKey[]
-  readonly #dataKeys = new LRUCache<string, Buffer>(lruByCount(MAX_CACHED_DATA_KEYS))
+  readonly #dataKeys = new LRUCache<string, KeyObject>(lruByCount(MAX_CACHED_DATA_KEYS))
 
   /** `masterKeys`: 64 hex characters each, the writing key first. Throws `InvalidOptionError`. */
   constructor(masterKeys: readonly [string, ...string[]]) {
@@ -42,13 +43,15 @@ export class Keyring {
   }
 
   /** `undefined` if no master key has this id. */
-  deriveDataKey(keyId: Uint8Array, sessionId: string, cipher: string, period: number): Buffer | undefined {
+  deriveDataKey(keyId: Uint8Array, sessionId: string, cipher: string, period: number): KeyObject | undefined {
     const master = this.#keys.find(key => key.id.equals(keyId))
     if (master === undefined) return undefined
     const name = `${master.idHex}/${cipher}/${period}/${sessionId}`
     const cached = this.#dataKeys.get(name)
     if (cached !== undefined) return cached
-    const dataKey = derive(master.secret, sessionId, `baileys-store data key ${cipher} ${period}`, 32)
+    const info = `baileys-store data key ${cipher} ${period}`
+    // Node 24 takes 13 µs longer to make a cipher from bytes.
+    const dataKey = createSecretKey(derive(master.secret, sessionId, info, DATA_KEY_BYTES))
     this.#dataKeys.set(name, dataKey)
     return dataKey
   }
