@@ -1,22 +1,17 @@
 import { LRUCache } from 'lru-cache'
-import type { Field } from '../auth-store.js'
 import type { BackendDeletion, FieldWrite, Head } from '../backend.js'
-import { toOwnBytes } from '../bytes.js'
 import { lruByCount } from '../lru-by-count.js'
 import type { HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
 import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
 import { OperationIds } from './operation-ids.js'
 import { OwnerCache } from './owner-cache.js'
+import { RecentWrites } from './recent-writes.js'
 
 /** Most sessions whose token is remembered. */
 const MAX_SESSIONS = 50_000
-/** Most bytes of recent writes, over all sessions. */
-const MAX_RECENT_BYTES = 8 * 1024 * 1024
 /** A store keeps an expired session, or its tombstone, at least this long. */
 const UNSEEN_MS = 24 * 60 * 60 * 1000
-/** Bytes of an entry besides its value, as measured: name, objects and places in the maps. */
-const ENTRY_OVERHEAD_BYTES = 650
 
 const NO_FORKS: KnownHistory['forks'] = []
 const NOTHING: KnownHistory = {
@@ -25,10 +20,6 @@ const NOTHING: KnownHistory = {
   operation: '',
   exists: false,
   forks: NO_FORKS,
-}
-
-interface RecentWrite extends HeldWrite {
-  readonly sessionId: string
 }
 
 /**
@@ -45,10 +36,7 @@ export class SessionMemory {
   /** 0: a history never expires. */
   #unseenMs = 0
   readonly #deletions = new LRUCache<string, HeldDeletion>(lruByCount(MAX_SESSIONS))
-  readonly #writes = new LRUCache<string, RecentWrite>({
-    maxSize: MAX_RECENT_BYTES,
-    sizeCalculation: ({ write }) => (write.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
-  })
+  readonly #writes = new RecentWrites()
   /**
    * The versions seen in Redis, if it stands before MongoDB. MongoDB must have them before its answers are believed.
    */
@@ -151,18 +139,12 @@ export class SessionMemory {
     writes: readonly FieldWrite[],
     { operation = '', token }: { operation?: string; token?: number | undefined } = {},
   ): void {
-    for (const { type, id, bytes } of writes) {
-      const name = nameOf(sessionId, { type, id })
-      if ((this.#writes.peek(name)?.version ?? 0) > version) continue // a late answer to a repeated write
-      const write = { type, id, bytes: bytes && toOwnBytes(bytes) }
-      this.#writes.set(name, { sessionId, version, operation, write, token })
-    }
+    this.#writes.note(sessionId, version, writes, { operation, token })
   }
 
   /** The writes after `version` that are still held. */
   writesAfter(sessionId: string, version: number): HeldWrite[] {
-    const held = [...this.#writes.values()]
-    return held.filter(recent => recent.sessionId === sessionId && recent.version > version)
+    return this.#writes.after(sessionId, version)
   }
 
   /** Forgets the earlier writes: no heal may repeat them. */
@@ -191,17 +173,12 @@ export class SessionMemory {
 
   #forgetChanges(sessionId: string): void {
     this.#deletions.delete(sessionId)
-    for (const [name, recent] of this.#writes.entries()) {
-      if (recent.sessionId === sessionId) this.#writes.delete(name)
-    }
+    this.#writes.forget(sessionId)
   }
 
   /** Forgets these writes, except where a later one to the same field is held. */
   dropWrites(sessionId: string, writes: readonly HeldWrite[]): void {
-    for (const { version, write } of writes) {
-      const name = nameOf(sessionId, write)
-      if (this.#writes.peek(name)?.version === version) this.#writes.delete(name)
-    }
+    this.#writes.drop(sessionId, writes)
   }
 
   /** The token of this process's last claim. */
@@ -222,8 +199,4 @@ export class SessionMemory {
   noteFence(sessionId: string, token: number): void {
     this.#fences.note(sessionId, token)
   }
-}
-
-function nameOf(sessionId: string, { type, id }: Field): string {
-  return JSON.stringify([sessionId, type, id])
 }
