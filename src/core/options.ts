@@ -112,7 +112,7 @@ const leaseSeconds = v.optional(
 const milliseconds = v.optional(
   v.pipe(
     v.number('a number of milliseconds'),
-    v.finite('finite'),
+    v.finite('a finite number of milliseconds'),
     v.minValue(1, 'a positive number of milliseconds'),
   ),
 )
@@ -120,13 +120,17 @@ const MASTER_KEY = '64 hex characters (openssl rand -hex 32)'
 const masterKey = v.pipe(v.string(MASTER_KEY), v.regex(/^[0-9a-fA-F]{64}$/, MASTER_KEY))
 
 const MIN_CACHE_BYTES = 1024
+const CACHE = 'a whole number of bytes, 1024 or more'
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 /** The schema of `CommonOptions`: each message completes `"<option>" must be …`. */
 export const commonOptions = {
   masterKey: v.optional(masterKey),
   masterKeys: v.optional(
-    v.pipe(v.array(masterKey, 'a list of keys'), v.minLength(1, 'a list of at least one key')),
+    v.pipe(
+      v.array(masterKey, 'a list of keys, [newKey, oldKey]'),
+      v.minLength(1, 'a list of at least one key'),
+    ),
   ),
   security: v.optional(
     v.strictObject(
@@ -158,11 +162,15 @@ export const commonOptions = {
       {
         operationTimeout: milliseconds,
         maxRetries: v.optional(
-          v.pipe(v.number('a whole number'), v.integer('a whole number'), v.minValue(0, '0 or more')),
+          v.pipe(
+            v.number('a whole number'),
+            v.integer('a whole number'),
+            v.minValue(0, 'a whole number, 0 or more'),
+          ),
         ),
         retryBaseDelay: milliseconds,
         retryMultiplier: v.optional(
-          v.pipe(v.number('a number'), v.finite('finite'), v.minValue(1, '1 or more')),
+          v.pipe(v.number('a number'), v.finite('a finite number'), v.minValue(1, 'a number, 1 or more')),
         ),
       },
       'an object',
@@ -185,7 +193,7 @@ export const commonOptions = {
       [
         v.literal(false),
         v.strictObject({
-          maxBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(MIN_CACHE_BYTES))),
+          maxBytes: v.optional(v.pipe(v.number(CACHE), v.integer(CACHE), v.minValue(MIN_CACHE_BYTES, CACHE))),
         }),
       ],
       `false, or { maxBytes } of ${MIN_CACHE_BYTES} bytes or more`,

@@ -6,6 +6,8 @@ import { showName, showSecret, showText, showUnlessText, showUrl } from './shown
 /** Messages show the length of SECRETS, and the scheme of URLS. A secret may stand elsewhere by mistake. */
 const SECRETS = new Set(['masterKey', 'masterKeys', 'password', 'username', 'tls'])
 const URLS = new Set(['redisUrl', 'mongoUrl'])
+/** Of these, the message says what is wrong with the rest of the URL. */
+const KNOWN_URL = /^rediss?:\/\/.*\S$/s
 
 /**
  * Names from other entries of this library and from earlier releases, with their names here. The first one that the
@@ -22,9 +24,9 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   url: ['redisUrl', 'mongoUrl', 'path'],
   uri: ['redisUrl', 'mongoUrl', 'path'],
   client: ['redis', 'mongoClient', 'database'],
-  logger: ['security'],
-  enableEncryption: ['security'],
-  enableCompression: ['security'],
+  file: ['path'],
+  filename: ['path'],
+  dbName: ['database', 'mongoDatabase'],
 }
 const STORES = ['sqlite', 'redis', 'mongodb', 'hybrid']
 const OF_HOOKS = new Set([
@@ -82,7 +84,7 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
   const keys = (issue.path ?? []).map(({ key }) => String(key))
   const name = [prefix, ...keys.map(showName)].filter(Boolean).join('.') || 'options'
   if (issue.expected === 'never') {
-    return `"${name}" is not an option; ${suggest(keys.at(-1) ?? '', knownKeys(schema, keys.slice(0, -1)))}`
+    return `"${name}" is not an option; ${suggest(schema, keys)}`
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined') return `"${name}" is missing`
   return `"${name}" must be ${issue.message}${describeGiven(keys, issue)}`
@@ -91,14 +93,21 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
 function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
   if (keys.some(key => SECRETS.has(key))) return showSecret(input, received)
   if (typeof input !== 'string') return `, got ${showUnlessText(input) ?? received}`
-  return `, got ${keys.some(key => URLS.has(key)) ? showUrl(input) : showText(input)}`
+  if (!keys.some(key => URLS.has(key))) return `, got ${showText(input)}`
+  return KNOWN_URL.test(input) ? '' : `, got ${showUrl(input)}`
 }
 
-function suggest(name: string, known: readonly string[]): string {
-  const store = known.includes('sessionId') ? known.find(one => STORES.includes(one)) : undefined
+function suggest(schema: v.GenericSchema, path: readonly string[]): string {
+  const parents = path.slice(0, -1)
+  const [name, known] = [path.at(-1) ?? '', knownKeys(schema, parents)]
+  const isHook = known.includes('sessionId')
+  const store = isHook ? known.find(one => STORES.includes(one)) : undefined
   if (store !== undefined && STORES.includes(name)) return `this hook takes "${store}".`
   if (store !== undefined && OF_STORES.has(name)) return `put it into "${store}": { … }.`
   if (store === undefined && OF_HOOKS.has(name)) return "it belongs to the hook, beside the store's options."
+  if (!isHook && STORES.includes(name)) return `leave out "${name}": { … }, and give its members here.`
+  const group = known.find(member => knownKeys(schema, [...parents, member]).includes(name))
+  if (group !== undefined) return `put it into "${group}": { … }.`
   const other = OTHER_NAMES[name]?.find(candidate => known.includes(candidate))
   if (other !== undefined) return `did you mean "${other}"?`
   const nearest = known.length > 0 ? closest(name, known) : ''

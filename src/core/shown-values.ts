@@ -41,7 +41,8 @@ export function showSecret(secret: unknown, received: string): string {
   if (Array.isArray(secret)) return ''
   if (typeof secret === 'number') return ', got a number'
   if (typeof secret !== 'string') return `, got ${showUnlessText(secret) ?? received}`
-  const length = secret.length === 64 ? '64 characters, not all of them hex' : `${secret.length} characters`
+  const isHex = /^[\da-f]*$/i.test(secret)
+  const length = `${secret.length} characters${secret.length === 64 && !isHex ? ', not all of them hex' : ''}`
   const space = secret === secret.trim() ? '' : ', with a space or a line break before or behind it'
   return `, got ${length}${space}`
 }

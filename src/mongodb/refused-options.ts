@@ -23,8 +23,8 @@ function toReason(refused: readonly string[], message: string): string {
     return 'A "mongoUrl" that begins with "mongodb+srv://" must have one host and no port'
   }
   return (
-    'MongoDB\'s driver refused "mongoUrl" or "mongoOptions". User and password of a URL must be written as ' +
-    'encodeURIComponent writes them'
+    'MongoDB\'s driver refused "mongoUrl" or "mongoOptions". Check hosts and ports; user and password of a URL must be ' +
+    'written as encodeURIComponent writes them'
   )
 }
 

@@ -49,7 +49,10 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
     /refresh slots cache/,
     'no node of the Cluster tells the client which has which slot: none can be reached, or the user of an ACL needs +cluster|slots +cluster|info',
   ],
-  [/^Protocol error/, 'what listens there does not speak as Redis does; correct the host and the port'],
+  [
+    /^Protocol error|Unknown RESP type/,
+    'what listens there does not speak as Redis does; correct the host and the port',
+  ],
   [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
   [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
   [/^ACL failure in script|^ERR ACL failure in script|can't run this command/, REASONS.NOPERM as string],

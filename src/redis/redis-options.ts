@@ -35,7 +35,7 @@ export interface RedisOptions extends CommonOptions {
   prefix?: string | undefined
 }
 
-const HOST = 'the name of a host; a URL goes into "redisUrl"'
+const HOST = 'the name of a host; a URL goes into "redisUrl", a port into "port"'
 const CLIENT = 'a Redis or Cluster of ioredis 5 or 6; options such as "redisUrl" stand beside it, not in it'
 const PREFIX = '1 to 200 characters without { and }'
 const text = (what: string) => v.optional(v.pipe(v.string(what), v.minLength(1, what)))
@@ -51,7 +51,7 @@ const schema = v.strictObject(
         ({ input }) => findUrlFault(input) ?? '',
       ),
     ),
-    host: v.optional(v.pipe(v.string(HOST), v.regex(/^[^/\s@]+$/, HOST))),
+    host: v.optional(v.pipe(v.string(HOST), v.regex(/^([^/\s@:]+|[^/\s@]*:[^/\s@]*:[^/\s@]*)$/, HOST))),
     port: whole('a port, 1 to 65535', 1, 65535),
     username: text('the name of a user'),
     password: text('text'),

@@ -8,7 +8,7 @@ import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { migrate, readVersion } from './migrations.js'
 import { Place } from './place.js'
 import { prepareQuery } from './query.js'
-import { toStoreError } from './sqlite-errors.js'
+import { toStoreError, withoutPath } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
 
 /** How long SQLite itself waits for a lock, blocking the process: during setup, and afterwards. In milliseconds. */
@@ -116,7 +116,7 @@ function resolveFile(path: string): string {
     const folder = maskText(dirname(resolve(path)))
     throw new InvalidOptionError(
       `"sqlite.path" must be in a folder that exists, and "${folder}" does not; make it first.`,
-      { cause },
+      { cause: withoutPath(cause) },
     )
   }
 }

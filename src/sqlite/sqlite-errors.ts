@@ -48,7 +48,7 @@ export function toStoreError(cause: unknown, file?: string): StoreError {
   if (cause instanceof StoreError) return cause
   const denied = DENIALS[String((cause as NodeJS.ErrnoException).code)]
   if (denied !== undefined)
-    return new InvalidOptionError(`"sqlite.path" cannot be used: ${denied}.`, { cause })
+    return new InvalidOptionError(`"sqlite.path" cannot be used: ${denied}.`, { cause: withoutPath(cause) })
   const code = readCode(cause)
   if (code === CORRUPT || code === NOT_A_DATABASE) {
     const named = file === undefined ? '' : ` "${file}"`
@@ -59,6 +59,12 @@ export function toStoreError(cause: unknown, file?: string): StoreError {
     )
   }
   return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause, address: file })
+}
+
+/** The system's text quotes the path, which may hold a phone number. */
+export function withoutPath(cause: unknown): Error {
+  const { code, syscall } = cause as NodeJS.ErrnoException
+  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall })
 }
 
 function describe(code: number | undefined): string {

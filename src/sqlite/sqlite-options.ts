@@ -28,8 +28,8 @@ const schema = v.strictObject(
         v.string(PATH),
         v.check(path => path !== '', PATH),
         v.check(
-          path => !/^(~[\\/]|file:)/i.test(path),
-          `${PATH}, no URL, and without "~", which only a shell replaces`,
+          path => !/^(~|file:|[a-z]+:\/\/)|[\\/]$/i.test(path),
+          `${PATH}, no folder, no URL, and without "~", which only a shell replaces`,
         ),
       ),
     ),

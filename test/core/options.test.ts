@@ -16,14 +16,14 @@ describe('a faulty option is named with its path, the expected value and the giv
     [{ ttl: { keysTtl: Number.NaN } }, '"sqlite.ttl.keysTtl" must be a number of seconds, got NaN'],
     [{ ttl: 60 }, '"sqlite.ttl" must be an object, got 60'],
     [{ resilience: { maxRetries: 1.5 } }, '"sqlite.resilience.maxRetries" must be a whole number, got 1.5'],
-    [{ resilience: { maxRetries: -1 } }, '"sqlite.resilience.maxRetries" must be 0 or more, got -1'],
+    [{ resilience: { maxRetries: -1 } }, '"sqlite.resilience.maxRetries" must be a whole number, 0 or more, got -1'],
     [
       { resilience: { operationTimeout: 0 } },
       '"sqlite.resilience.operationTimeout" must be a positive number of milliseconds, got 0',
     ],
     [
       { resilience: { operationTimeout: Number.POSITIVE_INFINITY } },
-      '"sqlite.resilience.operationTimeout" must be finite, got Infinity',
+      '"sqlite.resilience.operationTimeout" must be a finite number of milliseconds, got Infinity',
     ],
     [
       { resilience: { retryBaseDelay: '1s' } },
@@ -31,7 +31,7 @@ describe('a faulty option is named with its path, the expected value and the giv
     ],
     [
       { resilience: { retryMultiplier: 0.5 } },
-      '"sqlite.resilience.retryMultiplier" must be 1 or more, got 0.5',
+      '"sqlite.resilience.retryMultiplier" must be a number, 1 or more, got 0.5',
     ],
     [
       { security: { enableEncryption: 'yes' } },

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } fr
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
@@ -33,9 +34,20 @@ test('an existing file keeps its mode', async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o640)
 })
 
-test.each(['~/auth.db', 'file:auth.db', 'file:///tmp/auth.db'])('the path %s is refused', async path => {
-  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('without "~"') }
-  await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
+test.each(['~/auth.db', '~bob/auth.db', 'file:auth.db', 'file:///tmp/auth.db', 'sqlite://auth.db', './new/'])(
+  'the path %s is refused',
+  async path => {
+    const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('without "~"') }
+    await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
+  },
+)
+
+test('no error quotes a path with a phone number, not even its cause', async () => {
+  const folder = await createFolder()
+  const path = join(folder, '5511987654321', 'auth.db')
+  const error = await createSqliteStore({ path }).catch((thrown: Error) => thrown)
+  expect(error).toMatchObject({ code: 'INVALID_OPTION', cause: { code: 'ENOENT' } })
+  expect(inspect(error)).not.toContain('5511987654321')
 })
 
 test('errors name the file, and mask numbers in it', async () => {
