@@ -108,7 +108,8 @@ function suggest(schema: v.GenericSchema, path: readonly string[]): string {
   if (!isHook && STORES.includes(name)) return `leave out "${name}": { … }, and give its members here.`
   const group = known.find(member => knownKeys(schema, [...parents, member]).includes(name))
   if (group !== undefined) return `put it into "${group}": { … }.`
-  const other = OTHER_NAMES[name]?.find(candidate => known.includes(candidate))
+  const others = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined
+  const other = others?.find(candidate => known.includes(candidate))
   if (other !== undefined) return `did you mean "${other}"?`
   const nearest = known.length > 0 ? closest(name, known) : ''
   const isNear = distance(name, nearest) <= MAX_EDITS_PART * Math.max(name.length, nearest.length)

@@ -137,6 +137,10 @@ describe.each(formats)('$format', ({ roundTrip }) => {
     expect(() => roundTrip(nest(202))).toThrow(InvalidValueError)
     expect(() => roundTrip(nest(100_000))).toThrow(InvalidValueError)
   })
+
+  it('refuses a list of 2^32 holes at once', () => {
+    expect(() => roundTrip({ list: new Array(2 ** 32 - 1) })).toThrow(InvalidValueError)
+  })
 })
 
 describe('deserialize', () => {

@@ -9,6 +9,11 @@ import { DAY_MS, MASTER_KEY, OTHER_KEY } from '../support/test-codec.js'
 const parse = (options: object) => parseSqliteOptions({ path: 'a.db', ...options } as SqliteOptions)
 const refusal = async (options: object) => (await catchError('INVALID_OPTION', () => parse(options))).message
 
+it.each(['toString', 'constructor', 'hasOwnProperty'])('an option that is called %s is refused', name => {
+  const parse = () => parseSqliteOptions({ path: 'a.db', [name]: 1 } as object)
+  expect(parse).toThrow(`"sqlite.${name}" is not an option`)
+})
+
 describe('a faulty option is named with its path, the expected value and the given one', () => {
   it.each<[object, string]>([
     [{ ttl: { credsTtl: '1h' } }, '"sqlite.ttl.credsTtl" must be a number of seconds, got "1h"'],
@@ -16,7 +21,10 @@ describe('a faulty option is named with its path, the expected value and the giv
     [{ ttl: { keysTtl: Number.NaN } }, '"sqlite.ttl.keysTtl" must be a number of seconds, got NaN'],
     [{ ttl: 60 }, '"sqlite.ttl" must be an object, got 60'],
     [{ resilience: { maxRetries: 1.5 } }, '"sqlite.resilience.maxRetries" must be a whole number, got 1.5'],
-    [{ resilience: { maxRetries: -1 } }, '"sqlite.resilience.maxRetries" must be a whole number, 0 or more, got -1'],
+    [
+      { resilience: { maxRetries: -1 } },
+      '"sqlite.resilience.maxRetries" must be a whole number, 0 or more, got -1',
+    ],
     [
       { resilience: { operationTimeout: 0 } },
       '"sqlite.resilience.operationTimeout" must be a positive number of milliseconds, got 0',

@@ -40,7 +40,8 @@ test('examples/bot.mjs is the bot of README.md, and bot.cjs the same for CommonJ
 })
 
 test('examples/bot.ts is the bot of README.md with types', () => {
-  const withoutTypes = (text: string) => ts.transpile(text, { target: ts.ScriptTarget.ES2022 })
+  const withoutTypes = (text: string) =>
+    ts.transpile(text, { target: ts.ScriptTarget.ES2022 }).replaceAll(', }', ' }')
   expect(withoutTypes(readExample('bot.ts'))).toBe(withoutTypes(readExample('bot.mjs')))
 })
 

@@ -1,4 +1,5 @@
 import { InvalidValueError } from '../errors.js'
+import { MAX_PARTS } from './bounds.js'
 
 /**
  * A value as a tree of objects, arrays, text, numbers, booleans, null and the format's own bytes. Tagged objects stand
@@ -144,6 +145,9 @@ function checkClass(value: object): void {
 }
 
 function mapArray(array: unknown[], carrier: Carrier, depth: number): unknown[] {
+  // Before it is walked: a list with holes may have 2^32 elements, and take hours.
+  if (array.length > MAX_PARTS)
+    throw new InvalidValueError(`A value has a list of more than ${MAX_PARTS} elements.`)
   let copy: unknown[] | undefined
   for (let i = 0; i < array.length; i++) {
     const child = toNode(array[i], carrier, depth + 1) ?? null
@@ -169,6 +173,7 @@ function mapObject(object: Tree, carrier: Carrier, depth: number): Tree {
 }
 
 function isPlainArray(array: unknown[], depth: number): boolean {
+  if (array.length > MAX_PARTS) return false
   for (let i = 0; i < array.length; i++) if (!isPlainJson(array[i], depth + 1)) return false
   return true
 }

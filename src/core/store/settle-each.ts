@@ -8,7 +8,7 @@ export function settleEach<I, T>(
   action: (input: I) => Promise<T>,
 ): Promise<BatchResult<T>[]> {
   return Promise.all(
-    inputs.map(async input => {
+    Array.from(inputs, async input => {
       let sessionId = ''
       try {
         sessionId = nameOf(input)

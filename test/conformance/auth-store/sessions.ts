@@ -127,6 +127,8 @@ export function describeSessions(create: CreateStoreDatabase): void {
       { sessionId: 'b', error: { code: 'VERSION_MISMATCH' } },
       { sessionId: '', error: { code: 'INVALID_SESSION_ID' } },
     ])
+    const hole = { error: { code: 'INVALID_SESSION_ID' } }
+    expect(await store.batchGet(new Array(2))).toMatchObject([hole, hole])
     expect(await store.batchGet(['a', 'b'])).toMatchObject([
       { sessionId: 'a', value: { version: 1, data: { creds: CREDS } } },
       { sessionId: 'b', value: null },

@@ -4,5 +4,5 @@ import qrcode from 'qrcode-terminal'
 const { generate } = qrcode
 qrcode.generate = (text, ...rest) => {
   process.stdout.write(`QR code: ${text}\n`)
-  generate(text, ...rest)
+  generate.call(qrcode, text, ...rest)
 }
