@@ -295,3 +295,21 @@ test('a head never passes the highest version and token that it can hold', async
     data: { keys: { session: { a: 1 } } },
   })
 })
+
+test.each(['set', 'list', 'zset', 'stream', 'string'] as const)(
+  'a session both of whose keys are a %s is refused, and can be deleted',
+  async type => {
+    const store = await setUp()
+    const put = {
+      set: (key: string) => client.sadd(key, 'x'),
+      list: (key: string) => client.rpush(key, 'x'),
+      zset: (key: string) => client.zadd(key, 1, 'x'),
+      stream: (key: string) => client.xadd(key, '*', 'a', 'b'),
+      string: (key: string) => client.set(key, 'x'),
+    }
+    await client.del(HEAD, KEYS)
+    for (const key of [HEAD, KEYS]) await put[type](key)
+    await expectRefused(store)
+    await expectDeletable(store)
+  },
+)

@@ -1,10 +1,10 @@
+import { MAX_PARTS } from './max-parts.js'
+
 /**
  * Limits on what stored bytes may cost a process. Before parsing, these functions count levels and parts: 60 KB of gzip
  * can stand for 64 MiB of empty lists, which take gigabytes as objects. They throw `SyntaxError`.
  */
 
-/** Most members and elements of one value. */
-export const MAX_PARTS = 2 ** 20
 /** Most levels of a value that can be written, with a tag around each. */
 const MAX_LEVELS = 512
 

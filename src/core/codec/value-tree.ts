@@ -1,5 +1,5 @@
 import { InvalidValueError } from '../errors.js'
-import { MAX_PARTS } from './bounds.js'
+import { MAX_PARTS } from './max-parts.js'
 
 /**
  * A value as a tree of objects, arrays, text, numbers, booleans, null and the format's own bytes. Tagged objects stand

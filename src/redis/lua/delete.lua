@@ -11,7 +11,7 @@
 -- A damaged session is removed even if its head is lost: the tombstone's version and fence then come from the fields,
 -- and from what the caller has seen.
 if not damaged and isTorn() then damaged = '@history' end
-if damaged and hasKeys and damaged ~= 'type of ":keys"' then
+if damaged and hasKeys and not areKeysForeign then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = math.max(version, copy[1] and toCount(copy[1]) or 0), math.max(fence, copy[2] and toCount(copy[2]) or 0)
 end

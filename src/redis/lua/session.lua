@@ -40,7 +40,8 @@ end
 local stored = redis.pcall('HMGET', credsKey, 'version', 'fence', 'updatedAt', 'expiresAt', 'vacant', 'ops',
   'incarnation', 'journalUntil')
 local size = redis.pcall('HLEN', keysKey)
-if stored.err or type(size) == 'table' then
+local areKeysForeign = type(size) == 'table' -- a key of another type
+if stored.err or areKeysForeign then
   local failure = stored.err and stored or size
   if not string.find(failure.err, 'WRONGTYPE', 1, true) then return failure end
   damaged = stored.err and 'type of ":creds"' or 'type of ":keys"'
