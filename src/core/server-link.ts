@@ -97,11 +97,16 @@ export class ServerLink {
     this.#wasConnected = true
   }
 
+  /** Whether the server has never answered. */
+  get isStrange(): boolean {
+    return !this.#wasConnected
+  }
+
   /** Why there is no connection, if known. */
   get reason(): string | undefined {
     if (this.#failure === undefined) return undefined
     const { error } = this.#failure
-    return describeConnectionError(error) ?? this.#describe(error, !this.#wasConnected)
+    return describeConnectionError(error) ?? this.#describe(error, this.isStrange)
   }
 
   get cause(): unknown {
@@ -112,7 +117,7 @@ export class ServerLink {
   get situation(): string | undefined {
     const { store, address, reason } = this
     if (reason !== undefined) return `${store} at ${address}: ${reason}`
-    return `${store} at ${address} has not answered${this.#wasConnected ? '' : `; ${DOUBT}`}`
+    return `${store} at ${address} has not answered${this.isStrange ? `; ${DOUBT}` : ''}`
   }
 
   /** `reason`: the call's own, if it says more than the link's. */

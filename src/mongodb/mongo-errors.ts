@@ -64,7 +64,7 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   const ofServer =
     typeof code === 'number' ? (REASONS[code] ?? `it answered with the error ${code}`) : undefined
   const known = ofServer && codeName ? `${ofServer} (${codeName})` : ofServer
-  const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error)
+  const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error, link?.isStrange)
   const cause = redact(error)
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
 }

@@ -6,6 +6,9 @@ import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { startRedis } from '../support/redis/redis-server.js'
 import { startUntrustedServer } from '../support/tls-server.js'
 
+/** The driver gives up long before the deadline of a call, on a busy machine too. */
+const QUICK = 'serverSelectionTimeoutMS=700&connectTimeoutMS=700'
+
 /** The errors of a store's calls to a server that it cannot use. */
 async function tellOf(mongoUrl: string, operationTimeout: number) {
   const store = await createMongoStore({ mongoUrl, resilience: { maxRetries: 1, operationTimeout } })
@@ -20,12 +23,17 @@ async function tellOf(mongoUrl: string, operationTimeout: number) {
   return errors
 }
 
-async function expectToTell(mongoUrl: string, where: string, why: string, operationTimeout = 30_000) {
+async function expectToTell(
+  mongoUrl: string,
+  where: string,
+  why: string | RegExp,
+  operationTimeout = 30_000,
+) {
   const beganMs = performance.now()
   for (const error of await tellOf(mongoUrl, operationTimeout)) {
     expect(error).toMatchObject({ sessionId: 's' })
     expect((error as Error).message).toContain(`MongoDB at ${where}`)
-    expect((error as Error).message).toContain(why)
+    expect((error as Error).message).toMatch(why)
     expect((error as Error).message).not.toContain('s3cret')
     expect((error as Error).cause).toBeInstanceOf(Error)
   }
@@ -81,8 +89,8 @@ test('the error names a server that does not answer by TLS', async () => {
 test('the error says that no server is of the replica set that the URL names', async () => {
   const server = await startMongo({ shared: true })
   onTestFinished(() => server.stop())
-  const url = `mongodb://127.0.0.1:${server.port}/?replicaSet=theirs`
-  await expectToTell(url, `127.0.0.1:${server.port}`, 'no server there belongs to the replica set', 1500)
+  const url = `mongodb://127.0.0.1:${server.port}/?replicaSet=theirs&${QUICK}`
+  await expectToTell(url, `127.0.0.1:${server.port}`, 'no server there belongs to the replica set')
 })
 
 test('the error says that something else may listen there', async () => {
@@ -93,12 +101,9 @@ test('the error says that something else may listen there', async () => {
     silent.close()
     await redis.stop()
   })
+  // Redis closes the connection, or resets it: the system decides which.
+  const why = /something else may listen there|it has cut the connection/
   for (const port of [redis.port, (silent.address() as AddressInfo).port]) {
-    await expectToTell(
-      `mongodb://127.0.0.1:${port}`,
-      `127.0.0.1:${port}`,
-      'something else may listen there',
-      1500,
-    )
+    await expectToTell(`mongodb://127.0.0.1:${port}/?${QUICK}`, `127.0.0.1:${port}`, why)
   }
 })

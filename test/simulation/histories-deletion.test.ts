@@ -97,7 +97,7 @@ test('a deletion that has failed and arrives late does not remove what was writt
   await until('redis delete')
   await until('mongo find on')
   world.servers.mongo = 'frozen'
-  await expect(settled(deleting)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(settled(deleting)).rejects.toMatchObject({ code: 'TIMEOUT' })
   const arrive = world.holdUp('mongo')
   world.servers.mongo = 'up'
   await untilTriedAgain('mongo')
