@@ -6,8 +6,6 @@ import { showName, showSecret, showText, showUnlessText, showUrl } from './shown
 /** Messages show the length of SECRETS, and the scheme of URLS. A secret may stand elsewhere by mistake. */
 const SECRETS = new Set(['masterKey', 'masterKeys', 'password', 'username', 'tls'])
 const URLS = new Set(['redisUrl', 'mongoUrl'])
-/** Of these, the message says what is wrong with the rest of the URL. */
-const KNOWN_URL = /^rediss?:\/\/.*\S$/s
 
 /**
  * Names from other entries of this library and from earlier releases, with their names here. The first one that the
@@ -90,11 +88,18 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
   return `"${name}" must be ${issue.message}${describeGiven(keys, issue)}`
 }
 
-function describeGiven(keys: readonly string[], { input, received }: v.BaseIssue<unknown>): string {
+function describeGiven(keys: readonly string[], issue: v.BaseIssue<unknown>): string {
+  const shown = showGiven(keys, issue)
+  return shown === undefined ? '' : `, got ${shown}`
+}
+
+function showGiven(
+  keys: readonly string[],
+  { input, received, message }: v.BaseIssue<unknown>,
+): string | undefined {
   if (keys.some(key => SECRETS.has(key))) return showSecret(input, received)
-  if (typeof input !== 'string') return `, got ${showUnlessText(input) ?? received}`
-  if (!keys.some(key => URLS.has(key))) return `, got ${showText(input)}`
-  return KNOWN_URL.test(input) ? '' : `, got ${showUrl(input)}`
+  if (typeof input !== 'string') return showUnlessText(input) ?? received
+  return keys.some(key => URLS.has(key)) ? showUrl(input, message) : showText(input)
 }
 
 function suggest(schema: v.GenericSchema, path: readonly string[]): string {

@@ -13,11 +13,12 @@ export function showText(text: string): string {
   return `a text of ${text.length} characters`
 }
 
-/** Shows the scheme. */
-export function showUrl(url: string): string {
+/** Shows the scheme. `undefined` for a scheme that `expected` names: then something else is wrong with the URL. */
+export function showUrl(url: string, expected: string): string | undefined {
   if (url !== url.trim()) return 'one with a space before or behind it'
   const scheme = SCHEME.exec(url)?.[0]
-  return scheme === undefined ? 'a text without a scheme' : `one that begins with "${scheme}"`
+  if (scheme === undefined) return 'a text without a scheme'
+  return expected.includes(`${scheme}//`) ? undefined : `one that begins with "${scheme}"`
 }
 
 /** Shows short numbers. `undefined` for a value that a schema can describe by its type. */
@@ -36,13 +37,13 @@ export function showName(name: string): string {
   return SHOWN_NAME.test(name) ? name : '…'
 }
 
-/** Tells the length. `received`: the schema's name for its type. */
-export function showSecret(secret: unknown, received: string): string {
-  if (Array.isArray(secret)) return ''
-  if (typeof secret === 'number') return ', got a number'
-  if (typeof secret !== 'string') return `, got ${showUnlessText(secret) ?? received}`
+/** Tells the length. `received`: the schema's name for its type. `undefined` for a list: its elements are the fault. */
+export function showSecret(secret: unknown, received: string): string | undefined {
+  if (Array.isArray(secret)) return undefined
+  if (typeof secret === 'number') return 'a number'
+  if (typeof secret !== 'string') return showUnlessText(secret) ?? received
   const isHex = /^[\da-f]*$/i.test(secret)
   const length = `${secret.length} characters${secret.length === 64 && !isHex ? ', not all of them hex' : ''}`
   const space = secret === secret.trim() ? '' : ', with a space or a line break before or behind it'
-  return `, got ${length}${space}`
+  return `${length}${space}`
 }

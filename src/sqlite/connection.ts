@@ -133,7 +133,7 @@ export class SqliteConnection {
       this.#alone = Math.max(0, this.#alone - 1)
       const lockError = this.#commit(batch)
       if (lockError === undefined) continue
-      this.#queue.unshift(...rejectOverdue(batch, this.#toError(lockError)))
+      this.#queue.unshift(...this.#rejectOverdue(batch, lockError))
       await sleep(Math.random() * MAX_BUSY_DELAY_MS)
     }
     this.#flushing = undefined
@@ -146,7 +146,7 @@ export class SqliteConnection {
       this.#open.database.exec('BEGIN IMMEDIATE')
     } catch (error) {
       if (isBusy(error)) return error
-      rejectAll(batch, this.#toError(error))
+      this.#rejectAll(batch, error)
       return undefined
     }
     try {
@@ -157,7 +157,7 @@ export class SqliteConnection {
       for (const acknowledge of acknowledgements) acknowledge()
     } catch (error) {
       this.#rollBack()
-      if (batch.length === 1) rejectAll(batch, this.#toError(error))
+      if (batch.length === 1) this.#rejectAll(batch, error)
       else this.#tryAlone(batch)
     }
     return undefined
@@ -204,6 +204,18 @@ export class SqliteConnection {
     return toStoreError(cause, this.#open.place?.name)
   }
 
+  #rejectAll(jobs: readonly Job[], cause: unknown): void {
+    for (const job of jobs) job.reject(this.#toError(cause))
+  }
+
+  /** Returns the jobs that may wait longer. */
+  #rejectOverdue(jobs: readonly Job[], cause: unknown): Job[] {
+    const nowMs = performance.now()
+    const overdue = jobs.filter(job => job.deadlineMs <= nowMs)
+    this.#rejectAll(overdue, cause)
+    return jobs.filter(job => job.deadlineMs > nowMs)
+  }
+
   #tryAlone(batch: readonly Job[]): void {
     this.#alone = batch.length
     this.#queue.unshift(...batch)
@@ -231,18 +243,4 @@ function runJob(job: Job, statements: Statements): () => void {
     if (error instanceof StoreError) return () => job.reject(error)
     throw error
   }
-}
-
-function rejectAll(jobs: readonly Job[], error: StoreError): void {
-  for (const job of jobs) job.reject(error)
-}
-
-/** Returns the jobs that may wait longer. */
-function rejectOverdue(jobs: readonly Job[], error: StoreError): Job[] {
-  const nowMs = performance.now()
-  rejectAll(
-    jobs.filter(job => job.deadlineMs <= nowMs),
-    error,
-  )
-  return jobs.filter(job => job.deadlineMs > nowMs)
 }

@@ -111,6 +111,7 @@ test.each<[object, string]>([
   [{ mongoClient: { db() {}, connect() {}, close() {} }, mongoOptions: {} }, 'not both'],
   [{ mongoUri: 'mongodb://a' }, 'did you mean "mongoUrl"'],
   [{ mongoUrl: 'http://u:s3cret@a' }, 'got one that begins with "http:"'],
+  [{ mongoUrl: 'redis://u:s3cret@a' }, 'got one that begins with "redis:"'],
   [{ mongoUrl: 'mongodb://a', databaseName: 'x' }, 'did you mean "database"?'],
   [{ mongoUrl: 'mongodb://a', mongoCollection: 'x' }, 'did you mean "collection"?'],
   [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],

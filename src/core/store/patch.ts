@@ -103,5 +103,3 @@ function checkMembers(sessionId: string, patch: AuthPatch): void {
     })
   }
 }
-
-/** An object with members by name, unlike a list, a Map or bytes. */
