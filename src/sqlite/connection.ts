@@ -14,7 +14,7 @@ const MAX_BUSY_DELAY_MS = 15
 /** Databases whose files are no longer at their path. Kept here, since a database is closed when it is collected. */
 const abandoned = new Set<object>()
 /**
- * Identities of abandoned databases that had lost a file beside them: within a process, SQLite would reuse what it
+ * Identities of abandoned databases that had lost a file beside them, or part of one: within a process, SQLite would reuse what it
  * holds of them.
  */
 const cutOff = new Set<string | undefined>()
@@ -197,7 +197,7 @@ export class SqliteConnection {
    */
   #abandon(): void {
     abandoned.add({ ...this.#open, statements: this.#statements })
-    if (this.#look() === 'cut off') cutOff.add(this.#open.place?.identity)
+    if (['cut off', 'cut'].includes(this.#look())) cutOff.add(this.#open.place?.identity)
   }
 
   #toError(cause: unknown): StoreError {

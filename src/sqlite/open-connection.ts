@@ -1,10 +1,11 @@
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection-pool.js'
-import { InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
+import { CorruptValueError, InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
+import { isDamaged, readLog } from './log.js'
 import { migrate, readVersion } from './migrations.js'
 import { Place } from './place.js'
 import { prepareQuery } from './query.js'
@@ -37,6 +38,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
     }
     const file = resolveFile(path)
     return await files.acquire(`${file} ${synchronous}`, async () => {
+      assertLogFits(file)
       createFile(file)
       const open = () => openFile(Database, file, synchronous)
       return new SqliteConnection(open(), () => {
@@ -74,6 +76,26 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
     database.close()
     throw error
   }
+}
+
+/**
+ * Refuses a log without its file, which SQLite would delete, and a damaged one, which it would ignore: with it goes what
+ * was acknowledged.
+ */
+function assertLogFits(file: string): void {
+  const log = readLog(`${file}-wal`) // before the file: another process may be making both now
+  if (log === undefined || log.sizeBytes === 0) return
+  const isFilled = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+  if (isFilled && !isDamaged(log)) return
+  const name = maskText(file)
+  throw new CorruptValueError(
+    isFilled
+      ? `The log "${name}-wal" is damaged, and with it what was written last.`
+      : `The SQLite file "${name}" is missing or empty, and its log is there. To begin anew, delete its "-wal" and ` +
+          '"-shm" files as well.',
+    {},
+    'the file',
+  )
 }
 
 /** Refuses an empty file: a copy that has just begun would look like a new file. */

@@ -1,14 +1,18 @@
-import { realpathSync, statSync } from 'node:fs'
+import { realpathSync, type Stats, statSync } from 'node:fs'
 import { StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import type { SqliteDatabase } from './driver.js'
+import { isCut, isSameLog, type Log, readLog } from './log.js'
 
 /** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
 const SUFFIXES = ['', '-wal', '-shm'] as const
 type Suffix = (typeof SUFFIXES)[number]
 
-/** `replaced`: another file has its name. `gone`: no file has. `cut off`: it has lost a file beside it. */
-export type Fate = 'there' | 'replaced' | 'gone' | 'cut off'
+/**
+ * `replaced`: another file has its name. `gone`: no file has. `cut off`: it has lost a file beside it. `cut`: another program
+ * has emptied it in place, or has cut or overwritten its log.
+ */
+export type Fate = 'there' | 'replaced' | 'gone' | 'cut off' | 'cut'
 
 /**
  * The files of an open database. A program can go on writing to a deleted or replaced file, which no process will find
@@ -20,21 +24,25 @@ export class Place {
   readonly name: string
   readonly #path: string
   readonly #opened: ReadonlyMap<Suffix, string>
+  /** Whether the database file had any bytes: SQLite never empties it. */
+  readonly #isFilled: boolean
   /** The state of the log after this process's last write. */
-  #log: string | undefined
+  #log: Log | undefined
 
   /** Call this after the database was opened and read. */
   constructor(path: string) {
     this.#path = realpathSync(path) // SQLite's other files lie beside the target of a link
     this.name = maskText(this.#path)
-    const found = SUFFIXES.map(suffix => [suffix, identify(this.#path + suffix)] as const)
-    this.#opened = new Map(found.filter((entry): entry is [Suffix, string] => entry[1] !== undefined))
+    const found = SUFFIXES.map(suffix => [suffix, find(this.#path + suffix)] as const)
+    const there = found.filter((entry): entry is [Suffix, Stats] => entry[1] !== undefined)
+    this.#opened = new Map(there.map(([suffix, stats]) => [suffix, identify(stats)]))
+    this.#isFilled = there.some(([suffix, { size }]) => suffix === '' && size > 0)
     this.noteLog()
   }
 
   /** Call this right after a transaction: until it ends, no other process can write to the log. */
   noteLog(): void {
-    this.#log = describeLog(this.#path)
+    this.#log = this.#readLog()
   }
 
   /** The place of a given database; `undefined` if it is in memory, or if SQLite does not tell. */
@@ -44,24 +52,30 @@ export class Place {
     return typeof path === 'string' && path !== '' ? new Place(path) : undefined
   }
 
-  /** Whether the database file is there; takes a few microseconds. */
+  /** Whether the database file is there and is not empty; takes a few microseconds. */
   get isThere(): boolean {
-    return this.#has('')
+    return this.#lookAtFile() === 'there'
   }
 
   /** Checks all files. */
   look(): Fate {
-    if (!this.isThere) return identify(this.#path) === undefined ? 'gone' : 'replaced'
-    return this.#has('-wal') && this.#has('-shm') ? 'there' : 'cut off'
+    const fate = this.#lookAtFile()
+    if (fate !== 'there') return fate
+    const log = this.#readLog()
+    const hasLog = !this.#opened.has('-wal') || log?.identity === this.#opened.get('-wal')
+    if (!hasLog || !this.#has('-shm')) return 'cut off'
+    return log && isCut(this.#log, log) ? 'cut' : 'there'
   }
 
   /**
    * For a file that is no longer there: whether its log may be written into it. Not if another process has written to
-   * the log since: that process has opened the file now at the path, and the log is that file's.
+   * the log since: that process has opened the file now at the path, and the log is that file's. Nor if a file was
+   * cut: SQLite would write what it reads there over good pages.
    */
   get mayCheckpoint(): boolean {
-    const log = describeLog(this.#path)
-    return log === undefined || log === this.#log
+    if (this.look() === 'cut') return false
+    const log = this.#readLog()
+    return log === undefined || isSameLog(log, this.#log)
   }
 
   /** Identifies a file, also under another name. */
@@ -74,9 +88,22 @@ export class Place {
     return new StoreUnavailableError('SQLite', LOSSES[fate], { address: this.name })
   }
 
+  #lookAtFile(): Fate {
+    const found = find(this.#path)
+    if (found === undefined) return 'gone'
+    if (identify(found) !== this.identity) return 'replaced'
+    return found.size === 0 && this.#isFilled ? 'cut' : 'there'
+  }
+
+  #readLog(): Log | undefined {
+    return readLog(`${this.#path}-wal`)
+  }
+
   #has(suffix: Suffix): boolean {
     const opened = this.#opened.get(suffix)
-    return opened === undefined || opened === identify(this.#path + suffix)
+    if (opened === undefined) return true
+    const found = find(this.#path + suffix)
+    return found !== undefined && opened === identify(found)
   }
 }
 
@@ -89,15 +116,16 @@ const LOSSES = {
   'cut off':
     'its "-wal" or "-shm" file was deleted or replaced while it was open, and what is written would be lost. ' +
     'Restart all processes that have it open.',
+  cut:
+    'another program has emptied the file, or has cut or overwritten its "-wal" file: what was written last is lost. ' +
+    'Stop all processes that have it open, and restore a backup.',
 } as const
 
-function describeLog(path: string): string | undefined {
-  const found = statSync(`${path}-wal`, { throwIfNoEntry: false })
-  return found && `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`
+/** `undefined` if there is no such file. */
+function find(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false })
 }
 
-/** `undefined` if there is no such file. */
-function identify(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found && `${found.dev} ${found.ino}`
+function identify({ dev, ino }: Stats): string {
+  return `${dev} ${ino}`
 }

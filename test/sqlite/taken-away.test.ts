@@ -1,6 +1,17 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  mkdtemp,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -78,6 +89,63 @@ describe.each([
     expect(await copy.getKeys('s', 'session', ['a'])).toEqual({ a: 'old' })
     await copy.close()
   })
+
+  test.each([
+    ['emptied', 'the next write is not', (log: string) => truncate(log, 0)],
+    ['cut in half', 'nothing is', async (log: string) => truncate(log, (await stat(log)).size / 2)],
+    [
+      'overwritten',
+      'nothing is',
+      async (log: string) => writeFile(log, Buffer.alloc((await stat(log)).size)),
+    ],
+    [
+      'overwritten by an earlier copy of itself',
+      'nothing is',
+      async (log: string, earlier: Buffer) => writeFile(log, earlier),
+    ],
+    [
+      'overwritten at its beginning',
+      'nothing is',
+      async (log: string) => {
+        const file = await open(log, 'r+')
+        await file.write('damage')
+        await file.close()
+      },
+    ],
+  ])('acknowledges no write once its log was %s in place: %s', async (_name, _what, damage) => {
+    const { store, path } = await setUp(options)
+    const earlier = await readFile(`${path}-wal`)
+    await store.set('s', { keys: { session: { a: 'acknowledged' } } })
+    await damage(`${path}-wal`, earlier)
+    const cut = {
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('cut or overwritten its "-wal"'),
+    }
+    for (const a of ['new', 'newer'])
+      await expect(store.set('s', { keys: { session: { a } } })).rejects.toMatchObject(cut)
+    const before = await readFile(path)
+    await store.close()
+    expect(await readFile(path)).toEqual(before)
+  })
+
+  test('fails every call once it was emptied in place, and its closing writes nothing', async () => {
+    const { store, path } = await setUp(options)
+    await truncate(path, 0)
+    const cut = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('emptied the file') }
+    await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(cut)
+    await expect(store.get('s')).rejects.toMatchObject(cut)
+    expect(await store.isHealthy()).toBe(false)
+    await store.close()
+    expect((await stat(path)).size).toBe(0)
+  })
+
+  test('goes on when another program empties its log by a checkpoint', async () => {
+    const { store, path } = await setUp(options)
+    await withDatabase(path, database => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    expect((await stat(`${path}-wal`)).size).toBe(0)
+    await store.set('s', { keys: { session: { a: 'new' } } })
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 'new' })
+  })
 })
 
 describe('a backup that is moved into the place of the file', () => {
@@ -134,6 +202,41 @@ describe('a backup that is moved into the place of the file', () => {
       code: 'STORE_UNAVAILABLE',
     })
     await expect(store.get('s')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+})
+
+describe.each([
+  ['missing', (path: string) => rm(path)],
+  ['empty', (path: string) => truncate(path, 0)],
+])('a file that is %s while its log is there', (_, take) => {
+  test('is not begun anew', async () => {
+    const { path, forEachFile } = await setUp()
+    await forEachFile((name, suffix) => copyFile(name, `${path}.killed${suffix}`)) // as a killed process leaves them
+    const killed = `${path}.killed`
+    await take(killed)
+    const damaged = {
+      code: 'CORRUPT_VALUE',
+      message: expect.stringMatching(
+        /auth\.db\.killed" is missing or empty, and its log is there\..*restore the file/,
+      ),
+    }
+    for (let tries = 0; tries < 2; tries++)
+      await expect(useSqliteAuthState({ sessionId: 's', sqlite: { path: killed } })).rejects.toMatchObject(
+        damaged,
+      )
+    expect((await stat(`${killed}-wal`)).size).toBeGreaterThan(0)
+    for (const suffix of ['-wal', '-shm']) await rm(killed + suffix)
+    await (await createSqliteStore({ path: killed })).close()
+  })
+})
+
+test('a log that is no log is not taken for one without writes', async () => {
+  const { path, forEachFile } = await setUp()
+  await forEachFile((name, suffix) => copyFile(name, `${path}.killed${suffix}`))
+  await writeFile(`${path}.killed-wal`, Buffer.alloc(8192))
+  await expect(createSqliteStore({ path: `${path}.killed` })).rejects.toMatchObject({
+    code: 'CORRUPT_VALUE',
+    message: expect.stringMatching(/^The log ".*auth\.db\.killed-wal" is damaged/),
   })
 })
 
