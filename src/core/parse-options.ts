@@ -1,6 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
 import { InvalidOptionError } from './errors.js'
+import { readGiven } from './read-given.js'
 import { showName, showSecret, showText, showUnlessText, showUrl } from './shown-values.js'
 
 /** Messages show the length of SECRETS, and the scheme of URLS. A secret may stand elsewhere by mistake. */
@@ -63,19 +64,14 @@ export function parseOptions<S extends v.GenericSchema>(
   options: unknown,
   prefix: string,
 ): v.InferOutput<S> {
-  const result = read(schema, options)
+  const result = readGiven(
+    () => v.safeParse(schema, options),
+    cause => new InvalidOptionError('An option throws when it is read.', { cause }),
+  )
   if (result.success) return result.output
   // otherwise the intended option is "missing"
   const misspelled = result.issues.find(issue => issue.expected === 'never')
   throw new InvalidOptionError(describeIssue(schema, misspelled ?? result.issues[0], prefix))
-}
-
-function read<S extends v.GenericSchema>(schema: S, options: unknown): v.SafeParseResult<S> {
-  try {
-    return v.safeParse(schema, options)
-  } catch (cause) {
-    throw new InvalidOptionError('An option throws when it is read.', { cause })
-  }
 }
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {

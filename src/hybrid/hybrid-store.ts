@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { checkSessionId } from '../core/names.js'
-import { checkObject } from '../core/store/arguments.js'
+import { readGiven } from '../core/read-given.js'
+import { readMembers } from '../core/store/arguments.js'
 import { CodecStore, type StoreParts } from '../core/store/codec-store.js'
 import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
@@ -64,8 +65,7 @@ export class HybridAuthStore extends CodecStore {
    * harmless. Throws the error that prevents it, `INVALID_OPTION` for a malformed job, and `INVALID_SESSION_ID`.
    */
   async processOutboxJob(job: OutboxJob): Promise<void> {
-    checkObject('job', job)
-    const { sessionId } = job
+    const { sessionId } = readMembers('job', job, ['sessionId'], { ignoresOthers: true })
     if (typeof sessionId !== 'string')
       throw new InvalidOptionError('"job" must be what the queue was given: it has no "sessionId".')
     checkSessionId(sessionId)
@@ -81,8 +81,9 @@ export class HybridAuthStore extends CodecStore {
 
 /** The worker of a queue calls this with the data of each job. Throws when the worker must try the job again. */
 export async function processOutboxJob(store: HybridAuthStore, job: OutboxJob): Promise<void> {
-  const isStore = typeof store?.processOutboxJob === 'function'
-  if (!isStore) throw new InvalidOptionError('"store" must be a store of "createHybridStore".')
+  const toError = (cause?: Error) =>
+    new InvalidOptionError('"store" must be a store of "createHybridStore".', { cause })
+  if (!readGiven(() => typeof store?.processOutboxJob === 'function', toError)) throw toError()
   await store.processOutboxJob(job)
 }
 

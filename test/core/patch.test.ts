@@ -52,3 +52,20 @@ test('an entry of a batch that throws when it is read fails alone', async () => 
   )
   expect(results).toMatchObject([{ value: 'a' }, { error: { code: 'INVALID_OPTION' } }, { value: 'c' }])
 })
+
+test('a batch has at most 1,000 calls under way, and keeps the order of its results', async () => {
+  let underWay = 0
+  let most = 0
+  const results = await settleEach(
+    Array.from({ length: 2500 }, (_, n) => n),
+    String,
+    async n => {
+      most = Math.max(most, ++underWay)
+      await new Promise(resolve => setImmediate(resolve))
+      underWay--
+      return n
+    },
+  )
+  expect(most).toBe(1000)
+  expect(results.map(result => 'value' in result && result.value)).toEqual(results.map((_, n) => n))
+})

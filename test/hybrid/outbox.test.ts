@@ -1,6 +1,12 @@
 import { Queue, Worker } from 'bullmq'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { type OutboxJob, processOutboxJob, type QueueAdapter } from '../../src/hybrid/index.js'
+import {
+  type HybridAuthStore,
+  type OutboxJob,
+  processOutboxJob,
+  type QueueAdapter,
+} from '../../src/hybrid/index.js'
+import { hostileObjects } from '../support/hostile-inputs.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
 import { makeLogger } from '../support/logger.js'
 
@@ -264,6 +270,17 @@ describe('a call that only a hybrid store has', () => {
     const job = { id: 's:1', sessionId: 's', version: 1 }
     await expect(processOutboxJob(store, job)).rejects.toMatchObject({ code: 'CLOSED' })
   })
+
+  test.each(hostileObjects('sessionId'))(
+    'is refused for %s that throws in place of a job',
+    async (_, bad) => {
+      const { open } = setUp()
+      const refused = { code: 'INVALID_OPTION' }
+      await expect(processOutboxJob(await open(), bad as OutboxJob)).rejects.toMatchObject(refused)
+      const job = { id: 's:1', sessionId: 's', version: 1 }
+      await expect(processOutboxJob(bad as HybridAuthStore, job)).rejects.toMatchObject(refused)
+    },
+  )
 
   test.each([null, undefined, 5, 'text', []])('is refused for %j in place of a job or a store', async bad => {
     const { open } = setUp()

@@ -1,6 +1,9 @@
 import type { Field, KeysByType } from '../auth-store.js'
 import { hasCode, InvalidValueError, type StoreErrorCode, StoreUnavailableError } from '../errors.js'
 import { isTable } from '../is-object.js'
+import { checkKeyType } from '../names.js'
+import { readGiven } from '../read-given.js'
+import { readIds } from '../store/arguments.js'
 import type { SignalDataSet, SignalKeyStore } from './auth-types.js'
 import { toRemoval } from './removal.js'
 
@@ -8,8 +11,6 @@ import { toRemoval } from './removal.js'
 const PAGE_SIZE = 200
 /** Baileys writes an id right after a failed read of it, so far fewer are pending. */
 const MAX_UNREAD = 10_000
-/** The store refused such a read before it asked the database, so no id counts as unread. */
-const REFUSALS: readonly StoreErrorCode[] = ['INVALID_KEY', 'INVALID_OPTION']
 /** Errors of one value among several, not of the store. */
 const DAMAGES: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'DECRYPTION_FAILED', 'UNSUPPORTED_FORMAT']
 
@@ -43,12 +44,14 @@ export function createKeyStore({
   const unread = new UnreadIds()
   const nameOf = (type: string, id: string): string => `${type}:${id}`
 
-  async function get(type: string, ids: string[]): Promise<Record<string, unknown>> {
+  async function get(type: string, given: string[]): Promise<Record<string, unknown>> {
     assertOpen()
+    checkKeyType(type, sessionId)
+    const ids = readIds(given, type, sessionId)
     try {
       return await readRevived(type, ids)
     } catch (error) {
-      if (!isOneOf(REFUSALS, error)) await noteUnread(type, ids, error)
+      await noteUnread(type, ids, error)
       throw error
     }
   }
@@ -85,9 +88,15 @@ export function createKeyStore({
 
   async function set(data: KeysByType): Promise<void> {
     assertOpen()
-    if (!isTable(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
-    assertRead(data)
-    const isEmpty = Object.values(data).every(values => values === undefined || isEmptyObject(values))
+    const isEmpty = readGiven(
+      () => {
+        if (!isTable(data)) throw new InvalidValueError('Keys must be an object of types.', { sessionId })
+        assertRead(data)
+        return Object.values(data).every(values => values === undefined || isEmptyObject(values))
+      },
+      cause =>
+        new InvalidValueError('A key throws when it is read; nothing was written.', { sessionId, cause }),
+    )
     if (!isEmpty) await write(data)
   }
 

@@ -1,9 +1,12 @@
 import { InvalidKeyError, InvalidOptionError } from '../errors.js'
 import { isTable } from '../is-object.js'
 import { checkKeyId } from '../names.js'
+import { readGiven } from '../read-given.js'
 import { showName, showUnlessText } from '../shown-values.js'
 
 const MAX_PAGE_SIZE = 1000
+/** Most sessions of one batch: a longer list is a sparse one, or a mistake. */
+const MAX_SESSIONS = 2 ** 20
 const MAX_CURSOR_LENGTH = 16 * 1024
 /** Stored versions and tokens are below this, so a sum of two is still a safe integer. */
 export const MAX_COUNT = 2 ** 52
@@ -20,13 +23,20 @@ export function checkToken(sessionId: string, fencingToken: unknown): void {
   checkCount('fencingToken', fencingToken, sessionId)
 }
 
-export function checkIds(ids: unknown, type: string, sessionId: string): void {
-  if (!Array.isArray(ids)) {
-    throw new InvalidKeyError(`The ids of type "${type}" must be a list, got ${describe(ids)}.`, {
-      sessionId,
-    })
-  }
-  for (const id of ids) checkKeyId(id, type, sessionId)
+/** Returns the ids as they are now: the caller may change the list. */
+export function readIds(ids: unknown, type: string, sessionId: string): string[] {
+  const toError = (found: string, cause?: Error) =>
+    new InvalidKeyError(`The ids of type "${type}" must be a list, got ${found}.`, { sessionId, cause })
+  return readGiven(
+    () => {
+      if (!Array.isArray(ids)) throw toError(describe(ids))
+      return Array.from(ids, id => {
+        checkKeyId(id, type, sessionId)
+        return id
+      })
+    },
+    cause => toError('one that throws when it is read', cause),
+  )
 }
 
 export function checkTtl(ttlSeconds: unknown): void {
@@ -49,22 +59,41 @@ export function checkFlag(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') fail(name, 'true or false', value)
 }
 
-export function checkObject(name: string, value: unknown): asserts value is object {
-  if (!isTable(value)) fail(name, 'an object', value)
-}
-
-/** Refuses unknown members: each is a mistake for another one, and would have no effect. */
-export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
-  checkObject(name, options)
-  const unknown = Object.keys(options).find(member => !known.includes(member))
-  if (unknown === undefined) return
-  throw new InvalidOptionError(
-    `"${name}" has "${showName(unknown)}", which there is not; it takes ${known.join(', ')}.`,
+/**
+ * Returns the known members of an object. Refuses unknown ones unless `ignoresOthers`: each is a mistake for a known
+ * one, and would have no effect.
+ */
+export function readMembers<T extends object>(
+  name: string,
+  given: T,
+  known: readonly (keyof T & string)[],
+  { ignoresOthers = false } = {},
+): T {
+  return readGiven(
+    () => {
+      if (!isTable(given)) fail(name, 'an object', given)
+      const unknown = Object.keys(given).find(member => !known.some(other => other === member))
+      if (unknown !== undefined && !ignoresOthers) {
+        throw new InvalidOptionError(
+          `"${name}" has "${showName(unknown)}", which there is not; it takes ${known.join(', ')}.`,
+        )
+      }
+      return Object.fromEntries(known.map(member => [member, given[member]])) as T
+    },
+    cause => new InvalidOptionError(`"${name}" throws when it is read.`, { cause }),
   )
 }
 
-export function checkList(name: string, list: unknown): void {
-  if (!Array.isArray(list)) fail(name, 'a list', list)
+/** Returns the members of a list of sessions as they are now. */
+export function readList<T>(name: string, list: readonly T[]): T[] {
+  return readGiven(
+    () => {
+      if (!Array.isArray(list)) fail(name, 'a list', list)
+      if (list.length > MAX_SESSIONS) fail(name, `a list of at most ${MAX_SESSIONS}`, list.length)
+      return Array.from(list)
+    },
+    cause => new InvalidOptionError(`"${name}" throws when it is read.`, { cause }),
+  )
 }
 
 export function checkFunction(name: string, value: unknown): void {

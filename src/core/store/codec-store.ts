@@ -29,12 +29,12 @@ import {
   checkCursor,
   checkFlag,
   checkFunction,
-  checkIds,
   checkLimit,
-  checkList,
-  checkOptions,
   checkToken,
   checkTtl,
+  readIds,
+  readList,
+  readMembers,
 } from './arguments.js'
 import { Claimer } from './claimer.js'
 import { KeyReader } from './key-reader.js'
@@ -46,6 +46,7 @@ import { SessionMemory } from './session-memory.js'
 import { settleEach } from './settle-each.js'
 
 const DEFAULT_PAGE_SIZE = 100
+const UPDATE_MEMBERS = ['sessionId', 'patch', 'expectedVersion', 'fencingToken'] as const
 
 export interface StoreParts {
   backend: Backend
@@ -127,11 +128,11 @@ export class CodecStore implements AuthStore {
   ): Promise<Record<string, unknown>> {
     checkSessionId(sessionId)
     checkKeyType(type, sessionId)
-    checkIds(ids, type, sessionId)
+    const asked = readIds(ids, type, sessionId)
     checkConditions(sessionId, undefined, fencingToken)
-    if (ids.length === 0) return {}
+    if (asked.length === 0) return {}
     this.assertOpen(sessionId)
-    return this.#keys.read(sessionId, type, ids, fencingToken)
+    return this.#keys.read(sessionId, type, asked, fencingToken)
   }
 
   async set(
@@ -190,8 +191,7 @@ export class CodecStore implements AuthStore {
   }
 
   async list(options: ListOptions = {}): Promise<SessionPage> {
-    checkOptions('options', options, ['limit', 'cursor'])
-    const { limit = DEFAULT_PAGE_SIZE, cursor } = options
+    const { limit = DEFAULT_PAGE_SIZE, cursor } = readMembers('options', options, ['limit', 'cursor'])
     checkLimit(limit)
     checkCursor(cursor)
     return this.#operations.run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
@@ -217,31 +217,31 @@ export class CodecStore implements AuthStore {
   }
 
   async batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]> {
-    checkList('sessionIds', sessionIds)
     return settleEach(
-      sessionIds,
+      readList('sessionIds', sessionIds),
       sessionId => sessionId,
       sessionId => this.get(sessionId),
     )
   }
 
   async batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]> {
-    checkList('updates', updates)
     return settleEach(
-      updates,
+      readList('updates', updates),
       update => update?.sessionId,
       async update => {
-        checkOptions('update', update, ['sessionId', 'patch', 'expectedVersion', 'fencingToken'])
-        const { sessionId, patch, expectedVersion, fencingToken } = update
+        const { sessionId, patch, expectedVersion, fencingToken } = readMembers(
+          'update',
+          update,
+          UPDATE_MEMBERS,
+        )
         return this.set(sessionId, patch, expectedVersion, fencingToken)
       },
     )
   }
 
   async batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]> {
-    checkList('sessionIds', sessionIds)
     return settleEach(
-      sessionIds,
+      readList('sessionIds', sessionIds),
       sessionId => sessionId,
       sessionId => this.delete(sessionId),
     )
@@ -249,11 +249,11 @@ export class CodecStore implements AuthStore {
 
   async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
-    checkOptions('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
-    checkFlag('exclusive', options.exclusive)
-    checkFlag('refuseForeign', options.refuseForeign)
-    if (options.checkCreds !== undefined) checkFunction('checkCreds', options.checkCreds)
-    return this.#claimer.claim(sessionId, options)
+    const asked = readMembers('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
+    checkFlag('exclusive', asked.exclusive)
+    checkFlag('refuseForeign', asked.refuseForeign)
+    if (asked.checkCreds !== undefined) checkFunction('checkCreds', asked.checkCreds)
+    return this.#claimer.claim(sessionId, asked)
   }
 
   async renewLease(sessionId: string, fencingToken: number): Promise<void> {

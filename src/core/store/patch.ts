@@ -2,9 +2,10 @@ import type { AuthPatch, AuthSnapshot } from '../auth-store.js'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite, type StoredField } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
 import { type Packed, pack } from '../codec/packing.js'
-import { InvalidValueError, StoreError } from '../errors.js'
+import { InvalidValueError } from '../errors.js'
 import { isTable } from '../is-object.js'
 import { checkKeyId, checkKeyType } from '../names.js'
+import { readGiven } from '../read-given.js'
 import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
 
 const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])
@@ -17,15 +18,14 @@ export interface EncodedPatch {
 
 /** Patch → bytes. Checks and encodes everything before anything is written. */
 export function encodePatch(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {
-  try {
-    return encodeAll(codec, sessionId, patch)
-  } catch (cause) {
-    if (cause instanceof StoreError) throw cause
-    throw new InvalidValueError('A member of the patch throws when it is read; nothing was written.', {
-      sessionId,
-      cause,
-    })
-  }
+  return readGiven(
+    () => encodeAll(codec, sessionId, patch),
+    cause =>
+      new InvalidValueError('A member of the patch throws when it is read; nothing was written.', {
+        sessionId,
+        cause,
+      }),
+  )
 }
 
 function encodeAll(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPatch {

@@ -1,27 +1,38 @@
 import type { BatchResult } from '../auth-store.js'
-import { InvalidOptionError, StoreError } from '../errors.js'
+import { InvalidOptionError } from '../errors.js'
+import { readGiven } from '../read-given.js'
 
-/** Runs `action` for all inputs at once; each succeeds or fails on its own. */
-export function settleEach<I, T>(
+/** Most calls of a batch under way: each has its own deadline, which a long queue before it would use up. */
+const MAX_AT_ONCE = 1000
+
+/** Runs `action` for all inputs, up to 1,000 at once; each succeeds or fails on its own. */
+export async function settleEach<I, T>(
   inputs: readonly I[],
   nameOf: (input: I) => string,
   action: (input: I) => Promise<T>,
 ): Promise<BatchResult<T>[]> {
-  return Promise.all(
-    Array.from(inputs, async input => {
-      let sessionId = ''
-      try {
-        sessionId = nameOf(input)
-        return { sessionId, value: await action(input) }
-      } catch (error) {
-        return { sessionId, error: toStoreError(error) }
-      }
-    }),
-  )
+  const results: BatchResult<T>[] = new Array(inputs.length)
+  const rest = inputs.entries()
+  const work = async () => {
+    for (const [index, input] of rest) results[index] = await settle(input, nameOf, action)
+  }
+  await Promise.all(Array.from({ length: Math.min(inputs.length, MAX_AT_ONCE) }, work))
+  return results
 }
 
-/** Any other error comes from a getter of the input. */
-function toStoreError(error: unknown): Error {
-  if (error instanceof StoreError) return error
-  return new InvalidOptionError('A member of the input throws when it is read.', { cause: error })
+async function settle<I, T>(
+  input: I,
+  nameOf: (input: I) => string,
+  action: (input: I) => Promise<T>,
+): Promise<BatchResult<T>> {
+  let sessionId = ''
+  try {
+    sessionId = readGiven(
+      () => nameOf(input),
+      cause => new InvalidOptionError('A member of the list throws when it is read.', { cause }),
+    )
+    return { sessionId, value: await action(input) }
+  } catch (error) {
+    return { sessionId, error: error as Error }
+  }
 }

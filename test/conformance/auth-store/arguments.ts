@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { AuthStore, StoreErrorCode } from '../../../src/index.js'
+import { hostileLists, hostileObjects, textsOf } from '../../support/hostile-inputs.js'
 import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a caller without types may pass
@@ -9,6 +10,7 @@ type Call = (store: AuthStore, bad: Loose) => Promise<unknown>
 const NO_NUMBERS: readonly unknown[] = [Number.NaN, -1, 1.5, '1', null, {}, [], true, 2 ** 53, 1e300, 5n]
 const NO_OBJECTS: readonly unknown[] = [null, 5, 'text', true, []]
 const NO_LISTS: readonly unknown[] = [null, undefined, 5, 'text', {}, true]
+const NO_BATCHES = [...NO_LISTS, new Array(2 ** 32 - 1)]
 const NO_TEXTS: readonly unknown[] = [null, 5, {}, [], true, '']
 
 const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
@@ -97,9 +99,9 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
     ['exclusiv', 'checkCred'],
     (store, bad) => store.claim('s', { [bad]: true } as Loose),
   ],
-  ['batchGet: a list', 'INVALID_OPTION', NO_LISTS, (store, bad) => store.batchGet(bad)],
-  ['batchSet: a list', 'INVALID_OPTION', NO_LISTS, (store, bad) => store.batchSet(bad)],
-  ['batchDelete: a list', 'INVALID_OPTION', NO_LISTS, (store, bad) => store.batchDelete(bad)],
+  ['batchGet: a list', 'INVALID_OPTION', NO_BATCHES, (store, bad) => store.batchGet(bad)],
+  ['batchSet: a list', 'INVALID_OPTION', NO_BATCHES, (store, bad) => store.batchSet(bad)],
+  ['batchDelete: a list', 'INVALID_OPTION', NO_BATCHES, (store, bad) => store.batchDelete(bad)],
   [
     'onRewind: a listener',
     'INVALID_OPTION',
@@ -107,6 +109,44 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
     async (store, bad) => store.onRewind(bad),
   ],
 ]
+
+type HostileCall = (store: AuthStore) => Promise<unknown>
+
+const HOSTILE: [string, string, StoreErrorCode, HostileCall][] = [
+  ...hostileObjects('limit').map(([kind, bad]) =>
+    as('list', kind, 'INVALID_OPTION', store => store.list(bad)),
+  ),
+  ...hostileObjects('exclusive').map(([kind, bad]) =>
+    as('claim', kind, 'INVALID_OPTION', store => store.claim('s', bad)),
+  ),
+  ...hostileObjects('creds').map(([kind, bad]) =>
+    as('set', kind, 'INVALID_VALUE', store => store.set('s', bad)),
+  ),
+  ...hostileObjects('a').map(([kind, bad]) =>
+    as('set: keys', kind, 'INVALID_VALUE', store => store.set('s', { keys: { session: bad } as Loose })),
+  ),
+  ...hostileObjects('sessionId').map(([kind, bad]) =>
+    as('batchSet: an update', kind, 'INVALID_OPTION', async store => {
+      const [result] = await store.batchSet([bad as Loose])
+      throw (result as Loose).error
+    }),
+  ),
+  ...hostileLists().flatMap(([kind, bad]) => [
+    as('getKeys', kind, 'INVALID_KEY', store => store.getKeys('s', 'session', bad)),
+    as('batchGet', kind, 'INVALID_OPTION', store => store.batchGet(bad)),
+    as('batchSet', kind, 'INVALID_OPTION', store => store.batchSet(bad)),
+    as('batchDelete', kind, 'INVALID_OPTION', store => store.batchDelete(bad)),
+  ]),
+]
+
+function as(
+  method: string,
+  kind: string,
+  code: StoreErrorCode,
+  call: HostileCall,
+): [string, string, StoreErrorCode, HostileCall] {
+  return [method, kind, code, call]
+}
 
 export function describeArguments(create: CreateStoreDatabase): void {
   describe('an invalid argument', () => {
@@ -120,11 +160,25 @@ export function describeArguments(create: CreateStoreDatabase): void {
           () => 'it was taken',
           error => error,
         )
-        expect(outcome, `${typeof bad} ${String(bad).slice(0, 20)}`).toMatchObject({ code })
+        expect(
+          outcome,
+          `${typeof bad} ${Array.isArray(bad) ? bad.length : String(bad).slice(0, 20)}`,
+        ).toMatchObject({ code })
       }
       expect(await store.get('s')).toEqual(before)
       await store.renewLease('s', fencingToken) // it is still the owner's
       await expect(store.claim('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+    })
+
+    test.each(HOSTILE)('(%s: %s) that throws when it is read is refused with %s', async (...given) => {
+      const [, , code, call] = given
+      const store = await (await setUp(create)).open()
+      const error = await call(store).then(
+        () => 'it was taken',
+        reason => reason,
+      )
+      expect(error).toMatchObject({ code })
+      expect(textsOf(error)).not.toContain('4917')
     })
 
     test('in a batch fails alone', async () => {
