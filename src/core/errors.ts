@@ -129,6 +129,12 @@ export class StoreUnavailableError extends StoreError {
     this.#reason = reason
   }
 
+  /** @internal The state of the server, for the error of a call that later misses its deadline. */
+  get situation(): string {
+    const where = this.address === undefined ? '' : ` at ${this.address}`
+    return `${this.store}${where}: ${this.#reason.replace(/\.$/, '')}`
+  }
+
   /** A copy, with context that the thrower did not have. */
   with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
     const { store, since, address, cause } = this

@@ -55,7 +55,7 @@ export async function withRetry<T>(
   for (let retries = 0; ; retries++) {
     try {
       const leftMs = deadlineMs - performance.now()
-      return await withDeadline(leftMs, policy, attempt, () => action(call))
+      return await withDeadline(leftMs, policy, { ...attempt, known: first }, () => action(call))
     } catch (error) {
       const delayMs = Math.random() * policy.baseDelayMs * policy.multiplier ** retries
       const isOver = performance.now() + delayMs >= deadlineMs
@@ -81,10 +81,11 @@ function about({ operation, sessionId, link }: Attempt, error: unknown): unknown
   return isToTell && sessionId !== undefined ? error.with({ sessionId }) : error
 }
 
+/** `known`: the error of the first attempt, if there was one before this. */
 function withDeadline<T>(
   leftMs: number,
   policy: RetryPolicy,
-  { operation, sessionId, link }: Attempt,
+  { operation, sessionId, link, known }: Attempt & { known: unknown },
   action: () => Promise<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -94,7 +95,7 @@ function withDeadline<T>(
       const lateMs = performance.now() - dueMs
       if (lateMs > BUSY_MS) arm(Math.min(lateMs, policy.timeoutMs))
       else {
-        const { situation, cause } = link ?? {}
+        const { situation, cause } = mostTelling(link, known) ?? {}
         setImmediate(
           reject,
           new StoreTimeoutError(operation, policy.timeoutMs, { sessionId, situation, cause }),
@@ -108,4 +109,11 @@ function withDeadline<T>(
     arm(leftMs)
     answer.then(resolve, reject).finally(() => clearTimeout(timer))
   })
+}
+
+/** The link tells the state of now, but not every reason: it may have a connection, and yet no server that can do this. */
+function mostTelling(link: KnownSituation | undefined, known: unknown): KnownSituation | undefined {
+  const isUnknown = link?.cause === undefined
+  if (!isUnknown || !(known instanceof StoreUnavailableError)) return link
+  return { situation: known.situation, cause: known.cause }
 }

@@ -11,6 +11,9 @@ const connections = new ConnectionPool<MongoConnection>(connection => connection
 /** A given client is one connection, however many stores use it. */
 const given = new WeakMap<GivenMongoClient, MongoConnection>()
 
+/** A selection of the server ends before its call does, so that the call's error knows why there is none. */
+const SELECTION_PART = 0.8
+
 /** Stores of this process with the same URL and options share one pool. The last one to close closes it. */
 export async function openConnection(
   { mongoUrl = '', mongoOptions = {}, mongoClient }: MongoOptions,
@@ -36,7 +39,7 @@ function defaults(url: string, timeoutMs: number): MongoClientOptions {
   const all: MongoClientOptions = {
     appName: 'baileys-store-core',
     connectTimeoutMS: timeoutMs,
-    serverSelectionTimeoutMS: timeoutMs,
+    serverSelectionTimeoutMS: Math.ceil(timeoutMs * SELECTION_PART),
     socketTimeoutMS: timeoutMs,
     waitQueueTimeoutMS: timeoutMs,
   }

@@ -126,7 +126,7 @@ function createFile(file: string): void {
   const found = statSync(file, { throwIfNoEntry: false })
   if (found?.isFile()) return
   const kind = found?.isDirectory() ? 'a folder' : found ? 'no regular file' : 'a link that leads nowhere'
-  throw new InvalidOptionError(`"sqlite.path" must be a file, and is ${kind}.`)
+  throw new InvalidOptionError(`"sqlite.path" must be a file, and "${maskText(file)}" is ${kind}.`)
 }
 
 /** One name for one file, through whatever path it is reached. */

@@ -45,6 +45,17 @@ describe('withRetry', () => {
     expect(calls()).toBe(3)
   })
 
+  it('tells at the deadline why an earlier attempt failed, if the link does not know', async () => {
+    const cause = new Error('the socket')
+    const first = new StoreUnavailableError('The test', 'no server is of the set.', { cause, address: 'a:1' })
+    const action = vi.fn(() => new Promise<never>(() => {})).mockRejectedValueOnce(first)
+    const link = { situation: 'The test at a:1 has not answered', cause: undefined }
+    const policy = { ...QUICK, timeoutMs: 20 }
+    const error = await catchError('TIMEOUT', () => withRetry(policy, { ...ATTEMPT, link }, action))
+    expect(error.message).toContain('within 20 ms: The test at a:1: no server is of the set. Repeat it')
+    expect(error).toMatchObject({ cause, sessionId: 'bot' })
+  })
+
   it('adds the session to the error', async () => {
     const cause = new Error('the socket')
     const first = new StoreUnavailableError('The test', 'gone.', { cause })

@@ -74,9 +74,9 @@ describe('a URL', () => {
         .options as MongoClientOptions
       return [appName, socketTimeoutMS, serverSelectionTimeoutMS]
     }
-    expect(await optionsOf('')).toEqual(['baileys-store-core', 5000, 5000])
-    expect(await optionsOf('?appName=mine&sockettimeoutms=12')).toEqual(['mine', 12, 5000])
-    expect(await optionsOf('?appName=mine', { appName: 'ours' })).toEqual(['ours', 5000, 5000])
+    expect(await optionsOf('')).toEqual(['baileys-store-core', 5000, 4000])
+    expect(await optionsOf('?appName=mine&sockettimeoutms=12')).toEqual(['mine', 12, 4000])
+    expect(await optionsOf('?appName=mine', { appName: 'ours' })).toEqual(['ours', 5000, 4000])
   })
 
   test('used twice shares one pool, unless its options contain functions', async () => {
