@@ -18,23 +18,27 @@ interface Rule {
 }
 
 /** An entry's backend does not know the codec: bytes in, bytes out. */
-const ENTRY = ['core/store']
+const ENTRY = ['core/connection', 'core/input', 'core/store']
 
 const RULES: Readonly<Record<string, Rule>> = {
-  /** What all have in common: the two contracts, errors, options. It knows none of the rooms. */
+  /** What all have in common: the two contracts, errors, names. It knows none of the rooms. */
   core: {
     folders: [],
-    packages: ['async-mutex', 'fastest-levenshtein', 'valibot'],
+    packages: ['async-mutex'],
     optional: ['prom-client'],
   },
+  /** What callers give: options read, refused and shown. */
+  'core/input': { folders: [], packages: ['fastest-levenshtein', 'valibot'], optional: ['prom-client'] },
+  /** The connections that stores share. */
+  'core/connection': { folders: [], packages: [], optional: [] },
   'core/codec': { folders: [], packages: ['lru-cache', 'msgpackr', 'tweetnacl'], optional: ['snappy'] },
   'core/store': {
-    folders: ['core/codec'],
+    folders: ['core/codec', 'core/input'],
     packages: ['lru-cache'],
     optional: ['@opentelemetry/api', 'prom-client'],
   },
   'core/hook': {
-    folders: ['core/codec', 'core/store'],
+    folders: ['core/codec', 'core/input', 'core/store'],
     packages: ['valibot'],
     optional: ['@whiskeysockets/baileys', 'baileys'],
   },
@@ -48,7 +52,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   sqlite: { folders: ENTRY, packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */
   '.': {
-    folders: ['core/codec', 'core/store'],
+    folders: ['core/codec', 'core/input', 'core/store'],
     typesOf: ['hybrid', 'mongodb', 'redis', 'sqlite'],
     packages: [],
     optional: [],

@@ -54,9 +54,6 @@ export type {
   SignedKeyPair,
 } from './core/hook/auth-types.js'
 export type { Ownership } from './core/hook/ownership.js'
-export type { Logger } from './core/logger.js'
-export { maskSessionId } from './core/masking.js'
-export type { Gauges } from './core/metrics.js'
 export type {
   CacheOptions,
   CommonOptions,
@@ -68,7 +65,10 @@ export type {
   SecurityOptions as SecurityConfig,
   TtlOptions,
   TtlOptions as TtlConfig,
-} from './core/options.js'
+} from './core/input/options.js'
+export type { Logger } from './core/logger.js'
+export { maskSessionId } from './core/masking.js'
+export type { Gauges } from './core/metrics.js'
 export type {
   CircuitBreakerStats,
   HybridAuthStateOptions,

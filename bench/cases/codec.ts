@@ -1,6 +1,6 @@
 import { serialize } from '../../src/core/codec/buffers.js'
 import { createCodec } from '../../src/core/codec/codec.js'
-import type { SecurityOptions } from '../../src/core/options.js'
+import type { SecurityOptions } from '../../src/core/input/options.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { MASTER_KEY } from '../contenders/place.js'
 import type { Effort } from '../effort.js'

@@ -10,7 +10,7 @@ import type {
   ReadResult,
   SnapshotResult,
 } from '../core/backend.js'
-import { Calls, CLOSE_MS } from '../core/calls.js'
+import { Calls, CLOSE_MS } from '../core/connection/calls.js'
 import { endsWithin } from '../core/ends-within.js'
 import type { Call } from '../core/retry.js'
 import { joinLinks, type KnownSituation } from '../core/server-link.js'

@@ -2,8 +2,8 @@ import type { RedisOptions as IoredisOptions } from 'ioredis'
 import type { MongoClientOptions } from 'mongodb'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
-import { type CommonOptions, commonOptions, flag } from '../core/options.js'
-import { parseOptions } from '../core/parse-options.js'
+import { type CommonOptions, commonOptions, flag } from '../core/input/options.js'
+import { parseOptions } from '../core/input/parse-options.js'
 import type { GivenMongoClient } from '../mongodb/client.js'
 import {
   collectionName,

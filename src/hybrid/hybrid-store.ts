@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { readGiven } from '../core/input/read-given.js'
 import { checkSessionId } from '../core/names.js'
-import { readGiven } from '../core/read-given.js'
 import { readMembers } from '../core/store/arguments.js'
 import { CodecStore, type StoreParts } from '../core/store/codec-store.js'
 import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Calls } from '../core/calls.js'
+import type { Calls } from '../core/connection/calls.js'
 import { keyPrefixOf, mastersOf } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import type { KeyNames } from '../redis/key-names.js'

@@ -8,7 +8,7 @@ import type {
   ReadResult,
   SnapshotResult,
 } from '../core/backend.js'
-import { Calls } from '../core/calls.js'
+import { Calls } from '../core/connection/calls.js'
 import type { WholeSession } from '../core/durable-backend.js'
 import type { Logger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'

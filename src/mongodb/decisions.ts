@@ -4,7 +4,7 @@
 import type { BackendDeletion, CommitResult } from '../core/backend.js'
 import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
-import { MAX_LEASE_MS } from '../core/options.js'
+import { MAX_LEASE_MS } from '../core/input/options.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory } from '../core/store/histories.js'

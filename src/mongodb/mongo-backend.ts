@@ -10,7 +10,7 @@ import {
   type SnapshotResult,
   type StoredField,
 } from '../core/backend.js'
-import { Calls } from '../core/calls.js'
+import { Calls } from '../core/connection/calls.js'
 import type {
   Application,
   Applied,

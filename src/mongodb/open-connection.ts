@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { MongoClientOptions } from 'mongodb'
-import { ConnectionPool, isPlain, type Lease } from '../core/connection-pool.js'
+import { ConnectionPool, isPlain, type Lease } from '../core/connection/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
 import { MongoConnection } from './connection.js'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
-import { ConnectionPool, isPlain, type Lease } from '../core/connection-pool.js'
+import { ConnectionPool, isPlain, type Lease } from '../core/connection/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'

@@ -14,7 +14,7 @@ import {
   type SnapshotResult,
   type StoredField,
 } from '../core/backend.js'
-import { Calls } from '../core/calls.js'
+import { Calls } from '../core/connection/calls.js'
 import { hasCode } from '../core/errors.js'
 import { type Logger, nullLogger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'

@@ -1,5 +1,5 @@
 import type { Guard } from '../core/backend.js'
-import type { Calls } from '../core/calls.js'
+import type { Calls } from '../core/connection/calls.js'
 import type { KeyNames } from './key-names.js'
 import { about, toRefusal } from './redis-errors.js'
 import { toReply } from './replies.js'

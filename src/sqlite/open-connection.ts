@@ -1,6 +1,6 @@
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { ConnectionPool, type Lease } from '../core/connection-pool.js'
+import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
 import { CorruptValueError, InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.js'

@@ -1,7 +1,7 @@
 import type { Field } from '../core/auth-store.js'
 import type { AppliedOperation, StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
-import { MAX_LEASE_MS } from '../core/options.js'
+import { MAX_LEASE_MS } from '../core/input/options.js'
 import { MAX_COUNT } from '../core/store/arguments.js'
 import type { Cell } from './query.js'
 

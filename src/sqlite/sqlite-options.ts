@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
-import { type CommonOptions, commonOptions } from '../core/options.js'
-import { parseOptions } from '../core/parse-options.js'
+import { type CommonOptions, commonOptions } from '../core/input/options.js'
+import { parseOptions } from '../core/input/parse-options.js'
 import type { SqliteDatabase } from './driver.js'
 
 export interface SqliteOptions extends CommonOptions {

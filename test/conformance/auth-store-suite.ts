@@ -3,6 +3,7 @@ import { describeArguments } from './auth-store/arguments.js'
 import { describeConcurrency } from './auth-store/concurrency.js'
 import { describeForks } from './auth-store/forks.js'
 import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
+import { describeLostClaims } from './auth-store/lost-claims.js'
 import { describeRewinds } from './auth-store/rewinds.js'
 import { describeSecrecy } from './auth-store/secrecy.js'
 import { describeSessions } from './auth-store/sessions.js'
@@ -32,5 +33,6 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeSecrecy(create)
     describeRewinds(create)
     describeForks(create)
+    describeLostClaims(create)
   })
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ConnectionPool } from '../../src/core/connection-pool.js'
+import { ConnectionPool } from '../../src/core/connection/connection-pool.js'
 import { deferred } from '../support/deferred.js'
 
 interface Connection {

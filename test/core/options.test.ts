@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { toLogger, toRetryPolicy, toTtlMs } from '../../src/core/input/options.js'
 import { nullLogger } from '../../src/core/logger.js'
-import { toLogger, toRetryPolicy, toTtlMs } from '../../src/core/options.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { parseSqliteOptions, type SqliteOptions } from '../../src/sqlite/sqlite-options.js'
 import { catchError } from '../support/catch-error.js'

@@ -1,6 +1,6 @@
 import { type Codec, createCodec } from '../../src/core/codec/codec.js'
+import type { CommonOptions } from '../../src/core/input/options.js'
 import type { ValueName } from '../../src/core/names.js'
-import type { CommonOptions } from '../../src/core/options.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 
 export const MASTER_KEY = 'a1'.repeat(32)

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import type { AuthStore } from '../auth-store.js'
 import { hasCode, InvalidOptionError } from '../errors.js'
+import { flag } from '../input/options.js'
+import { parseOptions } from '../input/parse-options.js'
 import { checkSessionId } from '../names.js'
-import { flag } from '../options.js'
-import { parseOptions } from '../parse-options.js'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 
 /** A hook takes either its store's options, under the entry's name, or an open store. */

@@ -1,8 +1,8 @@
 import { InvalidKeyError, InvalidOptionError } from '../errors.js'
+import { readGiven } from '../input/read-given.js'
+import { showName, showUnlessText } from '../input/shown-values.js'
 import { isTable } from '../is-object.js'
 import { checkKeyId } from '../names.js'
-import { readGiven } from '../read-given.js'
-import { showName, showUnlessText } from '../shown-values.js'
 
 const MAX_PAGE_SIZE = 1000
 /** Most sessions of one batch: a longer list is a sparse one, or a mistake. */

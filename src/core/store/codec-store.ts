@@ -18,10 +18,10 @@ import type {
 import type { Backend } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
 import { type FencedError, hasCode, InvalidOptionError, SessionIncompleteError } from '../errors.js'
+import { secondsToMs } from '../input/options.js'
 import type { Logger } from '../logger.js'
 import type { Gauges } from '../metrics.js'
 import { checkKeyType, checkSessionId, isKeyName } from '../names.js'
-import { secondsToMs } from '../options.js'
 import { quietly } from '../quietly.js'
 import type { RetryPolicy } from '../retry.js'
 import {

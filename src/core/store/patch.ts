@@ -3,9 +3,9 @@ import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite, type StoredField } from '
 import type { Codec } from '../codec/codec.js'
 import { type Packed, pack } from '../codec/packing.js'
 import { InvalidValueError } from '../errors.js'
+import { readGiven } from '../input/read-given.js'
 import { isTable } from '../is-object.js'
 import { checkKeyId, checkKeyType } from '../names.js'
-import { readGiven } from '../read-given.js'
 import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
 
 const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../errors.js'
+import type { CommonOptions } from '../input/options.js'
 import { type Logger, warnOperator } from '../logger.js'
-import type { CommonOptions } from '../options.js'
 
 let hasWarned = false
 

@@ -1,6 +1,6 @@
 import type { BatchResult } from '../auth-store.js'
 import { InvalidOptionError } from '../errors.js'
-import { readGiven } from '../read-given.js'
+import { readGiven } from '../input/read-given.js'
 
 /** Most calls of a batch under way: each has its own deadline, which a long queue before it would use up. */
 const MAX_AT_ONCE = 1000

@@ -1,8 +1,15 @@
 import { type CodecOptions, createCodec } from '../codec/codec.js'
 import { Keyring } from '../codec/keyring.js'
 import { InvalidOptionError } from '../errors.js'
+import {
+  type CommonOptions,
+  toCacheBytes,
+  toLeaseMs,
+  toLogger,
+  toRetryPolicy,
+  toTtlMs,
+} from '../input/options.js'
 import { createMetrics, NO_METRICS } from '../metrics.js'
-import { type CommonOptions, toCacheBytes, toLeaseMs, toLogger, toRetryPolicy, toTtlMs } from '../options.js'
 import { toQuietLogger } from '../quietly.js'
 import type { StoreParts } from './codec-store.js'
 import { createTracer, Observer } from './observer.js'

@@ -1,44 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import type { AuthStore, Rewind } from '../../../src/index.js'
-import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
-
-const write = (store: AuthStore, values: Record<string, unknown>, token?: number) =>
-  store.set('s', { keys: { session: values } }, undefined, token)
-const read = (store: AuthStore, ids: string[], token?: number) => store.getKeys('s', 'session', ids, token)
-
-const UNTOLD = 'two databases that are restored together keep no common order of operations'
+import { CREDS, type CreateStoreDatabase } from './harness.js'
+import { read, setUpProcesses, setUpSession, UNTOLD, write } from './processes.js'
 
 /** Several processes on a database that goes back in time: one of them notices first, and goes on. */
 export function describeForks(create: CreateStoreDatabase): void {
-  async function setUpProcesses() {
-    const { database, openElsewhere } = await setUp(create)
-    const rewinds: Rewind[][] = []
-    const processes = await Promise.all(
-      ['one', 'another', 'a third'].map(async (_, i) => {
-        const store = await openElsewhere()
-        const own: Rewind[] = []
-        rewinds[i] = own
-        store.onRewind(rewind => own.push(rewind))
-        return store
-      }),
-    )
-    const [one, another, third] = processes as [AuthStore, AuthStore, AuthStore]
-    return { database, one, another, third, rewinds }
-  }
-
-  /** A session of version 1 that every process has seen, and how to go back to it. */
-  async function setUpSession() {
-    const processes = await setUpProcesses()
-    const { database, one, another, third } = processes
-    await one.set('s', { creds: CREDS, keys: { session: { k: 'first' } } })
-    for (const store of [one, another, third]) await store.get('s')
-    return { ...processes, restore: await database.remember() }
-  }
-
   describe('a database that goes back under several processes', () => {
     test('gets the lost writes of each, also of those that notice after another process has healed it', async () => {
-      const { one, another, third, rewinds, restore } = await setUpSession()
+      const { one, another, third, rewinds, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(another, { b: 2 })
       await write(third, { c: 3 })
@@ -52,7 +20,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('gets the lost writes when a process writes as when it reads', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(another, { b: 2 })
       await restore()
@@ -62,7 +30,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('gets the lost writes when it has lost the whole session', async () => {
-      const { database, one, another } = await setUpProcesses()
+      const { database, one, another } = await setUpProcesses(create)
       const restore = await database.remember()
       await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
       await write(another, { b: 2 })
@@ -72,7 +40,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('keeps later writes over the earlier ones that it lost', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       for (const n of [1, 2, 3]) await write(another, { k: `lost ${n}` })
       await restore()
@@ -84,7 +52,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     test.each(['the earlier', 'the later'])(
       'keeps the later of two lost writes to one key when the process of %s heals first',
       async which => {
-        const { one, another, restore } = await setUpSession()
+        const { one, another, restore } = await setUpSession(create)
         await write(one, { k: 'earlier' })
         await write(another, { k: 'later' })
         await restore()
@@ -98,7 +66,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     test.for([1, 2, 20])(
       'gets the lost writes even if another process has written %i times without noticing',
       async (times, { skip }) => {
-        const { database, one, another, restore, rewinds } = await setUpSession()
+        const { database, one, another, restore, rewinds } = await setUpSession(create)
         skip(database.tellsOperations === false, UNTOLD)
         await write(another, { a: 1 })
         await write(another, { b: 2 })
@@ -112,7 +80,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     )
 
     test('gets the lost writes each time that it goes back', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(another, { b: 2 })
       for (const n of [1, 2]) {
@@ -129,7 +97,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('gets no lost writes of a session that another process has deleted since', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(another, { b: 2 })
       await restore()
@@ -142,7 +110,7 @@ export function describeForks(create: CreateStoreDatabase): void {
 
   describe('a database that goes back over a deletion', () => {
     test('has the session deleted again at the next read of the process that had deleted it', async () => {
-      const { one, third, rewinds, restore } = await setUpSession()
+      const { one, third, rewinds, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await one.delete('s')
       await restore()
@@ -153,7 +121,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('has the session deleted again even if the deletion was the only change', async () => {
-      const { one, third, restore } = await setUpSession()
+      const { one, third, restore } = await setUpSession(create)
       await one.delete('s')
       await restore()
       expect(await read(one, ['k'])).toEqual({})
@@ -162,7 +130,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('has the session deleted again even if another process has meanwhile healed it', async () => {
-      const { one, another, third, restore } = await setUpSession()
+      const { one, another, third, restore } = await setUpSession(create)
       await write(another, { b: 2 })
       await one.delete('s')
       await restore()
@@ -174,7 +142,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     test('has the session deleted again even if another process has written without noticing', async ({
       skip,
     }) => {
-      const { database, one, another, restore } = await setUpSession()
+      const { database, one, another, restore } = await setUpSession(create)
       skip(database.tellsOperations === false, UNTOLD)
       await one.delete('s')
       await restore()
@@ -184,7 +152,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('keeps the session that came after the deletion, with nothing of the deleted one', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await one.delete('s')
       const { fencingToken } = await one.claim('s')
@@ -200,7 +168,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     test.each(['read', 'write'])(
       'is noticed by the next %s if it has lost the session that came after the deletion',
       async kind => {
-        const { database, one, another } = await setUpSession()
+        const { database, one, another } = await setUpSession(create)
         await one.delete('s')
         const { fencingToken } = await one.claim('s')
         const restore = await database.remember()
@@ -214,7 +182,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     )
 
     test('leaves the session to an owner that has opened it since', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await one.delete('s')
       await restore()
@@ -225,7 +193,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('leaves alone a session that another process has begun anew since', async () => {
-      const { one, another, restore } = await setUpSession()
+      const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(one, { a: 2 })
       await one.delete('s')
@@ -238,7 +206,7 @@ export function describeForks(create: CreateStoreDatabase): void {
   })
 
   test('a session that another process has deleted and begun anew is no rewind', async () => {
-    const { one, another, rewinds } = await setUpSession()
+    const { one, another, rewinds } = await setUpSession(create)
     await write(another, { b: 2 })
     await one.delete('s')
     await one.set('s', { creds: CREDS, keys: { session: { c: 3 } } })
@@ -246,152 +214,5 @@ export function describeForks(create: CreateStoreDatabase): void {
     await write(another, { d: 4 })
     expect(await read(one, ['b', 'c', 'd'])).toEqual({ c: 3, d: 4 })
     expect(rewinds.flat()).toEqual([])
-  })
-
-  describe('a database that has lost a claim', () => {
-    test('gets back the writes of the owner even if the former owner has healed it', async () => {
-      const { database, one, another } = await setUpSession()
-      const former = await one.claim('s')
-      await write(one, { a: 1 }, former.fencingToken)
-      const restore = await database.remember()
-      const owner = await another.claim('s')
-      await write(another, { k: 'of the owner', b: 2 }, owner.fencingToken)
-      await one.get('s')
-      await restore()
-      await write(one, { k: 'of the former owner' }, former.fencingToken).catch(() => {})
-      expect(await read(another, ['a', 'b', 'k'], owner.fencingToken)).toEqual({
-        a: 1,
-        b: 2,
-        k: 'of the owner',
-      })
-      const late = write(one, { k: 'late' }, former.fencingToken)
-      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
-    })
-
-    test('gets back the writes of the owner even if the former owner has written without noticing', async ({
-      skip,
-    }) => {
-      const { database, one, another } = await setUpSession()
-      skip(database.tellsOperations === false, UNTOLD)
-      const former = await one.claim('s')
-      const restore = await database.remember()
-      const owner = await another.claim('s')
-      await write(another, { k: 'of the owner', b: 2 }, owner.fencingToken)
-      await restore()
-      await write(one, { k: 'of the former owner' }, former.fencingToken)
-      expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'of the owner' })
-      const late = write(one, { k: 'late' }, former.fencingToken)
-      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
-    })
-
-    test('hands out no token twice', async () => {
-      const { database, one, another, third } = await setUpSession()
-      const restore = await database.remember()
-      const lost = await one.claim('s')
-      await restore()
-      await sleep(5) // tokens count milliseconds
-      const owner = await another.claim('s')
-      expect(owner.fencingToken).toBeGreaterThan(lost.fencingToken)
-      const late = write(third, { k: 'late' }, lost.fencingToken)
-      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
-      await write(another, { b: 2 }, owner.fencingToken)
-    })
-
-    test('has the claim again once a process that knows of it heals the database', async () => {
-      const { database, one, another } = await setUpSession()
-      const former = await one.claim('s')
-      const restore = await database.remember()
-      const owner = await another.claim('s')
-      await write(another, { b: 2 }, owner.fencingToken)
-      await one.get('s')
-      await restore()
-      await one.get('s')
-      const late = write(one, { k: 'late' }, former.fencingToken)
-      await expect(late).rejects.toMatchObject({ code: 'FENCED' })
-      expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'first' })
-    })
-
-    test.each([
-      ['getKeys', (store: AuthStore, token: number) => read(store, ['k'], token)],
-      ['get', (store: AuthStore) => store.get('s')],
-      ['exists', (store: AuthStore) => store.exists('s')],
-    ] as const)(
-      'and writes refuses the %s of a former owner that knows of those writes',
-      async (_what, ask) => {
-        const { one, another, rewinds, restore } = await setUpSession()
-        const former = await one.claim('s')
-        await write(one, { k: 'second' }, former.fencingToken)
-        await restore()
-        await sleep(5) // tokens count milliseconds
-        const owner = await another.claim('s')
-        await expect(ask(one, former.fencingToken)).rejects.toMatchObject({
-          code: 'FENCED',
-          current: owner.fencingToken,
-        })
-        expect(rewinds[0]).toMatchObject([{ rewrittenFields: 0 }])
-        expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'first' })
-        const again = await one.claim('s')
-        expect(await read(one, ['k'], again.fencingToken)).toEqual({ k: 'first' })
-      },
-    )
-
-    test.each([
-      ['write', (store: AuthStore, token: number) => write(store, { k: 'late' }, token)],
-      ['renewal of its lease', (store: AuthStore, token: number) => store.renewLease('s', token)],
-    ] as const)(
-      'and writes is not healed by a former owner that a %s has told of the later one',
-      async (_what, learn) => {
-        const { one, another, restore } = await setUpSession()
-        const former = await one.claim('s')
-        for (const n of [1, 2, 3]) await write(one, { k: `lost ${n}` }, former.fencingToken)
-        await restore()
-        await sleep(5)
-        const owner = await another.claim('s')
-        await write(another, { k: 'of the owner' }, owner.fencingToken)
-        await expect(learn(one, former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
-        for (const ids of [['k'], ['k', 'z']]) {
-          await expect(read(one, ids, former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
-        }
-        await one.exists('s').catch(() => {})
-        await one.get('s').catch(() => {})
-        expect(await read(another, ['k'], owner.fencingToken)).toEqual({ k: 'of the owner' })
-        expect((await another.get('s'))?.data.keys.session).toMatchObject({ k: 'of the owner' })
-        await write(another, { k: 'next' }, owner.fencingToken)
-      },
-    )
-
-    test('and as many writes as the later owner has made since is no state for the former owner to read', async () => {
-      const { one, another, restore } = await setUpSession()
-      const former = await one.claim('s')
-      await write(one, { k: 'lost' }, former.fencingToken)
-      await restore()
-      await sleep(5)
-      const owner = await another.claim('s')
-      for (const n of [1, 2, 3]) await write(another, { b: n }, owner.fencingToken)
-      for (const _ of ['first', 'second']) {
-        await expect(read(one, ['k'], former.fencingToken)).rejects.toMatchObject({ code: 'FENCED' })
-      }
-    })
-
-    test('and a deletion leaves the session to the owner that has opened it since', async () => {
-      const { one, another, restore } = await setUpSession()
-      const former = await one.claim('s')
-      await one.delete('s', undefined, former.fencingToken)
-      await restore()
-      await sleep(5)
-      await another.claim('s')
-      expect((await one.get('s'))?.data.creds).toMatchObject(CREDS)
-    })
-
-    test('and writes still lets the store of the former owner delete the session', async () => {
-      const { one, another, restore } = await setUpSession()
-      const former = await one.claim('s')
-      await write(one, { k: 'second' }, former.fencingToken)
-      await restore()
-      await sleep(5)
-      await another.claim('s')
-      await one.delete('s')
-      expect(await another.exists('s')).toBe(false)
-    })
   })
 }

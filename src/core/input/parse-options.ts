@@ -1,6 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
-import { InvalidOptionError } from './errors.js'
+import { InvalidOptionError } from '../errors.js'
 import { readGiven } from './read-given.js'
 import { showName, showSecret, showText, showUnlessText, showUrl } from './shown-values.js'
 

@@ -1,6 +1,6 @@
-import { endsWithin } from './ends-within.js'
-import { ClosedError } from './errors.js'
-import { InFlight } from './in-flight.js'
+import { endsWithin } from '../ends-within.js'
+import { ClosedError } from '../errors.js'
+import { InFlight } from '../in-flight.js'
 
 /** How long a closing store waits, in all, for answers that may never come. */
 export const CLOSE_MS = 4000

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import * as v from 'valibot'
-import { type Logger, nullLogger } from './logger.js'
-import type { RetryPolicy } from './retry.js'
+import { type Logger, nullLogger } from '../logger.js'
+import type { RetryPolicy } from '../retry.js'
 
 export interface SecurityOptions {
   /**

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { StoreError } from './errors.js'
+import { StoreError } from '../errors.js'
 
 /**
  * Runs `read`, which reads what a caller gave. A getter or a Proxy in it may throw anything: `toError` makes the error
