@@ -31,11 +31,12 @@ import type { AuthCollection } from './auth-collection.js'
 import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
 import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, toFound, toOwned } from './documents.js'
+import { GatheredFinds, type NamedDocument } from './gathered-finds.js'
 import { readHead, type Send } from './heads.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
-import { type Reading, readSession, type SessionDocuments } from './session-reader.js'
+import { IN_ORDER, type Reading, readSession, type SessionDocuments } from './session-reader.js'
 import { SessionWriter } from './session-writer.js'
 import { NO_LIST } from './stored-documents.js'
 
@@ -314,7 +315,7 @@ export class MongoBackend implements DurableBackend {
     projection: Readonly<Record<string, 0 | 1>> = {},
   ): Promise<SessionDocuments> {
     const { isSharded } = this.#collection
-    return readSession(this.#send, names, { ids, projection, isSharded })
+    return readSession(this.#send, this.#finds, names, { ids, projection, isSharded })
   }
 
   async #findAs(
@@ -333,6 +334,13 @@ export class MongoBackend implements DurableBackend {
       return call()
     })
   }
+
+  readonly #finds = new GatheredFinds(
+    names =>
+      this.#send(documents => documents.find({ _id: { $in: names } }, IN_ORDER).toArray()) as Promise<
+        NamedDocument[]
+      >,
+  )
 
   readonly #send: Send = command =>
     withRetry(singleAttempt(this.#timeoutMs), { operation: 'a command to MongoDB', link: this.link }, () =>

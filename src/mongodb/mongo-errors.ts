@@ -55,8 +55,8 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   if (error instanceof StoreError) return error
   const met = isDuplicate(error) ? indexOf(error) : undefined
   if (met !== undefined && met !== '_id_') return new ForeignIndexError(met, { cause: redact(error) })
-  const { name = 'Error', code, codeName } = error as DriverError
-  if (name === 'BSONError') {
+  const { code, codeName } = error as DriverError
+  if (isBadBson(error)) {
     return new CorruptValueError('A document in MongoDB cannot be read: it is no valid BSON.', {
       cause: redact(error),
     })
@@ -67,6 +67,11 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error, link?.isStrange)
   const cause = redact(error)
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
+}
+
+/** Whether the driver could not read a document. */
+export function isBadBson(error: unknown): boolean {
+  return (error as DriverError | undefined)?.name === 'BSONError'
 }
 
 /** The reason by the error's name. The deepest known cause says most. `isStrange`: no server has answered yet. */

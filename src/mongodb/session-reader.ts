@@ -3,10 +3,13 @@ import { CorruptValueError } from '../core/errors.js'
 import { ONE_BATCH } from './client.js'
 import type { DocumentNames } from './document-names.js'
 import type { FieldDocument, HeadDocument } from './documents.js'
+import type { GatheredFinds, NamedDocument } from './gathered-finds.js'
 import { readHead, type Send } from './heads.js'
 import { loadWrites } from './intents.js'
 import { toField, toHead } from './stored-documents.js'
 
+/** Of a find: one answer, and a session's head before its fields. */
+export const IN_ORDER = { sort: { _id: 1 }, batchSize: ONE_BATCH } as const
 /** Most readings that writes may overtake before the session counts as damaged. */
 const MAX_READINGS = 50
 const MAX_PAUSE_MS = 20
@@ -20,7 +23,7 @@ export interface SessionDocuments {
 }
 
 export interface Reading {
-  /** The names of the documents, including the head's. */
+  /** The names of the documents, including the head's; or the range of all. */
   ids: { $in: readonly string[] } | { $gte: string; $lt: string }
   projection?: Readonly<Record<string, 0 | 1>>
   /** If shards answer side by side, the head is read first, on its own. */
@@ -34,6 +37,7 @@ export interface Reading {
  */
 export async function readSession(
   send: Send,
+  finds: GatheredFinds,
   names: DocumentNames,
   { ids, projection = {}, isSharded }: Reading,
 ): Promise<SessionDocuments> {
@@ -42,13 +46,11 @@ export async function readSession(
   let since: number | undefined
   for (let readings = 0; readings < MAX_READINGS; readings++) {
     const first = isSharded ? await readHead(send, names) : undefined
-    // Matches any version, so that damage is found; parts of chains are no fields.
-    const filter =
-      since === undefined ? { _id: ids, $nor: [{ _id: names.chains }] } : { _id: ids, v: { $gte: since } }
-    const found = (await send(documents =>
-      documents.find(filter, { projection, sort: { _id: 1 }, batchSize: ONE_BATCH }).toArray(),
-    )) as { _id: string }[]
-    const isHead = (document: { _id: string }) => document._id === names.head
+    const found =
+      since === undefined && '$in' in ids
+        ? await finds.find(ids.$in)
+        : await findInRange(send, names, { ids, projection, since })
+    const isHead = (document: NamedDocument) => document._id === names.head
     const own = found.find(isHead)
     const head = first ?? (own && toHead(own, sessionId))
     const hasData = projection.data !== 0
@@ -72,6 +74,18 @@ export async function readSession(
   throw new CorruptValueError('The session has fields newer than its head, as after a partial restore.', {
     sessionId,
   })
+}
+
+/** Matches any version unless there is a `since`, so that damage is found. Parts of chains are no fields. */
+async function findInRange(
+  send: Send,
+  names: DocumentNames,
+  { ids, projection, since }: Pick<Reading, 'ids' | 'projection'> & { since: number | undefined },
+): Promise<NamedDocument[]> {
+  const filter =
+    since === undefined ? { _id: ids, $nor: [{ _id: names.chains }] } : { _id: ids, v: { $gte: since } }
+  const options = { ...(projection && { projection }), ...IN_ORDER }
+  return (await send(documents => documents.find(filter, options).toArray())) as NamedDocument[]
 }
 
 function overlay(fields: Map<string, FieldDocument>, _id: string, v: number, data: Buffer | undefined): void {
