@@ -38,7 +38,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     optional: ['@opentelemetry/api', 'prom-client'],
   },
   'core/hook': {
-    folders: ['core/codec', 'core/input', 'core/store'],
+    folders: ['core/codec', 'core/connection', 'core/input', 'core/store'],
     packages: ['valibot'],
     optional: ['@whiskeysockets/baileys', 'baileys'],
   },

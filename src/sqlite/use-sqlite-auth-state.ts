@@ -15,5 +15,9 @@ export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<Sq
 export function useSqliteAuthState(
   options: SqliteAuthStateOptions,
 ): Promise<AuthStateHandle<SqliteAuthStore>> {
-  return openHook(options, { name: 'sqlite', createStore: createSqliteStore })
+  return openHook(options, {
+    name: 'sqlite',
+    createStore: createSqliteStore,
+    canShare: ({ path }) => path !== ':memory:', // each is a database of its own
+  })
 }

@@ -14,9 +14,12 @@ interface Shared<C> {
 export class ConnectionPool<C> {
   readonly #shared = new Map<string, Shared<C>>()
   readonly #close: (connection: C) => Promise<void>
+  readonly #isClosed: (connection: C) => boolean
 
-  constructor(close: (connection: C) => Promise<void>) {
+  /** `isClosed`: whether somebody else has closed it. Then the next caller opens another one. */
+  constructor(close: (connection: C) => Promise<void>, isClosed: (connection: C) => boolean = () => false) {
     this.#close = close
+    this.#isClosed = isClosed
   }
 
   async acquire(name: string, open: () => Promise<C>): Promise<Lease<C>> {
@@ -28,15 +31,22 @@ export class ConnectionPool<C> {
       if (isReleased) return
       isReleased = true
       if (--shared.leases > 0) return
-      this.#shared.delete(name)
+      this.#drop(name, shared)
       await this.#close(await shared.opening)
     }
     try {
-      return { connection: await shared.opening, release }
+      const connection = await shared.opening
+      if (!this.#isClosed(connection)) return { connection, release }
     } catch (error) {
-      if (this.#shared.get(name) === shared) this.#shared.delete(name)
+      this.#drop(name, shared)
       throw error
     }
+    this.#drop(name, shared)
+    return this.acquire(name, open)
+  }
+
+  #drop(name: string, shared: Shared<C>): void {
+    if (this.#shared.get(name) === shared) this.#shared.delete(name)
   }
 }
 

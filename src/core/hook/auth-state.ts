@@ -56,6 +56,7 @@ export interface AuthStateHandle<S extends AuthStore> {
   state: AuthenticationState
   /** Saves the live `state.creds`. Rejects if the save fails; safe as a listener of `ev.on('creds.update', …)`. */
   saveCreds: () => Promise<void>
+  /** Hooks of the process that were given equal options share one. Leave it open: `close` of the last hook closes it. */
   store: S
   /**
    * Saves what is not saved yet, waits for writes under way, releases the session, and lets the process end. Gives up
@@ -71,8 +72,8 @@ export interface AuthStateHandle<S extends AuthStore> {
 
 export interface OpenAuthStateOptions<S extends AuthStore> extends AuthStateOptions {
   store: S
-  /** Whether `close` closes the store. */
-  ownsStore: boolean
+  /** Runs last when the hook closes: gives the store back, or closes it. Default: does nothing. */
+  releaseStore?: () => Promise<void>
 }
 
 /** The only place that joins Baileys and a store. Opens the session and takes its ownership. */
@@ -235,7 +236,7 @@ export async function openAuthState<S extends AuthStore>(
       stopRenewing()
     }
     stopListening()
-    if (options.ownsStore) await store.close()
+    await options.releaseStore?.()
   }
 
   async function remove(): Promise<void> {

@@ -5,17 +5,12 @@ import { flag } from '../input/options.js'
 import { parseOptions } from '../input/parse-options.js'
 import { checkSessionId } from '../names.js'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
+import { type HookSource, shareStore } from './shared-stores.js'
 
 /** A hook takes either its store's options, under the entry's name, or an open store. */
 export interface StoreSource<S extends AuthStore> {
   /** Many hooks may share it. `close` of a hook leaves it open. */
   store?: S | undefined
-}
-
-export interface HookSource<O, S extends AuthStore> {
-  /** The member of the hook's options that holds the store's options. */
-  name: string
-  createStore: (options: O) => Promise<S>
 }
 
 const callback = v.optional(
@@ -25,23 +20,24 @@ const callback = v.optional(
 /** Checks the options that all hooks share, opens a store unless one is given, and opens the session in it. */
 export async function openHook<O, S extends AuthStore>(
   options: AuthStateOptions & StoreSource<S>,
-  { name, createStore }: HookSource<O, S>,
+  source: HookSource<O, S>,
 ): Promise<AuthStateHandle<S>> {
+  const { name } = source
   checkOptions(options, name)
   checkSessionId(options.sessionId)
   const storeOptions = (options as object as { [member: string]: O | undefined })[name]
   if ((options.store === undefined) === (storeOptions === undefined)) {
     throw new InvalidOptionError(`Give either "${name}" or "store".`)
   }
-  const ownsStore = options.store === undefined
-  const store = options.store ?? (await createStore(storeOptions as O))
+  if (options.store !== undefined) return openAuthState({ ...options, store: options.store })
+  const { connection: store, release } = await shareStore(source, storeOptions as O)
   try {
-    return await openAuthState({ ...options, store, ownsStore })
+    return await openAuthState({ ...options, store, releaseStore: release })
   } catch (error) {
     // A server that does not answer would hold up closing the connection as well.
-    const closing = ownsStore ? store.close() : undefined
-    if (hasCode(error, 'TIMEOUT') || hasCode(error, 'STORE_UNAVAILABLE')) closing?.catch(() => {})
-    else await closing
+    const releasing = release()
+    if (hasCode(error, 'TIMEOUT') || hasCode(error, 'STORE_UNAVAILABLE')) releasing.catch(() => {})
+    else await releasing
     throw error
   }
 }

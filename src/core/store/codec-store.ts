@@ -294,6 +294,11 @@ export class CodecStore implements AuthStore {
     throw new InvalidOptionError('There are no metrics: "observability.enableMetrics" is false.')
   }
 
+  /** @internal */
+  get isClosed(): boolean {
+    return this.#operations.isClosed
+  }
+
   async isHealthy(): Promise<boolean> {
     return this.#operations.check('isHealthy', () => this.#backend.isHealthy())
   }
@@ -309,7 +314,7 @@ export class CodecStore implements AuthStore {
   }
 
   async close(): Promise<void> {
-    if (this.#operations.isClosed) return
+    if (this.isClosed) return
     this.#operations.close()
     await this.#backend.close()
   }

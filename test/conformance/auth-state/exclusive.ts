@@ -37,7 +37,7 @@ export function describeExclusive(create: CreateStoreDatabase): void {
     test('is taken from an owner that has died once its lease has ended', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore({ leaseMs: LEASE_MS })
-      const dead = await openAuthState({ sessionId: 's', store, ownsStore: false, ownership: 'exclusive' })
+      const dead = await openAuthState({ sessionId: 's', store, ownership: 'exclusive' })
       backend.fail('lease')
       backend.fail('touch')
       const second = await open(exclusive)

@@ -69,7 +69,7 @@ export async function setStage(create: CreateStoreDatabase): Promise<Stage> {
 
   async function open(options: OpenOptions = {}): Promise<Handle> {
     const store = options.store ?? (await openStore(options)).store
-    const handle = await openAuthState({ sessionId: 's', ...options, store, ownsStore: false })
+    const handle = await openAuthState({ sessionId: 's', ...options, store })
     closing.push(() => handle.close())
     return handle
   }

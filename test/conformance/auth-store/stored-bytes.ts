@@ -191,7 +191,7 @@ const CALLS: Record<string, Call> = {
   open: scene =>
     refusedOr(async () => {
       const { reader: store, victim: sessionId } = scene
-      const handle = await openAuthState({ store, sessionId, ownsStore: false })
+      const handle = await openAuthState({ store, sessionId })
       await handle.close()
       if (!scene.mayBeAbsent) expectCreds(scene, handle.state.creds)
     }),
