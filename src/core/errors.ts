@@ -136,10 +136,16 @@ export class StoreUnavailableError extends StoreError {
   }
 
   /** A copy, with context that the thrower did not have. */
-  with(known: { sessionId?: string | undefined; since?: Date | undefined }): StoreUnavailableError {
+  with(known: {
+    sessionId?: string | undefined
+    since?: Date | undefined
+    /** What to do, as a sentence. */
+    advice?: string
+  }): StoreUnavailableError {
     const { store, since, address, cause } = this
     const OwnClass = this.constructor as typeof StoreUnavailableError // the build may rename the class
-    return new OwnClass(store, this.#reason, {
+    const reason = known.advice === undefined ? this.#reason : `${this.#reason} ${known.advice}`
+    return new OwnClass(store, reason, {
       sessionId: this.sessionId,
       since,
       address,
@@ -159,12 +165,14 @@ export class StoreTimeoutError extends StoreError {
     readonly timeoutMs: number,
     context: StoreErrorContext & { situation?: string | undefined } = {},
   ) {
-    const { situation } = context
+    const { situation, cause } = context
     const doubt = READS.has(operation) ? '' : ' A write may or may not have been applied.'
     super(
       'TIMEOUT',
       `"${operation}" did not end within ${timeoutMs} ms${situation === undefined ? '' : `: ${situation}`}.${doubt} ` +
-        'Repeat it, or raise "resilience.operationTimeout".',
+        (cause === undefined
+          ? 'Repeat it, or raise "resilience.operationTimeout".'
+          : 'Repeat it after that.'),
       context,
     )
   }

@@ -15,9 +15,14 @@ export function maskSessionId(sessionId: string): string {
 /** User and password in a URL. */
 const CREDENTIALS = /(?<=:\/\/)[^\s/?#]*@/g
 
+/** An address of IPv4, with or without a port. */
+const ADDRESS = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$|:)|(?=$|:))){4}(?::\d{1,5})?$/
+
 /** Masks a foreign text, which may quote a session's name or a URL. */
 export function maskText(text: string): string {
-  return text.replace(CREDENTIALS, '').replace(NUMBER, number => `…${lastDigits(number)}`)
+  return text
+    .replace(CREDENTIALS, '')
+    .replace(NUMBER, number => (ADDRESS.test(number) ? number : `…${lastDigits(number)}`))
 }
 
 function lastDigits(number: string): string {

@@ -30,7 +30,10 @@ const REASONS: Readonly<Record<string, string>> = {
 const FINAL = /^(ENOTFOUND|EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 
 /** What may be wrong with a server that has never answered. */
-export const DOUBT = 'something else may listen there, or it may want TLS, or none'
+const DOUBT = 'something else may listen there, or it may want TLS'
+const DOUBT_OF_TLS = 'it may not speak TLS, which was asked for, or something else may listen there'
+/** The end of an address that is reached by TLS. */
+const BY_TLS = ' by TLS'
 
 /** Why a connection failed or was lost; `undefined` for an error about something else. */
 export function describeConnectionError(error: unknown): string | undefined {
@@ -53,15 +56,15 @@ export interface ServerLinkParts {
   store: string
   /** The configured servers: `host:port`, or the path of a socket. */
   address: () => string
-  /** Describes an error without a known code of the network. `isStrange`: the server has never answered yet. */
-  describe?: (error: unknown, isStrange: boolean) => string | undefined
+  /** Describes an error without a known code of the network. */
+  describe?: (error: unknown, doubt: string | undefined) => string | undefined
 }
 
 /** The address of a store's server, and the reason why its client has not been connected since it last was. */
 export class ServerLink {
   readonly store: string
   readonly #address: () => string
-  readonly #describe: (error: unknown, isStrange: boolean) => string | undefined
+  readonly #describe: (error: unknown, doubt: string | undefined) => string | undefined
   readonly #waiting = new Set<(error: unknown) => void>()
   #failure: { error: unknown; since: Date } | undefined
   #wasConnected = false
@@ -97,16 +100,17 @@ export class ServerLink {
     this.#wasConnected = true
   }
 
-  /** Whether the server has never answered. */
-  get isStrange(): boolean {
-    return !this.#wasConnected
+  /** What may be wrong; `undefined` once the server has answered. */
+  get doubt(): string | undefined {
+    if (this.#wasConnected) return undefined
+    return this.address.endsWith(BY_TLS) ? DOUBT_OF_TLS : DOUBT
   }
 
   /** Why there is no connection, if known. */
   get reason(): string | undefined {
     if (this.#failure === undefined) return undefined
     const { error } = this.#failure
-    return describeConnectionError(error) ?? this.#describe(error, this.isStrange)
+    return describeConnectionError(error) ?? this.#describe(error, this.doubt)
   }
 
   get cause(): unknown {
@@ -117,7 +121,7 @@ export class ServerLink {
   get situation(): string | undefined {
     const { store, address, reason } = this
     if (reason !== undefined) return `${store} at ${address}: ${reason}`
-    return `${store} at ${address} has not answered${this.isStrange ? `; ${DOUBT}` : ''}`
+    return `${store} at ${address} has not answered${this.doubt ? `; ${this.doubt}` : ''}`
   }
 
   /** `reason`: the call's own, if it says more than the link's. */

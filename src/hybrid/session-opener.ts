@@ -1,5 +1,5 @@
 import { type BackendClaim, CREDS_FIELD } from '../core/backend.js'
-import { SessionLockedError, type StoreError } from '../core/errors.js'
+import { SessionLockedError, type StoreError, StoreUnavailableError } from '../core/errors.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
@@ -32,6 +32,9 @@ export interface SessionOpenerParts {
   logger: Logger
   metrics: Metrics
 }
+
+const ADVICE =
+  'An opening needs both databases, unless "degradedOpen" is true: docs/hybrid.md says what that may cost.'
 
 /** Takes the ownership of a session: gives both databases the same fencing token. */
 export class SessionOpener {
@@ -77,7 +80,9 @@ export class SessionOpener {
         throw error
       })
     } catch (error) {
-      if (!isOutage(error) || !this.#opensDegraded) throw error
+      if (!isOutage(error)) throw error
+      if (!this.#opensDegraded)
+        throw error instanceof StoreUnavailableError ? error.with({ advice: ADVICE }) : error
       const outage = error as StoreError
       const claim = isOutageOf('Redis', outage)
         ? await this.#claimDurable(sessionId, opening, outage)

@@ -5,7 +5,7 @@ import {
   type StoreErrorContext,
   StoreUnavailableError,
 } from '../core/errors.js'
-import { DOUBT, describeConnectionError, type ServerLink } from '../core/server-link.js'
+import { describeConnectionError, type ServerLink } from '../core/server-link.js'
 
 const DUPLICATE_KEY = 11000
 
@@ -64,7 +64,7 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   const ofServer =
     typeof code === 'number' ? (REASONS[code] ?? `it answered with the error ${code}`) : undefined
   const known = ofServer && codeName ? `${ofServer} (${codeName})` : ofServer
-  const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error, link?.isStrange)
+  const reason = known ?? describeConnectionError(error) ?? link?.reason ?? reasonOf(error, link?.doubt)
   const cause = redact(error)
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('MongoDB', `${reason}.`, { cause })
 }
@@ -74,14 +74,15 @@ export function isBadBson(error: unknown): boolean {
   return (error as DriverError | undefined)?.name === 'BSONError'
 }
 
-/** The reason by the error's name. The deepest known cause says most. `isStrange`: no server has answered yet. */
-export function reasonOf(error: unknown, isStrange = false): string {
+/** The reason by the error's name. The deepest known cause says most. `doubt`: if no server has answered yet. */
+export function reasonOf(error: unknown, doubt?: string): string {
   const errors: Error[] = []
   for (let found: unknown = error; found instanceof Error; found = found.cause) errors.unshift(found)
   const known = errors.find(({ name }) => Object.hasOwn(DRIVER_REASONS, name))
   if (known === undefined) return `the driver failed with ${errors.at(-1)?.name ?? 'an error'}`
-  const reason = reasonOfSelection(known as Error & SelectionError) ?? (DRIVER_REASONS[known.name] as string)
-  return isStrange && known.name.startsWith('MongoNetwork') ? `${reason}; ${DOUBT}` : reason
+  const reason =
+    reasonOfSelection(known as Error & SelectionError, doubt) ?? (DRIVER_REASONS[known.name] as string)
+  return doubt && known.name.startsWith('MongoNetwork') ? `${reason}; ${doubt}` : reason
 }
 
 interface SelectionError {
@@ -89,14 +90,14 @@ interface SelectionError {
 }
 
 /** What the driver knew of the servers when it found no primary. */
-function reasonOfSelection(error: SelectionError): string | undefined {
+function reasonOfSelection(error: SelectionError, doubt: string | undefined): string | undefined {
   const { setName, servers } = error.reason ?? {}
   if (servers === undefined) return undefined
   if (servers.size === 0 && setName)
     return 'no server there belongs to the replica set that "replicaSet" names'
   const known = [...servers.values()]
   const isSilent = known.every(server => server.type === 'Unknown' && !server.error)
-  return isSilent ? `it has not answered; ${DOUBT}` : undefined
+  return isSilent ? `it has not answered${doubt ? `; ${doubt}` : ''}` : undefined
 }
 
 /** A foreign unique index keeps documents out of the collection. */

@@ -7,6 +7,7 @@ import { isObject } from '../core/is-object.js'
 import type { AuthCollection } from './auth-collection.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
 import type { MongoConnection } from './connection.js'
+import { findUrlFault } from './mongo-url.js'
 
 export interface MongoOptions extends CommonOptions {
   /** `mongodb://` or `mongodb+srv://`. Its query overrides the defaults of this library. */
@@ -40,7 +41,12 @@ export const collectionName = v.optional(
 const schema = v.strictObject(
   {
     ...commonOptions,
-    mongoUrl: v.optional(v.custom<string>(isMongoUrl, 'a mongodb:// or mongodb+srv:// URL')),
+    mongoUrl: v.optional(
+      v.custom<string>(
+        value => findUrlFault(value) === undefined,
+        ({ input }) => findUrlFault(input) ?? '',
+      ),
+    ),
     mongoOptions: v.optional(v.custom<MongoClientOptions>(isObject, "an object of the driver's options")),
     mongoClient: v.optional(v.custom<GivenMongoClient>(isClient, 'a MongoClient of mongodb 6 or 7')),
     database: databaseName,
@@ -70,11 +76,6 @@ export function toCollection(
   { database = connection.databaseOfUrl ?? DEFAULT_DATABASE, collection = DEFAULT_COLLECTION }: MongoOptions,
 ): AuthCollection {
   return connection.collectionOf(database, collection)
-}
-
-/** Not by `URL`: Node refuses a list of hosts. The driver checks the rest. */
-function isMongoUrl(value: unknown): boolean {
-  return typeof value === 'string' && value === value.trim() && /^mongodb(\+srv)?:\/\/[^/?]+/.test(value)
 }
 
 function isClient(value: unknown): boolean {

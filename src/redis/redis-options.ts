@@ -88,8 +88,9 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
       `"${name}" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".`,
     )
   }
-  if (parsed.redisUrl !== undefined && parsed.host !== undefined) {
-    throw new InvalidOptionError(`Give "${name}.redisUrl" or "${name}.host", not both.`)
+  const ofUrl = (['host', 'port'] as const).find(part => parsed[part] !== undefined)
+  if (parsed.redisUrl !== undefined && ofUrl !== undefined) {
+    throw new InvalidOptionError(`Give "${name}.redisUrl" or "${name}.${ofUrl}", not both.`)
   }
   if (parsed.redisOptions !== undefined) checkClientOptions(parsed.redisOptions, `${name}.redisOptions`)
   return parsed

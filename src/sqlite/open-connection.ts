@@ -1,4 +1,4 @@
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
 import { CorruptValueError, InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
@@ -124,7 +124,10 @@ function createFile(file: string): void {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
   }
   const found = statSync(file, { throwIfNoEntry: false })
-  if (found?.isFile()) return
+  if (found?.isFile()) {
+    accessSync(file, constants.R_OK | constants.W_OK) // SQLite tells less of why it cannot
+    return
+  }
   const kind = found?.isDirectory() ? 'a folder' : found ? 'no regular file' : 'a link that leads nowhere'
   throw new InvalidOptionError(`"sqlite.path" must be a file, and "${maskText(file)}" is ${kind}.`)
 }

@@ -112,6 +112,10 @@ test.each<[object, string]>([
   [{ mongoUri: 'mongodb://a' }, 'did you mean "mongoUrl"'],
   [{ mongoUrl: 'http://u:s3cret@a' }, 'got one that begins with "http:"'],
   [{ mongoUrl: 'redis://u:s3cret@a' }, 'got one that begins with "redis:"'],
+  ...['p@s3cret', 'p/s3cret@', 'p@s3cret/w', 's3cret#', '/s3cret'].map((password): [object, string] => [
+    { mongoUrl: `mongodb://u:${password}@localhost` },
+    'as encodeURIComponent writes them',
+  ]),
   [{ mongoUrl: 'mongodb://a', databaseName: 'x' }, 'did you mean "database"?'],
   [{ mongoUrl: 'mongodb://a', mongoCollection: 'x' }, 'did you mean "collection"?'],
   [{ mongoUrl: 'mongodb://a', database: 'a/b' }, '"mongodb.database" must be'],

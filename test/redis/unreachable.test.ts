@@ -77,7 +77,7 @@ test('the error names a server that does not answer by TLS', async () => {
   const resilience = { operationTimeout: 700 }
   const where = `127.0.0.1:${server.port} by TLS`
   const [read, ...others] = await tellOf({ redisUrl: `rediss://127.0.0.1:${server.port}`, resilience })
-  const said = `"get" did not end within 700 ms: Redis at ${where} has not answered; something else may listen there`
+  const said = `"get" did not end within 700 ms: Redis at ${where} has not answered; it may not speak TLS, which was asked for`
   expect(read).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(said) })
   const why = /has not answered|no connection came about in time/ // once the client has given up an attempt
   for (const { message } of others as Error[]) {
