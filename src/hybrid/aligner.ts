@@ -101,8 +101,9 @@ export class Aligner {
         return await run(aligned)
       } catch (error) {
         if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
-        // Behind this process even after a load: the durable store lacks the lost writes as well.
-        const mustLoad = isCold(error) || (hasCode(error, 'REWOUND') && loads === 0)
+        // Behind this process, or without the session, even after a load: so is the durable store.
+        const isBehind = hasCode(error, 'REWOUND') || hasCode(error, 'SESSION_INCOMPLETE')
+        const mustLoad = isCold(error) || (isBehind && loads === 0)
         if (!mustLoad && !isAhead(error)) throw error
         if (contention) await contention.pause(error)
         contention ??= new Contention(sessionId, this.#timeoutMs, call)

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import type { AuthStore } from '../../src/index.js'
 import { names, SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
@@ -49,6 +50,35 @@ test.each([true, false])(
     expect(await settled(one.store.claim(SESSION))).toMatchObject({ creds: null })
     await begin(one)
     expect(await settled(one.store.getKeys(SESSION, 'session', ['a']))).toEqual({})
+  },
+)
+
+test.each<[string, (store: AuthStore, token: number) => Promise<unknown>, object | null]>([
+  [
+    'write',
+    (store, token) => store.set(SESSION, { keys: { session: { b: 'new' } } }, undefined, token),
+    { a: 'old', b: 'new' },
+  ],
+  ['read', (store, token) => store.getKeys(SESSION, 'session', ['a'], token), { a: 'old' }],
+  ['deletion', (store, token) => store.delete(SESSION, undefined, token), null],
+])(
+  'the %s of an owner does not believe a Redis that has gone back behind its opening, to a deletion',
+  async (name, call, keys) => {
+    const { world, settled, start, begin } = setUpStage()
+    const [one, two] = [start('one', WRITE_THROUGH), start('two', WRITE_THROUGH)]
+    await begin(one, { a: 'old' })
+    world.servers.mongo = 'down'
+    await settled(one.store.delete(SESSION))
+    const deleted = world.redis.snapshot()
+    world.redis.restore(new Map())
+    one.condition = 'dead'
+    world.servers.mongo = 'up'
+    const { fencingToken } = await settled(two.store.claim(SESSION))
+    expect(await settled(two.store.getKeys(SESSION, 'session', ['a'], fencingToken))).toEqual({ a: 'old' })
+    world.redis.restore(deleted)
+    const answer = await settled(call(two.store, fencingToken))
+    if (name === 'read') expect(answer).toEqual(keys)
+    expect((await settled(two.store.get(SESSION)))?.data.keys.session ?? null).toEqual(keys)
   },
 )
 

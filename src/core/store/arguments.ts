@@ -6,7 +6,7 @@ import { checkKeyId } from '../names.js'
 
 const MAX_PAGE_SIZE = 1000
 /** Most sessions of one batch: a longer list is a sparse one, or a mistake. */
-const MAX_SESSIONS = 2 ** 20
+const MAX_SESSIONS = 100_000
 const MAX_CURSOR_LENGTH = 16 * 1024
 /** Stored versions and tokens are below this, so a sum of two is still a safe integer. */
 export const MAX_COUNT = 2 ** 52
