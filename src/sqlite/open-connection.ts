@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
 import { CorruptValueError, InvalidOptionError, StoreUnavailableError } from '../core/errors.js'
@@ -7,7 +7,7 @@ import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.j
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { isDamaged, readLog } from './log.js'
 import { migrate, readVersion } from './migrations.js'
-import { Place } from './place.js'
+import { EMPTY_BYTES, Place } from './place.js'
 import { prepareQuery } from './query.js'
 import { toStoreError, withoutPath } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
@@ -83,24 +83,30 @@ function openWith(Database: Driver, file: string, synchronous: string): SqliteDa
  * was acknowledged.
  */
 function assertLogFits(file: string): void {
-  const log = readLog(`${file}-wal`) // before the file: another process may be making both now
+  const path = toTarget(file)
+  const log = readLog(`${path}-wal`) // before the file: another process may be making both now
   if (log === undefined || log.sizeBytes === 0) return
-  const isFilled = (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+  const isFilled = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > EMPTY_BYTES
   if (isFilled && !isDamaged(log)) return
-  const name = maskText(file)
+  const name = maskText(path)
   throw new CorruptValueError(
     isFilled
       ? `The log "${name}-wal" is damaged, and with it what was written last.`
       : `The SQLite file "${name}" is missing or empty, and its log is there. To begin anew, delete its "-wal" and ` +
           '"-shm" files as well.',
     {},
-    'the file',
+    isFilled ? 'the log' : 'the file',
   )
+}
+
+/** SQLite's other files lie beside the target of a link. */
+function toTarget(file: string): string {
+  return existsSync(file) ? realpathSync(file) : file
 }
 
 /** Refuses an empty file: a copy that has just begun would look like a new file. */
 function assertFilled(file: string): void {
-  if (statSync(file).size > 0) return
+  if (statSync(file).size > EMPTY_BYTES) return
   throw new StoreUnavailableError('SQLite', 'an empty file was put in the place of the one that is open.', {
     address: maskText(file),
   })

@@ -7,6 +7,8 @@ import { isCut, isSameLog, type Log, readLog } from './log.js'
 /** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
 const SUFFIXES = ['', '-wal', '-shm'] as const
 type Suffix = (typeof SUFFIXES)[number]
+/** SQLite takes a file of one byte for an empty one. */
+export const EMPTY_BYTES = 1
 
 /**
  * `replaced`: another file has its name. `gone`: no file has. `cut off`: it has lost a file beside it. `cut`: another program
@@ -28,6 +30,9 @@ export class Place {
   readonly #isFilled: boolean
   /** The state of the log after this process's last write. */
   #log: Log | undefined
+  /** The same when it was last looked at. */
+  #seenLog: Log | undefined
+  #isCut = false
 
   /** Call this after the database was opened and read. */
   constructor(path: string) {
@@ -36,13 +41,13 @@ export class Place {
     const found = SUFFIXES.map(suffix => [suffix, find(this.#path + suffix)] as const)
     const there = found.filter((entry): entry is [Suffix, Stats] => entry[1] !== undefined)
     this.#opened = new Map(there.map(([suffix, stats]) => [suffix, identify(stats)]))
-    this.#isFilled = there.some(([suffix, { size }]) => suffix === '' && size > 0)
+    this.#isFilled = there.some(([suffix, { size }]) => suffix === '' && size > EMPTY_BYTES)
     this.noteLog()
   }
 
   /** Call this right after a transaction: until it ends, no other process can write to the log. */
   noteLog(): void {
-    this.#log = this.#readLog()
+    this.#log = this.#lookAtLog()
   }
 
   /** The place of a given database; `undefined` if it is in memory, or if SQLite does not tell. */
@@ -61,10 +66,10 @@ export class Place {
   look(): Fate {
     const fate = this.#lookAtFile()
     if (fate !== 'there') return fate
-    const log = this.#readLog()
+    const log = this.#lookAtLog()
     const hasLog = !this.#opened.has('-wal') || log?.identity === this.#opened.get('-wal')
     if (!hasLog || !this.#has('-shm')) return 'cut off'
-    return log && isCut(this.#log, log) ? 'cut' : 'there'
+    return this.#isCut ? 'cut' : 'there'
   }
 
   /**
@@ -74,7 +79,7 @@ export class Place {
    */
   get mayCheckpoint(): boolean {
     if (this.look() === 'cut') return false
-    const log = this.#readLog()
+    const log = this.#lookAtLog()
     return log === undefined || isSameLog(log, this.#log)
   }
 
@@ -92,11 +97,20 @@ export class Place {
     const found = find(this.#path)
     if (found === undefined) return 'gone'
     if (identify(found) !== this.identity) return 'replaced'
-    return found.size === 0 && this.#isFilled ? 'cut' : 'there'
+    return found.size <= EMPTY_BYTES && this.#isFilled ? 'cut' : 'there'
   }
 
-  #readLog(): Log | undefined {
-    return readLog(`${this.#path}-wal`)
+  /** Reads twice before the log counts as cut: another process may begin it anew between two readings of one look. */
+  #lookAtLog(): Log | undefined {
+    const read = () => readLog(`${this.#path}-wal`, this.#seenLog)
+    const isWhole = (found: Log | undefined) => found === undefined || !isCut(this.#seenLog, found)
+    let log = read()
+    if (!isWhole(log)) {
+      log = read()
+      this.#isCut ||= !isWhole(log)
+    }
+    this.#seenLog = log
+    return log
   }
 
   #has(suffix: Suffix): boolean {

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { statSync, truncateSync } from 'node:fs'
 import {
   copyFile,
   mkdtemp,
@@ -208,6 +209,7 @@ describe('a backup that is moved into the place of the file', () => {
 describe.each([
   ['missing', (path: string) => rm(path)],
   ['empty', (path: string) => truncate(path, 0)],
+  ['of one byte, which SQLite takes for empty,', (path: string) => truncate(path, 1)],
 ])('a file that is %s while its log is there', (_, take) => {
   test('is not begun anew', async () => {
     const { path, forEachFile } = await setUp()
@@ -230,14 +232,55 @@ describe.each([
   })
 })
 
-test('a log that is no log is not taken for one without writes', async () => {
-  const { path, forEachFile } = await setUp()
-  await forEachFile((name, suffix) => copyFile(name, `${path}.killed${suffix}`))
-  await writeFile(`${path}.killed-wal`, Buffer.alloc(8192))
-  await expect(createSqliteStore({ path: `${path}.killed` })).rejects.toMatchObject({
-    code: 'CORRUPT_VALUE',
-    message: expect.stringMatching(/^The log ".*auth\.db\.killed-wal" is damaged/),
+describe.each([
+  ['its path', (path: string) => path],
+  ['a link', (path: string) => `${path}.link`],
+])('a log, reached by %s,', (_, toOpened) => {
+  test.each([
+    ['of zeros', (log: Buffer) => Buffer.alloc(log.length)],
+    ['cut within its header', (log: Buffer) => log.subarray(0, 16)],
+    ['with a damaged salt', (log: Buffer) => Buffer.from(log).fill(log.readUInt8(16) ^ 1, 16, 17)],
+    ['with a damaged checksum', (log: Buffer) => Buffer.from(log).fill(log.readUInt8(31) ^ 1, 31, 32)],
+  ])('%s is not taken for one without writes', async (_name, damage) => {
+    const { path, forEachFile } = await setUp()
+    const killed = `${path}.killed`
+    await forEachFile((name, suffix) => copyFile(name, `${killed}${suffix}`))
+    await symlink(killed, `${killed}.link`)
+    await writeFile(`${killed}-wal`, damage(await readFile(`${killed}-wal`)))
+    await expect(createSqliteStore({ path: toOpened(killed) })).rejects.toMatchObject({
+      code: 'CORRUPT_VALUE',
+      message: expect.stringMatching(
+        /^The log ".*auth\.db\.killed-wal" is damaged.*restore the log from a backup/,
+      ),
+    })
   })
+})
+
+test('a write is not acknowledged if the log is cut while it is committed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sqlite-away-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'auth.db')
+  const database = await openDatabase(path)
+  database.exec('PRAGMA journal_mode = WAL')
+  let cuts = false
+  const exec = (sql: string) => {
+    if (cuts && sql === 'COMMIT') truncateSync(`${path}-wal`, 32 + (statSync(`${path}-wal`).size >> 1))
+    return database.exec(sql)
+  }
+  const wrapped = { exec, prepare: (sql: string) => database.prepare(sql), close: () => database.close() }
+  const store = await createSqliteStore({ database: wrapped, ...QUICK })
+  await store.set('s', { creds: CREDS, keys: { session: { a: 'x'.repeat(20_000) } } })
+  cuts = true
+  const write = store.set('s', { keys: { session: { b: 'new' } } })
+  await expect(write).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('"-wal"'),
+  })
+  cuts = false
+  await expect(store.set('s', { keys: { session: { c: 'new' } } })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+  })
+  await store.close()
 })
 
 describe('a write of another process to the files at the path', () => {
