@@ -1,6 +1,14 @@
 const throwText = (): never => {
   throw new TypeError('the number 491701234567')
 }
+class UnreadableError extends Error {
+  override get message(): string {
+    return throwText()
+  }
+}
+const throwUnreadable = (): never => {
+  throw new UnreadableError()
+}
 const TRAPS = Object.fromEntries(
   ['get', 'has', 'ownKeys', 'getOwnPropertyDescriptor', 'getPrototypeOf'].map(trap => [trap, throwText]),
 )
@@ -21,6 +29,10 @@ export function hostileObjects(member: string): [string, object][] {
     ['a Proxy', new Proxy({}, TRAPS)],
     ['a revoked Proxy', revoked({})],
     ['a getter', withGetter({}, member)],
+    [
+      'a getter of an error without a message',
+      Object.defineProperty({}, member, { get: throwUnreadable, enumerable: true }),
+    ],
   ]
 }
 

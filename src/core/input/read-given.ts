@@ -15,9 +15,16 @@ export function readGiven<T>(read: () => T, toError: (cause: Error | undefined) 
 }
 
 /** The place in the caller's code is kept. The text may quote what the caller gave. */
-function withoutText({ stack }: Error): Error {
+function withoutText(error: Error): Error {
   const bare = new Error('what it throws is not shown, since it may quote a secret')
-  const frames = /\n {4}at [\s\S]*/.exec(String(stack))?.[0] ?? ''
-  bare.stack = `Error: ${bare.message}${frames}`
+  bare.stack = `Error: ${bare.message}${framesOf(error)}`
   return bare
+}
+
+function framesOf(error: Error): string {
+  try {
+    return /\n {4}at [\s\S]*/.exec(String(error.stack))?.[0] ?? ''
+  } catch {
+    return '' // a getter of the error itself throws
+  }
 }
