@@ -122,8 +122,7 @@ export class StoreUnavailableError extends StoreError {
     context: StoreErrorContext & { since?: Date | undefined; address?: string | undefined } = {},
   ) {
     const { since = new Date(), address } = context
-    const where = address === undefined ? '' : ` at ${address}`
-    super('STORE_UNAVAILABLE', `${store}${where} is unavailable: ${reason}`, context)
+    super('STORE_UNAVAILABLE', `${nameServer(store, address)} is unavailable: ${reason}`, context)
     this.since = since
     this.address = address
     this.#reason = reason
@@ -131,8 +130,7 @@ export class StoreUnavailableError extends StoreError {
 
   /** @internal The state of the server, for the error of a call that later misses its deadline. */
   get situation(): string {
-    const where = this.address === undefined ? '' : ` at ${this.address}`
-    return `${this.store}${where}: ${this.#reason.replace(/\.$/, '')}`
+    return `${nameServer(this.store, this.address)}: ${this.#reason.replace(/\.$/, '')}`
   }
 
   /** A copy, with context that the thrower did not have. */
@@ -153,6 +151,10 @@ export class StoreUnavailableError extends StoreError {
       ...known,
     })
   }
+}
+
+function nameServer(store: string, address: string | undefined): string {
+  return address === undefined ? store : `${store} at ${address}`
 }
 
 /** These calls change nothing, so a timeout leaves no doubt about a write. */
