@@ -1,10 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { describeOnFailure } from '../failure-reports.js'
 import { freezeProcess, killProcess, listening } from '../server-process.js'
 import type { User } from './mongodb-program.js'
 import type { MongoServer } from './mongodb-server.js'
@@ -15,6 +17,12 @@ const DIES_WITH_US = ['--pdeathsig', 'INT', '--']
 
 /** What PostgreSQL is given to end by itself. */
 const END_MS = 3000
+
+const LOG_LINES = 40
+const LINE_LENGTH = 300
+/** The calls that are under way, what each waits for, and which processes stand in its way. */
+const ACTIVITY =
+  "SELECT pid, backend_type, state, now() - query_start, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 200) FROM pg_stat_activity WHERE state <> 'idle'"
 
 export interface FerretdbOptions {
   folder: string
@@ -46,6 +54,7 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
     await chmod(home, 0o755)
     await run('chown', ['-R', `${user.uid}:${user.gid}`, data, sockets])
   }
+  const log = openSync(join(home, 'log'), 'a')
   let postgres: ChildProcess
   let ferretdb: ChildProcess
 
@@ -54,15 +63,19 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
       'setpriv',
       [...DIES_WITH_US, join(folder, 'postgresql', 'bin', 'postgres'), '-D', data],
       {
-        stdio: 'ignore',
+        stdio: ['ignore', log, log],
         env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
         ...user,
       },
     )
     await ready(postgres, data)
-    if (ttlSweep !== undefined) await schedule(folder, sockets, ttlSweep, user)
+    if (ttlSweep !== undefined) {
+      await query(
+        `SELECT cron.alter_job(jobid, schedule => '${ttlSweep}') FROM cron.job WHERE jobname = 'documentdb_ttl_task'`,
+      )
+    }
     ferretdb = spawn('setpriv', [...DIES_WITH_US, join(folder, 'ferretdb')], {
-      stdio: 'ignore',
+      stdio: ['ignore', log, log],
       env: {
         PATH: '/usr/bin:/bin',
         FERRETDB_POSTGRESQL_URL: `postgres://postgres@/postgres?host=${sockets}&pool_max_conns=50`,
@@ -71,10 +84,29 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
         FERRETDB_AUTH: 'false',
         FERRETDB_DEBUG_ADDR: '-',
         FERRETDB_TELEMETRY: 'disable',
+        FERRETDB_LOG_LEVEL: 'warn',
         DO_NOT_TRACK: '1',
       },
     })
     await listening(ferretdb, port)
+  }
+
+  async function query(sql: string): Promise<string> {
+    const psql = ['usr/lib/postgresql/18/bin/psql', '-qAtX', '-h', sockets, '-U', 'postgres', '-c', sql]
+    return (await run(join(folder, 'postgresql', 'run'), psql, { ...user, timeout: 10_000 })).stdout
+  }
+
+  /** What it does, and what it has said last. */
+  async function describe(): Promise<string> {
+    const states = [ferretdb, postgres].map(
+      ({ pid, exitCode, signalCode }) => `${pid}: ${signalCode ?? exitCode ?? 'runs'}`,
+    )
+    const work = await query(ACTIVITY).catch(error => `${error}`)
+    const said = (await readFile(join(home, 'log'), 'utf8'))
+      .split('\n')
+      .slice(-LOG_LINES)
+      .map(line => line.slice(0, LINE_LENGTH))
+    return [`FerretDB on port ${port} (${states.join(', PostgreSQL ')}):`, work, ...said].join('\n')
   }
 
   async function kill(): Promise<void> {
@@ -84,6 +116,7 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
   }
 
   await start()
+  const forget = describeOnFailure(describe)
   return {
     kind: 'ferretdb',
     url: `mongodb://127.0.0.1:${port}/`,
@@ -93,9 +126,11 @@ export async function startFerretdb(options: FerretdbOptions): Promise<MongoServ
     freeze: () => freezeProcess(ferretdb),
     thaw: () => void ferretdb.kill('SIGCONT'),
     async stop() {
+      forget()
       await killProcess(ferretdb)
       await end(postgres)
       await kill()
+      closeSync(log)
       await rm(home, { recursive: true, force: true })
     },
   }
@@ -117,21 +152,6 @@ async function ready(postgres: ChildProcess, data: string): Promise<void> {
     await sleep(25)
   }
   throw new Error('PostgreSQL does not get ready')
-}
-
-async function schedule(
-  folder: string,
-  sockets: string,
-  sweep: string,
-  user: User | undefined,
-): Promise<void> {
-  const sql = `SELECT cron.alter_job(jobid, schedule => '${sweep}') FROM cron.job WHERE jobname = 'documentdb_ttl_task'`
-  const psql = 'usr/lib/postgresql/18/bin/psql'
-  await run(
-    join(folder, 'postgresql', 'run'),
-    [psql, '-qAtX', '-h', sockets, '-U', 'postgres', '-c', sql],
-    user,
-  )
 }
 
 /** What PostgreSQL has started has its data as working directory, and outlives it while it is busy. */
