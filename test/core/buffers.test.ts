@@ -185,4 +185,8 @@ describe('deserialize and serialize', () => {
     expect(() => deserialize('[{"type":"Object","data":[1]}]')).toThrow(SyntaxError)
     expect(() => deserialize('')).toThrow(SyntaxError)
   })
+
+  it('quote nothing of a text that is not JSON', () => {
+    expect(() => deserialize('secret')).toThrow(new SyntaxError('The text is not JSON.'))
+  })
 })

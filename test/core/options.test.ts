@@ -124,6 +124,15 @@ describe('master keys', () => {
     expect(await refusal({ masterKeys: [] })).toBe('"sqlite.masterKeys" must be a list of at least one key')
   })
 
+  it('refuses too many keys without a look at them', async () => {
+    const keys = new Proxy(new Array(1001), {
+      get: (list, name) => (name === 'length' ? list.length : expect.fail()),
+    })
+    expect(await refusal({ masterKeys: keys })).toBe(
+      '"sqlite.masterKeys" must be a list of at most 1000 keys',
+    )
+  })
+
   it('in both options at once are refused', async () => {
     const both = { masterKey: MASTER_KEY, masterKeys: [OTHER_KEY] }
     const { message } = await catchError('INVALID_OPTION', () => toCodecOptions(both))

@@ -15,11 +15,19 @@ export function serialize(value: unknown): string {
   return JSON.stringify(isPlainJson(value) ? value : toTree(value, JSON_CARRIER))
 }
 
-/** Throws `SyntaxError` if `text` is not JSON. */
+/** Throws `SyntaxError` if `text` is not JSON. The error quotes nothing of it. */
 export function deserialize(text: string): unknown {
-  const tree = JSON.parse(text)
+  const tree = parseJson(text)
   const mayHaveTags = text.includes('"type"') || text.includes('\\u') // an escape may spell "type"
   return mayHaveTags ? fromTree(tree) : tree
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SyntaxError('The text is not JSON.') // the engine's own message quotes it
+  }
 }
 
 /**

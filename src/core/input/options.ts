@@ -119,6 +119,9 @@ const milliseconds = v.optional(
 const MASTER_KEY = '64 hex characters (openssl rand -hex 32)'
 const masterKey = v.pipe(v.string(MASTER_KEY), v.regex(/^[0-9a-fA-F]{64}$/, MASTER_KEY))
 
+const MAX_MASTER_KEYS = 1000
+const FEW_KEYS = `a list of at most ${MAX_MASTER_KEYS} keys`
+
 const MIN_CACHE_BYTES = 1024
 const CACHE = 'a whole number of bytes, 1024 or more'
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
@@ -128,6 +131,8 @@ export const commonOptions = {
   masterKey: v.optional(masterKey),
   masterKeys: v.optional(
     v.pipe(
+      // Looked at first: `v.array` walks a list of any length.
+      v.custom<unknown[]>(keys => !Array.isArray(keys) || keys.length <= MAX_MASTER_KEYS, FEW_KEYS),
       v.array(masterKey, 'a list of keys, [newKey, oldKey]'),
       v.minLength(1, 'a list of at least one key'),
     ),
