@@ -190,14 +190,18 @@ export class DecryptionError extends StoreError {
   }
 }
 
+const REMEDY_OF_VALUE = 'restore the value from a backup or delete it'
+const REMEDY_OF_SESSION =
+  'restore the session from a backup, or delete it by "store.delete(sessionId)" and pair it anew'
+
 export class CorruptValueError extends StoreError {
-  /** `what`: the damaged part, which the operator restores or deletes. */
-  constructor(reason: string, context: StoreErrorContext = {}, what = 'the value') {
-    super(
-      'CORRUPT_VALUE',
-      `${reason} Nothing was overwritten; restore ${what} from a backup or delete it.`,
-      context,
-    )
+  /** `remedy`: what the operator does; by default for the session, if it is known. */
+  constructor(
+    reason: string,
+    context: StoreErrorContext = {},
+    remedy = context.sessionId === undefined ? REMEDY_OF_VALUE : REMEDY_OF_SESSION,
+  ) {
+    super('CORRUPT_VALUE', `${reason} Nothing was overwritten; ${remedy}.`, context)
   }
 }
 

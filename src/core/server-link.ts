@@ -10,7 +10,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route leads to the host',
   ENETUNREACH: 'no route leads to its network',
   ECONNRESET: 'it has cut the connection; it may want TLS, or none',
-  EPIPE: 'it has cut the connection',
+  EPIPE: 'it has cut the connection; it may want TLS, or none',
   EPROTO: 'it does not speak TLS, which was asked for',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS, which was asked for',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS, which was asked for',

@@ -98,8 +98,12 @@ export function about(sessionId: string, error: unknown, key?: string): never {
 function toOtherType(sessionId: string, key: string | undefined): CorruptValueError {
   if (key === undefined) return new CorruptValueError(OTHER_TYPE, { sessionId })
   const shown = key.replace(/\{.*\}/s, () => `{${maskSessionId(sessionId)}}`) // a prefix has no braces
-  const reason = `The key "${shown}" in Redis is of another type than this library writes; delete the session, or that key.`
-  return new CorruptValueError(reason, { sessionId })
+  const reason = `The key "${shown}" in Redis is of another type than this library writes.`
+  return new CorruptValueError(
+    reason,
+    { sessionId },
+    'delete that key, or the session by "store.delete(sessionId)"',
+  )
 }
 
 /** Turns a script's refusal into the error that it stands for. */

@@ -52,7 +52,7 @@ const schema = v.strictObject(
       ),
     ),
     host: v.optional(v.pipe(v.string(HOST), v.regex(/^([^/\s@:]+|[^/\s@]*:[^/\s@]*:[^/\s@]*)$/, HOST))),
-    port: whole('a port, 1 to 65535', 1, 65535),
+    port: whole('a port, a number from 1 to 65535', 1, 65535),
     username: text('the name of a user'),
     password: text('text'),
     db: whole('the number of a database', 0, 2 ** 31 - 1),

@@ -95,7 +95,9 @@ function assertLogFits(file: string): void {
       : `The SQLite file "${name}" is missing or empty, and its log is there. To begin anew, delete its "-wal" and ` +
           '"-shm" files as well.',
     {},
-    isFilled ? 'the log' : 'the file',
+    isFilled
+      ? 'restore the log from a backup, or delete it and the "-shm" file to go on without those writes'
+      : 'restore the file from a backup',
   )
 }
 

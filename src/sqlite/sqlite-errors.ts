@@ -52,11 +52,13 @@ export function toStoreError(cause: unknown, file?: string): StoreError {
   const code = readCode(cause)
   if (code === CORRUPT || code === NOT_A_DATABASE) {
     const named = file === undefined ? '' : ` "${file}"`
-    return new CorruptValueError(
-      `The SQLite file${named} is damaged or is no database.`,
-      { cause },
-      'the file',
-    )
+    return code === CORRUPT
+      ? new CorruptValueError(`The SQLite file${named} is damaged.`, { cause }, 'restore it from a backup')
+      : new CorruptValueError(
+          `The file${named} is no SQLite database.`,
+          { cause },
+          'if it belongs to something else, give another "path"; if it was a database, restore it from a backup',
+        )
   }
   return new StoreUnavailableError('SQLite', `${describe(code)}.`, { cause, address: file })
 }

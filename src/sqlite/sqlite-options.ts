@@ -27,10 +27,9 @@ const schema = v.strictObject(
       v.pipe(
         v.string(PATH),
         v.check(path => path !== '', PATH),
-        v.check(
-          path => !/^(~|file:|[a-z]+:\/\/)|[\\/]$/i.test(path),
-          `${PATH}, no folder, no URL, and without "~", which only a shell replaces`,
-        ),
+        v.check(path => !/[\\/]$/.test(path), `${PATH}, not of a folder`),
+        v.check(path => !/^(file:|[a-z]+:\/\/)/i.test(path), `${PATH}, not a URL`),
+        v.check(path => !path.startsWith('~'), `${PATH} without "~", which only a shell replaces`),
       ),
     ),
     database: v.optional(

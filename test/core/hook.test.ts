@@ -68,6 +68,16 @@ describe('a hook', () => {
     expect(opened).toEqual([])
   })
 
+  it('says where an open store goes that is given as options', async () => {
+    const { open, createStore } = makeHook()
+    const store = await createStore()
+    const options = { sessionId: 'bot', sqlite: store } as unknown as Options
+    const error = await catchError('INVALID_OPTION', () => open(options))
+    expect(error.message).toBe(
+      '"sqlite" must be the options of a store; an open store is given as "store", got CodecStore',
+    )
+  })
+
   it.each([undefined, null, 'a.db'])('refuses options that are %j with a readable error', async options => {
     const error = await catchError('INVALID_OPTION', () => useSqliteAuthState(options as never))
     expect(error.message).not.toContain('""')

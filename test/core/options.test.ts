@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { toLogger, toRetryPolicy, toTtlMs } from '../../src/core/input/options.js'
 import { nullLogger } from '../../src/core/logger.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
+import { parseHybridOptions } from '../../src/hybrid/hybrid-options.js'
+import { parseMongoOptions } from '../../src/mongodb/mongo-options.js'
+import { parseRedisOptions } from '../../src/redis/redis-options.js'
 import { parseSqliteOptions, type SqliteOptions } from '../../src/sqlite/sqlite-options.js'
 import { catchError } from '../support/catch-error.js'
 import { DAY_MS, MASTER_KEY, OTHER_KEY } from '../support/test-codec.js'
@@ -90,6 +93,20 @@ describe('a faulty option is named with its path, the expected value and the giv
     const database = { exec: () => {}, prepare: () => {} }
     expect(await refusal({ database })).toBe(message)
     expect(await refusal({ path: undefined, database: {} })).toMatch(/^"sqlite.database" must be a database/)
+  })
+})
+
+describe('the option of another store is refused with the name of that store', () => {
+  it.each<[(options: never) => unknown, string, string]>([
+    [parseSqliteOptions, 'redisUrl', 'it belongs to the Redis and the hybrid store.'],
+    [parseSqliteOptions, 'host', 'it belongs to the Redis store.'],
+    [parseRedisOptions, 'path', 'it belongs to the SQLite store.'],
+    [parseRedisOptions, 'mongoUrl', 'it belongs to the MongoDB and the hybrid store.'],
+    [parseMongoOptions, 'enableWriteBehind', 'it belongs to the hybrid store.'],
+    [parseHybridOptions, 'synchronous', 'it belongs to the SQLite store.'],
+    [parseHybridOptions, 'collection', 'did you mean "mongoCollection"?'],
+  ])('%o: %s', (parse, name, advice) => {
+    expect(() => parse({ [name]: 1 } as never)).toThrow(`${name}" is not an option; ${advice}`)
   })
 })
 

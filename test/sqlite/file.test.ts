@@ -34,13 +34,17 @@ test('an existing file keeps its mode', async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o640)
 })
 
-test.each(['~/auth.db', '~bob/auth.db', 'file:auth.db', 'file:///tmp/auth.db', 'sqlite://auth.db', './new/'])(
-  'the path %s is refused',
-  async path => {
-    const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('without "~"') }
-    await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
-  },
-)
+test.each([
+  ['~/auth.db', 'without "~"'],
+  ['~bob/auth.db', 'without "~"'],
+  ['file:auth.db', 'not a URL'],
+  ['file:///tmp/auth.db', 'not a URL'],
+  ['sqlite://auth.db', 'not a URL'],
+  ['./new/', 'not of a folder'],
+])('the path %s is refused, and the message says why', async (path, why) => {
+  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining(why) }
+  await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
+})
 
 test('no error quotes a path with a phone number, not even its cause', async () => {
   const folder = await createFolder()
@@ -53,7 +57,10 @@ test('no error quotes a path with a phone number, not even its cause', async () 
 test('errors name the file, and mask numbers in it', async () => {
   const path = join(await createFolder(), 'bot-15550001234.db')
   await writeFile(path, 'no database')
-  const damaged = { code: 'CORRUPT_VALUE', message: expect.stringContaining('bot-…34.db" is damaged') }
+  const damaged = {
+    code: 'CORRUPT_VALUE',
+    message: expect.stringContaining('bot-…34.db" is no SQLite database'),
+  }
   await expect(createSqliteStore({ path })).rejects.toMatchObject(damaged)
   await rm(path)
   const store = await createSqliteStore({ path })
@@ -123,7 +130,8 @@ test('a file of a later version is refused and left as it is', async () => {
 test('a file that is not a database is refused and left as it is', async () => {
   const path = join(await createFolder(), 'auth.db')
   await writeFile(path, 'x'.repeat(5000))
-  await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+  const refused = { code: 'CORRUPT_VALUE', message: expect.stringContaining('give another "path"') }
+  await expect(createSqliteStore({ path })).rejects.toMatchObject(refused)
   expect(await readFile(path, 'utf8')).toBe('x'.repeat(5000))
 })
 

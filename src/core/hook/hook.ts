@@ -48,6 +48,7 @@ function isStore(value: unknown): boolean {
   return calls.every(call => typeof call === 'function')
 }
 
+const OPTIONS = 'the options of a store; an open store is given as "store"'
 const STORE = 'a store, as a "create…Store" of this library opens it'
 
 function checkOptions(options: object, name: string): void {
@@ -59,7 +60,12 @@ function checkOptions(options: object, name: string): void {
           input instanceof Promise ? 'a store: await what "create…Store" returns' : STORE,
         ),
       ),
-      [name]: v.optional(v.unknown()),
+      [name]: v.optional(
+        v.pipe(
+          v.unknown(),
+          v.check(given => !isStore(given), OPTIONS),
+        ),
+      ),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
       resetIdentity: flag,
       ignoreForeignData: flag,

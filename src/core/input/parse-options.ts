@@ -27,6 +27,18 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   filename: ['path'],
   dbName: ['database', 'mongoDatabase'],
 }
+/** The stores whose options these are. */
+const OF_OTHER_STORES: readonly [store: string, names: ReadonlySet<string>][] = [
+  ['the SQLite store', new Set(['path', 'synchronous'])],
+  ['the Redis store', new Set(['host', 'port', 'username', 'password', 'db', 'tls'])],
+  ['the Redis and the hybrid store', new Set(['redisUrl', 'redisOptions', 'redis', 'prefix'])],
+  ['the MongoDB store', new Set(['collection'])],
+  ['the MongoDB and the hybrid store', new Set(['mongoUrl', 'mongoOptions', 'mongoClient'])],
+  [
+    'the hybrid store',
+    new Set(['mongoDatabase', 'mongoCollection', 'enableWriteBehind', 'queue', 'outbox', 'degradedOpen']),
+  ],
+]
 const STORES = ['sqlite', 'redis', 'mongodb', 'hybrid']
 const OF_HOOKS = new Set([
   'sessionId',
@@ -112,6 +124,8 @@ function suggest(schema: v.GenericSchema, path: readonly string[]): string {
   const others = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined
   const other = others?.find(candidate => known.includes(candidate))
   if (other !== undefined) return `did you mean "${other}"?`
+  const owner = OF_OTHER_STORES.find(([, names]) => names.has(name))?.[0]
+  if (owner !== undefined) return `it belongs to ${owner}.`
   const nearest = known.length > 0 ? closest(name, known) : ''
   const isNear = distance(name, nearest) <= MAX_EDITS_PART * Math.max(name.length, nearest.length)
   return isNear ? `did you mean "${nearest}"?` : `there are ${known.join(', ')}.`
