@@ -15,7 +15,7 @@ export default defineConfig({
   plugins: [...(SIMULATION_MUTATION ? [mutate(SIMULATION_MUTATION)] : []), luaModules],
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: ['./test/support/failure-reports.ts'],
+    setupFiles: ['./test/support/setup.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     pool: 'forks',
     maxWorkers: 2,
