@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { MongoClientOptions } from 'mongodb'
-import { ConnectionPool, isPlain, type Lease } from '../core/connection/connection-pool.js'
+import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
+import { digestOptions } from '../core/input/options-digest.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
 import { MongoConnection } from './connection.js'
 import type { MongoOptions } from './mongo-options.js'
@@ -24,8 +24,9 @@ export async function openConnection(
     return { connection, release: async () => {} }
   }
   const options = { ...defaults(mongoUrl, timeoutMs), ...mongoOptions }
-  const name = isPlain(mongoOptions) ? JSON.stringify([mongoUrl, options]) : randomUUID()
-  return connections.acquire(name, async () => createConnection(mongoUrl, options))
+  return connections.acquire(digestOptions([mongoUrl, options]), async () =>
+    createConnection(mongoUrl, options),
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
-import { ConnectionPool, isPlain, type Lease } from '../core/connection/connection-pool.js'
+import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
 import { MissingDependencyError } from '../core/errors.js'
+import { digestOptions } from '../core/input/options-digest.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import { checkDatabase, isWrongDatabase, toDatabaseRefusal } from './database-check.js'
@@ -30,8 +30,7 @@ export async function openConnection(
     ...redisOptions,
     ...(dropUndefined(target) as IoredisOptions),
   }
-  const isShared = isPlain(redisOptions) && isPlain(tls)
-  const name = isShared ? JSON.stringify([redisUrl, clientOptions]) : randomUUID()
+  const name = digestOptions([redisUrl, target, redisOptions, timeoutMs])
   return connections.acquire(name, () => connect(redisUrl, clientOptions))
 }
 

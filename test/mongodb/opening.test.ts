@@ -13,6 +13,7 @@ import { openConnection } from '../../src/mongodb/open-connection.js'
 import { deferred } from '../support/deferred.js'
 import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
+import { untilApplied } from '../support/mongodb/until-applied.js'
 
 const CREDS = { registrationId: 7 }
 const DATABASE = 'opening'
@@ -57,7 +58,7 @@ describe('a URL', () => {
     const mongoUrl = server.url.replace(/\/(\?|$)/, `/${DATABASE}$1`)
     const store = await openStore({ mongoUrl, collection })
     await store.set('s', { creds: CREDS })
-    expect(await server.documents(collection).countDocuments()).toBe(2)
+    await expect.poll(() => server.documents(collection).countDocuments()).toBe(2)
     const other = await openStore({ mongoUrl, collection, database: `${DATABASE}-other` })
     expect(await other.exists('s')).toBe(false)
     await server.client.db(`${DATABASE}-other`).dropDatabase()
@@ -79,12 +80,15 @@ describe('a URL', () => {
     expect(await optionsOf('?appName=mine', { appName: 'ours' })).toEqual(['ours', 5000, 4000])
   })
 
-  test('used twice shares one pool, unless its options contain functions', async () => {
+  test('used twice with equal options shares one pool; functions are equal if they are the same', async () => {
     const open = async (options: object) =>
       openConnection({ mongoUrl: 'mongodb://a', mongoOptions: options }, 5000)
-    const leases = await Promise.all([{}, {}, { appName: 'x' }, { lookup() {} }, { lookup() {} }].map(open))
+    const lookup = () => {}
+    const given = [{}, {}, { appName: 'x' }, { lookup }, { lookup }, { lookup() {} }]
+    const leases = await Promise.all(given.map(open))
     expect(new Set(leases.map(({ connection }) => connection)).size).toBe(4)
     expect(leases[0]?.connection).toBe(leases[1]?.connection)
+    expect(leases[3]?.connection).toBe(leases[4]?.connection)
     await Promise.all(leases.map(({ release }) => release()))
   })
 
@@ -224,6 +228,7 @@ describe('an expired session', () => {
     const store = await openStore({ mongoUrl: server.url, ...names })
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     const documents = server.documents(names.collection)
+    await untilApplied(documents)
     await documents.updateMany({}, { $set: { expiresAt: OLD, endsAt: OLD } })
     expect(await store.get('s')).toBeNull()
     await expect.poll(() => documents.countDocuments(), { timeout: 100_000, interval: 500 }).toBe(0)
@@ -236,6 +241,7 @@ describe('an expired session', () => {
     const writer = await openStore({ mongoUrl: server.url, ...names })
     await writer.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     await writer.set('stays', { creds: CREDS })
+    await untilApplied(documents)
     await documents.updateMany({ _id: /^s\// as never }, { $set: { expiresAt: OLD } })
     const other = new MongoClient(server.url)
     const store = await createMongoStore({ ...given(other), ...names })

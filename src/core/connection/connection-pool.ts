@@ -10,7 +10,7 @@ interface Shared<C> {
   leases: number
 }
 
-/** Connections by name (a URL or a path, and the options that must be equal), opened once and counted. */
+/** Connections by name (a path, or a digest of the options that must be equal), opened once and counted. */
 export class ConnectionPool<C> {
   readonly #shared = new Map<string, Shared<C>>()
   readonly #close: (connection: C) => Promise<void>
@@ -48,15 +48,4 @@ export class ConnectionPool<C> {
   #drop(name: string, shared: Shared<C>): void {
     if (this.#shared.get(name) === shared) this.#shared.delete(name)
   }
-}
-
-/** Deeper options are not compared. */
-const MAX_DEPTH = 5
-
-/** Whether two such options are equal if they look equal: not so for functions, agents and contexts. */
-export function isPlain(value: unknown, depth = 0): boolean {
-  if (typeof value === 'function' || depth > MAX_DEPTH) return false
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
-  const isData = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
-  return isData && Object.values(value).every(child => isPlain(child, depth + 1))
 }
