@@ -167,6 +167,9 @@ export class Aligner {
           await this.#durable.raiseFence(sessionId, peek.fence)
           break
         case 'load Redis':
+          // What waits since the last drain may get to MongoDB after its session is read, and leave the outbox before
+          // Redis is asked to take what was read, with the version that Redis has by then.
+          await this.#relay.drain(sessionId)
           if (await this.#loadIntoRedis(sessionId, peek, state)) route.noteLoaded()
       }
       await contention.pause()

@@ -191,3 +191,29 @@ test('a claim that reaches Redis after the claim of a later owner takes nothing 
   expect(world.log).toContain('  one → redis claim')
   await settled(other.store.set(SESSION, { creds: { registrationId: 8 } }, undefined, fencingToken))
 })
+
+test('a write that leaves the outbox between the reading and the loading of a session is in what is loaded', async () => {
+  const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
+  const [one, other] = [start('one'), start('other')]
+  await begin(one, { a: 'first', b: 'first' })
+  world.servers.redis = 'down'
+  await write(other, { c: 'past Redis' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  // `other` finds an empty outbox. Then `one` writes, and `other` finds Redis without the write past it.
+  const aligning = other.store.getKeys(SESSION, 'session', ['c'])
+  await until('other → redis HKEYS')
+  other.condition = 'stalled'
+  await write(one, { a: 'second', b: 'second' })
+  one.condition = 'stalled'
+  other.condition = 'running'
+  await until('other → mongo find on')
+  await until('other → mongo find on')
+  const load = world.holdUp('redis')
+  one.condition = 'running'
+  await until('one → redis ack')
+  load()
+  expect(await settled(aligning)).toEqual({ c: 'past Redis' })
+  expect(await read(one, 'a', 'b')).toEqual({ a: 'second', b: 'second' })
+  expect(await read(one, 'c')).toEqual({ c: 'past Redis' })
+})
