@@ -48,7 +48,10 @@ describe.each([
       await store.close()
     })
     const outbox = `${where.prefix}:outbox:{s}`
-    const settled = () => expect.poll(() => client.exists(outbox), { interval: 1, timeout: 20_000 }).toBe(0)
+    const settled = async () => {
+      await expect.poll(() => client.exists(outbox), { interval: 1, timeout: 20_000 }).toBe(0)
+      await durable.untilApplied(where.mongoCollection)
+    }
     await handle.state.keys.set({ 'lid-mapping': numbered(size) })
     await settled()
     await handle.saveCreds() // the first call of a script sends its text
@@ -106,9 +109,11 @@ test('opening a session that both databases have is three scripts and one HKEYS 
 })
 
 test('concurrent writes share their two updates and the removal', async () => {
-  const store = await createHybridStore(place())
+  const where = place()
+  const store = await createHybridStore(where)
   onTestFinished(() => store.close())
   await store.set('s', { creds: { registrationId: 7 } })
+  await durable.untilApplied(where.mongoCollection)
   const writes = Array.from({ length: 17 }, (_, n) => ({
     sessionId: 's',
     patch: { keys: { session: { [n]: n } } },
@@ -118,6 +123,7 @@ test('concurrent writes share their two updates and the removal', async () => {
     expect(results.map(result => 'value' in result && result.value.durability)).toEqual(
       Array(17).fill('durable'),
     )
+    await durable.untilApplied(where.mongoCollection)
   })
   // The first goes alone, and the others wait for it.
   expect(toNames(commands)).toEqual(['update', 'update', 'update', 'update'])

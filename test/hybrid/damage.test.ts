@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { shareServers } from '../support/hybrid/hybrid-stores.js'
+import { untilApplied } from '../support/mongodb/until-applied.js'
 import { parseMetrics } from '../support/parse-metrics.js'
 
 const { servers, open } = shareServers()
@@ -23,6 +24,7 @@ async function setUp() {
     await writer.set(sessionId, { creds: CREDS, keys: { session: { a: 1 } } })
   }
   const documents = durable.db('damage').collection<{ _id: string }>(name)
+  await untilApplied(documents)
   /** The session "good" can still be read and written, and no breaker is open. */
   const expectNoHarm = async () => {
     const set = await store.set('good', { keys: { session: { b: 2 } } })
@@ -135,6 +137,7 @@ describe('a session whose head is damaged', () => {
           [store, writer],
           [writer, store],
         ] as const) {
+          await untilApplied(documents)
           await documents.updateOne({ _id: 'bad/' }, damage)
           if (isFlushed) await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`, `${name}:outbox:{bad}`)
           await one.get('bad').catch(() => {})
