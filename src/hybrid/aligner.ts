@@ -167,8 +167,8 @@ export class Aligner {
           await this.#durable.raiseFence(sessionId, peek.fence)
           break
         case 'load Redis':
-          // What waits since the last drain may get to MongoDB after its session is read, and leave the outbox before
-          // Redis is asked to take what was read, with the version that Redis has by then.
+          // I9: another process may have written since the drain above. Its entry could reach MongoDB after the session
+          // is read there, and leave the outbox before `install`, which would then take the write out of Redis.
           await this.#relay.drain(sessionId)
           if (await this.#loadIntoRedis(sessionId, peek, state)) route.noteLoaded()
       }
