@@ -96,8 +96,7 @@ export async function completeIntent(
 
 /**
  * Applies the writes of the head's intent; without an intent, does nothing. `false`: the head is gone, e.g. because the
- * collection was dropped. The fields are then removed again, since no reader could tell them from half a session; so are
- * those of a session that was deleted meanwhile.
+ * collection was dropped. The fields are then removed again, since no reader could tell them from half a session.
  */
 export async function applyIntent(
   send: Send,
@@ -108,7 +107,6 @@ export async function applyIntent(
 ): Promise<boolean> {
   const { intent, keptUntil } = head
   if (intent === undefined) return true
-  const findRawHead = () => readRawHead(send, names) as Promise<Partial<HeadDocument> | undefined>
   const goneAt = new Date(nowMs + GONE_MS)
   const updates = writes.map(write => toUpdate(names, write.v ?? intent.v, write, keptUntil, goneAt))
   let isCleared: boolean
@@ -128,14 +126,8 @@ export async function applyIntent(
     isCleared = await clear(send, head)
   }
   await dropChain(send, names, intent)
-  if (isCleared) return true
-  const found = await findRawHead()
-  if (found?.session !== undefined && Number(found.since) <= intent.v) return true
+  if (isCleared || (await readRawHead(send, names)) !== undefined) return true
   await withdraw(send, updates)
-  if (found !== undefined) return true
-  // Whoever restored the session meanwhile may have found these fields there, and left them out.
-  const restored = await findRawHead()
-  if (Number(restored?.v) >= intent.v) await applyAmongOthers(send, head, names.sessionId, updates)
   return false
 }
 

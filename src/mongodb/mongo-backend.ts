@@ -76,13 +76,7 @@ export class MongoBackend implements DurableBackend {
     this.#logger = logger
     this.#release = release
     this.#now = now ?? collection.clock.now
-    this.#writer = new SessionWriter({
-      collection,
-      send: this.#send,
-      timeoutMs,
-      now: this.#now,
-      follow: work => this.#calls.follow(work),
-    })
+    this.#writer = new SessionWriter(collection, this.#send, timeoutMs, this.#now)
   }
 
   read(
@@ -111,14 +105,11 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /**
-   * Includes deleted fields: a deletion by another process counts as a write. In turn: a write that is still being
-   * carried out removes its fields again if it does not find its head.
-   */
+  /** Includes deleted fields: a deletion by another process counts as a write. */
   readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const found = await this.#collection.inTurn(sessionId, () => this.#read(names, names.all, { data: 0 }))
+      const found = await this.#read(names, names.all, { data: 0 })
       const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
       const { head, document } = await this.#writer.toFound(names, found.head)
       const versions = fields.map(field => versionOf(names.of(field)))

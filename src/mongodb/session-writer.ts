@@ -20,36 +20,22 @@ const MAX_READINGS = 50
 const MAX_LOOKS = 3
 const REMAINS_PAUSE_MS = 50
 
-export interface SessionWriterParts {
-  collection: AuthCollection
-  send: Send
-  timeoutMs: number
-  now: () => number
-  /** Is given the work that goes on after an answer. */
-  follow: (work: Promise<void>) => void
-}
-
 /**
  * Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. Commits that wait
  * for their turn are joined into one change, so that round trips do not hold up a busy session.
- *
- * A commit is done as soon as the head has its writes as an intent: readers lay them over the fields, and whoever
- * changes the session next carries them out first. So its caller does not wait for the fields themselves.
  */
 export class SessionWriter {
   readonly #collection: AuthCollection
   readonly #send: Send
   readonly #timeoutMs: number
   readonly #now: () => number
-  readonly #follow: (work: Promise<void>) => void
   readonly #queues = new Map<string, Request[]>()
 
-  constructor({ collection, send, timeoutMs, now, follow }: SessionWriterParts) {
+  constructor(collection: AuthCollection, send: Send, timeoutMs: number, now: () => number) {
     this.#collection = collection
     this.#send = send
     this.#timeoutMs = timeoutMs
     this.#now = now
-    this.#follow = follow
   }
 
   /** Decides on the current head, and again when another process was faster, until the deadline of the call. */
@@ -68,12 +54,11 @@ export class SessionWriter {
         queue.push(request)
         this.#queues.set(sessionId, queue)
       }
-      const turn = this.#collection.inTurn(sessionId, () => {
+      void this.#collection.inTurn(sessionId, () => {
         const joined = writes ? takeJoined(queue) : [request]
         if (queue.length === 0) this.#queues.delete(sessionId)
         return this.#carryOut(names, joined)
       })
-      this.#follow(turn)
     })
   }
 
@@ -100,8 +85,11 @@ export class SessionWriter {
     const outcome = combine(names, found, requests, this.#now())
     const { head, isCertain, isKnown, settle } = outcome
     if (isGuess && !isCertain) return false
-    if (head !== undefined) return this.#swap(names, found, head, outcome)
-    if (isKnown) await this.#confirm(names)
+    if (head !== undefined) {
+      if (!(await this.#swap(names, found, head, outcome))) return false
+    } else if (isKnown) {
+      await this.#confirm(names)
+    }
     settle()
     return true
   }
@@ -129,7 +117,7 @@ export class SessionWriter {
     names: DocumentNames,
     { document }: Found,
     next: HeadDocument,
-    { writes, writesVersion = next.v, settle }: Outcome,
+    { writes, writesVersion = next.v }: Outcome,
   ): Promise<boolean> {
     const { keptUntil } = next
     const intent = writes
@@ -142,24 +130,10 @@ export class SessionWriter {
       if (intent) await dropChain(this.#send, names, intent)
       return false
     }
-    if (writes) {
-      settle()
-      if (!(await this.#apply(names, head, writes))) return true
-    } else {
-      await completeIntent(this.#send, names, head, this.#now())
-      settle()
-    }
+    if (!writes) await completeIntent(this.#send, names, head, this.#now())
+    else if (!(await applyIntent(this.#send, names, head, writes, this.#now()))) return false
     this.#collection.heads.set(names.sessionId, { ...head, intent: undefined })
     return true
-  }
-
-  /** `false`: the head still has the intent, which the next change of the session carries out; or the head is gone. */
-  async #apply(names: DocumentNames, head: HeadDocument, writes: IntentWrite[]): Promise<boolean> {
-    try {
-      return await applyIntent(this.#send, names, head, writes, this.#now())
-    } catch {
-      return false
-    }
   }
 
   /** Sends only the differences, so that a lease renewed meanwhile stays. */

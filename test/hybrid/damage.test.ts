@@ -2,7 +2,6 @@ import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { shareServers } from '../support/hybrid/hybrid-stores.js'
-import { untilApplied } from '../support/mongodb/until-applied.js'
 import { parseMetrics } from '../support/parse-metrics.js'
 
 const { servers, open } = shareServers()
@@ -24,7 +23,6 @@ async function setUp() {
     await writer.set(sessionId, { creds: CREDS, keys: { session: { a: 1 } } })
   }
   const documents = durable.db('damage').collection<{ _id: string }>(name)
-  await untilApplied(documents)
   /** The session "good" can still be read and written, and no breaker is open. */
   const expectNoHarm = async () => {
     const set = await store.set('good', { keys: { session: { b: 2 } } })
@@ -137,7 +135,6 @@ describe('a session whose head is damaged', () => {
           [store, writer],
           [writer, store],
         ] as const) {
-          await untilApplied(documents)
           await documents.updateOne({ _id: 'bad/' }, damage)
           if (isFlushed) await hot.del(`${name}:{bad}:creds`, `${name}:{bad}:keys`, `${name}:outbox:{bad}`)
           await one.get('bad').catch(() => {})

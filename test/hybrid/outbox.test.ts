@@ -9,7 +9,6 @@ import {
 import { hostileObjects } from '../support/hostile-inputs.js'
 import { IDLE, useOutbox } from '../support/hybrid/outbox-place.js'
 import { makeLogger } from '../support/logger.js'
-import { untilApplied } from '../support/mongodb/until-applied.js'
 
 const REFUSAL = 'redis://user:secret@queue.local is full of "bot-15550001234"'
 
@@ -147,7 +146,6 @@ describe('an outbox', () => {
     const store = await open()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     await store.reconcileOutbox()
-    await untilApplied(documents)
     const head = (await documents.findOne({ _id: 's/' })) as { _id: string }
     await documents.deleteOne({ _id: 's/' }) // half a session
     await store.set('s', session({ a: 2 }))

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { type Logger, nullLogger } from '../../src/core/logger.js'
 import { useMongoAuthState } from '../../src/mongodb/index.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
-import { untilApplied } from '../support/mongodb/until-applied.js'
 
 const CREDS = { registrationId: 7 }
 const KEYS = { session: { a: 1, b: 2 } }
@@ -33,11 +32,10 @@ describe('a foreign index', () => {
     expect(await documents.countDocuments()).toBe(0)
   })
 
-  test('that is created later loses no write, and keeps later ones from being acknowledged', async () => {
+  test('that is created later keeps writes from being acknowledged, and loses none', async () => {
     const { open, documents } = await setUp()
     const store = await open()
     await store.set('s', { creds: CREDS })
-    await untilApplied(documents)
     await documents
       .createIndex({ key: 1 }, { unique: true, name: 'theirs', sparse: false })
       .catch(async () => {
@@ -45,9 +43,7 @@ describe('a foreign index', () => {
         await documents.createIndex({ key: 1 }, { unique: true, name: 'theirs' })
       })
     const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('"theirs"') }
-    await store.set('s', { keys: KEYS }) // the head has it, its fields are refused
-    await expect(store.set('s', { keys: { session: { c: 0 } } })).rejects.toMatchObject(refused)
-    expect((await store.get('s'))?.data.keys).toEqual(KEYS)
+    await expect(store.set('s', { keys: KEYS })).rejects.toMatchObject(refused)
     await expect(store.set('t', { creds: CREDS })).rejects.toMatchObject(refused)
     await documents.dropIndex('theirs')
     await store.set('s', { keys: { session: { c: 3 } } })
@@ -78,7 +74,6 @@ describe('a head', () => {
     const writer = await open()
     await writer.set('s', { creds: CREDS, keys: KEYS })
     await writer.set('t', { creds: CREDS })
-    await untilApplied(documents)
     await documents.updateOne({ _id: 's/' }, damage)
     const before = await documents.find({}, { promoteLongs: false }).toArray()
     const store = await client()
@@ -111,7 +106,6 @@ test.each([
 ])('a head whose "%s" is null is read like one without it', async member => {
   const { open, client, documents } = await setUp()
   await (await open()).set('s', { creds: CREDS, keys: KEYS })
-  await untilApplied(documents)
   await documents.updateOne({ _id: 's/' }, { $set: { [member]: null } })
   const store = await client()
   expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
@@ -129,7 +123,6 @@ test.each<[string, object]>([
 ])('a field %s is damage, and its session can be deleted', async (_, damage) => {
   const { open, client, documents } = await setUp()
   await (await open()).set('s', { creds: CREDS, keys: KEYS })
-  await untilApplied(documents)
   await documents.updateOne({ _id: 's/session/a' }, damage)
   const store = await client()
   await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })

@@ -7,9 +7,7 @@ import { recordCommands, toNames } from '../support/mongodb/record-commands.js'
 const server = useServer('cost')
 const place = server.place()
 
-const untilApplied = () => server.untilApplied(place.collection)
-const record = (action: () => Promise<unknown>) =>
-  recordCommands(server.client, () => action().then(untilApplied))
+const record = (action: () => Promise<unknown>) => recordCommands(server.client, action)
 const count = async (action: () => Promise<unknown>) => toNames(await record(action))
 const numbered = (length: number) => Array.from({ length }, (_, n) => [`k${n}`, `v${n}`] as const)
 
@@ -28,7 +26,6 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
       await store.close()
     })
     await handle.state.keys.set({ 'lid-mapping': Object.fromEntries(numbered(size)) })
-    await untilApplied()
     return { ...handle, store, sessionId }
   }
 

@@ -93,9 +93,9 @@ test.each(cases)(
         creds: CREDS,
         keys: { ...found?.keys, ...next },
       })
-      await store.close() // waits for the fields
       const heads = server.documents(place.collection)
       expect(await heads.findOne({ _id: `${sessionId}/`, intent: { $exists: true } })).toBeNull()
+      await store.close()
       return command !== undefined
     }
 

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { useMongoAuthState } from '../../src/mongodb/index.js'
 import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
-import { untilApplied } from '../support/mongodb/until-applied.js'
 
 const CREDS = { registrationId: 7 }
 const server = useServer('damage')
@@ -17,7 +16,6 @@ async function setUp(damage: (documents: ReturnType<typeof server.documents>) =>
   await writer.set('s', { creds: CREDS })
   for (let n = 0; n < 5; n++) await writer.set('s', { keys: { session: { [`a${n}`]: { n } } } })
   await writer.set('s2', { creds: CREDS, keys: { session: { a: 1 } } })
-  await untilApplied(documents)
   await damage(documents)
   const store = await openStore({ mongoClient: server.client, ...place })
   return { store, documents }
@@ -109,7 +107,7 @@ test('a head with a list for the name of its session does not hold up the list o
 })
 
 test.each(['deleteMany', 'drop'] as const)(
-  'a session that is removed (%s) while a write is carried out is written again whole by the next call',
+  'a session that is removed (%s) during a write is written again whole',
   async how => {
     const place = server.place()
     const documents = server.documents(place.collection)
@@ -127,11 +125,8 @@ test.each(['deleteMany', 'drop'] as const)(
     const rewinds: unknown[] = []
     store.onRewind(rewind => rewinds.push(rewind))
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-    await untilApplied(documents)
     takesAway = true
     await store.set('s', { keys: { session: { b: 2 } } })
-    await expect.poll(() => takesAway).toBe(false)
-    expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 1, b: 2 })
     const other = await openStore({ mongoUrl: server.url, ...place })
     expect((await other.get('s'))?.data).toMatchObject({ creds: CREDS, keys: { session: { a: 1, b: 2 } } })
     expect(rewinds).toHaveLength(1)

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { BSON, type Document, MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -6,9 +5,7 @@ import { DocumentNames } from '../../src/mongodb/document-names.js'
 import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
 import { dropOrphans } from '../../src/mongodb/intents.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
-import { deferred } from '../support/deferred.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
-import { untilApplied } from '../support/mongodb/until-applied.js'
 
 const CREDS = { registrationId: 7 }
 const server = useServer('documents')
@@ -27,7 +24,6 @@ describe('half a session', () => {
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
     await store.set('t', { creds: CREDS })
     const { version } = await store.set('s', { keys: { session: { a: 2 } } })
-    await untilApplied(documents)
     await documents.deleteOne({ _id: 's/' })
     const incomplete = { code: 'SESSION_INCOMPLETE' }
     await expect(store.get('s')).rejects.toMatchObject(incomplete)
@@ -44,7 +40,6 @@ describe('half a session', () => {
   test('is an error when its creds are gone', async () => {
     const { store, documents } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-    await untilApplied(documents)
     await documents.deleteOne({ _id: 's/creds/' })
     const incomplete = { code: 'SESSION_INCOMPLETE' }
     await expect(store.get('s')).rejects.toMatchObject(incomplete)
@@ -54,10 +49,8 @@ describe('half a session', () => {
   test('is an error when its head is older than its fields', async () => {
     const { store, open, documents } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-    await untilApplied(documents)
     const head = await documents.findOne({ _id: 's/' })
     await store.set('s', { keys: { session: { a: 2 } } })
-    await untilApplied(documents)
     await documents.replaceOne({ _id: 's/' }, head as object)
     const reader = await open({ mongoClient: server.client }) // it remembers nothing
     await expect(reader.get('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
@@ -79,7 +72,8 @@ describe('a value', () => {
     await store.set('s', { creds: CREDS, keys: { session: large } })
     const found = await store.getKeys('s', 'session', ['p', 'q', 'r'])
     for (const [id, text] of Object.entries(large)) expect(found[id] === text).toBe(true)
-    await untilApplied(documents) // no parts are left of a write that is too large for the head
+    const parts = await documents.countDocuments({ _id: /^s\/\// as never })
+    expect(parts).toBe(0) // the parts of a write that is too large for the head
     await store.delete('s')
     expect((await documents.find().toArray()).map(({ _id }) => _id)).toEqual(['s/'])
   })
@@ -147,7 +141,6 @@ test('a deleted field leaves a tombstone for a day, without its value', async ()
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'secret' } } })
   await store.set('s', { keys: { session: { a: null } } })
-  await untilApplied(documents)
   const tombstone = await documents.findOne({ _id: 's/session/a' })
   expect(tombstone).toEqual({ _id: 's/session/a', v: 2, gone: true, expiresAt: expect.any(Date) })
   expect(Math.round((tombstone?.expiresAt - Date.now()) / 3_600_000)).toBe(24)
@@ -156,7 +149,6 @@ test('a deleted field leaves a tombstone for a day, without its value', async ()
 test('a claim removes the intent parts of a writer that died before its write, and none that are in use', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
-  await untilApplied(documents)
   const part = (chain: string, daysAgo: number) => ({
     _id: `s//${chain}/0`,
     writes: [{ at: 'session/a', gone: true }],
@@ -175,7 +167,6 @@ test('a claim removes the intent parts of a writer that died before its write, a
 test('a write that has lost an intent part is an error for readers and writers', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
-  await untilApplied(documents)
   await documents.updateOne({ _id: 's/' }, { $set: { v: 2, intent: { v: 2, chain: 'lost', parts: 1 } } })
   const corrupt = { code: 'CORRUPT_VALUE' }
   await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(corrupt)
@@ -185,7 +176,6 @@ test('a write that has lost an intent part is an error for readers and writers',
 test('intent parts stay until their write has been completed', async () => {
   const { store, documents } = await setUp()
   await store.set('s', { creds: CREDS })
-  await untilApplied(documents)
   const dead = { _id: 's//old/0', writes: [], createdAt: new Date(0) }
   await documents.insertOne(dead)
   const used = { v: 1, chain: 'old', parts: 1 }
@@ -197,9 +187,8 @@ test('intent parts stay until their write has been completed', async () => {
 })
 
 test('overtaken writes of a stalled process change nothing', async () => {
-  const { store, documents, open } = await setUp()
+  const { store, open } = await setUp()
   await store.set('s', { creds: CREDS, keys: { session: { a: 'first' } } })
-  await untilApplied(documents)
   const stalled = new MongoClient(server.url)
   onTestFinished(() => stalled.close())
   let release = () => {}
@@ -215,42 +204,6 @@ test('overtaken writes of a stalled process change nothing', async () => {
   release()
   await writing
   expect(await store.getKeys('s', 'session', ['a', 'b'])).toEqual({ a: 'newer' })
-})
-
-test('a write is acknowledged by its head, and closing waits for its fields', async () => {
-  const { store, documents, open } = await setUp()
-  const slow = new MongoClient(server.url)
-  onTestFinished(() => slow.close())
-  const hold = deferred<void>()
-  const { holding } = holdBulks(slow, hold.promise)
-  const writer = await open({ mongoUrl: undefined, mongoClient: holding })
-  await writer.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-  expect(await documents.countDocuments()).toBe(1)
-  for (const each of [writer, store]) {
-    expect((await each.get('s'))?.data).toMatchObject({ creds: CREDS, keys: { session: { a: 1 } } })
-    expect(await each.listKeys('s')).toEqual([{ type: 'session', id: 'a' }])
-  }
-  const next = writer.set('s', { keys: { session: { b: 2 } } })
-  const closing = writer.close()
-  expect(await Promise.race([next, closing, sleep(100, 'waits')])).toBe('waits')
-  hold.resolve()
-  expect(await next).toMatchObject({ version: 2 })
-  await closing
-  expect(await documents.findOne({ _id: 's/' })).not.toHaveProperty('intent')
-  expect(await documents.countDocuments()).toBe(4)
-})
-
-test('fields that are written after another process has deleted their session are removed again', async () => {
-  const { store, documents, open } = await setUp()
-  const slow = new MongoClient(server.url)
-  onTestFinished(() => slow.close())
-  const hold = deferred<void>()
-  const writer = await open({ mongoUrl: undefined, mongoClient: holdBulks(slow, hold.promise).holding })
-  await writer.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-  await store.delete('s')
-  hold.resolve()
-  await writer.close()
-  expect((await documents.find().toArray()).map(({ _id }) => _id)).toEqual(['s/'])
 })
 
 test('a write between the answers of two shards is not read in part through their router', async () => {

@@ -28,7 +28,6 @@ describe('keys read one by one and all at once', () => {
         patch: { creds: CREDS, keys: { session } },
       }))
       for (const result of await store.batchSet(updates)) expect(result).not.toHaveProperty('error')
-      await server.untilApplied(place.collection)
       const asked = Array.from({ length: reads }, (_, n) => nameOf(n))
       let values: unknown[] = []
       const commands = await recordCommands(server.client, async () => {

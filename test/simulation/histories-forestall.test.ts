@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest'
-import { SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
 // The module's own timers are not those that are made virtual.
@@ -8,16 +7,16 @@ vi.mock('node:timers/promises', () => ({
 }))
 
 test('what forestalls a lost write past Redis does not pass for a write that waits in Redis', async () => {
-  const { world, settled, start, write, read, begin, until, untilTriedAgain } = setUpStage()
+  const { world, start, write, read, begin, until, untilTriedAgain } = setUpStage()
   const [one, other, guest] = [start('one', { isWriteBehind: false }), start('other'), start('guest')]
   await begin(one, { a: 'first' })
   // `one` writes past Redis, and gives up: MongoDB may still be asked to carry it out.
   world.servers.redis = 'down'
-  const lost = one.store.set(SESSION, { keys: { session: { c: 'lost' } } })
+  const lost = write(one, { c: 'lost' })
   lost.catch(() => {})
   await until('mongo find on')
   world.servers.mongo = 'frozen'
-  await expect(settled(lost)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   world.servers.redis = 'up'
   await untilTriedAgain('redis')
   // `other` writes to Redis alone, `guest` reads it there.

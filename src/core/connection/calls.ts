@@ -27,13 +27,8 @@ export class Calls {
     }
   }
 
-  /** Work that goes on after its call has answered. Closing waits for it as well. */
-  follow(work: Promise<unknown>): void {
-    this.#inFlight.run(() => work).catch(() => {}) // the work itself copes with its failure
-  }
-
   async close(timeoutMs = CLOSE_MS): Promise<void> {
     this.#isClosed = true
-    await endsWithin(timeoutMs, this.#inFlight.end())
+    await endsWithin(timeoutMs, this.#inFlight.settle())
   }
 }

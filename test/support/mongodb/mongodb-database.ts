@@ -6,7 +6,6 @@ import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
 import { openConnection } from '../../../src/mongodb/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
 import type { BackendOptions } from '../../conformance/backend/harness.js'
-import { untilApplied } from './until-applied.js'
 
 const STORE_MODULE = new URL('./mongodb-store-module.ts', import.meta.url).href
 const DATABASE = 'conformance'
@@ -44,10 +43,8 @@ export function createMongoDatabase(url: string): MongoTestDatabase {
     openStore: given => createMongoStore({ ...given, ...place }),
     source: given => ({ module: STORE_MODULE, options: { ...given, ...place } }),
     async remember() {
-      await untilApplied(documents)
       const remembered = await documents.find().toArray()
       const restore = async (): Promise<void> => {
-        await untilApplied(documents)
         await documents.deleteMany()
         if (remembered.length > 0) await documents.insertMany(remembered)
       }

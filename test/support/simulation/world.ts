@@ -68,11 +68,6 @@ export class World {
     })
   }
 
-  /** Whether a request is on its way to this server. */
-  isAsked(side: Side): boolean {
-    return this.#calls.some(call => call.side === side)
-  }
-
   /** What it has sent and no server has taken is lost. */
   cutOff(owner: Caller): void {
     this.#calls = this.#calls.filter(call => call.owner !== owner)

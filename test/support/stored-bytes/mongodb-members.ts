@@ -1,6 +1,5 @@
 import { type Collection, type Document, Double, Long } from 'mongodb'
 import { DocumentNames } from '../../../src/mongodb/document-names.js'
-import { untilApplied } from '../mongodb/until-applied.js'
 import type { StoredMember, StoredMembers } from './stored-member.js'
 
 type Documents = Collection<Document & { _id: string }>
@@ -49,7 +48,6 @@ export function mongodbMembers(documents: Documents): StoredMembers {
   return {
     async of(sessionId) {
       const names = new DocumentNames(sessionId)
-      await untilApplied(documents, { _id: names.all })
       const found = await documents.find({ _id: names.all as never }, { promoteBuffers: true }).toArray()
       return found.flatMap(document => ofDocument(document, names))
     },
