@@ -47,6 +47,11 @@ test.each<[string, Partial<SqliteOptions>, Partial<SqliteOptions>]>([
   expect((await open('one', first)).store).not.toBe((await open('other', second)).store)
 })
 
+test('a list that is too long is refused without a look at all of it', async () => {
+  const masterKeys = new Array(2 ** 32 - 1)
+  await expect(open('one', { masterKeys })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+})
+
 test('hooks on databases in memory have one each', async () => {
   const [one, other] = [await open('one', { path: ':memory:' }), await open('one', { path: ':memory:' })]
   expect(other.state.creds.noiseKey).not.toEqual(one.state.creds.noiseKey)

@@ -60,12 +60,7 @@ function checkOptions(options: object, name: string): void {
           input instanceof Promise ? 'a store: await what "create…Store" returns' : STORE,
         ),
       ),
-      [name]: v.optional(
-        v.pipe(
-          v.unknown(),
-          v.check(given => !isStore(given), OPTIONS),
-        ),
-      ),
+      [name]: v.optional(v.custom(given => !isStore(given), OPTIONS)),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
       resetIdentity: flag,
       ignoreForeignData: flag,

@@ -17,6 +17,7 @@ const stores = new ConnectionPool<AuthStore>(
   store => store.close(),
   store => (store as Partial<CodecStore>).isClosed === true, // by a user, who has it from a handle
 )
+
 /**
  * The store of a hook that was given options: hooks with equal options share one, which the last of them closes. So
  * they have one registry of metrics, one set of timers and one backend.

@@ -3,8 +3,9 @@ import { InvalidOptionError } from '../errors.js'
 import { isObject } from '../is-object.js'
 import { readGiven } from './read-given.js'
 
-/** Deeper options are compared by identity. */
+/** Deeper options, and longer lists, are compared by identity: they are not checked yet. */
 const MAX_DEPTH = 8
+const MAX_LENGTH = 1000
 
 const identities = new WeakMap<object, number>()
 let lastIdentity = 0
@@ -25,7 +26,7 @@ function describe(value: unknown, depth = 0): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value !== 'function' && !isObject(value)) return `${typeof value} ${String(value)}`
   if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString('hex')}`
-  if (Array.isArray(value) && depth < MAX_DEPTH)
+  if (Array.isArray(value) && depth < MAX_DEPTH && value.length <= MAX_LENGTH)
     return `[${value.map(item => describe(item, depth + 1)).join()}]`
   if (Object.getPrototypeOf(value) !== Object.prototype || depth >= MAX_DEPTH) return `#${identify(value)}`
   const members = Object.entries(value)
