@@ -50,8 +50,8 @@ export interface WholeSession extends WithDurableHead<SnapshotResult>, Pick<Stor
 export interface Application {
   /** The version of the last write. */
   readonly version: number
-  /** The token of their owner; 0: no owner. */
-  readonly fencingToken: number
+  /** The token of their owner; of a deletion, the highest token that it ends. `undefined`: no owner. */
+  readonly fencingToken: number | undefined
   readonly operations: readonly AppliedOperation[]
   /** What they store: some fields, all of a session that begins with them, or its end. */
   readonly kind: 'fields' | 'session' | 'deletion'

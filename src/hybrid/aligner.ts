@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { BackendDeletion, Commit, Deletion, Guard } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
+import { endedToken } from '../core/store/guard.js'
 import { formatForks } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
@@ -227,7 +228,8 @@ export class Aligner {
     const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
     const application = { version, fencingToken: fence, operations: [operation] }
     if (state === 'deleted') {
-      await this.#durable.apply(sessionId, { ...application, kind: 'deletion' }, [])
+      const deletion = { ...application, kind: 'deletion', fencingToken: endedToken(fence) } as const
+      await this.#durable.apply(sessionId, deletion, [])
       return
     }
     const { head, fields } = await this.#redis.readAll(sessionId)

@@ -94,7 +94,7 @@ function takeBatch(queue: PendingWrite[]): PendingWrite[] {
 function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Application {
   return {
     version: (batch.at(-1) as PendingWrite).version,
-    fencingToken: batch[0]?.fencingToken ?? 0,
+    fencingToken: batch[0]?.fencingToken,
     operations: batch.map(({ operationId, version, updatedAtMs }) => ({
       id: operationId,
       version,

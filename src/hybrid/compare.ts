@@ -64,7 +64,9 @@ function isRedisAhead({ state, version, fence }: Version, durable: DurableVersio
   if (state === 'live' && version === durable.version && !isWhole(durable)) {
     return durable.isPart === true || fence >= durable.fence
   }
-  return (state === 'live' || state === 'deleted') && version > durable.version && fence >= durable.fence
+  if (version <= durable.version) return false
+  // A tombstone's fence is above the token that it has ended, and is nobody's token.
+  return state === 'live' ? fence >= durable.fence : state === 'deleted' && fence > durable.fence
 }
 
 /** The case after an opening by Redis alone. */

@@ -3,6 +3,7 @@ import type { Applied, DurableDeletion } from '../core/durable-backend.js'
 import { FencedError, hasCode, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited } from '../core/retry.js'
+import { endedToken } from '../core/store/guard.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import type { Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker.js'
@@ -10,7 +11,7 @@ import { BYPASS_STEP, covers } from './compare.js'
 import type { DurableSide } from './durable-side.js'
 import type { Forks } from './forks.js'
 import type { OutboxRelay } from './outbox-relay.js'
-import type { PendingWrite } from './pending-write.js'
+import { fenceAfter, type PendingWrite } from './pending-write.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
 import type { Taken, TakenOnce } from './session-route.js'
@@ -184,7 +185,7 @@ export class HybridWriter {
     const taken = await this.#take(sessionId, belowVersion =>
       this.#redis.delete(sessionId, { ...deletion, belowVersion }),
     )
-    const { version, fence: fencingToken, isEntered, operationBefore } = taken
+    const { version, fence, isEntered, operationBefore } = taken
     if (!isEntered) {
       // Redis has no such session. MongoDB may have one, which a load would bring back.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
@@ -196,21 +197,25 @@ export class HybridWriter {
       this.#forks.settle(sessionId, write, above => this.#durable.delete(sessionId, above))
     if (taken.isTwice) return settle(deletion)
     const kind = 'deletion'
+    const { fencingToken = endedToken(fence) } = deletion // as in lua/delete.lua
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
     try {
       const applied = await this.#passOn(sessionId, write, operationBefore)
       const isForked = applied && (await this.#forks.isForked(sessionId, applied))
       const durability = applied ? 'durable' : 'outbox'
-      if (!isForked) return { version, fence: fencingToken, operation: '', durability }
+      if (!isForked) return { version, fence, operation: '', durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also of one that only MongoDB knows.
       const isDamaged = hasCode(error, 'CORRUPT_VALUE')
       if (!isDamaged && (hasToken || !hasCode(error, 'FENCED'))) throw error
     }
-    // The first attempt may have ended the session, with the fence of the tombstone in Redis.
-    const token = hasToken ? fencingToken : undefined
-    return settle({ ...deletion, fencingToken: token, expectedVersion: undefined })
+    return settle({ ...deletion, expectedVersion: undefined }).catch(error => {
+      // MongoDB has a tombstone, of the first attempt or of a later owner's: it refuses the token.
+      const isGone = hasToken && error instanceof FencedError && error.current === undefined
+      if (!isGone) throw error
+      return { version, fence, operation: '', durability: 'durable' } as const
+    })
   }
 
   /** Remembers the tombstone's version: a Redis that has the session again has gone back in time. */
@@ -234,8 +239,8 @@ export class HybridWriter {
     }
     try {
       const applied = await this.#relay.apply(sessionId, write, operationBefore)
-      const { fencingToken = applied.fence } = write
-      if (applied.fence <= fencingToken) return applied
+      const { fencingToken = 0 } = write
+      if (applied.fence <= (fenceAfter(write) ?? applied.fence)) return applied
       throw new FencedError(fencingToken, applied.fence, { sessionId })
     } catch (error) {
       // A deletion also ends a damaged session: the caller asks MongoDB for it directly.

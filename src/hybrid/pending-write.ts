@@ -6,6 +6,7 @@ import { type OutboxEntry, unseal } from './outbox-entry.js'
 export interface PendingWrite {
   readonly version: number
   readonly operationId: string
+  /** See `Application`. */
   readonly fencingToken: number | undefined
   readonly updatedAtMs: number
   readonly kind: Application['kind']
@@ -28,6 +29,11 @@ export function toPendingWrite(entry: OutboxEntry): PendingWrite {
     fork,
     writes: patch === undefined ? [] : unseal(patch),
   }
+}
+
+/** The fence of a session after the write, unless a later owner has it; `undefined`: whatever it was. */
+export function fenceAfter({ kind, fencingToken }: PendingWrite): number | undefined {
+  return fencingToken !== undefined && kind === 'deletion' ? fencingToken + 1 : fencingToken
 }
 
 export function sizeOf({ writes = [] }: PendingWrite): number {

@@ -41,7 +41,7 @@ export function classify({ document, head, isExpired }: Found, application: Appl
   const isLate = found >= version && !revives
   const areKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
   if ((isLate || isAfterEnd) && areKnown) return 'repeated'
-  if (fencingToken > 0 && fencingToken < barredBelow) return 'barred'
+  if (fencingToken !== undefined && fencingToken < barredBelow) return 'barred'
   if (isAfterEnd) return 'after the end'
   if (isLate) return 'late'
   return revives ? 'revival' : 'new'
@@ -56,7 +56,7 @@ export function decideApplication(found: Found, application: Application, contex
   const finding = classify(found, application)
   const result = toApplied(found, application, finding)
   if (finding === 'repeated') return { result }
-  if (isOwn && fencingToken > 0) checkGuard(context.sessionId, found.head, { fencingToken })
+  if (isOwn) checkGuard(context.sessionId, found.head, { fencingToken })
   switch (finding) {
     case 'barred':
     case 'after the end':
@@ -113,7 +113,7 @@ function nextHead(
   { sessionId, lifetime, nowMs }: Context,
   { version, isPart }: Applied,
 ): Partial<HeadDocument> {
-  const { kind, fencingToken } = application
+  const { kind, fencingToken = 0 } = application
   const { v: before = 0, since = 0, late = 0 } = document ?? {}
   const begins = kind === 'session' || !(head.exists || isExpired)
   const lastMs = lastInstant(application)
@@ -142,7 +142,7 @@ function lateHead(
     session: sessionId,
     v: head.version,
     late: (document?.late ?? 0) + 1,
-    fence: Math.max(head.fence, application.fencingToken),
+    fence: Math.max(head.fence, application.fencingToken ?? 0),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastInstant(application))),
     since: document?.since ?? 0,
     isPart: document?.isPart,
@@ -157,15 +157,20 @@ function decideEnd(
   { nowMs, strayVersion = 0 }: Context,
   result: Applied,
 ): Change<Applied> {
-  const { version, fencingToken } = application
+  const { version, fencingToken = 0 } = application
   const { v: found = 0 } = document ?? {}
   const v = Math.max(found >= version ? found + 1 : version, strayVersion)
   const life = { ...Lifetime.vacant(nowMs), ops: noteOperations(document, application) }
   const end = document
-    ? { ...vacate(document, nowMs, v), ...life }
-    : { ...VACANT, v, ...life, fence: head.fence, intent: { v, purge: true as const } }
-  const fence = Math.max(end.fence, fencingToken)
-  return { result: { ...result, version: v }, head: { ...end, fence } }
+    ? { ...vacate(document, nowMs, v, fencingToken), ...life }
+    : {
+        ...VACANT,
+        v,
+        ...life,
+        fence: Math.max(head.fence, fencingToken + 1),
+        intent: { v, purge: true as const },
+      }
+  return { result: { ...result, version: v }, head: end }
 }
 
 function noteOperations(document: HeadDocument | undefined, { operations }: Application): string {

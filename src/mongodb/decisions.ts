@@ -77,7 +77,7 @@ export function decideDeletion(
   // At least every field's version: the next session would read a field above the tombstone as its own.
   const v = Math.max(Math.max(document.v, above) + step, strayVersion)
   const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
-  const tombstone = { ...vacate(document, nowMs, v), ops }
+  const tombstone = { ...vacate(document, nowMs, v, guard.fencingToken), ops }
   return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
 }
 
@@ -105,18 +105,22 @@ export function decideClaim(
   return { result: fence, head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil } }
 }
 
-/** The tombstone's fence is above every token handed out, so that no earlier owner can write. */
+/**
+ * The tombstone's fence is above every token handed out, so that no earlier owner can write. `token`: that of the owner
+ * who deletes the session.
+ */
 export function vacate(
   document: HeadDocument,
   nowMs: number,
   v: number,
+  token = 0,
 ): Partial<HeadDocument> & { v: number; fence: number } {
   return {
     ...Lifetime.vacant(nowMs),
     session: undefined,
     isPart: undefined,
     v,
-    fence: document.fence + 1,
+    fence: Math.max(document.fence, token) + 1,
     ops: '',
     leaseUntil: undefined,
     intent: { v, purge: true },

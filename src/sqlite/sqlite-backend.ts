@@ -262,7 +262,8 @@ export class SqliteBackend implements Backend {
   }
 
   /** The tombstone's fence is above every token handed out, so that no earlier owner can write. */
-  #vacate(statements: Statements, row: SessionRow, { operationId, above = 0 }: Partial<Deletion> = {}): void {
+  #vacate(statements: Statements, row: SessionRow, deletion: Partial<Deletion> = {}): void {
+    const { operationId, above = 0, fencingToken = 0 } = deletion
     const version = Math.max(row.version, above) + 1
     const vacantSinceMs = this.#now()
     const applied =
@@ -271,7 +272,7 @@ export class SqliteBackend implements Backend {
     statements.putSession({
       ...row,
       version,
-      fence: row.fence + 1,
+      fence: Math.max(row.fence, fencingToken) + 1,
       expires_at: null,
       vacant_since: vacantSinceMs,
       operation: applied ?? null,

@@ -76,6 +76,12 @@ const TABLE: [what: string, RedisView, Durable, Verdict][] = [
     'restore the durable store',
   ],
   ['a newer deletion in Redis', redis('deleted', 6, 3), session(5, 2), 'restore the durable store'],
+  [
+    'a newer deletion, by an owner before the one in the durable store',
+    redis('deleted', 6, 3),
+    session(5, 3),
+    'load Redis',
+  ],
   ['a newer deletion than the last one', redis('deleted', 6, 3), tombstone(5, 2), 'in step'],
   ['a part in the durable store', redis('live', 5, 2), part(5, 2), 'restore the durable store'],
   [

@@ -21,7 +21,7 @@ const BARRED = { ...HEAD, barredBelow: 20 }
 
 const application = (version: number, members: Partial<Application> = {}): Application => ({
   version,
-  fencingToken: 0,
+  fencingToken: undefined,
   operations: [{ id: 'other', version, updatedAtMs: 0 }],
   kind: 'fields',
   ...members,

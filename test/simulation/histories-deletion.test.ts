@@ -102,6 +102,33 @@ test.each([true, false])(
   },
 )
 
+test.each([true, false])(
+  'a deletion that Redis has lost leaves the session of an owner who opens it next, though clocks have gone back (write-behind: %s)',
+  async isWriteBehind => {
+    const { world, settled, start, begin, untilTriedAgain } = setUpStage()
+    const [one, two] = [start('one', { isWriteBehind }), start('two', WRITE_THROUGH)]
+    const { fencingToken } = await settled(one.store.claim(SESSION))
+    await begin(one, { a: 'old' })
+    const replica = world.redis.snapshot()
+    world.servers.mongo = 'down'
+    expect(await settled(one.store.delete(SESSION, undefined, fencingToken))).toEqual({
+      durability: 'outbox',
+    })
+    one.condition = 'stalled'
+    world.redis.restore(replica)
+    world.servers.mongo = 'up'
+    for (const side of ['redis', 'mongo'] as const) world.jumpClock(side, -300_000)
+    const next = await settled(two.store.claim(SESSION))
+    expect(next.fencingToken).toBe(fencingToken + 1) // as high as the tombstone that Redis has lost
+    await settled(two.store.set(SESSION, { keys: { session: { a: 'new' } } }, undefined, next.fencingToken))
+    one.condition = 'running'
+    await untilTriedAgain('mongo')
+    await untilTriedAgain('mongo')
+    world.redis.restore(new Map())
+    expect((await settled(two.store.get(SESSION)))?.data.keys.session).toEqual({ a: 'new' })
+  },
+)
+
 test('a deletion without a token ends a session whose latest opening only MongoDB has', async () => {
   const { settled, start, begin, until, untilTriedAgain } = setUpStage()
   const [one, admin] = [start('one'), start('admin', WRITE_THROUGH)]

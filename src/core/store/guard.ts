@@ -22,6 +22,14 @@ export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
   }
 }
 
+/**
+ * The highest token that a deletion has ended. The tombstone's fence is above it and is nobody's token, but the next owner
+ * may get that very token from a store that has lost the tombstone: so a repeated deletion carries this one.
+ */
+export function endedToken(tombstoneFence: number): number {
+  return Math.max(tombstoneFence - 1, 0)
+}
+
 /** `begins`: whether the commit would begin a session. */
 export function checkBeginning(sessionId: string, begins: boolean, { needsSession }: Commit): void {
   if (begins && needsSession) throw SessionIncompleteError.ofWriteToNothing({ sessionId })

@@ -17,7 +17,10 @@ export interface HeldWrite extends HeldChange {
 }
 
 export interface HeldDeletion extends HeldChange {
-  /** The tombstone's fence: an owner with a higher token has opened the session since. */
+  /**
+   * The tombstone's fence, which is above the token that deleted the session. An owner of this token or a higher one has
+   * opened the session since.
+   */
   readonly fence: number
 }
 

@@ -14,6 +14,7 @@ import { FencedError, hasCode, RewoundError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
+import { endedToken } from './guard.js'
 import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
 import type { Operations } from './operations.js'
@@ -246,7 +247,7 @@ export class RewindGuard {
     { fence }: HeldDeletion,
   ): Promise<BackendDeletion> {
     const deletion = {
-      fencingToken: fence,
+      fencingToken: endedToken(fence),
       expectedVersion: head.version,
       operationId: this.memory.operationIds.next(),
       above: known.version,

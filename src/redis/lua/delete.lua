@@ -10,6 +10,9 @@
 --
 -- A damaged session is removed even if its head is lost: the tombstone's version and fence then come from the fields,
 -- and from what the caller has seen.
+--
+-- The entry in the outbox has the token of the owner who deletes, or the highest one that the deletion ends. The fence
+-- of the tombstone is above it, and is nobody's token: if Redis loses the tombstone, the next owner may get that one.
 if not damaged and isTorn() then damaged = '@history' end
 if damaged and hasKeys and not areKeysForeign then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
@@ -23,9 +26,11 @@ local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)
 if isThere then
-  version, fence = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - 2), math.min(fence + 1, MOST_COUNT - 2)
+  local token = tonumber(ARGV[3])
+  version = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - 2)
+  fence = math.min(math.max(fence, token or 0) + 1, MOST_COUNT - 2)
   if damaged then fence = math.max(fence, now) end
-  if outboxKey then enqueue(ARGV[9], '"fencingToken":' .. digits(fence) .. ',' .. ARGV[10]) end
+  if outboxKey then enqueue(ARGV[9], '"fencingToken":' .. digits(token or fence - 1) .. ',' .. ARGV[10]) end
   vacate(ARGV[7])
   redis.call('HSET', credsKey, 'ops', withOperation(ARGV[2]))
 end

@@ -45,10 +45,10 @@ export async function setUp(create: CreateStoreDatabase) {
   }
   const open = async (options?: CommonOptions): Promise<AuthStore> => keep(await database.openStore(options))
   /** A store that, like one in another process, knows nothing of what the other stores here have seen. */
-  const openElsewhere = async (ttlMs: number | null = null): Promise<AuthStore> => {
+  const openElsewhere = async (ttlMs: number | null = null, now?: () => number): Promise<AuthStore> => {
     const memory = new SessionMemory()
     const codec = await createCodec(toCodecOptions({}))
-    const backend = await database.open({ ttlMs, memory })
+    const backend = await database.open({ ttlMs, memory, now })
     return keep(
       new CodecStore({ backend, codec, memory, ttlMs, leaseMs: 5000, retry: RETRY, logger: nullLogger }),
     )

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { AuthStore } from '../../../src/index.js'
+import { Clock } from '../backend/harness.js'
 import { CREDS, type CreateStoreDatabase } from './harness.js'
 import { read, setUpSession, UNTOLD, write } from './processes.js'
 
@@ -139,6 +140,20 @@ export function describeLostClaims(create: CreateStoreDatabase): void {
       await sleep(5)
       await another.claim('s')
       expect((await one.get('s'))?.data.creds).toMatchObject(CREDS)
+    })
+
+    test('and a deletion leaves the session to an owner whose token is as high as the tombstone was', async () => {
+      const clock = new Clock()
+      const { one, another, restore } = await setUpSession(create, clock.now)
+      const former = await one.claim('s')
+      await one.delete('s', undefined, former.fencingToken)
+      await restore()
+      clock.advance(1)
+      const owner = await another.claim('s')
+      expect(owner.fencingToken).toBe(former.fencingToken + 1)
+      expect((await one.get('s'))?.data.creds).toMatchObject(CREDS)
+      await write(another, { b: 2 }, owner.fencingToken)
+      expect(await read(another, ['b', 'k'], owner.fencingToken)).toEqual({ b: 2, k: 'first' })
     })
 
     test('and writes still lets the store of the former owner delete the session', async () => {

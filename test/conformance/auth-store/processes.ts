@@ -9,13 +9,13 @@ export const read = (store: AuthStore, ids: string[], token?: number) =>
 /** Why a database with `tellsOperations: false` cannot pass a test. */
 export const UNTOLD = 'two databases that are restored together keep no common order of operations'
 
-/** Three processes, and what each has reported of rewinds. */
-export async function setUpProcesses(create: CreateStoreDatabase) {
+/** Three processes, and what each has reported of rewinds. `now`: the clock of the database. */
+export async function setUpProcesses(create: CreateStoreDatabase, now?: () => number) {
   const { database, openElsewhere } = await setUp(create)
   const rewinds: Rewind[][] = []
   const processes = await Promise.all(
     ['one', 'another', 'a third'].map(async (_, i) => {
-      const store = await openElsewhere()
+      const store = await openElsewhere(null, now)
       const own: Rewind[] = []
       rewinds[i] = own
       store.onRewind(rewind => own.push(rewind))
@@ -27,8 +27,8 @@ export async function setUpProcesses(create: CreateStoreDatabase) {
 }
 
 /** A session of version 1 that every process has seen, and how to go back to it. */
-export async function setUpSession(create: CreateStoreDatabase) {
-  const processes = await setUpProcesses(create)
+export async function setUpSession(create: CreateStoreDatabase, now?: () => number) {
+  const processes = await setUpProcesses(create, now)
   const { database, one, another, third } = processes
   await one.set('s', { creds: CREDS, keys: { session: { k: 'first' } } })
   for (const store of [one, another, third]) await store.get('s')
