@@ -86,6 +86,11 @@ export const MUTATIONS: readonly Mutation[] = [
     val after = { ...p.job, phase: Barring, redis: found }
     if (token <= r.fence)`,
   },
+  {
+    name: "a deletion by its tombstone's fence",
+    from: 'val token = if (isDeletion and c.token == 0) r.fence else c.token',
+    to: 'val token = if (isDeletion) fence else c.token',
+  },
 ]
 
 export function mutate(source: string, { name, from, to }: Mutation): string {

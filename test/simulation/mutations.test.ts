@@ -21,6 +21,7 @@ test.each([
 
 test.each([
   ['forget to adopt the outbox', 'takes charge of the outbox'],
+  ["repeat a deletion by its tombstone's fence", 'though clocks have gone back'],
   ['no stale check', /is fenced after an opening|does not find it again in a Redis/],
 ])(
   'the mutation "%s" is found by a history',

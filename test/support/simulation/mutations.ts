@@ -39,6 +39,16 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'src/hybrid/session-opener.ts', from: 'await this.#relay.adopt(sessionId)', to: '' }],
   },
   {
+    name: "repeat a deletion by its tombstone's fence",
+    edits: [
+      {
+        file: HYBRID_WRITER,
+        from: 'const { fencingToken = endedToken(fence) } = deletion',
+        to: 'const fencingToken = fence',
+      },
+    ],
+  },
+  {
     name: 'no stale check',
     edits: [
       {
