@@ -1,8 +1,28 @@
 import type { CaseName, StoreName } from './cases/names.js'
 
-export type ContenderName = 'raw' | 'plain' | 'encrypted' | 'compressed' | 'behind' | 'cached' | 'peer'
+export type ContenderName =
+  | 'raw'
+  | 'json'
+  | 'plain'
+  | 'encrypted'
+  | 'compressed'
+  | 'behind'
+  | 'cached'
+  | 'files'
+  | 'files, cached'
+  | 'peer'
 
-export const OPERATIONS = ['get 1', 'get 50', 'set 1', 'set 50', 'set 812', 'saveCreds', 'open'] as const
+export const OPERATIONS = [
+  'get 1',
+  'get 50',
+  'set 1',
+  'set 50',
+  'set 812',
+  'saveCreds',
+  '100 × get 1',
+  '100 × set 1',
+  'open',
+] as const
 export type Operation = (typeof OPERATIONS)[number]
 
 export interface Latency {
@@ -13,6 +33,8 @@ export interface Latency {
 
 /** One operation of one contender. */
 export interface Figure extends Latency {
+  /** Processor time of the process for one call, its threads included: the best tenth of the turns. */
+  cpuMs: number
   case: CaseName
   store: StoreName
   operation: Operation | 'fallback'

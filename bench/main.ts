@@ -19,10 +19,10 @@ import { writeReport } from './report/write.js'
 import { startServers } from './servers.js'
 
 const GROWING: Record<StoreName, readonly ContenderName[]> = {
-  redis: ['raw', 'plain', 'encrypted', 'compressed', 'peer'],
-  mongodb: ['raw', 'plain', 'encrypted', 'compressed', 'peer'],
+  redis: ['raw', 'json', 'plain', 'encrypted', 'compressed', 'peer'],
+  mongodb: ['raw', 'json', 'plain', 'encrypted', 'compressed', 'peer'],
   hybrid: ['raw', 'plain', 'encrypted', 'compressed', 'behind', 'peer'],
-  sqlite: ['raw', 'plain', 'encrypted', 'compressed'],
+  sqlite: ['raw', 'json', 'plain', 'encrypted', 'compressed', 'files', 'files, cached'],
 }
 type Measure = (place: Place, effort: Effort, recorder: Recorder) => Promise<void>
 const growing = (store: StoreName): Measure => {

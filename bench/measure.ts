@@ -1,7 +1,7 @@
 import { Bench } from 'tinybench'
 import type { Effort } from './effort.js'
 import type { Latency } from './figures.js'
-import { toLatency } from './percentile.js'
+import { percentile, toLatency } from './percentile.js'
 
 export interface Entry<T> {
   /** What the samples are of. */
@@ -17,11 +17,13 @@ export interface Entry<T> {
 
 interface Running<T> extends Entry<T> {
   samplesMs: number[]
+  /** Of a call, one for each turn. */
+  cpuMs: number[]
   spentMs: number
   error: Error | undefined
 }
 
-export type Outcome<T> = { of: T; latency: Latency } | { of: T; error: Error }
+export type Outcome<T> = { of: T; latency: Latency; cpuMs: number } | { of: T; error: Error }
 
 const collectGarbage: () => void = globalThis.gc ?? (() => {})
 
@@ -30,16 +32,29 @@ const collectGarbage: () => void = globalThis.gc ?? (() => {})
  * the garbage of the one before it; its percentiles are those of all its rounds.
  */
 export async function measure<T>(entries: readonly Entry<T>[], effort: Effort): Promise<Outcome<T>[]> {
-  const all = entries.map((entry): Running<T> => ({ ...entry, samplesMs: [], spentMs: 0, error: undefined }))
+  const all = entries.map(
+    (entry): Running<T> => ({ ...entry, samplesMs: [], cpuMs: [], spentMs: 0, error: undefined }),
+  )
   for (const entry of all) await takeTurn(entry, effort.warmUpMs)
-  for (const entry of all) entry.samplesMs = []
+  for (const entry of all) {
+    entry.samplesMs = []
+    entry.cpuMs = []
+  }
   for (let round = 0; round < effort.rounds; round++) {
     for (const entry of round % 2 === 0 ? all : all.toReversed()) {
       if (!isOver(entry, effort)) await takeTurn(entry, effort.roundMs)
     }
   }
-  return all.map(({ of, samplesMs, error }) =>
-    error ? { of, error } : { of, latency: toLatency(samplesMs) },
+  return all.map(({ of, samplesMs, cpuMs, error }) =>
+    error ? { of, error } : { of, latency: toLatency(samplesMs), cpuMs: toBestTenth(cpuMs) },
+  )
+}
+
+/** Turns that the rest of the machine has disturbed do not count. */
+function toBestTenth(cpuMs: readonly number[]): number {
+  return percentile(
+    cpuMs.toSorted((a, b) => a - b),
+    0.1,
   )
 }
 
@@ -52,17 +67,29 @@ function isOver({ samplesMs, spentMs, error }: Running<unknown>, effort: Effort)
 
 async function takeTurn<T>(entry: Running<T>, time: number): Promise<void> {
   const bench = new Bench({ time, iterations: 1, warmup: false, retainSamples: true })
+  let cpuUs = 0
+  let began = process.cpuUsage()
   bench.add('turn', entry.call, {
     async: true,
     beforeAll: collectGarbage,
-    beforeEach: async () => void (await entry.before?.()),
-    afterEach: async () => void (await entry.after?.()),
+    async beforeEach() {
+      await entry.before?.()
+      began = process.cpuUsage()
+    },
+    async afterEach() {
+      const { user, system } = process.cpuUsage(began)
+      cpuUs += user + system
+      await entry.after?.()
+    },
     afterAll: async () => void (await entry.settle?.()),
   })
   const beganMs = performance.now()
   const [turn] = await bench.run()
   entry.spentMs += performance.now() - beganMs
   const result = turn?.result
-  if (result?.state === 'completed') entry.samplesMs.push(...(result.latency.samples ?? []))
-  else entry.error = result?.state === 'errored' ? result.error : new Error(`it was ${result?.state}`)
+  if (result?.state === 'completed') {
+    const samples = result.latency.samples ?? []
+    entry.samplesMs.push(...samples)
+    entry.cpuMs.push(cpuUs / 1000 / samples.length)
+  } else entry.error = result?.state === 'errored' ? result.error : new Error(`it was ${result?.state}`)
 }

@@ -1,7 +1,7 @@
 import type { Failure, Figure, Results } from './figures.js'
 import type { Outcome } from './measure.js'
 
-export type Measured = Omit<Figure, 'samples' | 'p50Ms' | 'p99Ms'>
+export type Measured = Omit<Figure, 'samples' | 'p50Ms' | 'p99Ms' | 'cpuMs'>
 
 /** Collects the results, and says how it goes. */
 export class Recorder {
@@ -21,7 +21,7 @@ export class Recorder {
   note(outcomes: readonly Outcome<Measured>[]): void {
     for (const outcome of outcomes) {
       if ('error' in outcome) this.fail(describe(outcome.of), outcome.error)
-      else this.results.figures.push({ ...outcome.of, ...outcome.latency })
+      else this.results.figures.push({ ...outcome.of, ...outcome.latency, cpuMs: outcome.cpuMs })
     }
   }
 

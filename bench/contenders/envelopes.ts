@@ -2,8 +2,18 @@ import { type Codec, createCodec } from '../../src/core/codec/codec.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { CREDS } from '../values.js'
 
+/** How a contender on the bare driver makes bytes of values, and values of bytes. */
+export interface Bytes {
+  readonly name: 'raw' | 'json'
+  readonly creds: Buffer
+  of(value: object): Buffer
+  /** Default: the bytes stay as they are. */
+  parse?(bytes: Uint8Array): unknown
+}
+
 /** What this library stores without encryption, encoded once: the raw contenders carry the same bytes and make none. */
-export class Envelopes {
+export class Envelopes implements Bytes {
+  readonly name = 'raw'
   readonly creds: Buffer
   readonly #codec: Codec
   readonly #known = new WeakMap<object, Buffer>()
@@ -24,4 +34,23 @@ export class Envelopes {
     this.#known.set(value, bytes)
     return bytes
   }
+}
+
+/** The floor: what no store that keeps values can do without. Buffers become arrays of numbers, which nobody reads. */
+export const JSON_BYTES: Bytes = {
+  name: 'json',
+  get creds() {
+    return this.of(CREDS)
+  },
+  of: value => Buffer.from(JSON.stringify(value)),
+  parse: bytes => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()),
+}
+
+/** The values of an answer, without those that are not there. */
+export function parseAll(
+  { parse }: Bytes,
+  found: readonly (Uint8Array | null | undefined)[],
+): readonly unknown[] {
+  if (parse === undefined) return found
+  return found.map(bytes => (bytes ? parse(bytes) : undefined))
 }

@@ -1,5 +1,6 @@
 import { useMongoAuthState } from '@luoarch/baileys-store-core/mongodb'
 import { openPeerMongo } from '../peer/peer-contenders.js'
+import { JSON_BYTES } from './envelopes.js'
 import { createOurs, type OurName, toOptions } from './ours.js'
 import { DATABASE, type Place } from './place.js'
 import { createRawMongo } from './raw-mongodb.js'
@@ -18,7 +19,8 @@ const ours = (name: OurName) => (place: Place) =>
   )
 
 export const MONGODB = {
-  raw: createRawMongo,
+  raw: (place: Place) => createRawMongo(place),
+  json: (place: Place) => createRawMongo(place, JSON_BYTES),
   plain: ours('plain'),
   encrypted: ours('encrypted'),
   compressed: ours('compressed'),

@@ -1,6 +1,6 @@
 import { type AnyBulkWriteOperation, MongoClient } from 'mongodb'
 import type { Bot, Contender, Keys } from './bot.js'
-import { Envelopes } from './envelopes.js'
+import { type Bytes, Envelopes, parseAll } from './envelopes.js'
 import { DATABASE, type Place } from './place.js'
 
 interface RawDocument {
@@ -11,15 +11,15 @@ interface RawDocument {
 }
 
 /** The same documents with the same write concern; a version that grows on the head. */
-export async function createRawMongo({ mongoUrl }: Place): Promise<Contender> {
-  const envelopes = await Envelopes.create()
+export async function createRawMongo({ mongoUrl }: Place, given?: Bytes): Promise<Contender> {
+  const bytes: Bytes = given ?? (await Envelopes.create())
   const client = new MongoClient(mongoUrl)
-  const documents = client.db(DATABASE).collection<RawDocument>('raw', {
+  const documents = client.db(DATABASE).collection<RawDocument>(bytes.name, {
     writeConcern: { w: 'majority', journal: true },
     promoteBuffers: true,
   })
   return {
-    name: 'raw',
+    name: bytes.name,
     async open(sessionId): Promise<Bot> {
       const head = `${sessionId}/`
       const credsId = `${head}creds/`
@@ -27,9 +27,18 @@ export async function createRawMongo({ mongoUrl }: Place): Promise<Contender> {
       await documents.findOne({ _id: credsId })
       const bump = { updateOne: { filter: { _id: head }, update: { $inc: { v: 1 } } } }
       return {
-        get: ids => documents.find({ _id: { $in: ids.map(id => `${head}session/${id}`) } }).toArray(),
-        set: keys => documents.bulkWrite([bump, ...toOperations(head, keys, envelopes)], { ordered: true }),
-        saveCreds: () => documents.bulkWrite([bump, toUpsert(credsId, envelopes.creds)], { ordered: true }),
+        async get(ids) {
+          const _ids = ids.map(id => `${head}session/${id}`)
+          const found = await documents.find({ _id: { $in: _ids } }).toArray()
+          return bytes.parse === undefined
+            ? found
+            : parseAll(
+                bytes,
+                found.map(({ data }) => data),
+              )
+        },
+        set: keys => documents.bulkWrite([bump, ...toOperations(head, keys, bytes)], { ordered: true }),
+        saveCreds: () => documents.bulkWrite([bump, toUpsert(credsId, bytes.creds)], { ordered: true }),
         close: async () => {},
       }
     },
@@ -37,11 +46,11 @@ export async function createRawMongo({ mongoUrl }: Place): Promise<Contender> {
   }
 }
 
-function toOperations(head: string, keys: Keys, envelopes: Envelopes): AnyBulkWriteOperation<RawDocument>[] {
+function toOperations(head: string, keys: Keys, bytes: Bytes): AnyBulkWriteOperation<RawDocument>[] {
   return Object.entries(keys).flatMap(([type, values]) =>
     Object.entries(values).map(([id, value]) => {
       const _id = `${head}${type}/${id}`
-      return value === null ? { deleteOne: { filter: { _id } } } : toUpsert(_id, envelopes.of(value))
+      return value === null ? { deleteOne: { filter: { _id } } } : toUpsert(_id, bytes.of(value))
     }),
   )
 }

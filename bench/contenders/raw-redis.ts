@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import type { Bot, Contender, Keys } from './bot.js'
-import { Envelopes } from './envelopes.js'
+import { type Bytes, Envelopes, parseAll } from './envelopes.js'
 import type { Place } from './place.js'
 
 /** The same bytes into the same two hashes, and a version that grows: what no store on two hashes can do without. */
@@ -21,27 +21,29 @@ interface RawClient {
   rawOpenBuffer(creds: string): Promise<[number, Buffer | null]>
 }
 
-export async function createRawRedis({ redisUrl }: Place): Promise<Contender> {
-  const envelopes = await Envelopes.create()
+export async function createRawRedis({ redisUrl }: Place, given?: Bytes): Promise<Contender> {
+  const values: Bytes = given ?? (await Envelopes.create())
   const redis = new Redis(redisUrl)
   redis.defineCommand('rawWrite', { lua: WRITE, numberOfKeys: 2 })
   redis.defineCommand('rawSaveCreds', { lua: SAVE_CREDS, numberOfKeys: 1 })
   redis.defineCommand('rawOpen', { lua: OPEN, numberOfKeys: 1 })
   const client = redis as unknown as Redis & RawClient
   return {
-    name: 'raw',
+    name: values.name,
     async open(sessionId): Promise<Bot> {
-      const creds = `raw:{${sessionId}}:creds`
-      const keys = `raw:{${sessionId}}:keys`
+      const creds = `${values.name}:{${sessionId}}:creds`
+      const keys = `${values.name}:{${sessionId}}:keys`
       await client.rawOpenBuffer(creds)
       return {
-        get: ids => client.hmgetBuffer(keys, ...ids.map(id => `session:${id}`)),
-        async set(values) {
-          const { pairs, gone } = toFields(values, envelopes)
+        async get(ids) {
+          return parseAll(values, await client.hmgetBuffer(keys, ...ids.map(id => `session:${id}`)))
+        },
+        async set(written) {
+          const { pairs, gone } = toFields(written, values)
           if (gone.length > 0) await client.hdel(keys, ...gone)
           else await client.rawWrite(creds, keys, pairs)
         },
-        saveCreds: () => client.rawSaveCreds(creds, envelopes.creds),
+        saveCreds: () => client.rawSaveCreds(creds, values.creds),
         close: async () => {},
       }
     },
@@ -49,13 +51,13 @@ export async function createRawRedis({ redisUrl }: Place): Promise<Contender> {
   }
 }
 
-function toFields(keys: Keys, envelopes: Envelopes) {
+function toFields(keys: Keys, bytes: Bytes) {
   const pairs: (string | Buffer)[] = []
   const gone: string[] = []
   for (const [type, values] of Object.entries(keys)) {
     for (const [id, value] of Object.entries(values)) {
       if (value === null) gone.push(`${type}:${id}`)
-      else pairs.push(`${type}:${id}`, envelopes.of(value))
+      else pairs.push(`${type}:${id}`, bytes.of(value))
     }
   }
   return { pairs, gone }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { openDatabase, type SqliteDatabase } from '../../src/sqlite/driver.js'
 import type { Bot, Contender } from './bot.js'
-import { Envelopes } from './envelopes.js'
+import { type Bytes, Envelopes, parseAll } from './envelopes.js'
 import type { Place } from './place.js'
 
 const SCHEMA = `
@@ -11,9 +11,9 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = full;`
 
 /** Statements that are prepared once, on the driver that this library uses, with the same settings. */
-export async function createRawSqlite({ folder }: Place): Promise<Contender> {
-  const envelopes = await Envelopes.create()
-  const database = await openDatabase(join(folder, 'raw.db'))
+export async function createRawSqlite({ folder }: Place, given?: Bytes): Promise<Contender> {
+  const bytes: Bytes = given ?? (await Envelopes.create())
+  const database = await openDatabase(join(folder, `${bytes.name}.db`))
   database.exec(SCHEMA)
   const open = database.prepare(
     'INSERT INTO head VALUES (?, 0, 1) ON CONFLICT DO UPDATE SET fence = fence + 1',
@@ -25,28 +25,36 @@ export async function createRawSqlite({ folder }: Place): Promise<Contender> {
   )
   const remove = database.prepare('DELETE FROM field WHERE session = ? AND type = ? AND id = ?')
   return {
-    name: 'raw',
+    name: bytes.name,
     async open(sessionId): Promise<Bot> {
       within(database, () => {
         open.run(sessionId)
         read.get(sessionId, 'creds', '')
       })
       return {
-        get: async ids => ids.map(id => read.get(sessionId, 'session', id)),
+        async get(ids) {
+          const found = ids.map(id => read.get(sessionId, 'session', id) as { bytes: Uint8Array } | undefined)
+          return bytes.parse === undefined
+            ? found
+            : parseAll(
+                bytes,
+                found.map(row => row?.bytes),
+              )
+        },
         set: async keys =>
           within(database, () => {
             bump.run(sessionId)
             for (const [type, values] of Object.entries(keys)) {
               for (const [id, value] of Object.entries(values)) {
                 if (value === null) remove.run(sessionId, type, id)
-                else put.run(sessionId, type, id, envelopes.of(value))
+                else put.run(sessionId, type, id, bytes.of(value))
               }
             }
           }),
         saveCreds: async () =>
           within(database, () => {
             bump.run(sessionId)
-            put.run(sessionId, 'creds', '', envelopes.creds)
+            put.run(sessionId, 'creds', '', bytes.creds)
           }),
         close: async () => {},
       }

@@ -1,5 +1,6 @@
 import { useRedisAuthState } from '@luoarch/baileys-store-core/redis'
 import { openPeerRedis } from '../peer/peer-contenders.js'
+import { JSON_BYTES } from './envelopes.js'
 import { createOurs, type OurName, toOptions } from './ours.js'
 import type { Place } from './place.js'
 import { createRawRedis } from './raw-redis.js'
@@ -13,7 +14,8 @@ const ours = (name: OurName) => (place: Place) =>
   )
 
 export const REDIS = {
-  raw: createRawRedis,
+  raw: (place: Place) => createRawRedis(place),
+  json: (place: Place) => createRawRedis(place, JSON_BYTES),
   plain: ours('plain'),
   encrypted: ours('encrypted'),
   compressed: ours('compressed'),

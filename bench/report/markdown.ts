@@ -77,9 +77,10 @@ function toFigureTable({ figures }: Results): string {
     figure.keys.toLocaleString('en'),
     toTime(figure.p50Ms),
     toTime(figure.p99Ms),
+    toTime(figure.cpuMs),
     figure.samples.toLocaleString('en'),
   ])
-  return toTable(['case', 'contender', 'keys', 'p50', 'p99', 'samples'], rows)
+  return toTable(['case', 'contender', 'keys', 'p50', 'p99', 'CPU', 'samples'], rows)
 }
 
 export function toMachineTable({ measuredAt, machine, versions }: Results): string {

@@ -5,11 +5,14 @@ import { type Panel, toSvg } from './svg.js'
 
 const COLOURS: Readonly<Record<ContenderName, string>> = {
   raw: '#8b949e',
+  json: '#57606a',
   plain: '#0969da',
   encrypted: '#1a7f37',
   compressed: '#8250df',
   behind: '#0e9aa7',
   cached: '#bf8700',
+  files: '#953800',
+  'files, cached': '#bc4c00',
   peer: '#cf222e',
 }
 /** `set 812` adds as many keys as it is about. */
@@ -25,7 +28,7 @@ export function plotStore({ figures }: Results, store: StoreName): string {
       series: contenders.map(contender => ({
         label: LABELS[contender],
         colour: COLOURS[contender],
-        isDashed: contender === 'raw',
+        isDashed: contender === 'raw' || contender === 'json',
         points: found
           .filter(figure => figure.contender === contender)
           .map(({ keys, p50Ms }) => [keys, p50Ms] as const),

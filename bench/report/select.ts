@@ -20,10 +20,13 @@ export function ratio(figures: readonly Figure[], of: Where, over: Where): numbe
 /** As the reader is told. */
 export const LABELS: Readonly<Record<ContenderName, string>> = {
   raw: 'raw driver',
+  json: 'raw driver, JSON',
   plain: 'this library',
   encrypted: 'AES-256-GCM',
   compressed: 'AES-256-GCM, Snappy',
   behind: 'write-behind',
   cached: 'AES-256-GCM, cache',
+  files: "Baileys' files",
+  'files, cached': "Baileys' files, with its cache",
   peer: 'peer',
 }
