@@ -20,8 +20,10 @@ export interface OutboxEntry {
   /** `<session>:<version>` */
   id: string
   sessionId: string
-  /** Absent for a deletion of the session. */
+  /** Absent for a deletion of the session, which has `deletion` instead. */
   patch?: SealedPatch | undefined
+  /** Its own mark: an entry that has lost its patch is damage, and ends no session. */
+  deletion?: true | undefined
   version: number
   fencingToken?: number | undefined
   /** `failed`: MongoDB refuses it; it stays for the operator to inspect. */
@@ -81,6 +83,7 @@ const schema = v.object({
       }),
     ),
   ),
+  deletion: v.optional(v.literal(true)),
   version: v.pipe(given, v.minValue(1)),
   fencingToken: v.optional(given),
   status: v.picklist(OUTBOX_STATUSES),
@@ -161,7 +164,9 @@ export function parseEntry(json: string, sessionId: string, version: number): Ou
   try {
     const entry = v.parse(schema, JSON.parse(json))
     const isOurs = entry.id === `${sessionId}:${version}` && entry.sessionId === sessionId
-    return isOurs && entry.version === version && json.includes(toMark(entry.operationId)) ? entry : undefined
+    const isOneOfTwo = (entry.patch === undefined) === (entry.deletion === true)
+    const isSound = isOurs && isOneOfTwo && entry.version === version
+    return isSound && json.includes(toMark(entry.operationId)) ? entry : undefined
   } catch {
     return undefined
   }

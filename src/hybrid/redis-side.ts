@@ -155,7 +155,7 @@ export class RedisSide {
 
   async delete(sessionId: string, deletion: Deletion & Bounded): Promise<RedisDeletion> {
     const { operationId } = deletion
-    const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId }))
+    const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId, deletion: true }))
     const taken = toRedisDeletion(
       await this.#run(this.#connection.scripts.delete, sessionId, input, deletion),
     )

@@ -297,6 +297,7 @@ function asFound(value: unknown): object {
     return value > 0 ? { $gt: Number.MAX_SAFE_INTEGER } : { $lt: Number.MIN_SAFE_INTEGER }
   }
   if (typeof value === 'number' || typeof value === 'string') return { $eq: value }
+  if (Array.isArray(value)) return { $type: 'array' } // other filters look at its elements
   return { $not: { $type: ['int', 'double', 'string'] } } // includes a Long that no number can hold
 }
 

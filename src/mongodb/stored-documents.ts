@@ -1,6 +1,6 @@
 import { CorruptValueError } from '../core/errors.js'
 import { isObject } from '../core/is-object.js'
-import { MAX_COUNT, MAX_GIVEN_COUNT } from '../core/store/arguments.js'
+import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
 /** The last instant in JavaScript. */
@@ -11,6 +11,9 @@ const MAX_TEXT_LENGTH = 16 * 1024
 const MAX_PARTS = 1000
 const CHAIN = /^[\w-]{1,64}$/
 const INCARNATION = /^\S{0,256}$/
+
+/** By how much the clocks of two machines may differ. */
+const MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 /** For a filter that compares a member: a comparison also matches elements of lists. */
 export const NO_LIST = { $not: { $type: 'array' } }
@@ -24,6 +27,7 @@ const optional =
     value === undefined || value === null || check(value)
 const isWhole: Check = value =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_COUNT
+const isCount: Check = value => isWhole(value) && (value as number) <= MAX_STORED_COUNT
 const isVersion: Check = value => isWhole(value) && value !== 0
 const isInstant: Check = value =>
   value instanceof Date && value.getTime() >= 0 && value.getTime() < MAX_INSTANT
@@ -32,11 +36,11 @@ const isTrue: Check = value => value === true
 const isBytes: Check = value => Buffer.isBuffer(value)
 
 const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
-  ['v', isWhole],
+  ['v', isCount],
   ['late', optional(isWhole)],
-  ['fence', isWhole],
+  ['fence', isCount],
   ['updatedAt', isInstant],
-  ['since', isWhole],
+  ['since', isCount],
   ['isPart', optional(isTrue)],
   ['ops', isText],
   ['incarnation', optional(value => typeof value === 'string' && INCARNATION.test(value))],
@@ -45,7 +49,7 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
   ['keptUntil', optional(isInstant)],
   ['expiresAt', optional(isInstant)],
   ['leaseUntil', optional(isInstant)],
-  ['barredBelow', optional(isWhole)],
+  ['barredBelow', optional(isCount)],
   ['intent', optional(isIntent)],
 ]
 
@@ -76,7 +80,12 @@ function findDamage(head: object, sessionId: string): string | undefined {
   const damaged = HEAD.find(([name, check]) => !check(stored[name]))?.[0]
   // A session cannot begin after its last version: all its fields would count as left-overs.
   const isAhead = stored.session !== undefined && (stored.since as number) > (stored.v as number)
-  return damaged ?? (isAhead ? 'since' : undefined)
+  return damaged ?? (isAhead ? 'since' : endsTooEarly(stored) ? 'endsAt' : undefined)
+}
+
+/** A life is longer than nothing: a session cannot end before its last write. */
+function endsTooEarly({ endsAt, updatedAt }: Stored): boolean {
+  return endsAt instanceof Date && endsAt.getTime() <= (updatedAt as Date).getTime() - MAX_SKEW_MS
 }
 
 function withoutNulls(document: object): object {
@@ -106,8 +115,7 @@ export function toChain(documents: readonly object[], sessionId: string): ChainD
 /** The usable counts of a damaged head, so that no later version or token is below them. */
 export function salvage(document: object): { v: number; fence: number } {
   const { v, fence } = document as Stored
-  const toCount = (value: unknown) =>
-    isWhole(value) && (value as number) < MAX_GIVEN_COUNT ? (value as number) : 0
+  const toCount = (value: unknown) => (isCount(value) ? (value as number) : 0)
   return { v: toCount(v), fence: toCount(fence) }
 }
 

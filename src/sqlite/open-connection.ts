@@ -7,6 +7,7 @@ import { assertWhole, type OpenDatabase, SqliteConnection } from './connection.j
 import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { isDamaged, readLog } from './log.js'
 import { migrate, readVersion } from './migrations.js'
+import { assertOneName } from './one-name.js'
 import { EMPTY_BYTES, Place } from './place.js'
 import { prepareQuery } from './query.js'
 import { toStoreError, withoutPath } from './sqlite-errors.js'
@@ -40,6 +41,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
     return await files.acquire(`${file} ${synchronous}`, async () => {
       assertLogFits(file)
       createFile(file)
+      assertOneName(realpathSync(file), 'path')
       const open = () => openFile(Database, file, synchronous)
       return new SqliteConnection(open(), () => {
         assertFilled(file)

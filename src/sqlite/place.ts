@@ -3,6 +3,7 @@ import { StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import type { SqliteDatabase } from './driver.js'
 import { isCut, isSameLog, type Log, readLog } from './log.js'
+import { assertOneName } from './one-name.js'
 
 /** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
 const SUFFIXES = ['', '-wal', '-shm'] as const
@@ -54,7 +55,9 @@ export class Place {
   static of(database: SqliteDatabase): Place | undefined {
     const [main] = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").all()
     const path = Array.isArray(main) ? main[0] : (main as { file?: unknown } | undefined)?.file
-    return typeof path === 'string' && path !== '' ? new Place(path) : undefined
+    if (typeof path !== 'string' || path === '') return undefined
+    assertOneName(realpathSync(path), 'database')
+    return new Place(path)
   }
 
   /** Whether the database file is there and is not empty; takes a few microseconds. */

@@ -2,7 +2,7 @@ import type { Field } from '../core/auth-store.js'
 import type { AppliedOperation, StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
-import { MAX_COUNT } from '../core/store/arguments.js'
+import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
 import type { Cell } from './query.js'
 
 export interface SessionRow {
@@ -22,12 +22,10 @@ export interface SessionRow {
 
 export type StateColumn = Exclude<keyof SessionRow, 'id'>
 
-/**
- * The highest version or token in a row. 2^40 are left below `MAX_COUNT`, more than deletions of damaged sessions can
- * use up. Values from `floor` keep a distance of 2^40 more.
- */
-const MAX_STORED = MAX_COUNT - 2 ** 40
-export const MAX_FLOOR = MAX_STORED - 2 ** 40
+/** A session that takes its first values from `floor` keeps a distance of 2^40 from the limit. */
+export const MAX_FLOOR = MAX_STORED_COUNT - 2 ** 40
+/** By how much the clocks of two machines may differ. */
+const MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 export interface Floor {
   version: number
@@ -64,12 +62,15 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
     const cell = row[column]
     return cell === null || typeof cell === 'string' ? cell : fail(column)
   }
+  // A life is longer than nothing: a session cannot end before its last write.
+  const endOf = (endMs: number | null, writtenMs: number) =>
+    endMs === null || endMs > writtenMs - MAX_SKEW_MS ? endMs : fail('expires_at')
   return {
     id: sessionId,
     version: count('version'),
     fence: count('fence'),
     updated_at: whole('updated_at'),
-    expires_at: instant('expires_at'),
+    expires_at: endOf(instant('expires_at'), whole('updated_at')),
     vacant_since: instant('vacant_since'),
     operation: text('operation'),
     lease_until: instant('lease_until'),
@@ -80,12 +81,12 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
 
 /** Whether a deletion can take the next version and fence. */
 export function hasNext({ version, fence }: Floor): boolean {
-  return Math.max(version, fence) < MAX_STORED
+  return Math.max(version, fence) < MAX_STORED_COUNT
 }
 
 /** Refuses counts that could not be read again. Throws `CorruptValueError`: no session reaches them by its writes. */
 export function checkCounts({ id, version, fence }: SessionRow): void {
-  const column = version > MAX_STORED ? 'version' : fence > MAX_STORED ? 'fence' : undefined
+  const column = version > MAX_STORED_COUNT ? 'version' : fence > MAX_STORED_COUNT ? 'fence' : undefined
   if (column === undefined) return
   throw new CorruptValueError(`The row of the session is damaged: its "${column}" has no next one.`, {
     sessionId: id,
@@ -110,7 +111,11 @@ export function checkApplied(sessionId: string, applied: AppliedOperation): Appl
 
 export function toFloor(row: Record<keyof Floor, Cell> | undefined): Floor {
   if (row && isCount(row.version) && isCount(row.fence)) return { version: row.version, fence: row.fence }
-  throw new CorruptValueError('The table "floor" of the SQLite file is damaged.')
+  throw new CorruptValueError(
+    'The table "floor" of the SQLite file is damaged.',
+    {},
+    'restore the file from a backup',
+  )
 }
 
 export function toField({ type, id }: Record<keyof Field, Cell>, sessionId: string): Field {
@@ -140,7 +145,7 @@ function areForks(text: string | null): boolean {
 }
 
 function isCount(cell: Cell): cell is number {
-  return isWhole(cell) && cell <= MAX_STORED
+  return isWhole(cell) && cell <= MAX_STORED_COUNT
 }
 
 function isWhole(cell: Cell): cell is number {

@@ -29,6 +29,7 @@ const schema = v.strictObject(
         v.check(path => path !== '', PATH),
         v.check(path => !/[\\/]$/.test(path), `${PATH}, not of a folder`),
         v.check(path => !/^(file:|[a-z]+:\/\/)/i.test(path), `${PATH}, not a URL`),
+        v.check(path => !path.includes('\0'), `${PATH} without NUL`),
         v.check(path => !path.startsWith('~'), `${PATH} without "~", which only a shell replaces`),
       ),
     ),

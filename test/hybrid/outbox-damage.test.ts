@@ -59,6 +59,8 @@ describe('an outbox', () => {
     ['a key that is not base64', { patch: { keys: { session: { a: 'a' } } } }],
     ['an app state that is a number', { patch: { appState: { a: 5 } } }],
     ['keys that are a list', { patch: { keys: [5] } }],
+    ['no patch', { patch: undefined }],
+    ['a patch and the mark of a deletion', { deletion: true }],
   ])('parks an entry with %s, and goes on with the others', async (_what, members) => {
     const { client, open, key, change, documents, inMongo } = setUp({ enableWriteBehind: true, queue: IDLE })
     const writer = await open()

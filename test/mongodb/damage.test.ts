@@ -44,6 +44,10 @@ describe('a deletion leaves nothing of a session', () => {
     ['whose head has a version that allows no higher one', set(HEAD, { v: 2 ** 52 })],
     ['whose head has a version beyond the limit', set(HEAD, { v: 8.64e15 })],
     ['whose head has version 0', set(HEAD, { v: 0 })],
+    ['whose head has a list of versions', set(HEAD, { v: [2] })],
+    ['whose head has a list of operations', set(HEAD, { ops: ['a 1 1'] })],
+    ['whose head ends long before its last write', set(HEAD, { endsAt: new Date(0) })],
+    ['whose head has a token that callers may not give', set(HEAD, { fence: 2 ** 51 })],
     ['whose head begins after its end', set(HEAD, { since: 9 })],
     ['whose head has a damaged intent', set(HEAD, { intent: 5 })],
     ['whose head has lost a part of a write', set(HEAD, { intent: { v: 6, chain: 'lost', parts: 1 } })],
@@ -91,6 +95,7 @@ describe('damage is not read as absence', () => {
     ['of a field with version 0', set(KEY, { v: 0 })],
     ['of a deleted field that has a value', set(KEY, { gone: true })],
     ['of a session that begins after its last version', set(HEAD, { since: 9 })],
+    ['of a session that ends long before its last write', set(HEAD, { endsAt: new Date(0) })],
     ['of a token that allows no higher one', set(HEAD, { fence: 2 ** 52 })],
     ['of a head that has lost the name of its session', unset(HEAD, 'session')],
   ])('%s', async (_, damage) => {

@@ -116,6 +116,18 @@ describe('a head whose', () => {
     await expectDeletable(store)
   })
 
+  test.each([
+    ['leaseUntil', 'x'],
+    ['leaseUntil', '8639999999999999'],
+    ['forks', '99999999999999999999'],
+  ])('%s is "%s" can be deleted also where no session is', async (member, value) => {
+    const store = await setUp()
+    await store.delete('damaged')
+    await client.hset(HEAD, member, value)
+    await store.delete('damaged')
+    await expectDeletable(store)
+  })
+
   test.each(['version', 'fence'])('%s is missing is damage', async member => {
     const store = await setUp()
     await client.hdel(HEAD, member)

@@ -18,6 +18,38 @@ async function setUp() {
 
 const INCOMPLETE = { code: 'SESSION_INCOMPLETE', sessionId: 's' }
 
+test.each([0, 1, 2 ** 40])(
+  'a session whose end is long before its last write (%i) is damaged, and not over',
+  async expiresAt => {
+    const { store, path, change } = await setUp()
+    await store.set('s', { creds: CREDS })
+    await change(`UPDATE session SET expires_at = ${expiresAt} WHERE id = 's'`)
+    const corrupt = { code: 'CORRUPT_VALUE', sessionId: 's' }
+    const other = await createSqliteStore({ path, cache: false, ttl: { defaultTtl: 3600 } })
+    onTestFinished(() => other.close())
+    await expect(useSqliteAuthState({ sessionId: 's', store: other })).rejects.toMatchObject(corrupt)
+    await expect(other.exists('s')).rejects.toMatchObject(corrupt)
+    await other.delete('s')
+    expect(await other.exists('s')).toBe(false)
+  },
+)
+
+test('a session whose token leaves no next one is damaged, is deleted, and does not keep others from being opened', async () => {
+  const clock = new Clock()
+  const file = await createSqliteFile()
+  const backend = await openSqliteBackend(file.path, { now: clock.now })
+  onTestFinished(async () => {
+    await backend.close()
+    await file.remove()
+  })
+  await put(backend, 's', { a: '1' })
+  await withDatabase(file.path, database => database.exec(`UPDATE session SET fence = ${2 ** 51}`))
+  await expect(backend.claim('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+  await backend.delete('s', { operationId: 'd' })
+  clock.advance(3 * DAY_MS)
+  expect((await backend.claim('other')).fencingToken).toBeLessThan(2 ** 50)
+})
+
 describe('fields whose session has lost its row', () => {
   async function setUpOrphans() {
     const stage = await setUp()
@@ -170,7 +202,7 @@ test('a row never passes the highest version and token that it can hold, and a d
   for (const column of ['version', 'fence']) {
     const { store, change, path } = await setUp()
     await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-    await change(`UPDATE session SET ${column} = ${2 ** 52 - 2 ** 40}`)
+    await change(`UPDATE session SET ${column} = ${2 ** 51 - 2 ** 40}`)
     const damaged = { code: 'CORRUPT_VALUE', sessionId: 's', message: expect.stringContaining(`"${column}"`) }
     if (column === 'version') await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(damaged)
     else await expect(store.claim('s')).rejects.toMatchObject(damaged)

@@ -1,6 +1,6 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -71,6 +71,40 @@ test('errors name the file, and mask numbers in it', async () => {
     message: expect.stringMatching(/^SQLite at .*bot-…34\.db is unavailable/),
   }
   await expect(store.set('s', { creds: CREDS })).rejects.toMatchObject(gone)
+})
+
+test('a file with two names is refused, since each would get a log of its own', async () => {
+  const folder = await createFolder()
+  const [path, other] = [join(folder, 'a.db'), join(folder, 'b.db')]
+  await (await createSqliteStore({ path })).close()
+  await link(path, other)
+  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('2 names (hard links)') }
+  for (const name of [path, other])
+    await expect(createSqliteStore({ path: name })).rejects.toMatchObject(refused)
+  const database = await openDatabase(path)
+  onTestFinished(() => void database.close())
+  await expect(createSqliteStore({ database })).rejects.toMatchObject(refused)
+  await rm(other)
+  await (await createSqliteStore({ path })).close()
+})
+
+test('a file that is mounted by itself is refused, since its log would stay behind', async ({ skip }) => {
+  const canMount = spawnSync('unshare', ['--mount', 'true']).status === 0
+  skip(!canMount, 'this user may not mount')
+  const folder = await createFolder()
+  const [outside, inside] = [join(folder, 'volume.db'), join(folder, 'with space.db')]
+  await (await createSqliteStore({ path: outside })).close()
+  await writeFile(inside, '')
+  const open = fileURLToPath(new URL('../support/open-sqlite.ts', import.meta.url))
+  const script = 'mount --bind "$1" "$2" && exec node --import tsx "$3" "$2"'
+  const { stdout, stderr } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', script, 'sh', outside, inside, open],
+    {
+      encoding: 'utf8',
+    },
+  )
+  expect(stdout + stderr).toContain('with space.db" is mounted by itself')
 })
 
 test('a new file uses a write-ahead log, so that readers do not wait for writers', async () => {

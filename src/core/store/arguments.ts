@@ -13,9 +13,26 @@ export const MAX_COUNT = 2 ** 52
 /** Versions and tokens given by callers are below this, so that later additions stay below `MAX_COUNT`. */
 export const MAX_GIVEN_COUNT = 2 ** 51
 
-export function checkConditions(sessionId: string, expectedVersion: unknown, fencingToken: unknown): void {
+/** Stored versions and tokens above this are damage: a session could come to the limits above by its writes. */
+export const MAX_STORED_COUNT = MAX_GIVEN_COUNT - 2 ** 40
+/** Tokens are milliseconds since the epoch, and no clock is as late. */
+const MAX_LIKELY_TOKEN = 2 ** 50
+
+/**
+ * `handedOut`: the highest token that is known. A store keeps the highest token that it is given, so one that no claim
+ * has handed out could leave it without a next one.
+ */
+export function checkConditions(
+  sessionId: string,
+  expectedVersion: unknown,
+  fencingToken: unknown,
+  handedOut: number,
+): void {
   if (expectedVersion !== undefined) checkCount('expectedVersion', expectedVersion, sessionId)
-  if (fencingToken !== undefined) checkCount('fencingToken', fencingToken, sessionId)
+  if (fencingToken === undefined) return
+  checkCount('fencingToken', fencingToken, sessionId)
+  const isLikely = (fencingToken as number) <= Math.max(MAX_LIKELY_TOKEN, handedOut)
+  if (!isLikely) fail('fencingToken', 'the token of a claim', fencingToken, sessionId)
 }
 
 /** For calls that need a token: without one, any caller would count as the owner. */

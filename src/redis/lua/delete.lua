@@ -14,6 +14,10 @@
 -- The entry in the outbox has the token of the owner who deletes, or the highest one that the deletion ends. The fence
 -- of the tombstone is above it, and is nobody's token: if Redis loses the tombstone, the next owner may get that one.
 if not damaged and isTorn() then damaged = '@history' end
+if not damaged and hasHead then
+  leaseLeft()
+  if not areForks(redis.call('HGET', credsKey, 'forks') or '') then damaged = damaged or 'forks' end
+end
 if damaged and hasKeys and not areKeysForeign then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = math.max(version, copy[1] and toCount(copy[1]) or 0), math.max(fence, copy[2] and toCount(copy[2]) or 0)

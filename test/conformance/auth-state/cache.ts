@@ -146,7 +146,7 @@ export function describeCache(create: CreateStoreDatabase): void {
       await write('a', 'one')
       const before = backend.count('read')
       expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: record('one') })
-      expect(await store.getKeys('s', 'session', ['a'], 2 ** 51 - 1)).toEqual({
+      expect(await store.getKeys('s', 'session', ['a'], 2 ** 50)).toEqual({
         a: record('one'),
       })
       expect(backend.count('read')).toBe(before + 2)

@@ -13,12 +13,15 @@ const NO_LISTS: readonly unknown[] = [null, undefined, 5, 'text', {}, true]
 const NO_BATCHES = [...NO_LISTS, new Array(2 ** 32 - 1)]
 const NO_TEXTS: readonly unknown[] = [null, 5, {}, [], true, '']
 
+/** What no claim has handed out: a store that kept it would have no next one. */
+const NO_TOKENS = [...NO_NUMBERS, 2 ** 51 - 1, 2 ** 50 + 1]
+
 const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
   ['set: a version', 'INVALID_OPTION', NO_NUMBERS, (store, bad) => store.set('s', { creds: CREDS }, bad)],
   [
     'set: a token',
     'INVALID_OPTION',
-    NO_NUMBERS,
+    NO_TOKENS,
     (store, bad) => store.set('s', { creds: CREDS }, undefined, bad),
   ],
   ['set: a patch', 'INVALID_VALUE', [...NO_OBJECTS, undefined], (store, bad) => store.set('s', bad)],
@@ -32,7 +35,7 @@ const TABLE: readonly [string, StoreErrorCode, readonly unknown[], Call][] = [
   ],
   ['set: an app state', 'INVALID_VALUE', NO_OBJECTS, (store, bad) => store.set('s', { appState: bad })],
   ['delete: a version', 'INVALID_OPTION', NO_NUMBERS, (store, bad) => store.delete('s', bad)],
-  ['delete: a token', 'INVALID_OPTION', NO_NUMBERS, (store, bad) => store.delete('s', undefined, bad)],
+  ['delete: a token', 'INVALID_OPTION', NO_TOKENS, (store, bad) => store.delete('s', undefined, bad)],
   [
     'renewLease: a token',
     'INVALID_OPTION',
