@@ -65,7 +65,7 @@ export class VersionMismatchError extends StoreError {
 }
 
 export class FencedError extends StoreError {
-  /** `current` is `undefined` when the session was deleted. */
+  /** `current` is `undefined` where there is no session: deleted, expired, or opened and not yet written. */
   constructor(
     readonly token: number,
     readonly current: number | undefined,
@@ -73,11 +73,11 @@ export class FencedError extends StoreError {
   ) {
     const found =
       current === undefined
-        ? 'the session has been deleted, or has expired.'
-        : `another owner has opened the session, with token ${current}.`
+        ? 'Another owner has opened the session, or it was deleted or has expired'
+        : `Another owner has opened the session, with fencing token ${current}`
     super(
       'FENCED',
-      `Fencing token ${token} is no longer valid: ${found} Nothing was written. End this socket.`,
+      `${found}: the owner with token ${token} may not write any more. Nothing was written. End this socket.`,
       context,
     )
   }
@@ -102,8 +102,8 @@ export class SessionLockedError extends StoreError {
   ) {
     super(
       'SESSION_LOCKED',
-      `Another owner has the session, in this process or in another one, by a lease that has ${remainingMs} ms to go and ` +
-        'that it renews. Close it there, or wait for it to end.',
+      `Another owner has the session open, in this process or in another one. Its lease ends in ${remainingMs} ms ` +
+        'unless the owner renews it. Close the session there, or wait for the end of the lease.',
       context,
     )
   }
@@ -128,9 +128,14 @@ export class StoreUnavailableError extends StoreError {
     this.#reason = reason
   }
 
+  /** @internal Without the full stop. */
+  get reason(): string {
+    return this.#reason.replace(/\.$/, '')
+  }
+
   /** @internal The state of the server, for the error of a call that later misses its deadline. */
   get situation(): string {
-    return `${nameServer(this.store, this.address)}: ${this.#reason.replace(/\.$/, '')}`
+    return `${nameServer(this.store, this.address)}: ${this.reason}`
   }
 
   /** A copy, with context that the thrower did not have. */
@@ -172,9 +177,7 @@ export class StoreTimeoutError extends StoreError {
     super(
       'TIMEOUT',
       `"${operation}" did not end within ${timeoutMs} ms${situation === undefined ? '' : `: ${situation}`}.${doubt} ` +
-        (cause === undefined
-          ? 'Repeat it, or raise "resilience.operationTimeout".'
-          : 'Repeat it after that.'),
+        (cause === undefined ? 'Repeat it, or raise "resilience.operationTimeout".' : 'Then repeat it.'),
       context,
     )
   }
@@ -219,16 +222,16 @@ export class ForeignDataError extends StoreError {
   ) {
     super(
       'FOREIGN_DATA',
-      `The session is new here, and there is ${found}: @luoarch/baileys-store-core 1.0.0-rc.1 to rc.6 stored sessions so. ` +
-        'Nothing was written. To pair anew on purpose, beside it, open the session with "ignoreForeignData: true"; to keep ' +
-        'its pairing, stay with that release.',
+      `The session is new here, and there is ${found}: @luoarch/baileys-store-core 1.0.0-rc.1 to rc.6 stored sessions in this way. ` +
+        'Nothing was written. To pair anew and leave that data where it is, open the session with ' +
+        '"ignoreForeignData: true"; to keep its pairing, stay with that release.',
       context,
     )
   }
 }
 
 const HALF =
-  'Half of the session is missing, its creds or its keys, so it is no new one. Restore it, or delete it to pair anew.'
+  'Half of the session is missing, its creds or its keys, so this is not a new session. Restore it, or delete it to pair anew.'
 
 export class SessionIncompleteError extends StoreError {
   constructor(context: StoreErrorContext, message = HALF) {
@@ -238,7 +241,7 @@ export class SessionIncompleteError extends StoreError {
   static ofWriteToNothing(context: StoreErrorContext): StoreError {
     const message =
       'There is no such session, and a write without creds cannot begin one; nothing was written.'
-    return new this(context, `${message} Write the creds first, or with it.`)
+    return new this(context, `${message} Write the creds first, or in the same call.`)
   }
 }
 

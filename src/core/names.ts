@@ -42,7 +42,7 @@ export function checkKeyId(id: unknown, type: string, sessionId: string): assert
 }
 
 function findFault(name: unknown): string | undefined {
-  if (typeof name !== 'string') return `it is of type ${typeof name}`
+  if (typeof name !== 'string') return `it is ${name === null ? 'null' : `of type ${typeof name}`}`
   if (name === '') return 'it is empty'
   if (name.includes('\0')) return 'it holds a NUL'
   const mayBeLonger = name.length * MAX_BYTES_A_UNIT > MAX_NAME_BYTES

@@ -37,15 +37,23 @@ const BY_TLS = ' by TLS'
 
 /** Why a connection failed or was lost; `undefined` for an error about something else. */
 export function describeConnectionError(error: unknown): string | undefined {
-  const code = codeOf(error)
-  return code && `${REASONS[code]} (${code})`
+  const { code, syscall } = findKnown(error) ?? {}
+  if (code === undefined) return undefined
+  const reason = syscall === 'open' ? 'a file that its options name cannot be opened' : REASONS[code]
+  return `${reason} (${code})`
 }
 
 function codeOf(error: unknown): string | undefined {
-  let found = error as { code?: unknown; cause?: unknown } | undefined
+  return findKnown(error)?.code
+}
+
+/** The first error with a known code, of the error and its causes. */
+function findKnown(error: unknown): { code: string; syscall?: unknown } | undefined {
+  let found = error as { code?: unknown; syscall?: unknown; cause?: unknown } | undefined
   for (let depth = 0; found !== undefined && found !== null && depth < 5; depth++) {
-    const { code } = found
-    if (typeof code === 'string' && Object.hasOwn(REASONS, code)) return code
+    const { code, syscall } = found
+    const isKnown = typeof code === 'string' && (syscall === 'open' || Object.hasOwn(REASONS, code))
+    if (isKnown) return { code, syscall }
     found = found.cause as typeof found
   }
   return undefined

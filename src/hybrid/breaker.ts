@@ -78,6 +78,8 @@ export class Breaker {
   #failuresInARow = 0
   /** When the first failure since the last success was. */
   #failingSince: Date | undefined
+  /** Why the last call has failed; a success forgets it. */
+  #lastReason: string | undefined
   #isCountedOpen = false
   #isProbing = false
 
@@ -207,7 +209,7 @@ export class Breaker {
   }
 
   #toOutage(said: string, cause?: unknown): StoreUnavailableError {
-    const { address, reason } = this.#link ?? {}
+    const { address, reason = cause === undefined ? this.#lastReason : undefined } = this.#link ?? {}
     const text = reason === undefined ? said : `${reason}; ${said}`
     return new StoreUnavailableError(this.#store, text, { cause, address, since: this.#failingSince })
   }
@@ -239,6 +241,7 @@ export class Breaker {
       if (isOk) {
         this.#failuresInARow = 0
         this.#failingSince = undefined
+        this.#lastReason = undefined
       } else this.#noteFailure(before)
     }
   }
@@ -248,6 +251,7 @@ export class Breaker {
     if (!isOutageOf(this.#store, failure)) return failure
     const outage = failure as StoreUnavailableError
     this.#failingSince ??= outage.since
+    this.#lastReason = outage.reason
     return outage.with({ since: this.#failingSince })
   }
 }

@@ -3,7 +3,7 @@ import type { MongoClientOptions } from 'mongodb'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions, flag } from '../core/input/options.js'
-import { parseOptions } from '../core/input/parse-options.js'
+import { noteUndefined, parseOptions } from '../core/input/parse-options.js'
 import type { GivenMongoClient } from '../mongodb/client.js'
 import {
   collectionName,
@@ -95,20 +95,26 @@ export interface ParsedHybridOptions {
 
 export function parseHybridOptions(given: HybridOptions): ParsedHybridOptions {
   const options = parseOptions(schema, given, 'hybrid') as HybridOptions
-  const { redisUrl, redisOptions, redis, prefix, mongoUrl, mongoOptions, mongoClient } = options
+  const { redisUrl, redisOptions, redis, prefix } = options
+  // Only what was given: an error tells an option that is `undefined` from one that was left out.
+  const ofMongo = Object.fromEntries(
+    (['mongoUrl', 'mongoOptions', 'mongoClient'] as const)
+      .filter(name => name in options)
+      .map(name => [name, options[name]]),
+  )
   if (options.queue && !options.enableWriteBehind) {
     throw new InvalidOptionError('"hybrid.queue" needs "hybrid.enableWriteBehind": true.')
   }
   if (redisUrl === undefined && redisOptions === undefined && redis === undefined) {
     throw new InvalidOptionError(
-      '"hybrid" must say where Redis is: "redisUrl", "redisOptions" or a client as "redis".',
+      `${noteUndefined(options, ['redisUrl', 'redis'])}"hybrid" must say where Redis is: "redisUrl", "redisOptions" or a client as "redis".`,
     )
   }
   const { mongoDatabase: database, mongoCollection: collection } = options
   return {
     options,
     redis: parseRedisOptions({ redisUrl, redisOptions, redis, prefix }, 'hybrid'),
-    mongo: parseMongoOptions({ mongoUrl, mongoOptions, mongoClient, database, collection }, 'hybrid'),
+    mongo: parseMongoOptions({ ...ofMongo, database, collection }, 'hybrid'),
   }
 }
 

@@ -2,7 +2,7 @@ import type { MongoClientOptions } from 'mongodb'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions } from '../core/input/options.js'
-import { parseOptions } from '../core/input/parse-options.js'
+import { noteUndefined, parseOptions } from '../core/input/parse-options.js'
 import { isObject } from '../core/is-object.js'
 import type { AuthCollection } from './auth-collection.js'
 import type { GivenMongoClient, MongoClient } from './client.js'
@@ -13,8 +13,8 @@ export interface MongoOptions extends CommonOptions {
   /** `mongodb://` or `mongodb+srv://`. Its query overrides the defaults of this library. */
   mongoUrl?: string | undefined
   /**
-   * The driver's own options for the pool that the store opens. They override the URL and the defaults. A pool is not
-   * shared if they include functions or instances of classes.
+   * The driver's own options for the pool that the store opens. They override the URL and the defaults. Stores share a pool
+   * if the functions and instances of classes in their options are the same ones.
    */
   mongoOptions?: MongoClientOptions | undefined
   /** Instead of `mongoUrl`: a `MongoClient` of mongodb 6 or 7. The store uses it as it is and never closes it. */
@@ -61,7 +61,7 @@ export function parseMongoOptions(options: MongoOptions, name = 'mongodb'): Mong
   const { mongoUrl, mongoClient, mongoOptions } = parsed
   if (mongoUrl === undefined && mongoClient === undefined) {
     throw new InvalidOptionError(
-      `"${name}" must say where MongoDB is: "mongoUrl", or a client as "mongoClient".`,
+      `${noteUndefined(options, ['mongoUrl', 'mongoClient'])}"${name}" must say where MongoDB is: "mongoUrl", or a client as "mongoClient".`,
     )
   }
   if (mongoClient !== undefined && (mongoUrl !== undefined || mongoOptions !== undefined)) {

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
+import { isObject } from '../core/is-object.js'
 import { type GivenRedis, isCluster, type RedisClient } from './client.js'
 
 /** Options of ioredis that change a client's answers, or take them from another server. */
@@ -11,6 +12,8 @@ interface ClientOptions {
   dropBufferSupport?: unknown
   enableAutoPipelining?: unknown
   stringNumbers?: unknown
+  sentinels?: unknown
+  name?: unknown
 }
 
 /** Throws `INVALID_OPTION` for options that no store can use. `name`: where they come from. */
@@ -22,6 +25,8 @@ export function checkClientOptions(options: object, name: string): void {
     role,
     monitor,
     dropBufferSupport,
+    sentinels,
+    name: masterName,
   } = options as ClientOptions
   // A replica lags behind its master: it may not have acknowledged writes yet.
   if (scaleReads !== 'master') throw refuse(name, 'scaleReads', 'at "master"', scaleReads)
@@ -38,6 +43,22 @@ export function checkClientOptions(options: object, name: string): void {
   if (monitor === true) throw refuse(name, 'monitor', 'false: such a client takes no commands', monitor)
   if (dropBufferSupport === true)
     throw refuse(name, 'dropBufferSupport', 'false: values are bytes', dropBufferSupport)
+  if (sentinels !== undefined && sentinels !== null) checkSentinels(sentinels, masterName, name)
+}
+
+/** What ioredis would take for localhost, or refuse without a code. */
+function checkSentinels(sentinels: unknown, masterName: unknown, name: string): void {
+  const isPlace = (place: unknown) => isObject(place) && ('host' in place || 'port' in place)
+  if (!Array.isArray(sentinels) || sentinels.length === 0 || !sentinels.every(isPlace)) {
+    throw new InvalidOptionError(
+      `"sentinels" of "${name}" must be a list of at least one { host, port }, for each Sentinel one.`,
+    )
+  }
+  if (typeof masterName !== 'string' || masterName === '') {
+    throw new InvalidOptionError(
+      `"name" of "${name}" must be the name of the master, as the Sentinels know it ("sentinel monitor <name> …").`,
+    )
+  }
 }
 
 /** The same for a client, and more that shows before the first command. */

@@ -31,7 +31,7 @@ export interface RedisClient {
   set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
   select(database: number): Promise<unknown>
   once(event: 'ready', listener: () => void): unknown
-  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'error' | 'sentinelError', listener: (error: Error) => void): unknown
   on(event: 'ready', listener: () => void): unknown
   quit(): Promise<unknown>
   disconnect(): void
@@ -67,7 +67,9 @@ function addressOf({ options }: RedisClient): string {
   return toAddress(options as Place)
 }
 
-function toAddress({ host = 'localhost', port = 6379, path, tls }: Place): string {
+const [PORT, SENTINEL_PORT] = [6379, 26379]
+
+function toAddress({ host = 'localhost', port = PORT, path, tls }: Place): string {
   return `${path ?? `${host}:${port}`}${tls ? ' by TLS' : ''}`
 }
 
@@ -78,7 +80,8 @@ export function addressesOf(client: RedisClient): string {
     return (known.length > 0 ? known : (client.startupNodes ?? []).map(toAddress)).join(', ')
   }
   const place = (client.options ?? {}) as Place
-  return place.sentinels ? `the Sentinels ${place.sentinels.map(toAddress).join(', ')}` : toAddress(place)
+  if (!place.sentinels) return toAddress(place)
+  return `the Sentinels ${place.sentinels.map(({ host, port = SENTINEL_PORT }) => toAddress({ host, port })).join(', ')}`
 }
 
 /** The prefix that the client adds to every key. Commands that return keys return it too. */

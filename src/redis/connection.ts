@@ -4,7 +4,7 @@ import { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/store/session-memory.js'
 import { addressesOf, type RedisClient } from './client.js'
 import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
-import { reasonOf } from './redis-errors.js'
+import { isOfSentinels, reasonOf } from './redis-errors.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
 /** How long closing a connection waits for outstanding answers. */
@@ -28,7 +28,9 @@ export class RedisConnection {
 
   /** Remembers why the client cannot reach its server: ioredis does not tell its calls. */
   watch(): void {
-    this.#client.on('error', error => this.link.noteFailure(error))
+    // That all Sentinels have failed says less than why one of them did.
+    this.#client.on('error', error => isOfSentinels(error) || this.link.noteFailure(error))
+    this.#client.on('sentinelError', error => this.link.noteFailure(error))
     this.#client.on('ready', () => this.link.noteConnected())
   }
 

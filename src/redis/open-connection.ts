@@ -1,7 +1,8 @@
 import type { RedisOptions as IoredisOptions, Redis } from 'ioredis'
 import { ConnectionPool, type Lease } from '../core/connection/connection-pool.js'
-import { MissingDependencyError } from '../core/errors.js'
+import { InvalidOptionError, MissingDependencyError } from '../core/errors.js'
 import { digestOptions } from '../core/input/options-digest.js'
+import { readGiven } from '../core/input/read-given.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import { checkDatabase, isWrongDatabase, toDatabaseRefusal } from './database-check.js'
@@ -53,7 +54,10 @@ function defaults(timeoutMs: number): IoredisOptions {
 
 async function connect(url: string | undefined, options: IoredisOptions): Promise<RedisConnection> {
   const Client = await loadIoredis()
-  const made = url === undefined ? new Client(options) : new Client(url, options)
+  const made = readGiven(
+    () => (url === undefined ? new Client(options) : new Client(url, options)),
+    cause => new InvalidOptionError('ioredis refuses these options, as "redisOptions" has them.', { cause }),
+  )
   const client = made as unknown as RedisClient
   const connection = new RedisConnection(client)
   connection.watch()

@@ -53,6 +53,16 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
     /^Protocol error|Unknown RESP type/,
     'what listens there does not speak as Redis does; correct the host and the port',
   ],
+  [
+    /sentinel .* invalid reply/,
+    'the Sentinel knows no master of the name that "name" in "redisOptions" gives',
+  ],
+  [/^failed to connect to sentinel .* because ERR unknown command/, 'what listens there is no Sentinel'],
+  [/^failed to connect to sentinel .* because Command timed out/, 'the Sentinel has not answered'],
+  [
+    /^ERR unknown command/,
+    'it does not know a command of this library; a Sentinel goes into "redisOptions.sentinels", and Redis has to be 6.2 or later',
+  ],
   [/subscriber mode/, 'the client is subscribed to channels; give the store a client of its own'],
   [/monitoring mode/, 'the client is in monitor mode; give the store a client of its own'],
   [/^ACL failure in script|^ERR ACL failure in script|can't run this command/, REASONS.NOPERM as string],
@@ -78,7 +88,17 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
 export function reasonOf(error: unknown): string | undefined {
   const { message = '' } = error as Partial<Error>
   const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(message))?.[1]
-  return REASONS[wordOf(message)] ?? describeConnectionError(error) ?? ofClient
+  return REASONS[wordOf(message)] ?? describeConnectionError(error) ?? ofClient ?? reasonOfSentinel(message)
+}
+
+/** ioredis tells in words alone why it could not connect to a Sentinel. */
+function reasonOfSentinel(message: string): string | undefined {
+  const code = /^failed to connect to sentinel .* because .*\b([A-Z]+[A-Z_]{3,})\b/.exec(message)?.[1]
+  return code === undefined ? undefined : (describeConnectionError({ code }) ?? REASONS[code])
+}
+
+export function isOfSentinels({ message }: Error): boolean {
+  return message.startsWith('All sentinels are unreachable')
 }
 
 /**

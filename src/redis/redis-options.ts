@@ -2,7 +2,7 @@ import type { RedisOptions as IoredisOptions } from 'ioredis'
 import * as v from 'valibot'
 import { InvalidOptionError } from '../core/errors.js'
 import { type CommonOptions, commonOptions } from '../core/input/options.js'
-import { parseOptions } from '../core/input/parse-options.js'
+import { noteUndefined, parseOptions } from '../core/input/parse-options.js'
 import { isObject } from '../core/is-object.js'
 import type { GivenRedis, RedisClient } from './client.js'
 import { checkClient, checkClientOptions } from './client-check.js'
@@ -23,7 +23,8 @@ export interface RedisOptions extends CommonOptions {
   tls?: boolean | object | undefined
   /**
    * ioredis' own options for the connection that the store opens, including `sentinels` and `name`. They override the
-   * defaults of this library. A connection is not shared if they include functions or instances of classes.
+   * defaults of this library; host and port of `redisUrl` override them. Stores share a connection if the functions and
+   * instances of classes in their options are the same ones.
    */
   redisOptions?: IoredisOptions | undefined
   /**
@@ -85,7 +86,7 @@ export function parseRedisOptions(options: RedisOptions, name = 'redis'): RedisO
     checkClient(parsed.redis, `${name}.redis`)
   } else if (given.length === 0) {
     throw new InvalidOptionError(
-      `"${name}" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".`,
+      `${noteUndefined(options, ['redisUrl', 'host', 'redis'])}"${name}" must say where Redis is: "redisUrl", "host", "redisOptions" or a client as "redis".`,
     )
   }
   const ofUrl = (['host', 'port'] as const).find(part => parsed[part] !== undefined)

@@ -128,10 +128,10 @@ describe('StoreError', () => {
 
   it('has a message that says what was found and what to do', () => {
     expect(error.message).toBe(
-      'Fencing token 3 is no longer valid: another owner has opened the session, with token 5. Nothing was written. ' +
-        'End this socket. (session "tenant-…34")',
+      'Another owner has opened the session, with fencing token 5: the owner with token 3 may not write any more. ' +
+        'Nothing was written. End this socket. (session "tenant-…34")',
     )
-    expect(new FencedError(3, undefined, {}).message).toContain('the session has been deleted')
+    expect(new FencedError(3, undefined, {}).message).toContain('or it was deleted or has expired')
   })
 })
 

@@ -94,11 +94,12 @@ describe('a hook', () => {
 
   it('takes either the options of a store or a store', async () => {
     const { open, createStore, opened } = makeHook()
-    const message = 'Give either "sqlite" or "store".'
-    expect((await catchError('INVALID_OPTION', () => open({ sessionId: 'bot' }))).message).toBe(message)
+    const both = 'Give "sqlite" or "store", not both.'
+    const none = 'Give the options of the store as "sqlite": { … }, or an open store as "store".'
+    expect((await catchError('INVALID_OPTION', () => open({ sessionId: 'bot' }))).message).toBe(none)
     const store = await createStore()
-    const both = { sessionId: 'bot', sqlite: {}, store }
-    expect((await catchError('INVALID_OPTION', () => open(both))).message).toBe(message)
+    const opening = () => open({ sessionId: 'bot', sqlite: {}, store })
+    expect((await catchError('INVALID_OPTION', opening)).message).toBe(both)
     expect(opened).toHaveLength(1)
     expect(await store.exists('bot')).toBe(false)
   })

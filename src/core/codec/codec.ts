@@ -97,18 +97,17 @@ export class Codec {
       throw this.#failure(
         name,
         'is stored in the clear, and encryption is on; ' +
-          'set "security.allowPlaintext" while values from before are being replaced.',
+          'set "security.allowPlaintext" while values from before are being replaced, or delete the session to pair it anew.',
       )
     }
     const dataKey = keyring?.deriveDataKey(keyId, name.sessionId, cipher, period)
     if (dataKey === undefined) {
       const others = keyring?.keyIds.join(', ')
-      const given =
-        others === undefined ? 'no master key was given' : `the keys that were given are ${others}`
+      const given = others === undefined ? 'no master key was given' : `the store was given ${others}`
       throw this.#failure(
         name,
-        `is encrypted with the master key whose fingerprint is ${toHex(keyId)}, and ${given}. Give that key as "masterKey", ` +
-          'or beside a new one: "masterKeys: [new, old]".',
+        `is encrypted with the master key whose fingerprint is ${toHex(keyId)}, and ${given}. Give the key of that fingerprint ` +
+          'as "masterKey", or beside a new one: "masterKeys: [new, old]".',
       )
     }
     const bytes = ciphers[cipher].open(dataKey, payload, bindTo(header, name))

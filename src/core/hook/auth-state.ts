@@ -53,6 +53,7 @@ export interface AuthStateOptions {
 }
 
 export interface AuthStateHandle<S extends AuthStore> {
+  /** For Baileys: `makeWASocket({ auth: state })`. */
   state: AuthenticationState
   /** Saves the live `state.creds`. Rejects if the save fails; safe as a listener of `ev.on('creds.update', …)`. */
   saveCreds: () => Promise<void>
@@ -65,7 +66,7 @@ export interface AuthStateHandle<S extends AuthStore> {
   close: () => Promise<void>
   /**
    * For a bot that was logged out (401): deletes the session and closes. If a later owner has the session, throws
-   * `FENCED` and leaves it as it is.
+   * `FENCED` and leaves it as it is. After `close`, throws `CLOSED`.
    */
   remove: () => Promise<void>
 }
@@ -240,6 +241,7 @@ export async function openAuthState<S extends AuthStore>(
   }
 
   async function remove(): Promise<void> {
+    if (!isRemoved) session.assertOpen() // an attempt that has failed may be repeated
     stopKeepingAlive()
     isRemoved = true
     session.refuseWrites()

@@ -9,7 +9,9 @@ import { type HookSource, shareStore } from './shared-stores.js'
 
 /** A hook takes either its store's options, under the entry's name, or an open store. */
 export interface StoreSource<S extends AuthStore> {
-  /** Many hooks may share it. `close` of a hook leaves it open. */
+  /**
+   * An open store of this library, of any kind. Many hooks may share it. `close` of a hook leaves it open.
+   */
   store?: S | undefined
 }
 
@@ -26,8 +28,13 @@ export async function openHook<O, S extends AuthStore>(
   checkOptions(options, name)
   checkSessionId(options.sessionId)
   const storeOptions = (options as object as { [member: string]: O | undefined })[name]
-  if ((options.store === undefined) === (storeOptions === undefined)) {
-    throw new InvalidOptionError(`Give either "${name}" or "store".`)
+  if (options.store !== undefined && storeOptions !== undefined) {
+    throw new InvalidOptionError(`Give "${name}" or "store", not both.`)
+  }
+  if (options.store === undefined && storeOptions === undefined) {
+    throw new InvalidOptionError(
+      `Give the options of the store as "${name}": { … }, or an open store as "store".`,
+    )
   }
   if (options.store !== undefined) return openAuthState({ ...options, store: options.store })
   const { connection: store, release } = await shareStore(source, storeOptions as O)
@@ -68,7 +75,7 @@ function checkOptions(options: object, name: string): void {
       onOwnershipLost: callback,
       onRewind: callback,
     },
-    'an object',
+    `{ sessionId, ${name}: { … } }`,
   )
   parseOptions(schema, options, '')
 }

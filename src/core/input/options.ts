@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import * as v from 'valibot'
-import { type Logger, nullLogger } from '../logger.js'
+import { consoleLogger, type Logger, nullLogger } from '../logger.js'
 import type { RetryPolicy } from '../retry.js'
 
 export interface SecurityOptions {
@@ -19,7 +19,7 @@ export interface SecurityOptions {
   keyRotationDays?: number | undefined
   /** Read values that were stored before encryption was turned on. Default `false`: the store refuses them. */
   allowPlaintext?: boolean | undefined
-  /** The logger for warnings and errors; default none. Pino and Baileys' logger fit. */
+  /** The logger for warnings and errors; default none. Pino, Baileys' logger and `console` fit. */
   logger?: Logger | undefined
   /** Without a `logger`: write everything to the console. Default `false`. */
   enableDebugLogging?: boolean | undefined
@@ -248,5 +248,6 @@ export function toCacheBytes({ cache = {} }: CommonOptions): number | null {
 }
 
 export function toLogger({ security = {} }: CommonOptions): Logger {
-  return security.logger ?? (security.enableDebugLogging ? console : nullLogger)
+  const { logger = security.enableDebugLogging ? console : nullLogger } = security
+  return (logger as object) === console ? consoleLogger : logger
 }

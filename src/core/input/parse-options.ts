@@ -39,6 +39,19 @@ const OF_OTHER_STORES: readonly [store: string, names: ReadonlySet<string>][] = 
     new Set(['mongoDatabase', 'mongoCollection', 'enableWriteBehind', 'queue', 'outbox', 'degradedOpen']),
   ],
 ]
+/** Options of the drivers that are looked for here, with the member that takes them. */
+const OF_DRIVERS: readonly [member: string, names: ReadonlySet<string>][] = [
+  [
+    'redisOptions',
+    new Set(['sentinels', 'name', 'sentinelPassword', 'sentinelUsername', 'family', 'keepAlive', 'natMap']),
+  ],
+  ['redisOptions', new Set(['connectTimeout', 'commandTimeout', 'retryStrategy', 'maxRetriesPerRequest'])],
+  [
+    'mongoOptions',
+    new Set(['replicaSet', 'authSource', 'tlsCAFile', 'maxPoolSize', 'directConnection', 'w']),
+  ],
+  ['mongoOptions', new Set(['retryWrites', 'readPreference', 'serverSelectionTimeoutMS', 'socketTimeoutMS'])],
+]
 const STORES = ['sqlite', 'redis', 'mongodb', 'hybrid']
 const OF_HOOKS = new Set([
   'sessionId',
@@ -86,14 +99,35 @@ export function parseOptions<S extends v.GenericSchema>(
   throw new InvalidOptionError(describeIssue(schema, misspelled ?? result.issues[0], prefix))
 }
 
+/** For options that have to be there: an environment variable that is missing gives them as `undefined`. */
+export function noteUndefined(options: object, names: readonly string[]): string {
+  const missing = names.find(
+    name => name in options && (options as Record<string, unknown>)[name] === undefined,
+  )
+  return missing === undefined ? '' : `"${missing}" is undefined; is an environment variable missing? `
+}
+
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
   const keys = (issue.path ?? []).map(({ key }) => String(key))
   const name = [prefix, ...keys.map(showName)].filter(Boolean).join('.') || 'options'
   if (issue.expected === 'never') {
+    const client = clientMember(issue.path?.at(-1)?.input)
+    const parent = [prefix, ...keys.slice(0, -1)].filter(Boolean).join('.')
+    if (client !== undefined) return `"${parent}" must be options, got a client: give it as { ${client}: … }`
     return `"${name}" is not an option; ${suggest(schema, keys)}`
   }
-  if (issue.type === 'strict_object' && issue.received === 'undefined') return `"${name}" is missing`
+  if (issue.type === 'strict_object' && issue.received === 'undefined') {
+    return `"${name}" is missing; it must be ${issue.message}`
+  }
   return `"${name}" must be ${issue.message}${describeGiven(keys, issue)}`
+}
+
+/** The option that takes this client or database; `undefined`: it is none. */
+function clientMember(value: unknown): string | undefined {
+  const calls = value as Record<'defineCommand' | 'db' | 'connect' | 'prepare', unknown> | null | undefined
+  if (typeof calls?.defineCommand === 'function') return 'redis'
+  if (typeof calls?.db === 'function' && typeof calls.connect === 'function') return 'mongoClient'
+  return typeof calls?.prepare === 'function' ? 'database' : undefined
 }
 
 function describeGiven(keys: readonly string[], issue: v.BaseIssue<unknown>): string {
@@ -121,6 +155,10 @@ function suggest(schema: v.GenericSchema, path: readonly string[]): string {
   if (!isHook && STORES.includes(name)) return `leave out "${name}": { … }, and give its members here.`
   const group = known.find(member => knownKeys(schema, [...parents, member]).includes(name))
   if (group !== undefined) return `put it into "${group}": { … }.`
+  if (parents.length > 0 && knownKeys(schema, []).includes(name))
+    return `it goes one level up, beside "${parents.at(-1)}".`
+  const driver = OF_DRIVERS.find(([member, names]) => known.includes(member) && names.has(name))?.[0]
+  if (driver !== undefined) return `put it into "${driver}": { … }.`
   const others = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined
   const other = others?.find(candidate => known.includes(candidate))
   if (other !== undefined) return `did you mean "${other}"?`

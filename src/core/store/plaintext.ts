@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../errors.js'
 import type { CommonOptions } from '../input/options.js'
+import { noteUndefined } from '../input/parse-options.js'
 import { type Logger, warnOperator } from '../logger.js'
 
 let hasWarned = false
@@ -11,10 +12,8 @@ let hasWarned = false
  */
 export function checkPlaintext(options: CommonOptions, logger: Logger): void {
   if (options.security?.enableEncryption === false) return
-  const missing = (['masterKey', 'masterKeys'] as const).find(name => name in options)
-  const reason =
-    missing === undefined ? '' : `"${missing}" is undefined; is an environment variable missing? `
-  if (missing !== undefined && options.security?.environment === 'production') {
+  const reason = noteUndefined(options, ['masterKey', 'masterKeys'])
+  if (reason !== '' && options.security?.environment === 'production') {
     throw new InvalidOptionError(
       `${reason}Give it 64 hex characters (openssl rand -hex 32), or set "security.enableEncryption" to false to store ` +
         'everything in the clear.',

@@ -33,6 +33,21 @@ export function describeRemoval(create: CreateStoreDatabase): void {
       expect(lines.slice(before)).toEqual([])
     })
 
+    test('is refused after the hook was closed, and can be repeated after it has failed', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store, backend } = await openStore()
+      const closed = await open({ store })
+      await closed.close()
+      await expect(closed.remove()).rejects.toMatchObject({ code: 'CLOSED' })
+      expect(await store.exists('s')).toBe(true)
+      const { remove } = await open({ store })
+      backend.fail('delete')
+      await expect(remove()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      backend.heal()
+      await remove()
+      expect(await store.exists('s')).toBe(false)
+    })
+
     test('leaves alone a session that a later owner has', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
