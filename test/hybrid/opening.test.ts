@@ -221,7 +221,7 @@ test('a session that Redis has kept alive is opened, though it has expired in Mo
   await one.close()
   const client = new MongoClient(mongo.url)
   const heads = client.db('baileys').collection<{ _id: string }>('auth')
-  await heads.updateOne({ _id: 's/' }, { $set: { endsAt: new Date(1) } })
+  await heads.updateOne({ _id: 's/' }, { $set: { endsAt: new Date(1), updatedAt: new Date(0) } })
   await client.close()
   expect(identityOf(await open())).toBe(identity)
   await flush()
