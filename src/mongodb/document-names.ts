@@ -87,6 +87,7 @@ export function toSuffix({ type, id }: Field): string {
 
 export function parseSuffix(suffix: string): Field {
   const end = suffix.indexOf('/')
+  if (end === -1) return { type: '', id: suffix } // a foreign document: no field of this library is named so
   return { type: suffix.slice(0, end), id: unescapeName(suffix.slice(end + 1)) }
 }
 

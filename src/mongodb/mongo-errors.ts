@@ -36,6 +36,7 @@ const DRIVER_REASONS: Readonly<Record<string, string>> = {
   MongoTopologyClosedError: 'the client was closed',
   MongoNotConnectedError: 'the client was closed',
   MongoClientClosedError: 'the client was closed',
+  MongoMissingDependencyError: 'a package that its options need is not installed',
 }
 
 interface DriverError {

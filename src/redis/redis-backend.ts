@@ -172,10 +172,10 @@ export class RedisBackend implements Backend {
     const names = toList(await this.#sendOf(sessionId, () => this.#connection.client.hkeys(key)))
     const fields = names
       .map(String)
+      .sort(compare)
       .map(parseFieldName)
       .filter(field => field !== undefined)
-    const ofType = type === undefined ? fields : fields.filter(field => field.type === type)
-    return ofType.sort((a, b) => compare(fieldName(a), fieldName(b)))
+    return type === undefined ? fields : fields.filter(field => field.type === type)
   }
 
   async isHealthy(): Promise<boolean> {

@@ -29,6 +29,8 @@ const REASONS: Readonly<Record<string, string>> = {
   OOM: 'it is out of memory ("maxmemory"), and evicts nothing; give it more memory',
   MISCONF: 'it cannot save to its disk and refuses writes; see its log',
   NOREPLICAS: 'too few replicas are connected for it to take writes ("min-replicas-to-write")',
+  CROSSSLOT: 'keys of one session are in several slots: the client must not change their names',
+  NOSCRIPT: 'it has forgotten a script between two commands; is a proxy between two servers?',
   NOAUTH: 'it asks for a password; give it in the URL or in the options of the client',
   WRONGPASS: 'it refused the user or the password',
   NOPERM:
@@ -60,6 +62,10 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
   [/^failed to connect to sentinel .* because ERR unknown command/, 'what listens there is no Sentinel'],
   [/^failed to connect to sentinel .* because Command timed out/, 'the Sentinel has not answered'],
   [
+    /^failed to connect to sentinel .* because Connection is closed/, // ioredis does not tell which of the two
+    'no connection comes about: nothing listens there, or there is no host of that name',
+  ],
+  [
     /^ERR unknown command/,
     'it does not know a command of this library; a Sentinel goes into "redisOptions.sentinels", and Redis has to be 6.2 or later',
   ],
@@ -79,22 +85,24 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   const { message = '', code, name = 'Error' } = error as Partial<NodeJS.ErrnoException>
   if (wordOf(message) === 'WRONGTYPE') return new CorruptValueError(OTHER_TYPE)
   const known = reasonOf(error)
-  const reason = known ?? link?.reason ?? (code ? `${name} ${code}` : name)
+  const reason = known ?? link?.reason ?? ofReply(name, message) ?? (code ? `${name} ${code}` : name)
   const cause = redact(known === undefined ? (link?.cause ?? error) : error)
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('Redis', `${reason}.`, { cause })
+}
+
+/** The first word of an answer that is not known here. The rest may quote what was sent. */
+function ofReply(name: string, message: string): string | undefined {
+  const word = wordOf(message)
+  return name === 'ReplyError' && word !== '' && word.length <= 20
+    ? `it has answered with the error ${word}`
+    : undefined
 }
 
 /** The reason in the error itself: the server's, the client's, or the connection's. */
 export function reasonOf(error: unknown): string | undefined {
   const { message = '' } = error as Partial<Error>
   const ofClient = CLIENT_REASONS.find(([pattern]) => pattern.test(message))?.[1]
-  return REASONS[wordOf(message)] ?? describeConnectionError(error) ?? ofClient ?? reasonOfSentinel(message)
-}
-
-/** ioredis tells in words alone why it could not connect to a Sentinel. */
-function reasonOfSentinel(message: string): string | undefined {
-  const code = /^failed to connect to sentinel .* because .*\b([A-Z]+[A-Z_]{3,})\b/.exec(message)?.[1]
-  return code === undefined ? undefined : (describeConnectionError({ code }) ?? REASONS[code])
+  return REASONS[wordOf(message)] ?? describeConnectionError(error) ?? ofClient
 }
 
 export function isOfSentinels({ message }: Error): boolean {

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { createCodec } from '../../src/core/codec/codec.js'
-import { encodePatch } from '../../src/core/store/patch.js'
+import { decodeSnapshot, encodePatch } from '../../src/core/store/patch.js'
 import { settleEach } from '../../src/core/store/settle-each.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 
 const codec = await createCodec(toCodecOptions({}))
 const encode = (patch: object) => () => encodePatch(codec, 's', patch)
+const manyKeys = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, { n }] as const))
 const throwing = {
   get a(): never {
     throw new TypeError('a getter of 15550001234')
@@ -33,6 +35,25 @@ test.each<[string, object]>([
 ])('a patch with %s is refused', (_, patch) => {
   expect(encode(patch)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE', sessionId: 's' }))
   expect(encode(patch)).not.toThrow(/1234/)
+})
+
+test('a session of many keys is decoded in slices, and other work has its turn between them', async () => {
+  const { writes } = encodePatch(codec, 's', {
+    creds: { registrationId: 7 },
+    keys: { session: manyKeys(1000) },
+  })
+  const fields = writes.map(write => ({ ...write, bytes: write.bytes as Uint8Array }))
+  let turns = 0
+  let isOver = false
+  const count = () => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  const snapshot = await decodeSnapshot(codec, 's', fields)
+  isOver = true
+  expect(Object.keys(snapshot?.keys.session ?? {})).toHaveLength(1000)
+  expect(turns).toBeGreaterThanOrEqual(3)
 })
 
 test('an entry of a batch that throws when it is read fails alone', async () => {

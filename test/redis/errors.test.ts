@@ -17,11 +17,25 @@ test.each([
   expect(wordOf(text)).toBe(word)
 })
 
+const replyError = (text: string) => Object.assign(new Error(text), { name: 'ReplyError' })
+
 test.each([
   [new Error(`${WITHIN} WRONGTYPE Operation`), 'CORRUPT_VALUE', 'another type'],
   [new Error(`${WITHIN} @user_script: 1: -READONLY You`), 'STORE_UNAVAILABLE', 'replica'],
   [new Error("ERR The user executing the script can't run this command"), 'STORE_UNAVAILABLE', 'may not run'],
   [new Error('Failed to refresh slots cache.'), 'STORE_UNAVAILABLE', '+cluster|slots'],
+  [
+    new Error("ERR unknown command 'HMGET', with args beginning with: 'x'"),
+    'STORE_UNAVAILABLE',
+    'a Sentinel goes into',
+  ],
+  [replyError('CROSSSLOT Keys in request'), 'STORE_UNAVAILABLE', 'in several slots'],
+  [replyError('UNKILLABLE Sorry'), 'STORE_UNAVAILABLE', 'answered with the error UNKILLABLE'],
+  [
+    new Error('connected to sentinel a:26379 successfully, but got an invalid reply: null'),
+    'STORE_UNAVAILABLE',
+    'knows no master of the name',
+  ],
 ])('the error %s becomes a StoreError that gives the reason', (error, code, text) => {
   const known = toStoreError(error)
   expect(known).toMatchObject({ code })

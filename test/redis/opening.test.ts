@@ -134,6 +134,16 @@ describe('a database that the server does not have', () => {
   })
 })
 
+const KEY = 'a1'.repeat(32)
+
+test('a client that is given as the options is refused with the place where it goes', async () => {
+  const client = new Redis(server.url)
+  onTestFinished(() => client.disconnect())
+  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('give it as { redis: … }') }
+  await expect(createRedisStore(client as never)).rejects.toMatchObject(refused)
+  await expect(useRedisAuthState({ sessionId: 's', redis: client as never })).rejects.toMatchObject(refused)
+})
+
 describe('options', () => {
   test.each<[object, string]>([
     [{}, 'must say where Redis is'],
@@ -157,6 +167,21 @@ describe('options', () => {
     [
       { redisUrl: 'redis://localhost', ignoreForeignData: true },
       '"redis.ignoreForeignData" is not an option; it belongs to the hook',
+    ],
+    [{ redisUrl: undefined }, '"redisUrl" is undefined; is an environment variable missing?'],
+    [
+      { redisUrl: 'redis://localhost', security: { masterKey: KEY } },
+      'it goes one level up, beside "security"',
+    ],
+    [{ redisUrl: 'redis://localhost', sentinels: [{ host: 'a' }] }, 'put it into "redisOptions": { … }'],
+    [{ redisUrl: 'redis://localhost', commandTimeout: 5 }, 'put it into "redisOptions": { … }'],
+    ...['a:1', [], [null], ['a:1'], [{}], { host: 'a' }].map((sentinels): [object, string] => [
+      { redisOptions: { sentinels, name: 'main' } },
+      '"sentinels" of "redis.redisOptions" must be a list of at least one { host, port }',
+    ]),
+    [
+      { redisOptions: { sentinels: [{ host: 'a' }] } },
+      '"name" of "redis.redisOptions" must be the name of the master',
     ],
     [{ redisUrl: 'redis://localhost', zzz: 1 }, '"redis.zzz" is not an option; there are '],
     [{ redisUrl: 'redis://localhost:99999' }, 'a port from 1 to 65535'],

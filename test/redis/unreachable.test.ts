@@ -40,6 +40,26 @@ test('the error says that no node of a Cluster can be reached', async () => {
   }
 })
 
+test.each([
+  ['nowhere.invalid', 26379],
+  ['127.0.0.1', 1],
+])('the error says that the Sentinel %s:%i cannot be reached', async (host, port) => {
+  const why = 'no connection comes about: nothing listens there, or there is no host of that name'
+  const redisOptions = { sentinels: [{ host, port }], name: 'main' }
+  for (const error of await tellOf({ redisOptions, resilience: { operationTimeout: 500, maxRetries: 0 } })) {
+    expect((error as Error).message).toContain(`Redis at the Sentinels ${host}:${port}: ${why}`)
+  }
+})
+
+test('the error says that a Redis is no Sentinel', async () => {
+  const server = await startRedis()
+  onTestFinished(() => server.stop())
+  const redisOptions = { sentinels: [{ host: '127.0.0.1', port: server.port }], name: 'main' }
+  for (const error of await tellOf({ redisOptions, resilience: { operationTimeout: 500, maxRetries: 0 } })) {
+    expect((error as Error).message).toContain(`127.0.0.1:${server.port}: what listens there is no Sentinel`)
+  }
+})
+
 test('the error says that there is no such host', async () => {
   const redisUrl = 'redis://u:s3cret@nowhere.invalid:6380'
   await expectToTell({ redisUrl }, 'nowhere.invalid:6380', 'there is no host of that name')

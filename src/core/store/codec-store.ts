@@ -115,7 +115,7 @@ export class CodecStore implements AuthStore {
     const { head, fields } = await this.#rewinds.read('get', sessionId, read, this.#memory.token(sessionId))
     if (!head.exists) return null
     this.#observer.metrics.count('read_bytes', countBytes(fields.map(field => field.bytes)))
-    const data = decodeSnapshot(this.#codec, sessionId, fields)
+    const data = await decodeSnapshot(this.#codec, sessionId, fields)
     if (data === undefined) throw new SessionIncompleteError({ sessionId })
     return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
   }

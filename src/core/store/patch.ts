@@ -56,14 +56,21 @@ function encodeAll(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPa
   return { writes, values }
 }
 
-/** Bytes → snapshot; `undefined` if the creds are missing. */
-export function decodeSnapshot(
+/** Values that are decoded without a pause: some milliseconds. */
+const SLICE = 256
+
+/**
+ * Bytes → snapshot; `undefined` if the creds are missing. Other calls of the process have their turn in between: a session
+ * may have tens of thousands of keys.
+ */
+export async function decodeSnapshot(
   codec: Codec,
   sessionId: string,
   fields: readonly StoredField[],
-): AuthSnapshot | undefined {
+): Promise<AuthSnapshot | undefined> {
   const byType = new Map<string, [id: string, value: unknown][]>()
-  for (const { type, id, bytes } of fields) {
+  for (const [n, { type, id, bytes }] of fields.entries()) {
+    if (n > 0 && n % SLICE === 0) await new Promise(resolve => setImmediate(resolve))
     const entries = byType.get(type) ?? []
     entries.push([id, codec.decode({ sessionId, type, id }, bytes)])
     byType.set(type, entries)
