@@ -2,6 +2,7 @@
  * A hybrid store whose metrics Prometheus scrapes: node express-metrics.mjs, then curl localhost:9464/metrics
  *
  * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9464 by default.
+ * Needs express: npm install express. BAILEYS_MASTER_KEY encrypts the sessions.
  * From a clone: npm run build, then node examples/express-metrics.mjs
  */
 import { createHybridStore } from '@luoarch/baileys-store-core/hybrid'
@@ -10,6 +11,7 @@ import express from 'express'
 const store = await createHybridStore({
   redisUrl: process.env.REDIS_URL ?? 'redis://localhost:6379',
   mongoUrl: process.env.MONGO_URL ?? 'mongodb://localhost:27017',
+  masterKey: process.env.BAILEYS_MASTER_KEY,
   observability: { enableMetrics: true, metricsInterval: 15_000 },
 })
 await store.exists('my-bot') // a bot calls useHybridAuthState({ sessionId: 'my-bot', store })
@@ -26,7 +28,8 @@ const server = app.listen(Number(process.env.PORT ?? 9464), () => {
   console.log(`http://localhost:${server.address().port}/metrics`)
 })
 
-process.once('SIGTERM', async () => {
+async function stop() {
   server.close()
   await store.close()
-})
+}
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)

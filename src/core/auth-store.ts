@@ -9,31 +9,42 @@ export type StoredCreds = Record<string, unknown>
 /** Signal keys by type and id. In a patch, `null` and `undefined` delete. */
 export type KeysByType<V = unknown> = { [type: string]: { [id: string]: V } | undefined }
 
+/** All of a session, as it was read. */
 export interface AuthSnapshot {
   creds: StoredCreds
+  /** By type and id. */
   keys: { [type: string]: { [id: string]: unknown } }
+  /** Other values of the session, by name; absent if there are none. */
   appState?: { [name: string]: unknown }
 }
 
+/** What one write changes. It leaves everything else as it is. */
 export interface AuthPatch {
+  /** All of the creds: they are stored as one value. */
   creds?: object | undefined
+  /** Keys by type and id; `null` deletes. */
   keys?: KeysByType | undefined
   /** Other values of the session, by name. Baileys does not read them. */
   appState?: { [name: string]: unknown } | undefined
 }
 
+/** A session, and the state that it was read in. */
 export interface Versioned<T> {
   data: T
   /** Grows with every write to the session; never goes back. */
   version: number
+  /** Of the last write, by the clock of the database. */
   updatedAt: Date
 }
 
 /** `durable`: as safe as the store can make it. `outbox`: Redis has it, and MongoDB gets it later. */
 export type Durability = 'durable' | 'outbox'
 
+/** The result of a write. A write that fails throws. */
 export interface VersionedResult {
+  /** The version that the write took. */
   version: number
+  /** By the clock of the database. */
   updatedAt: Date
   success: true
   durability: Durability
@@ -63,10 +74,13 @@ export interface Field {
   readonly id: string
 }
 
+/** One write of a batch; see `AuthStore.set`. */
 export interface SessionUpdate {
   sessionId: string
   patch: AuthPatch
+  /** Refused with `VERSION_MISMATCH` unless the session is at it; 0: absent. */
   expectedVersion?: number | undefined
+  /** Refused with `FENCED` if a later owner has opened or deleted the session. */
   fencingToken?: number | undefined
 }
 
@@ -137,16 +151,20 @@ export interface AuthStore {
   delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
   /** Renews the session's life, by default for the store's `ttl`. A `ttlSeconds` of 0 is for ever. */
   touch(sessionId: string, ttlSeconds?: number): Promise<void>
+  /** Whether there is such a session. Throws for one that is damaged, or that is there in part. */
   exists(sessionId: string): Promise<boolean>
   /** A page of session ids in a stable order. */
   list(options?: ListOptions): Promise<SessionPage>
   /** All session ids, page by page. */
   sessions(): AsyncIterable<string>
-  /** `fencingToken`: see `getKeys`. */
+  /** The names of all keys, or of those of one type, without their values. `fencingToken`: see `getKeys`. */
   listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]>
 
+  /** `get` of each; the results are in the order of the ids. At most 100,000. */
   batchGet(sessionIds: readonly string[]): Promise<BatchResult<Versioned<AuthSnapshot> | null>[]>
+  /** `set` of each; the results are in the order of the updates. Each session is one write, the batch is not. */
   batchSet(updates: readonly SessionUpdate[]): Promise<BatchResult<VersionedResult>[]>
+  /** `delete` of each; the results are in the order of the ids. */
   batchDelete(sessionIds: readonly string[]): Promise<BatchResult<DeletionResult>[]>
 
   /**

@@ -50,6 +50,7 @@ export function hasCode(error: unknown, code: StoreErrorCode): boolean {
   return error instanceof Error && (error as Partial<StoreError>).code === code
 }
 
+/** `VERSION_MISMATCH`: the session is not at the version that the caller expects. */
 export class VersionMismatchError extends StoreError {
   constructor(
     readonly expected: number,
@@ -64,6 +65,7 @@ export class VersionMismatchError extends StoreError {
   }
 }
 
+/** `FENCED`: a later owner has opened the session, or it was deleted. End the socket. */
 export class FencedError extends StoreError {
   /** `current` is `undefined` where there is no session: deleted, expired, or opened and not yet written. */
   constructor(
@@ -109,6 +111,7 @@ export class SessionLockedError extends StoreError {
   }
 }
 
+/** `STORE_UNAVAILABLE`: the database cannot be reached, or refuses the call for now. */
 export class StoreUnavailableError extends StoreError {
   /** When this process first found it unavailable. */
   readonly since: Date
@@ -165,6 +168,7 @@ function nameServer(store: string, address: string | undefined): string {
 /** These calls change nothing, so a timeout leaves no doubt about a write. */
 const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'open'])
 
+/** `TIMEOUT`: the deadline of the call is over. A write may have been applied; repeating it is safe. */
 export class StoreTimeoutError extends StoreError {
   /** `situation`: the state of the server, if known. */
   constructor(
@@ -183,6 +187,7 @@ export class StoreTimeoutError extends StoreError {
   }
 }
 
+/** `DECRYPTION_FAILED`: the value belongs to another master key, or was changed. */
 export class DecryptionError extends StoreError {
   /** Ids (not secrets) of the master keys that were tried, in hex. */
   readonly keyIdsTried: readonly string[]
@@ -197,6 +202,7 @@ const REMEDY_OF_VALUE = 'restore the value from a backup or delete it'
 const REMEDY_OF_SESSION =
   'restore the session from a backup, or delete it by "store.delete(sessionId)" and pair it anew'
 
+/** `CORRUPT_VALUE`: what is stored cannot be a value or a session of this library. */
 export class CorruptValueError extends StoreError {
   /** `remedy`: what the operator does; by default for the session, if it is known. */
   constructor(
@@ -208,12 +214,14 @@ export class CorruptValueError extends StoreError {
   }
 }
 
+/** `UNSUPPORTED_FORMAT`: a later version of this library wrote it. */
 export class UnsupportedFormatError extends StoreError {
   constructor(reason: string, context: StoreErrorContext = {}) {
     super('UNSUPPORTED_FORMAT', `${reason} Upgrade @luoarch/baileys-store-core.`, context)
   }
 }
 
+/** `FOREIGN_DATA`: there is data of another store under the name of a new session. */
 export class ForeignDataError extends StoreError {
   /** `found`: the data and its place, without the session's name. */
   constructor(
@@ -233,6 +241,7 @@ export class ForeignDataError extends StoreError {
 const HALF =
   'Half of the session is missing, its creds or its keys, so this is not a new session. Restore it, or delete it to pair anew.'
 
+/** `SESSION_INCOMPLETE`: half of the session is missing; or a write without creds would begin one. */
 export class SessionIncompleteError extends StoreError {
   constructor(context: StoreErrorContext, message = HALF) {
     super('SESSION_INCOMPLETE', message, context)
@@ -245,6 +254,7 @@ export class SessionIncompleteError extends StoreError {
   }
 }
 
+/** `IDENTITY_CONFLICT`: the creds belong to another pairing than the stored ones. */
 export class IdentityConflictError extends StoreError {
   constructor(context: StoreErrorContext) {
     super(
@@ -256,12 +266,14 @@ export class IdentityConflictError extends StoreError {
   }
 }
 
+/** `INVALID_OPTION`: an option, a client, a server or a collection that the store cannot work with. */
 export class InvalidOptionError extends StoreError {
   constructor(message: string, context: StoreErrorContext = {}) {
     super('INVALID_OPTION', message, context)
   }
 }
 
+/** `INVALID_SESSION_ID`: not 1 to 1,024 bytes of well-formed text. */
 export class InvalidSessionIdError extends StoreError {
   constructor(reason: string) {
     super(
@@ -285,6 +297,7 @@ export class InvalidValueError extends StoreError {
   }
 }
 
+/** `VALUE_TOO_LARGE`: a value is above the limit of the store. */
 export class ValueTooLargeError extends StoreError {
   /** `bytes`: `Infinity` for a value whose JSON does not fit in a string. */
   constructor(
@@ -296,6 +309,7 @@ export class ValueTooLargeError extends StoreError {
   }
 }
 
+/** `MISSING_DEPENDENCY`: a package that the store needs is not installed. */
 export class MissingDependencyError extends StoreError {
   constructor(packageName: string, purpose: string, cause?: unknown) {
     super('MISSING_DEPENDENCY', `${purpose} needs the package "${packageName}": npm install ${packageName}`, {
@@ -304,6 +318,7 @@ export class MissingDependencyError extends StoreError {
   }
 }
 
+/** `CLOSED`: the store or the hook was closed before the call. */
 export class ClosedError extends StoreError {
   constructor(what: string, context: StoreErrorContext = {}) {
     super('CLOSED', `${what} is closed; open it again to go on.`, context)

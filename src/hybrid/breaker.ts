@@ -45,6 +45,7 @@ export interface CircuitBreakerStats {
   failures: number
   /** Calls refused while the breaker was open. */
   rejects: number
+  /** Always 0: a call that took too long counts as a failure. */
   timeouts: number
   fallbacks: number
   semaphoreRejections: number

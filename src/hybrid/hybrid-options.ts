@@ -15,11 +15,13 @@ import type { GivenRedis } from '../redis/client.js'
 import { parseRedisOptions, type RedisOptions } from '../redis/redis-options.js'
 import type { QueueAdapter } from './queue.js'
 
+/** The writes that wait in Redis for MongoDB. */
 export interface OutboxOptions {
   /** Writes of a session that may wait for MongoDB; more are refused with `STORE_UNAVAILABLE`. Default 10,000. */
   maxEntries?: number | undefined
 }
 
+/** Where Redis and MongoDB are, and the options of every store. */
 export interface HybridOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS. */
   redisUrl?: string | undefined
@@ -55,6 +57,7 @@ export interface HybridOptions extends CommonOptions {
    * may be in the one that is away, and no process can tell.
    */
   degradedOpen?: boolean | undefined
+  /** The writes that wait in Redis for MongoDB. */
   outbox?: OutboxOptions | undefined
 }
 

@@ -4,6 +4,7 @@ import type { HybridOptions } from './hybrid-options.js'
 import { createHybridStore, type HybridAuthStore } from './hybrid-store.js'
 
 export interface HybridAuthStateOptions extends AuthStateOptions, StoreSource<HybridAuthStore> {
+  /** Opens a store with these options, which hooks with equal ones share. Or give an open one as `store`. */
   hybrid?: HybridOptions | undefined
 }
 

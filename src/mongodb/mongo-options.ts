@@ -9,6 +9,7 @@ import type { GivenMongoClient, MongoClient } from './client.js'
 import type { MongoConnection } from './connection.js'
 import { findUrlFault } from './mongo-url.js'
 
+/** Where MongoDB is, and the options of every store. */
 export interface MongoOptions extends CommonOptions {
   /** `mongodb://` or `mongodb+srv://`. Its query overrides the defaults of this library. */
   mongoUrl?: string | undefined

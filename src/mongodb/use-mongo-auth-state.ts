@@ -4,6 +4,7 @@ import type { MongoOptions } from './mongo-options.js'
 import { createMongoStore, type MongoAuthStore } from './mongo-store.js'
 
 export interface MongoAuthStateOptions extends AuthStateOptions, StoreSource<MongoAuthStore> {
+  /** Opens a store with these options, which hooks with equal ones share. Or give an open one as `store`. */
   mongodb?: MongoOptions | undefined
 }
 

@@ -8,6 +8,7 @@ import type { GivenRedis, RedisClient } from './client.js'
 import { checkClient, checkClientOptions } from './client-check.js'
 import { findUrlFault } from './redis-url.js'
 
+/** Where Redis is, and the options of every store. */
 export interface RedisOptions extends CommonOptions {
   /** `redis://`, or `rediss://` for TLS: user, password, host, port and the number of the database. */
   redisUrl?: string | undefined
@@ -15,7 +16,9 @@ export interface RedisOptions extends CommonOptions {
   host?: string | undefined
   /** Default 6379. */
   port?: number | undefined
+  /** Of an ACL; default none. */
   username?: string | undefined
+  /** Default none. */
   password?: string | undefined
   /** Number of the database; default 0. */
   db?: number | undefined

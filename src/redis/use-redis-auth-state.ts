@@ -4,6 +4,7 @@ import type { RedisOptions } from './redis-options.js'
 import { createRedisStore, type RedisAuthStore } from './redis-store.js'
 
 export interface RedisAuthStateOptions extends AuthStateOptions, StoreSource<RedisAuthStore> {
+  /** Opens a store with these options, which hooks with equal ones share. Or give an open one as `store`. */
   redis?: RedisOptions | undefined
 }
 

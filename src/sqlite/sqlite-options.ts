@@ -4,6 +4,7 @@ import { type CommonOptions, commonOptions } from '../core/input/options.js'
 import { parseOptions } from '../core/input/parse-options.js'
 import type { SqliteDatabase } from './driver.js'
 
+/** Where the file is, and the options of every store. */
 export interface SqliteOptions extends CommonOptions {
   /** The file. It is created with mode 0600 if it does not exist; its folder must exist. `:memory:` for tests. */
   path?: string | undefined

@@ -4,6 +4,7 @@ import type { SqliteOptions } from './sqlite-options.js'
 import { createSqliteStore, type SqliteAuthStore } from './sqlite-store.js'
 
 export interface SqliteAuthStateOptions extends AuthStateOptions, StoreSource<SqliteAuthStore> {
+  /** Opens a store with these options, which hooks with equal ones share. Or give an open one as `store`. */
   sqlite?: SqliteOptions | undefined
 }
 

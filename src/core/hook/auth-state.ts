@@ -52,6 +52,7 @@ export interface AuthStateOptions {
   onRewind?: ((rewind: Rewind) => void) | undefined
 }
 
+/** One open session. */
 export interface AuthStateHandle<S extends AuthStore> {
   /** For Baileys: `makeWASocket({ auth: state })`. */
   state: AuthenticationState

@@ -3,10 +3,12 @@ import * as v from 'valibot'
 import { consoleLogger, type Logger, nullLogger } from '../logger.js'
 import type { RetryPolicy } from '../retry.js'
 
+/** Encryption, compression and the logger. */
 export interface SecurityOptions {
   /**
    * Default: `true` with a master key, else `false`, and the first such store of a process warns. `true` without a
-   * master key is refused. An explicit `false` does not warn.
+   * master key is refused. An explicit `false` stores new values in the clear and does not warn; a master key then only
+   * reads.
    */
   enableEncryption?: boolean | undefined
   /** Compress values above 512 bytes if that makes them smaller. Default `false`. */
@@ -27,6 +29,7 @@ export interface SecurityOptions {
   environment?: 'development' | 'production' | 'test' | undefined
 }
 
+/** Metrics, traces and detailed logs. */
 export interface ObservabilityOptions {
   /** Count and measure; default `true`. */
   enableMetrics?: boolean | undefined
@@ -40,6 +43,7 @@ export interface ObservabilityOptions {
   enableDetailedLogs?: boolean | undefined
 }
 
+/** The deadline of a call, and how it is repeated while the database is away. */
 export interface ResilienceOptions {
   /** Milliseconds for one call, including its retries; default 5,000. After that it throws `TIMEOUT`. */
   operationTimeout?: number | undefined
@@ -47,7 +51,7 @@ export interface ResilienceOptions {
   maxRetries?: number | undefined
   /** The longest wait before the first retry, in milliseconds; waits have full jitter. Default 100. */
   retryBaseDelay?: number | undefined
-  /** The factor from each wait to the next; default 2. */
+  /** The factor from each wait to the next, 1 or more; default 2. */
   retryMultiplier?: number | undefined
 }
 
@@ -66,6 +70,7 @@ export interface TtlOptions {
   lockTtl?: number | undefined
 }
 
+/** The memory for values that owners have read and written. */
 export interface CacheOptions {
   /** Most bytes of the cache, for all sessions together; default 64 MiB. */
   maxBytes?: number | undefined
@@ -79,9 +84,13 @@ export interface CommonOptions {
   masterKey?: string | undefined
   /** Instead of `masterKey`, for rotation: the first key writes, all keys read. */
   masterKeys?: readonly string[] | undefined
+  /** Encryption, compression and the logger. */
   security?: SecurityOptions | undefined
+  /** The deadline of a call, and how it is repeated. */
   resilience?: ResilienceOptions | undefined
+  /** How long sessions live, in seconds. */
   ttl?: TtlOptions | undefined
+  /** Metrics, traces and detailed logs. */
   observability?: ObservabilityOptions | undefined
   /**
    * Keep in memory what the owner of a session has read and written; on by default. The stores of a connection share
