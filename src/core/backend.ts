@@ -165,6 +165,8 @@ export interface Backend {
    * abandoned claim would cost the next owner its session.
    */
   claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim>
+  /** What to do about an outage that ends an opening, as a sentence. */
+  readonly openingAdvice?: string | undefined
   /** Another store's data under the name of a session that does not exist here, in the words of an error. */
   findForeign?(sessionId: string): Promise<string | undefined>
   /** When the TTL of an absent session ended, in ms; `undefined`: it did not end by TTL, or the store has forgotten. */

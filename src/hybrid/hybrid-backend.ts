@@ -39,6 +39,7 @@ export interface HybridBackendParts {
 /** Redis numbers the writes and answers the reads; MongoDB outlives it. See docs/hybrid-protocol.md. */
 export class HybridBackend implements Backend {
   readonly link: KnownSituation
+  readonly openingAdvice: string | undefined
   readonly #redis: RedisSide
   readonly #durable: DurableSide
   readonly #relay: OutboxRelay
@@ -50,6 +51,7 @@ export class HybridBackend implements Backend {
 
   constructor(parts: HybridBackendParts) {
     this.link = joinLinks(parts.redis.link, parts.durable.link)
+    this.openingAdvice = parts.opener.advice
     this.#redis = parts.redis
     this.#durable = parts.durable
     this.#relay = parts.relay

@@ -1,5 +1,5 @@
 import { type BackendClaim, CREDS_FIELD } from '../core/backend.js'
-import { SessionLockedError, type StoreError, StoreUnavailableError } from '../core/errors.js'
+import { SessionLockedError, type StoreError } from '../core/errors.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
@@ -62,6 +62,10 @@ export class SessionOpener {
     this.#metrics = parts.metrics
   }
 
+  get advice(): string | undefined {
+    return this.#opensDegraded ? undefined : ADVICE
+  }
+
   claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
     return this.#turns.run(sessionId, async () => {
       assertAwaited(opening.call)
@@ -81,8 +85,7 @@ export class SessionOpener {
       })
     } catch (error) {
       if (!isOutage(error)) throw error
-      if (!this.#opensDegraded)
-        throw error instanceof StoreUnavailableError ? error.with({ advice: ADVICE }) : error
+      if (!this.#opensDegraded) throw error
       const outage = error as StoreError
       const claim = isOutageOf('Redis', outage)
         ? await this.#claimDurable(sessionId, opening, outage)

@@ -1,7 +1,7 @@
 import type { Claim, ClaimOptions, StoredCreds } from '../auth-store.js'
 import { type Backend, CREDS_FIELD, type Head } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
-import { ForeignDataError, SessionIncompleteError } from '../errors.js'
+import { ForeignDataError, SessionIncompleteError, StoreUnavailableError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { asStoredCreds } from './creds-shape.js'
 import type { Operations } from './operations.js'
@@ -27,7 +27,14 @@ export class Claimer {
     this.#parts = parts
   }
 
-  async claim(
+  async claim(sessionId: string, options: ClaimOptions): Promise<Claim> {
+    const advice = this.#parts.backend.openingAdvice
+    return await this.#claim(sessionId, options).catch(error => {
+      throw advice && error instanceof StoreUnavailableError ? error.with({ advice }) : error
+    })
+  }
+
+  async #claim(
     sessionId: string,
     { exclusive = false, checkCreds, refuseForeign = false }: ClaimOptions,
   ): Promise<Claim> {
