@@ -81,7 +81,7 @@ export class HybridReader {
     for (;;) {
       try {
         const result = await ask(this.#redis)
-        const { version, fence } = result.head
+        const { exists, version, fence } = result.head
         // An answer to a write, sent before this read, may show that Redis has lost other writes; then this read misses
         // them too. Answers come in order but may arrive together: one turn of the event loop lets those be examined
         // first.
@@ -92,10 +92,11 @@ export class HybridReader {
         if ((isNew && !mustReload) || contention?.isOver) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
-        const { peek } = await this.#aligner.align(sessionId)
+        const { peek, head } = await this.#aligner.align(sessionId)
         // Both databases have no session, or both are behind: the caller's rewind guard heals what this process has
-        // seen.
-        if (!mustReload && peek.version === version && peek.fence === fence) return result
+        // seen. A session that has expired in Redis alone is there again at the same version.
+        const isSame = peek.version === version && peek.fence === fence && head.exists === exists
+        if (!mustReload && isSame) return result
       } catch (error) {
         if (!isCold(error)) throw error
         await this.#relay.drain(sessionId)

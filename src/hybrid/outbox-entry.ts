@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../core/backend.js'
 import { isObject } from '../core/is-object.js'
 import { checkKeyId, checkKeyType } from '../core/names.js'
-import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
+import { MAX_STORED_COUNT } from '../core/store/arguments.js'
 
 const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const satisfies OutboxStatus[]
 export type OutboxStatus = 'pending' | 'processing' | 'completed' | 'failed'
@@ -60,7 +60,7 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const operationId = v.pipe(v.string(), v.regex(OPERATION_ID))
 /** Writes past Redis raise a version by 2^20 each; no version gets above this. */
-const given = v.pipe(count, v.maxValue(MAX_GIVEN_COUNT))
+const given = v.pipe(count, v.maxValue(MAX_STORED_COUNT))
 const instant = v.pipe(count, v.maxValue(MAX_INSTANT_MS))
 /** `v.record` leaves out keys like "constructor". */
 const leaves = v.custom<Record<string, string | null>>(isLeaves)
@@ -138,7 +138,7 @@ function isLeaf(value: unknown): boolean {
 
 /** Whether the name of a field of the outbox is a version as the scripts write it, and not "01", "1e3" or 2^60. */
 export function isVersion(name: string): boolean {
-  return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_GIVEN_COUNT
+  return /^[1-9]\d{0,15}$/.test(name) && Number(name) <= MAX_STORED_COUNT
 }
 
 /** A text that only the entry of this operation contains. */

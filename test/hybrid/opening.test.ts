@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   createHybridStore,
   type HybridAuthStateOptions,
+  type HybridAuthStore,
   type HybridOptions,
   processOutboxJob,
   useHybridAuthState,
@@ -228,6 +229,28 @@ test('a session that Redis has kept alive is opened, though it has expired in Mo
   await flush()
   expect(identityOf(await open())).toBe(identity)
 })
+
+test.each<[string, (store: HybridAuthStore) => Promise<unknown>, unknown]>([
+  ['exists', store => store.exists('s'), true],
+  ['getKeys', store => store.getKeys('s', 'session', ['a']), { a: 1 }],
+])(
+  '%s finds a session that MongoDB has kept alive, though it has expired in Redis',
+  async (_, ask, answer) => {
+    const { redis, mongo, open } = await setUp()
+    const { store, close } = await open()
+    const { fencingToken } = await store.claim('s')
+    await store.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
+    await close()
+    const client = new Redis(redis.url)
+    await client.hset('baileys:auth:{s}:creds', 'expiresAt', 1)
+    await client.hset('baileys:auth:{s}:keys', '@expiresAt', 1)
+    client.disconnect()
+    const redisOptions = { connectionName: 'another process' }
+    const other = await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, redisOptions })
+    onTestFinished(() => other.close())
+    expect(await ask(other)).toEqual(answer)
+  },
+)
 
 test('an opening that has timed out takes the session from no later owner', async () => {
   const { redis, mongo, open } = await setUp()

@@ -299,13 +299,25 @@ test('forks beyond the limit are removed with their session', async () => {
 
 test('a head never passes the highest version and token that it can hold', async () => {
   const store = await setUp()
-  await client.hset(HEAD, 'version', '2251799813685247', 'fence', '2251799813685247')
+  const most = 2 ** 51 - 2 ** 40 - 1
+  await client.hset(HEAD, 'version', most, 'fence', most)
   await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)
   await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
   expect(await store.get('damaged')).toMatchObject({
-    version: 2251799813685247,
+    version: most,
     data: { keys: { session: { a: 1 } } },
   })
+  await store.delete('damaged')
+  // As another process: the store itself goes on from the version that it has seen.
+  const redisOptions = { connectionName: 'other' }
+  const other = await createRedisStore({ redisUrl: server.url, redisOptions, cache: false })
+  onTestFinished(() => other.close())
+  for (let n = 0; n < 3; n++) {
+    await other.set('damaged', { creds: { registrationId: 7 } })
+    const { fencingToken } = await other.claim('damaged')
+    await other.set('damaged', { keys: { session: { a: n } } }, undefined, fencingToken)
+    await other.delete('damaged')
+  }
 })
 
 test.each(['set', 'list', 'zset', 'stream', 'string'] as const)(

@@ -17,7 +17,7 @@
 if damaged then return {0, 'DAMAGED', damaged} end
 local found = (isCold and 'cold' or '') .. digits(version)
 if found ~= ARGV[2] then return {0, 'RETRY', version} end
-local MOST_VERSION = 2 ^ 51 -- as in outbox-entry.ts
+local MOST_VERSION = MOST_COUNT -- as in outbox-entry.ts
 local passedOver = {}
 for parked, digest in string.gmatch(ARGV[12], '(%d+) (%x+)') do passedOver[parked] = digest end
 for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do

@@ -31,8 +31,8 @@ if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)
 if isThere then
   local token = tonumber(ARGV[3])
-  version = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - 2)
-  fence = math.min(math.max(fence, token or 0) + 1, MOST_COUNT - 2)
+  version = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - LEFT_COUNT)
+  fence = math.min(math.max(fence, token or 0) + 1, MOST_COUNT - LEFT_COUNT)
   if damaged then fence = math.max(fence, now) end
   if outboxKey then enqueue(ARGV[9], '"fencingToken":' .. digits(token or fence - 1) .. ',' .. ARGV[10]) end
   vacate(ARGV[7])

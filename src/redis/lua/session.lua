@@ -20,9 +20,10 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- MOST: the last instant in JavaScript. MOST_COUNT: the limit of versions and tokens, MAX_GIVEN_COUNT of
--- core/store/arguments.ts. A number of this size or more is damage.
-local MOST, MOST_COUNT = 8640000000000000, 2251799813685248
+-- MOST: the last instant in JavaScript. MOST_COUNT: the limit of versions and tokens, MAX_STORED_COUNT of
+-- core/store/arguments.ts. A number of this size or more is damage. LEFT_COUNT: how far below it a deletion leaves a session
+-- whose numbers are near it, so that those who come next have numbers left.
+local MOST, MOST_COUNT, LEFT_COUNT = 8640000000000000, 2250700302057472, 549755813888
 local DAY_MS = 24 * 60 * 60 * 1000
 local MOST_OPS_BYTES = 16384 -- ten times the longest text that the library writes
 local damaged -- the first member of the head that this library cannot have written
