@@ -16,7 +16,7 @@ async function open() {
 
 function connect() {
   socket = makeWASocket({ auth: auth.state })
-  socket.ev.on('creds.update', auth.saveCreds)
+  socket.ev.on('creds.update', auth.saveCreds) // your own listeners go here, as for 'messages.upsert'
   socket.ev.on('connection.update', ({ connection, qr, lastDisconnect }) => {
     if (qr) qrcode.generate(qr, { small: true }) // scan it with WhatsApp
     if (connection === 'open') failures = 0

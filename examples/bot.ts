@@ -23,7 +23,7 @@ async function open(): Promise<void> {
 
 function connect(): void {
   socket = makeWASocket({ auth: auth.state })
-  socket.ev.on('creds.update', auth.saveCreds)
+  socket.ev.on('creds.update', auth.saveCreds) // your own listeners go here, as for 'messages.upsert'
   socket.ev.on('connection.update', ({ connection, qr, lastDisconnect }) => {
     if (qr) qrcode.generate(qr, { small: true }) // scan it with WhatsApp
     if (connection === 'open') failures = 0
