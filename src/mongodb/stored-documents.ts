@@ -1,6 +1,7 @@
 import { CorruptValueError } from '../core/errors.js'
 import { isObject } from '../core/is-object.js'
 import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
+import { isPossibleEnd } from '../core/store/life.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
 
 /** The last instant in JavaScript. */
@@ -11,9 +12,6 @@ const MAX_TEXT_LENGTH = 16 * 1024
 const MAX_PARTS = 1000
 const CHAIN = /^[\w-]{1,64}$/
 const INCARNATION = /^\S{0,256}$/
-
-/** By how much the clocks of two machines may differ. */
-const MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 /** For a filter that compares a member: a comparison also matches elements of lists. */
 export const NO_LIST = { $not: { $type: 'array' } }
@@ -83,9 +81,8 @@ function findDamage(head: object, sessionId: string): string | undefined {
   return damaged ?? (isAhead ? 'since' : endsTooEarly(stored) ? 'endsAt' : undefined)
 }
 
-/** A life is longer than nothing: a session cannot end before its last write. */
 function endsTooEarly({ endsAt, updatedAt }: Stored): boolean {
-  return endsAt instanceof Date && endsAt.getTime() <= (updatedAt as Date).getTime() - MAX_SKEW_MS
+  return endsAt instanceof Date && !isPossibleEnd(endsAt.getTime(), (updatedAt as Date).getTime())
 }
 
 function withoutNulls(document: object): object {

@@ -8,7 +8,7 @@ import { type Driver, loadDriver, type SqliteDatabase } from './driver.js'
 import { isDamaged, readLog } from './log.js'
 import { migrate, readVersion } from './migrations.js'
 import { assertOneName } from './one-name.js'
-import { EMPTY_BYTES, Place } from './place.js'
+import { EMPTY_BYTES, Place, pathOf } from './place.js'
 import { prepareQuery } from './query.js'
 import { toStoreError, withoutPath } from './sqlite-errors.js'
 import type { SqliteOptions } from './sqlite-options.js'
@@ -24,9 +24,14 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
   const { database, path = '', synchronous = 'full' } = options
   try {
     if (database !== undefined) {
+      const file = pathOf(database)
+      if (file !== undefined) assertOneName(realpathSync(file), 'database')
       assertUndoable(database)
       migrate(database)
-      const connection = new SqliteConnection({ database, place: Place.of(database) })
+      const connection = new SqliteConnection({
+        database,
+        place: file === undefined ? undefined : new Place(file),
+      })
       return { connection, release: () => connection.release() }
     }
     const Database = await loadDriver()

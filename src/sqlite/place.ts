@@ -3,7 +3,6 @@ import { StoreUnavailableError } from '../core/errors.js'
 import { maskText } from '../core/masking.js'
 import type { SqliteDatabase } from './driver.js'
 import { isCut, isSameLog, type Log, readLog } from './log.js'
-import { assertOneName } from './one-name.js'
 
 /** The suffixes of the database's files: the database, its log (-wal), and the memory shared by processes (-shm). */
 const SUFFIXES = ['', '-wal', '-shm'] as const
@@ -49,15 +48,6 @@ export class Place {
   /** Call this right after a transaction: until it ends, no other process can write to the log. */
   noteLog(): void {
     this.#log = this.#lookAtLog()
-  }
-
-  /** The place of a given database; `undefined` if it is in memory, or if SQLite does not tell. */
-  static of(database: SqliteDatabase): Place | undefined {
-    const [main] = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").all()
-    const path = Array.isArray(main) ? main[0] : (main as { file?: unknown } | undefined)?.file
-    if (typeof path !== 'string' || path === '') return undefined
-    assertOneName(realpathSync(path), 'database')
-    return new Place(path)
   }
 
   /** Whether the database file is there and is not empty; takes a few microseconds. */
@@ -122,6 +112,13 @@ export class Place {
     const found = find(this.#path + suffix)
     return found !== undefined && opened === identify(found)
   }
+}
+
+/** The path of a given database; `undefined` if it is in memory, or if SQLite does not tell. */
+export function pathOf(database: SqliteDatabase): string | undefined {
+  const [main] = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").all()
+  const path = Array.isArray(main) ? main[0] : (main as { file?: unknown } | undefined)?.file
+  return typeof path === 'string' && path !== '' ? path : undefined
 }
 
 const LOSSES = {

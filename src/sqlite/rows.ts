@@ -3,6 +3,7 @@ import type { AppliedOperation, StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
 import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
+import { isPossibleEnd } from '../core/store/life.js'
 import type { Cell } from './query.js'
 
 export interface SessionRow {
@@ -24,8 +25,6 @@ export type StateColumn = Exclude<keyof SessionRow, 'id'>
 
 /** A session that takes its first values from `floor` keeps a distance of 2^40 from the limit. */
 export const MAX_FLOOR = MAX_STORED_COUNT - 2 ** 40
-/** By how much the clocks of two machines may differ. */
-const MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 export interface Floor {
   version: number
@@ -62,9 +61,8 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
     const cell = row[column]
     return cell === null || typeof cell === 'string' ? cell : fail(column)
   }
-  // A life is longer than nothing: a session cannot end before its last write.
   const endOf = (endMs: number | null, writtenMs: number) =>
-    endMs === null || endMs > writtenMs - MAX_SKEW_MS ? endMs : fail('expires_at')
+    endMs === null || isPossibleEnd(endMs, writtenMs) ? endMs : fail('expires_at')
   return {
     id: sessionId,
     version: count('version'),
