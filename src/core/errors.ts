@@ -1,10 +1,6 @@
 import { maskSessionId } from './masking.js'
 
-/**
- * The base of everything thrown. Branch on `code`: class identity does not survive ESM next to CJS. Messages carry no
- * value, no key and no phone number. They mask the session's name, and the `sessionId` property is not enumerable, so
- * that a logger which copies properties does not write it.
- */
+/** What has gone wrong: see docs/errors.md. */
 export type StoreErrorCode =
   | 'VERSION_MISMATCH'
   | 'FENCED'
@@ -31,8 +27,15 @@ export interface StoreErrorContext {
   cause?: unknown
 }
 
+/**
+ * The base of everything thrown. Branch on `code`: class identity does not survive ESM next to CJS. Messages carry no
+ * value, no key and no phone number. They mask the session's name, and the `sessionId` property is not enumerable, so
+ * that a logger which copies properties does not write it.
+ */
 export class StoreError extends Error {
+  /** What has gone wrong: branch on it. */
   readonly code: StoreErrorCode
+  /** The session that the call was about, if it was about one. */
   declare readonly sessionId: string | undefined
 
   constructor(code: StoreErrorCode, message: string, context: StoreErrorContext = {}) {
@@ -181,7 +184,9 @@ export class StoreTimeoutError extends StoreError {
     super(
       'TIMEOUT',
       `"${operation}" did not end within ${timeoutMs} ms${situation === undefined ? '' : `: ${situation}`}.${doubt} ` +
-        (cause === undefined ? 'Repeat it, or raise "resilience.operationTimeout".' : 'Then repeat it.'),
+        (cause === undefined
+          ? 'Repeat it, or raise "resilience.operationTimeout".'
+          : 'Put that right, and repeat it.'),
       context,
     )
   }

@@ -56,7 +56,7 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
     'what listens there does not speak as Redis does; correct the host and the port',
   ],
   [
-    /sentinel .* invalid reply/,
+    /sentinel .* (?:invalid reply|because ERR No such master)/,
     'the Sentinel knows no master of the name that "name" in "redisOptions" gives',
   ],
   [/^failed to connect to sentinel .* because ERR unknown command/, 'what listens there is no Sentinel'],

@@ -52,7 +52,9 @@ describe('withRetry', () => {
     const link = { situation: 'The test at a:1 has not answered', cause: undefined }
     const policy = { ...QUICK, timeoutMs: 20 }
     const error = await catchError('TIMEOUT', () => withRetry(policy, { ...ATTEMPT, link }, action))
-    expect(error.message).toContain('within 20 ms: The test at a:1: no server is of the set. Then repeat it.')
+    expect(error.message).toContain(
+      'within 20 ms: The test at a:1: no server is of the set. Put that right, and repeat it.',
+    )
     expect(error).toMatchObject({ cause, sessionId: 'bot' })
   })
 

@@ -32,6 +32,11 @@ test.each([
   [replyError('CROSSSLOT Keys in request'), 'STORE_UNAVAILABLE', 'in several slots'],
   [replyError('UNKILLABLE Sorry'), 'STORE_UNAVAILABLE', 'answered with the error UNKILLABLE'],
   [
+    new Error('failed to connect to sentinel a:26379 because ERR No such master with that name'),
+    'STORE_UNAVAILABLE',
+    'knows no master of the name',
+  ],
+  [
     new Error('connected to sentinel a:26379 successfully, but got an invalid reply: null'),
     'STORE_UNAVAILABLE',
     'knows no master of the name',

@@ -139,7 +139,10 @@ const KEY = 'a1'.repeat(32)
 test('a client that is given as the options is refused with the place where it goes', async () => {
   const client = new Redis(server.url)
   onTestFinished(() => client.disconnect())
-  const refused = { code: 'INVALID_OPTION', message: expect.stringContaining('give it as { redis: … }') }
+  const refused = {
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining('give it as redis: { redis: … }'),
+  }
   await expect(createRedisStore(client as never)).rejects.toMatchObject(refused)
   await expect(useRedisAuthState({ sessionId: 's', redis: client as never })).rejects.toMatchObject(refused)
 })

@@ -23,7 +23,7 @@ export interface SecurityOptions {
   allowPlaintext?: boolean | undefined
   /** The logger for warnings and errors; default none. Pino, Baileys' logger and `console` fit. */
   logger?: Logger | undefined
-  /** Without a `logger`: write everything to the console. Default `false`. */
+  /** Without a `logger`: write to the console. Default `false`. */
   enableDebugLogging?: boolean | undefined
   /** In `production`, a `masterKey` given as `undefined` is refused; otherwise the store only warns. */
   environment?: 'development' | 'production' | 'test' | undefined

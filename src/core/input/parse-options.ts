@@ -113,7 +113,8 @@ function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, pre
   if (issue.expected === 'never') {
     const client = clientMember(issue.path?.at(-1)?.input)
     const parent = [prefix, ...keys.slice(0, -1)].filter(Boolean).join('.')
-    if (client !== undefined) return `"${parent}" must be options, got a client: give it as { ${client}: … }`
+    if (client !== undefined)
+      return `"${parent}" must be options, got a client: give it as ${parent}: { ${client}: … }`
     return `"${name}" is not an option; ${suggest(schema, keys)}`
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined') {
