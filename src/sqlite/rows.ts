@@ -92,8 +92,12 @@ export function checkCounts({ id, version, fence }: SessionRow): void {
 }
 
 /** No lease is longer than a day: one that ends in more than two days would lock the session for ever. */
+export function isPossibleLease(remainingMs: number): boolean {
+  return remainingMs <= 2 * MAX_LEASE_MS
+}
+
 export function checkLease(sessionId: string, remainingMs: number): void {
-  if (remainingMs <= 2 * MAX_LEASE_MS) return
+  if (isPossibleLease(remainingMs)) return
   throw new CorruptValueError('The row of the session is damaged: "lease_until" is too far away.', {
     sessionId,
   })

@@ -18,7 +18,7 @@ import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
-import { checkApplied, checkLease, hasNext, MAX_FLOOR, type SessionRow } from './rows.js'
+import { checkApplied, checkLease, hasNext, isPossibleLease, MAX_FLOOR, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'
 
 /** A tombstone outlives every write that could still be under way. */
@@ -116,7 +116,9 @@ export class SqliteBackend implements Backend {
     const { row, head } = found
     if (findOperation(row?.operation, deletion.operationId)) return
     checkGuard(sessionId, head, deletion)
-    if (row?.vacant_since !== null) return
+    if (row === undefined) return
+    const hasLease = isPossibleLease((row.lease_until ?? 0) - this.#now()) // else nobody could open the session
+    if (row.vacant_since !== null && hasLease) return
     if (hasNext(row)) this.#vacate(statements, row, deletion)
     else this.#removeRest(statements, sessionId, deletion)
   }

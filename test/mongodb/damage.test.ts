@@ -138,6 +138,20 @@ test.each(['deleteMany', 'drop'] as const)(
   },
 )
 
+test('a session that was written while the clock was ahead is no damage after a touch by the right one', async () => {
+  const { documents } = await setUp(set(HEAD, { updatedAt: new Date(Date.now() + 2 * 86_400_000) }))
+  const collection = documents.collectionName
+  const store = await openStore({
+    mongoClient: server.client,
+    ...server.place(),
+    collection,
+    ttl: { defaultTtl: 3600 },
+  })
+  await store.touch('s')
+  expect((await store.get('s'))?.data.creds).toEqual(CREDS)
+  await store.claim('s')
+})
+
 test('a lease that ends later than any lease can is damage, and its session can be deleted', async () => {
   const { store } = await setUp(set(HEAD, { leaseUntil: new Date(Date.now() + 7 * 86_400_000) }))
   await expect(store.claim('s')).rejects.toMatchObject(corrupt)

@@ -34,6 +34,30 @@ test.each([0, 1, 2 ** 40])(
   },
 )
 
+test.each(['touch', 'claim'] as const)(
+  'a session that was written while the clock was ahead is no damage after a %s by the right one',
+  async call => {
+    const { store, path, change } = await setUp()
+    await store.set('s', { creds: CREDS })
+    await change(`UPDATE session SET updated_at = ${Date.now() + 2 * DAY_MS}`)
+    const other = await createSqliteStore({ path, cache: false, ttl: { defaultTtl: 3600 } })
+    onTestFinished(() => other.close())
+    await other[call]('s')
+    expect((await other.get('s'))?.data.creds).toMatchObject(CREDS)
+    await other.claim('s')
+  },
+)
+
+test('a deletion ends the damaged lease of a session that is not there', async () => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await store.delete('s')
+  await change(`UPDATE session SET lease_until = ${Date.now() + 3 * DAY_MS}`)
+  await expect(store.claim('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+  await store.delete('s')
+  expect((await store.claim('s')).creds).toBeNull()
+})
+
 test('a session whose token leaves no next one is damaged, is deleted, and does not keep others from being opened', async () => {
   const clock = new Clock()
   const file = await createSqliteFile()
