@@ -71,7 +71,11 @@ export async function measureGrowth(
 
 /** 100 writes at once of the peer's whole sessions would take minutes, and those that meet fail. */
 function takesPart({ contender }: Seat, operation: Operation): boolean {
-  return contender.name !== 'peer' || !operation.startsWith('100')
+  return contender.name !== 'peer' || !isBurst(operation)
+}
+
+function isBurst(operation: Operation): boolean {
+  return operation.startsWith(`${BURST} × `)
 }
 
 /** `open` comes last: it takes the session from the bot that has it. */
@@ -80,7 +84,7 @@ function toEntry(operation: Operation, seat: Seat): Omit<Entry<unknown>, 'of'> {
   if (operation === 'open') return toOpening(seat)
   if (operation === 'set 812') return toFirstLogin(bot)
   const settle = () => bot.settle?.() ?? Promise.resolve()
-  if (operation.startsWith('100')) return toBurst(operation.includes('get'), seat)
+  if (isBurst(operation)) return { ...toBurst(operation.includes('get'), seat), settle }
   if (operation === 'saveCreds') return { call: () => bot.saveCreds(), settle }
   const [kind, count] = operation.split(' ')
   let ids: string[] = []
@@ -102,7 +106,6 @@ function toBurst(reads: boolean, { bot, keys, values }: Seat): Omit<Entry<unknow
       ids = randomIds(keys, BURST)
     },
     call: () => Promise.all(ids.map(call)),
-    settle: () => bot.settle?.() ?? Promise.resolve(),
   }
 }
 

@@ -1,3 +1,4 @@
+import { toBuffer } from '../../src/core/bytes.js'
 import { type Codec, createCodec } from '../../src/core/codec/codec.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { CREDS } from '../values.js'
@@ -43,7 +44,7 @@ export const JSON_BYTES: Bytes = {
     return this.of(CREDS)
   },
   of: value => Buffer.from(JSON.stringify(value)),
-  parse: bytes => JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()),
+  parse: bytes => JSON.parse(toBuffer(bytes).toString()),
 }
 
 /** The values of an answer, without those that are not there. */

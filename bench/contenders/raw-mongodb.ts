@@ -30,12 +30,10 @@ export async function createRawMongo({ mongoUrl }: Place, given?: Bytes): Promis
         async get(ids) {
           const _ids = ids.map(id => `${head}session/${id}`)
           const found = await documents.find({ _id: { $in: _ids } }).toArray()
-          return bytes.parse === undefined
-            ? found
-            : parseAll(
-                bytes,
-                found.map(({ data }) => data),
-              )
+          return parseAll(
+            bytes,
+            found.map(({ data }) => data),
+          )
         },
         set: keys => documents.bulkWrite([bump, ...toOperations(head, keys, bytes)], { ordered: true }),
         saveCreds: () => documents.bulkWrite([bump, toUpsert(credsId, bytes.creds)], { ordered: true }),

@@ -34,12 +34,10 @@ export async function createRawSqlite({ folder }: Place, given?: Bytes): Promise
       return {
         async get(ids) {
           const found = ids.map(id => read.get(sessionId, 'session', id) as { bytes: Uint8Array } | undefined)
-          return bytes.parse === undefined
-            ? found
-            : parseAll(
-                bytes,
-                found.map(row => row?.bytes),
-              )
+          return parseAll(
+            bytes,
+            found.map(row => row?.bytes),
+          )
         },
         set: async keys =>
           within(database, () => {

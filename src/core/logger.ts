@@ -10,18 +10,17 @@ export interface Logger {
 
 export const nullLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 /** The console as a logger. It shows its arguments in their order, so the message comes first. */
 export const consoleLogger = Object.fromEntries(
-  LEVELS.map(level => [level, (context: object, message: string) => print(level, context, message)]),
+  LEVELS.map(level => [
+    level,
+    (context: object, message: string) =>
+      // biome-ignore lint/suspicious/noConsole: a user has asked for the console
+      console[level](message, ...(Object.keys(context).length === 0 ? [] : [context])),
+  ]),
 ) as unknown as Logger
-
-function print(level: (typeof LEVELS)[number], context: object, message: string): void {
-  const { [level]: write } = globalThis.console
-  if (Object.keys(context).length === 0) write(message)
-  else write(message, context)
-}
 
 export type WarningCode = 'BAILEYS_STORE_PLAINTEXT' | 'BAILEYS_STORE_SESSION_ENDED'
 

@@ -196,9 +196,9 @@ export class Breaker {
   }
 
   #toRefusal(): StoreUnavailableError {
-    return this.#toOutage(
-      `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`,
-    )
+    const said = `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`
+    const reason = this.#link?.reason ?? this.#lastReason
+    return this.#toOutage(reason === undefined ? said : `${reason}; ${said}`)
   }
 
   /** A known connection problem says more than the missing answer. */
@@ -209,9 +209,8 @@ export class Breaker {
     return new StoreUnavailableError(this.#store, `${reason}.`, known)
   }
 
-  #toOutage(said: string, cause?: unknown): StoreUnavailableError {
-    const { address, reason = cause === undefined ? this.#lastReason : undefined } = this.#link ?? {}
-    const text = reason === undefined ? said : `${reason}; ${said}`
+  #toOutage(text: string, cause?: unknown): StoreUnavailableError {
+    const address = this.#link?.address
     return new StoreUnavailableError(this.#store, text, { cause, address, since: this.#failingSince })
   }
 

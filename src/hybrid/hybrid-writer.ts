@@ -239,9 +239,9 @@ export class HybridWriter {
     }
     try {
       const applied = await this.#relay.apply(sessionId, write, operationBefore)
-      const { fencingToken = 0 } = write
-      if (applied.fence <= (fenceAfter(write) ?? applied.fence)) return applied
-      throw new FencedError(fencingToken, applied.fence, { sessionId })
+      const fence = fenceAfter(write)
+      if (fence === undefined || applied.fence <= fence) return applied
+      throw new FencedError(write.fencingToken ?? 0, applied.fence, { sessionId })
     } catch (error) {
       // A deletion also ends a damaged session: the caller asks MongoDB for it directly.
       const isRefused = write.kind === 'deletion' && hasCode(error, 'CORRUPT_VALUE')

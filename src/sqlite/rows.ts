@@ -96,6 +96,7 @@ export function isPossibleLease(remainingMs: number): boolean {
   return remainingMs <= 2 * MAX_LEASE_MS
 }
 
+/** Throws `CorruptValueError`. */
 export function checkLease(sessionId: string, remainingMs: number): void {
   if (isPossibleLease(remainingMs)) return
   throw new CorruptValueError('The row of the session is damaged: "lease_until" is too far away.', {

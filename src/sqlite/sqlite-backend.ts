@@ -117,8 +117,8 @@ export class SqliteBackend implements Backend {
     if (findOperation(row?.operation, deletion.operationId)) return
     checkGuard(sessionId, head, deletion)
     if (row === undefined) return
-    const hasLease = isPossibleLease((row.lease_until ?? 0) - this.#now()) // else nobody could open the session
-    if (row.vacant_since !== null && hasLease) return
+    const canBeOpened = isPossibleLease((row.lease_until ?? 0) - this.#now())
+    if (row.vacant_since !== null && canBeOpened) return
     if (hasNext(row)) this.#vacate(statements, row, deletion)
     else this.#removeRest(statements, sessionId, deletion)
   }

@@ -36,7 +36,7 @@ describe('a file that another process has locked', () => {
     other.exec('COMMIT')
     await writing
     clearInterval(turning)
-    expect(turns).toBeGreaterThan(10) // SQLite itself waits for 20 ms at a time at the most
+    expect(turns).toBeGreaterThan(10) // SQLite itself waits for at most 20 ms at a time
     expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
   })
 

@@ -11,7 +11,7 @@ export interface BotAuth {
 export interface BotAuthEvents {
   /** Another process owns the session now: the socket has to end. */
   ownershipLost(error: Error): void
-  /** Whatever the module wants whoever started the bot to know. */
+  /** What the module tells the test that has started the bot. */
   noted?(note: Json): void
 }
 

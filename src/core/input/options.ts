@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import * as v from 'valibot'
-import { consoleLogger, type Logger, nullLogger } from '../logger.js'
+import { consoleLogger, LEVELS, type Logger, nullLogger } from '../logger.js'
 import type { RetryPolicy } from '../retry.js'
 
 /** Encryption, compression and the logger. */
@@ -100,8 +100,7 @@ export interface CommonOptions {
 }
 
 function isLogger(value: unknown): boolean {
-  const levels = ['debug', 'info', 'warn', 'error'] as const
-  return levels.every(level => typeof (value as Partial<Logger> | null)?.[level] === 'function')
+  return LEVELS.every(level => typeof (value as Partial<Logger> | null)?.[level] === 'function')
 }
 
 function isRegistry(value: unknown): boolean {

@@ -43,14 +43,35 @@ const OF_OTHER_STORES: readonly [store: string, names: ReadonlySet<string>][] = 
 const OF_DRIVERS: readonly [member: string, names: ReadonlySet<string>][] = [
   [
     'redisOptions',
-    new Set(['sentinels', 'name', 'sentinelPassword', 'sentinelUsername', 'family', 'keepAlive', 'natMap']),
+    new Set([
+      'sentinels',
+      'name',
+      'sentinelPassword',
+      'sentinelUsername',
+      'family',
+      'keepAlive',
+      'natMap',
+      'connectTimeout',
+      'commandTimeout',
+      'retryStrategy',
+      'maxRetriesPerRequest',
+    ]),
   ],
-  ['redisOptions', new Set(['connectTimeout', 'commandTimeout', 'retryStrategy', 'maxRetriesPerRequest'])],
   [
     'mongoOptions',
-    new Set(['replicaSet', 'authSource', 'tlsCAFile', 'maxPoolSize', 'directConnection', 'w']),
+    new Set([
+      'replicaSet',
+      'authSource',
+      'tlsCAFile',
+      'maxPoolSize',
+      'directConnection',
+      'w',
+      'retryWrites',
+      'readPreference',
+      'serverSelectionTimeoutMS',
+      'socketTimeoutMS',
+    ]),
   ],
-  ['mongoOptions', new Set(['retryWrites', 'readPreference', 'serverSelectionTimeoutMS', 'socketTimeoutMS'])],
 ]
 const STORES = ['sqlite', 'redis', 'mongodb', 'hybrid']
 const OF_HOOKS = new Set([
@@ -109,10 +130,11 @@ export function noteUndefined(options: object, names: readonly string[]): string
 
 function describeIssue(schema: v.GenericSchema, issue: v.BaseIssue<unknown>, prefix: string): string {
   const keys = (issue.path ?? []).map(({ key }) => String(key))
-  const name = [prefix, ...keys.map(showName)].filter(Boolean).join('.') || 'options'
+  const nameOf = (path: readonly string[]) => [prefix, ...path.map(showName)].filter(Boolean).join('.')
+  const name = nameOf(keys) || 'options'
   if (issue.expected === 'never') {
     const client = clientMember(issue.path?.at(-1)?.input)
-    const parent = [prefix, ...keys.slice(0, -1)].filter(Boolean).join('.')
+    const parent = nameOf(keys.slice(0, -1))
     if (client !== undefined)
       return `"${parent}" must be options, got a client: give it as ${parent}: { ${client}: … }`
     return `"${name}" is not an option; ${suggest(schema, keys)}`

@@ -19,20 +19,21 @@ export const MAX_STORED_COUNT = MAX_GIVEN_COUNT - 2 ** 40
 const MAX_LIKELY_TOKEN = 2 ** 50
 
 /**
- * `handedOut`: the highest token that is known. A store keeps the highest token that it is given, so one that no claim
- * has handed out could leave it without a next one.
+ * `memory` knows the highest token that was handed out. A store keeps the highest token that it is given, so one that no
+ * claim has handed out could leave it without a next one.
  */
 export function checkConditions(
   sessionId: string,
   expectedVersion: unknown,
   fencingToken: unknown,
-  handedOut: number,
+  memory: { fence(sessionId: string): number },
 ): void {
   if (expectedVersion !== undefined) checkCount('expectedVersion', expectedVersion, sessionId)
   if (fencingToken === undefined) return
   checkCount('fencingToken', fencingToken, sessionId)
-  const isLikely = (fencingToken as number) <= Math.max(MAX_LIKELY_TOKEN, handedOut)
-  if (!isLikely) fail('fencingToken', 'the token of a claim', fencingToken, sessionId)
+  const token = fencingToken as number
+  if (token > MAX_LIKELY_TOKEN && token > memory.fence(sessionId))
+    fail('fencingToken', 'the token of a claim', fencingToken, sessionId)
 }
 
 /** For calls that need a token: without one, any caller would count as the owner. */

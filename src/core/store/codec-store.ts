@@ -129,7 +129,7 @@ export class CodecStore implements AuthStore {
     checkSessionId(sessionId)
     checkKeyType(type, sessionId)
     const asked = readIds(ids, type, sessionId)
-    checkConditions(sessionId, undefined, fencingToken, this.#memory.fence(sessionId))
+    checkConditions(sessionId, undefined, fencingToken, this.#memory)
     if (asked.length === 0) return {}
     this.assertOpen(sessionId)
     return this.#keys.read(sessionId, type, asked, fencingToken)
@@ -142,7 +142,7 @@ export class CodecStore implements AuthStore {
     fencingToken?: number,
   ): Promise<VersionedResult> {
     checkSessionId(sessionId)
-    checkConditions(sessionId, expectedVersion, fencingToken, this.#memory.fence(sessionId))
+    checkConditions(sessionId, expectedVersion, fencingToken, this.#memory)
     const { writes, values } = encodePatch(this.#codec, sessionId, patch)
     const operationId = this.#memory.operationIds.next()
     const needsSession = patch.creds === undefined
@@ -165,7 +165,7 @@ export class CodecStore implements AuthStore {
 
   async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult> {
     checkSessionId(sessionId)
-    checkConditions(sessionId, expectedVersion, fencingToken, this.#memory.fence(sessionId))
+    checkConditions(sessionId, expectedVersion, fencingToken, this.#memory)
     const operationId = this.#memory.operationIds.next()
     const deletion = { operationId, expectedVersion, fencingToken }
     const deleted = await this.#rewinds.write('delete', sessionId, (seen, call) =>
@@ -209,7 +209,7 @@ export class CodecStore implements AuthStore {
   async listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]> {
     checkSessionId(sessionId)
     if (type !== undefined) checkKeyType(type, sessionId)
-    checkConditions(sessionId, undefined, fencingToken, this.#memory.fence(sessionId))
+    checkConditions(sessionId, undefined, fencingToken, this.#memory)
     const fields = await this.#operations.run('listKeys', sessionId, () =>
       this.#backend.listFields(sessionId, type, fencingToken),
     )

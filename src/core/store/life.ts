@@ -5,6 +5,7 @@ const MAX_SKEW_MS = 24 * 60 * 60 * 1000
  * Whether a session can have ended then: a life is longer than nothing, so no session ends before its last write. A write
  * that lies in the future says nothing: the clock was ahead, and has been put right.
  */
-export function isPossibleEnd(endMs: number, writtenMs: number, nowMs = Date.now()): boolean {
+export function isPossibleEnd(endMs: number, writtenMs: number): boolean {
+  const nowMs = Date.now()
   return endMs > nowMs || writtenMs > nowMs || endMs > writtenMs - MAX_SKEW_MS
 }

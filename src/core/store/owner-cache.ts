@@ -37,7 +37,7 @@ export class OwnerCache {
     this.#sessions.set(sessionId, session)
   }
 
-  /** The cache of the session, whoever its owner is. */
+  /** The cache of the session, for any owner. */
   of(sessionId: string): CachedSession | undefined {
     return this.#sessions.get(sessionId)
   }

@@ -35,7 +35,7 @@ export interface FerretdbOptions {
 /** FerretDB on a PostgreSQL of its own. */
 export async function startFerretdb(options: FerretdbOptions): Promise<MongoServer> {
   const { folder, user, port, ttlSweep } = options
-  const home = await mkdtemp(join(tmpdir(), 'ferretdb-')) // short: a socket's path has 107 bytes at the most
+  const home = await mkdtemp(join(tmpdir(), 'ferretdb-')) // short: a socket's path has at most 107 bytes
   const [data, sockets, state] = ['data', 's', 'state'].map(name => join(home, name)) as [
     string,
     string,

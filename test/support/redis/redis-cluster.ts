@@ -6,7 +6,7 @@ import { type RedisServer, startRedis } from './redis-server.js'
 
 const MASTERS = 3
 const SLOTS = 16384
-/** A node that is silent for so long is taken for dead. */
+/** The other nodes take a node for dead that has been silent for this time. */
 const NODE_TIMEOUT_MS = 1000
 
 export interface RedisClusterServers {

@@ -10,7 +10,7 @@ import { findProgram } from './redis-program.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 
 export const MASTER_NAME = 'mymaster'
-/** A master that is silent for so long is taken for dead. */
+/** The Sentinels take a master for dead that has been silent for this time. */
 const DOWN_AFTER_MS = 1000
 
 export interface RedisSentinels {

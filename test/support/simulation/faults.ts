@@ -6,7 +6,7 @@ const SIDES = ['redis', 'mongo'] as const
 const RECOVERY = 0.2
 const MAX_JUMP_MS = 300_000
 
-/** What happens to the servers, whoever uses them. */
+/** What happens to the servers, for all processes. */
 export class Faults {
   readonly #world: World
   /** Redis as a replica knows it. */

@@ -13,7 +13,7 @@ export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
   stalls: boolean
   /** A process that does not own the session writes to keys of its own in it. */
   hasGuest: boolean
-  /** Owners may delete the session; whoever opens it next begins it anew. Not beside a guest, who owns nothing. */
+  /** Owners may delete the session; the next owner begins it anew. Not beside a guest, who owns nothing. */
   deletes?: boolean
 }
 
