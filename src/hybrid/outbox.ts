@@ -52,7 +52,7 @@ export interface OutboxPage {
   isAll: boolean
 }
 
-const SOURCES = { ack, discard, mark, look }
+const SOURCES = { ...withSession({ ack, discard, mark, look }), unlock, extend }
 
 export interface OutboxParts {
   connection: RedisConnection
@@ -69,7 +69,7 @@ export class Outbox {
   readonly #breaker: Breaker
   readonly #calls: Calls
   readonly #sessions: SessionScripts
-  readonly #scripts: Record<keyof typeof SOURCES | 'unlock' | 'extend', RunScript>
+  readonly #scripts: Record<keyof typeof SOURCES, RunScript>
   readonly #lockHolder = randomUUID()
 
   constructor({ connection, names, breaker, calls, sessions }: OutboxParts) {
@@ -78,7 +78,7 @@ export class Outbox {
     this.#breaker = breaker
     this.#calls = calls
     this.#sessions = sessions
-    this.#scripts = defineScripts(connection.client, { ...withSession(SOURCES), unlock, extend })
+    this.#scripts = defineScripts(connection.client, SOURCES)
   }
 
   /** The first entries of a session by version. */

@@ -59,7 +59,7 @@ export interface RedisSideOptions {
   logger?: Logger | undefined
 }
 
-const SOURCES = { peek, install }
+const SOURCES = withSession({ peek, install })
 
 /**
  * Redis as the hot side of the hybrid store: the same two hashes as those of the Redis store, and the outbox. Every
@@ -88,7 +88,7 @@ export class RedisSide {
     this.#seen = seen
     const calls = this.#calls
     this.#sessions = new SessionScripts({ names, calls, now })
-    this.#scripts = defineScripts(connection.client, withSession(SOURCES))
+    this.#scripts = defineScripts(connection.client, SOURCES)
     this.outbox = new Outbox({ connection, names, breaker, calls, sessions: this.#sessions })
   }
 

@@ -28,12 +28,12 @@ export const MAX_ARGUMENTS = 3000
 export type Reply = [1, ...unknown[]] | [0, reason: unknown, actual: unknown]
 export type RunScript = (keys: readonly (string | undefined)[], input: readonly Argument[]) => Promise<Reply>
 
-const SOURCES = { commit, delete: remove, claim, lease, touch, read, history }
+const SOURCES = withSession({ commit, delete: remove, claim, lease, touch, read, history })
 export type Scripts = Record<keyof typeof SOURCES, RunScript>
 
 /** The scripts of every store on Redis. */
 export function loadScripts(client: RedisClient): Scripts {
-  return defineScripts(client, withSession(SOURCES))
+  return defineScripts(client, SOURCES)
 }
 
 /** Puts lua/session.lua in front of each script. */
@@ -67,9 +67,20 @@ export function defineScripts<N extends string>(
 }
 
 function define(client: RedisClient, name: string, lua: string): string {
-  const command = `baileysStore_${name}_${createHash('sha1').update(lua).digest('hex').slice(0, 8)}`
+  const command = `baileysStore_${name}_${hash(lua)}`
   client.defineCommand(command, { lua })
   return command
+}
+
+/** By the script's text: a process that opens many stores hashes each script once. */
+const hashes = new Map<string, string>()
+
+function hash(lua: string): string {
+  const known = hashes.get(lua)
+  if (known) return known
+  const made = createHash('sha1').update(lua).digest('hex').slice(0, 8)
+  hashes.set(lua, made)
+  return made
 }
 
 /** Packs arguments for lua/packed.lua. */
