@@ -20,6 +20,8 @@ interface Rule {
 /** An entry's backend does not know the codec: bytes in, bytes out. */
 const ENTRY = ['core/connection', 'core/input', 'core/store']
 
+const HYBRID_ROOMS = ['hybrid/breaker', 'hybrid/outbox', 'hybrid/session']
+
 const RULES: Readonly<Record<string, Rule>> = {
   /** What all have in common: the two contracts, errors, names. It knows none of the rooms. */
   core: {
@@ -43,9 +45,22 @@ const RULES: Readonly<Record<string, Rule>> = {
     optional: ['@whiskeysockets/baileys', 'baileys'],
   },
   hybrid: {
-    folders: [...ENTRY, 'mongodb', 'redis'],
-    packages: ['opossum', 'valibot'],
+    folders: [...ENTRY, ...HYBRID_ROOMS, 'mongodb', 'redis'],
+    packages: ['valibot'],
     optional: ['ioredis', 'mongodb'],
+  },
+  'hybrid/breaker': { folders: [], packages: ['opossum'], optional: [] },
+  /** What waits in Redis for the durable store. */
+  'hybrid/outbox': {
+    folders: ['core/connection', 'core/store', 'hybrid/breaker', 'redis'],
+    packages: ['valibot'],
+    optional: [],
+  },
+  /** What a process remembers of a session, and the functions that compare it with what the databases say. */
+  'hybrid/session': {
+    folders: ['core/store', 'hybrid/breaker', 'hybrid/outbox', 'redis'],
+    packages: [],
+    optional: [],
   },
   mongodb: { folders: ENTRY, packages: ['lru-cache', 'valibot'], optional: ['mongodb'] },
   redis: { folders: ENTRY, packages: ['valibot'], optional: ['ioredis'] },

@@ -1,5 +1,5 @@
 /** Fills the database in a process of its own, so that what it takes is not counted, and tells what creds weigh. */
-import { forEach } from '../../src/hybrid/for-each.js'
+import { forEach } from '../../src/core/for-each.js'
 import { makeSession } from '../values.js'
 import type { ScaleOptions } from './arguments.js'
 import { type Database, openStore } from './database.js'

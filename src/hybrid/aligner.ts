@@ -1,37 +1,25 @@
-import { randomUUID } from 'node:crypto'
-import type { BackendDeletion, Commit, Deletion, Guard } from '../core/backend.js'
+import type { Commit } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
-import { FencedError, hasCode, SessionIncompleteError } from '../core/errors.js'
-import { endedToken } from '../core/store/guard.js'
-import { formatForks } from '../core/store/histories.js'
+import { hasCode, SessionIncompleteError } from '../core/errors.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
-import { BYPASS_STEP, compare, isLostInPart, knowsAll, type RedisView } from './compare.js'
-import { Contention, overtakenError } from './contention.js'
+import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { SessionRoute } from './session-route.js'
-import type { SessionState, Sessions } from './sessions.js'
+import type { Repairs } from './repairs.js'
+import { compare, isLostInPart, type RedisView } from './session/compare.js'
+import type { SessionState, Sessions } from './session/sessions.js'
 
 export interface AlignerParts {
   redis: RedisSide
   durable: DurableSide
   relay: OutboxRelay
+  repairs: Repairs
   sessions: Sessions
   memory: SessionMemory
   /** The deadline of one call of the store. */
   timeoutMs: number
-}
-
-/** What a database answers for a session that it has never heard of. */
-const NOTHING: DurableHead = {
-  exists: false,
-  version: 0,
-  fence: 0,
-  updatedAtMs: 0,
-  incarnation: '',
-  operation: '',
 }
 
 /** The last answers of both databases, at one version. */
@@ -48,16 +36,18 @@ export class Aligner {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
   readonly #relay: OutboxRelay
+  readonly #repairs: Repairs
   readonly #sessions: Sessions
   readonly #memory: SessionMemory
   readonly #timeoutMs: number
   readonly #underWay = new Map<string, Promise<Aligned>>()
 
-  constructor({ redis, durable, relay, sessions, memory, timeoutMs }: AlignerParts) {
+  constructor({ redis, durable, relay, repairs, sessions, memory, timeoutMs }: AlignerParts) {
     this.#timeoutMs = timeoutMs
     this.#redis = redis
     this.#durable = durable
     this.#relay = relay
+    this.#repairs = repairs
     this.#sessions = sessions
     this.#memory = memory
   }
@@ -122,22 +112,6 @@ export class Aligner {
       throw new SessionIncompleteError({ sessionId })
   }
 
-  /** Deletes a session of which neither database has the whole. */
-  async discardParts(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
-    const { fencingToken } = deletion
-    return await this.#sessions.use(sessionId, async state => {
-      const peek = await this.#redis.peek(sessionId)
-      if (fencingToken !== undefined && fencingToken < peek.fence) {
-        throw new FencedError(fencingToken, peek.fence, { sessionId })
-      }
-      const deleted = await this.#durable.delete(sessionId, { ...deletion, seenVersion: undefined })
-      if (peek.state !== 'cold') return deleted
-      // The next reader would take the remains in Redis for half a session.
-      if (await this.#loadIntoRedis(sessionId, peek, state)) return deleted
-      throw overtakenError(sessionId)
-    })
-  }
-
   async #align(sessionId: string, state: SessionState): Promise<Aligned> {
     const { route } = state
     let foundAhead: number | undefined
@@ -145,10 +119,10 @@ export class Aligner {
     for (;;) {
       const markAligned = await route.beginAligning()
       if (route.isApart) await this.#durable.insist(sessionId)
-      if (route.barrier) await this.#forestall(sessionId, route, route.barrier)
+      if (route.barrier) await this.#repairs.forestall(sessionId, route, route.barrier)
       await this.#relay.drain(sessionId)
       const peek = await this.#redis.peek(sessionId)
-      const head = await this.#readDurable(sessionId, peek)
+      const head = await this.#repairs.readDurable(sessionId, peek)
       switch (compare(peek, head, route.mustReload)) {
         case 'in step':
           // A late write does not change the session's version, so no later read would show that it has come.
@@ -161,7 +135,7 @@ export class Aligner {
           throw new SessionIncompleteError({ sessionId })
         case 'restore the durable store':
           // At first sight, Redis may be ahead by a write that is on its way.
-          if (foundAhead === peek.version) await this.#restoreDurable(sessionId, peek, head)
+          if (foundAhead === peek.version) await this.#repairs.restoreDurable(sessionId, peek, head)
           foundAhead = peek.version
           break
         case 'raise the durable fence':
@@ -171,72 +145,9 @@ export class Aligner {
           // I9: another process may have written since the drain above. Its entry could reach MongoDB after the session
           // is read there, and leave the outbox before `install`, which would then take the write out of Redis.
           await this.#relay.drain(sessionId)
-          if (await this.#loadIntoRedis(sessionId, peek, state)) route.noteLoaded()
+          if (await this.#repairs.loadRedis(sessionId, peek, state)) route.noteLoaded()
       }
       await contention.pause()
     }
-  }
-
-  /** Ignores fields without a head where Redis has all of the session, or knows of its end. */
-  async #readDurable(sessionId: string, peek: RedisView): Promise<DurableHead> {
-    try {
-      return await this.#durable.readHead(sessionId)
-    } catch (error) {
-      if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
-      if (!knowsAll(peek, await this.#durable.highestVersion(sessionId))) throw error
-      return NOTHING
-    }
-  }
-
-  /**
-   * Prevents a write past Redis whose answer was lost: MongoDB may still be asked to carry it out at any time. That
-   * write is a compare-and-set on the head, so it fails once the head has another version.
-   */
-  async #forestall(sessionId: string, route: SessionRoute, lost: Guard): Promise<void> {
-    const { exists, isPart, version } = await this.#durable.readHead(sessionId)
-    const barrier = {
-      ...lost,
-      writes: [],
-      operationId: randomUUID(),
-      above: version,
-      expectedVersion: version,
-      step: BYPASS_STEP, // one version more may be that of a write that waits in Redis: `covers` would take it for there
-    }
-    try {
-      if (exists && !isPart) await this.#durable.commit(sessionId, barrier) // else that version is gone
-    } catch (error) {
-      // Another process has changed the head, or owns the session.
-      if (!hasCode(error, 'VERSION_MISMATCH') && !hasCode(error, 'FENCED')) throw error
-    }
-    route.liftBarrier(lost)
-  }
-
-  /** `false`: Redis has changed meanwhile. */
-  async #loadIntoRedis(sessionId: string, peek: RedisView, { backlog }: SessionState): Promise<boolean> {
-    const session = await this.#durable.readWhole(sessionId)
-    return this.#redis.install(sessionId, peek, session, backlog.passedOver)
-  }
-
-  /** Writes all of a session again: MongoDB has gone back in time, e.g. by a restored backup, or has let it expire. */
-  async #restoreDurable(
-    sessionId: string,
-    { state, version, fence, updatedAtMs }: RedisView,
-    durable: DurableHead,
-  ): Promise<void> {
-    const id = `align.${version}.${updatedAtMs}`
-    // A session that only Redis has kept alive gets a full life in MongoDB.
-    const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
-    const application = { version, fencingToken: fence, operations: [operation] }
-    if (state === 'deleted') {
-      const deletion = { ...application, kind: 'deletion', fencingToken: endedToken(fence) } as const
-      await this.#durable.apply(sessionId, deletion, [])
-      return
-    }
-    const { head, fields } = await this.#redis.readAll(sessionId)
-    if (!head.exists || head.version !== version) return // it has changed; the next round compares again
-    const { forks } = await this.#redis.readHistory(sessionId, [])
-    const history = { incarnation: head.incarnation, forks: formatForks(forks) }
-    const whole = { ...application, kind: 'session', history } as const
-    await this.#durable.apply(sessionId, whole, fields)
   }
 }

@@ -3,7 +3,7 @@ import type { Application, Applied } from '../core/durable-backend.js'
 import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
-import { type PendingWrite, sizeOf } from './pending-write.js'
+import { type PendingWrite, sizeOf } from './session/pending-write.js'
 
 /** Most bytes of one change to the durable store. A change has at most as many operations as a session remembers. */
 const MAX_BATCH_BYTES = 1024 * 1024

@@ -4,20 +4,23 @@ import type { Logger } from '../core/logger.js'
 import { type Metrics, NO_METRICS } from '../core/metrics.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { Aligner } from './aligner.js'
-import { Breaker } from './breaker.js'
+import { Breaker } from './breaker/breaker.js'
 import { DurableSide } from './durable-side.js'
 import { Forks } from './forks.js'
 import { HybridBackend } from './hybrid-backend.js'
+import { HybridDeleter } from './hybrid-deleter.js'
 import { HybridReader } from './hybrid-reader.js'
 import { HybridWriter } from './hybrid-writer.js'
+import { Lanes } from './lanes.js'
 import { OutboxRelay } from './outbox-relay.js'
 import { Parking } from './parking.js'
 import { Publisher } from './publisher.js'
 import type { QueueAdapter } from './queue.js'
 import { Reconciler } from './reconciler.js'
 import { RedisSide, type RedisSideOptions } from './redis-side.js'
+import { Repairs } from './repairs.js'
+import { Sessions } from './session/sessions.js'
 import { SessionOpener } from './session-opener.js'
-import { Sessions } from './sessions.js'
 
 export interface HybridSettings {
   redis: Omit<RedisSideOptions, 'breaker' | 'seen'>
@@ -94,14 +97,17 @@ export function composeHybrid(settings: HybridSettings) {
   breaker.onChange('halfOpen', () => metrics.count('circuit_breaker_halfopen'))
   const parking = new Parking(sides)
   const relay = new OutboxRelay({ ...sides, parking, hasWorkers: queue !== undefined })
-  const aligner = new Aligner({ ...sides, relay })
+  const repairs = new Repairs(sides)
+  const aligner = new Aligner({ ...sides, relay, repairs })
   relay.onPart = sessionId => aligner.alignLater(sessionId)
   const forks = new Forks({ ...sides, aligner })
   const opener = new SessionOpener({ ...sides, relay, aligner, opensDegraded })
   const publisher = isWriteBehind ? new Publisher({ relay, queue, logger, metrics }) : undefined
   const reader = new HybridReader({ ...sides, relay, aligner })
-  const writer = new HybridWriter({ ...sides, relay, aligner, forks, publisher })
-  const backend = new HybridBackend({ ...sides, relay, reader, writer, opener, publisher })
+  const lanes = new Lanes({ ...sides, relay, aligner, publisher })
+  const writer = new HybridWriter({ ...sides, aligner, forks, lanes })
+  const deleter = new HybridDeleter({ ...sides, forks, lanes, repairs })
+  const backend = new HybridBackend({ ...sides, relay, reader, writer, deleter, opener, publisher })
   const { metricsIntervalMs = DEFAULT_METRICS_INTERVAL_MS } = settings
   const reconciler = new Reconciler({ ...sides, relay, parking, names, now, metricsIntervalMs })
   return { backend, reconciler, breaker }

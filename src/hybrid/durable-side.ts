@@ -19,7 +19,7 @@ import type {
   WithDurableHead,
 } from '../core/durable-backend.js'
 import type { ServerLink } from '../core/server-link.js'
-import { type Breaker, LOADING_MS } from './breaker.js'
+import { type Breaker, LOADING_MS } from './breaker/breaker.js'
 
 /** A change of more writes than this may take as long as loading a session. */
 const MANY_WRITES = 1000

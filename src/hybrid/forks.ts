@@ -2,9 +2,9 @@ import type { Commit, Deletion } from '../core/backend.js'
 import type { Applied } from '../core/durable-backend.js'
 import { assertAwaited } from '../core/retry.js'
 import type { Aligner } from './aligner.js'
-import { BYPASS_STEP, isForked } from './compare.js'
 import type { RedisSide } from './redis-side.js'
-import type { Sessions } from './sessions.js'
+import { BYPASS_STEP, isForked } from './session/compare.js'
+import type { Sessions } from './session/sessions.js'
 
 export interface ForksParts {
   redis: RedisSide

@@ -14,8 +14,9 @@ import { Calls, CLOSE_MS } from '../core/connection/calls.js'
 import { endsWithin } from '../core/ends-within.js'
 import type { Call } from '../core/retry.js'
 import { joinLinks, type KnownSituation } from '../core/server-link.js'
-import { isOutage, isOutageOf } from './breaker.js'
+import { isOutage, isOutageOf } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
+import type { HybridDeleter } from './hybrid-deleter.js'
 import type { HybridReader } from './hybrid-reader.js'
 import type { HybridWriter } from './hybrid-writer.js'
 import type { OutboxRelay } from './outbox-relay.js'
@@ -32,6 +33,7 @@ export interface HybridBackendParts {
   relay: OutboxRelay
   reader: HybridReader
   writer: HybridWriter
+  deleter: HybridDeleter
   opener: SessionOpener
   publisher: Publisher | undefined
 }
@@ -45,6 +47,7 @@ export class HybridBackend implements Backend {
   readonly #relay: OutboxRelay
   readonly #reader: HybridReader
   readonly #writer: HybridWriter
+  readonly #deleter: HybridDeleter
   readonly #opener: SessionOpener
   readonly #publisher: Publisher | undefined
   readonly #calls = new Calls('The hybrid store', error => error as Error)
@@ -57,6 +60,7 @@ export class HybridBackend implements Backend {
     this.#relay = parts.relay
     this.#reader = parts.reader
     this.#writer = parts.writer
+    this.#deleter = parts.deleter
     this.#opener = parts.opener
     this.#publisher = parts.publisher
   }
@@ -90,7 +94,7 @@ export class HybridBackend implements Backend {
   }
 
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
-    return this.#calls.run(() => this.#writer.delete(sessionId, deletion))
+    return this.#calls.run(() => this.#deleter.delete(sessionId, deletion))
   }
 
   claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim> {

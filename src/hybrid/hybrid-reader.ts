@@ -5,13 +5,13 @@ import type { Metrics } from '../core/metrics.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
-import { isOutageOf } from './breaker.js'
-import { covers, isBelievable } from './compare.js'
+import { isOutageOf } from './breaker/outage.js'
 import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { Sessions } from './sessions.js'
+import { covers, isBelievable } from './session/compare.js'
+import type { Sessions } from './session/sessions.js'
 
 /** The questions that both databases can answer. */
 export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listFields'>

@@ -1,17 +1,17 @@
 import type { Applied } from '../core/durable-backend.js'
 import { FencedError, type StoreError, StoreUnavailableError } from '../core/errors.js'
+import { forEach } from '../core/for-each.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Metrics } from '../core/metrics.js'
-import type { Backlog } from './backlog.js'
 import { applyInBatches, type Outcome } from './batches.js'
-import { isOutage } from './breaker.js'
+import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
-import { forEach } from './for-each.js'
-import type { Outbox } from './outbox.js'
+import type { Outbox } from './outbox/outbox.js'
 import type { Parking } from './parking.js'
-import { type PendingWrite, toPendingWrite } from './pending-write.js'
 import { RetryTimer } from './retry-timer.js'
-import type { SessionState, Sessions } from './sessions.js'
+import type { Backlog } from './session/backlog.js'
+import { type PendingWrite, toPendingWrite } from './session/pending-write.js'
+import type { SessionState, Sessions } from './session/sessions.js'
 
 const SESSIONS_AT_ONCE = 8
 /** A write that the queue has not applied after this time, this process applies. */

@@ -2,8 +2,8 @@ import type { StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
-import type { Outbox, PassedOver } from './outbox.js'
-import type { PendingWrite } from './pending-write.js'
+import type { Outbox, PassedOver } from './outbox/outbox.js'
+import type { PendingWrite } from './session/pending-write.js'
 
 export interface ParkingParts {
   outbox: Outbox

@@ -3,8 +3,8 @@ import { maskSessionId, maskText } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
 import { singleAttempt, withRetry } from '../core/retry.js'
 import type { OutboxRelay } from './outbox-relay.js'
-import type { PendingWrite } from './pending-write.js'
 import { OUTBOX_JOB, type OutboxJob, type QueueAdapter } from './queue.js'
+import type { PendingWrite } from './session/pending-write.js'
 
 /** Most characters logged of a foreign error. */
 const MAX_TEXT = 300

@@ -1,27 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode, type StoreError, StoreUnavailableError } from '../core/errors.js'
+import { type StoreError, StoreUnavailableError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
-import type { Metrics, OutboxMeasure } from '../core/metrics.js'
+import type { Metrics } from '../core/metrics.js'
 import type { KeyNames } from '../redis/key-names.js'
 import type { DurableSide } from './durable-side.js'
-import { forEach } from './for-each.js'
-import type { Outbox } from './outbox.js'
-import { OutboxCensus, UNKNOWN } from './outbox-census.js'
-import type { OutboxEntry } from './outbox-entry.js'
+import type { Outbox } from './outbox/outbox.js'
+import { OutboxCensus } from './outbox/outbox-census.js'
+import type { OutboxEntry } from './outbox/outbox-entry.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { Parking } from './parking.js'
+import { Sweeper } from './sweeper.js'
 
-const SWEEP_EVERY_MS = 30_000
-/** The lock ends before the next sweep is due, so that a single process misses none. */
-const SWEEP_LOCK_MS = 0.9 * SWEEP_EVERY_MS
-/** After a sweep that found no outbox, the processes skip one interval. */
-const NONE_FOUND_MS = 1.4 * SWEEP_EVERY_MS
-/** A sweep rests this many times as long as a page of `SCAN` took: Redis spends a twentieth of its time on it. */
-const RESTS = 19
-/** How long a scrape of the metrics waits for a new count, before it uses the last one. */
-const COUNT_MS = 2000
-const SESSIONS_AT_ONCE = 8
 /** If the holder of a lock dies, the others wait for this long. */
 const LOCK_MS = 30_000
 const LOCKED_PAUSE_MS = 50
@@ -65,42 +55,41 @@ export interface ReconcilerParts {
 /** Applies writes to MongoDB that their own process has not applied, because it died or MongoDB was away. */
 export class Reconciler {
   readonly #outbox: Outbox
-  readonly #durable: DurableSide
   readonly #relay: OutboxRelay
   readonly #parking: Parking
   readonly #names: KeyNames
   readonly #logger: Logger
   readonly #metrics: Metrics
-  readonly #metricsIntervalMs: number
   readonly #now: () => number
   readonly #census: OutboxCensus
-  /** Sessions whose outbox name belongs to a foreign key. Each is logged once. */
-  readonly #foreign = new Set<string>()
+  readonly #sweeper: Sweeper
   /** Jobs that wait for their turn, by session. */
   readonly #waiting = new Map<string, Promise<void>>()
-  #timer: NodeJS.Timeout | undefined
   #unwatch = () => {}
   #totalFailed = 0
-  #sweeps = 0
-  #running = 0
-  #lastRunAt: Date | null = null
-  #isSweeping = false
-  #measuredAtMs = Number.NEGATIVE_INFINITY
-  #measure: OutboxMeasure = UNKNOWN
-  #measuring: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
   constructor(parts: ReconcilerParts) {
-    const { outbox, durable, relay, parking, names, logger, metrics, metricsIntervalMs } = parts
+    const {
+      outbox,
+      durable,
+      relay,
+      parking,
+      names,
+      logger,
+      metrics,
+      metricsIntervalMs,
+      now = Date.now,
+    } = parts
     this.#outbox = outbox
-    this.#durable = durable
     this.#relay = relay
     this.#parking = parking
     this.#names = names
     this.#logger = logger
     this.#metrics = metrics
-    this.#metricsIntervalMs = metricsIntervalMs
-    this.#now = parts.now ?? Date.now
-    this.#census = new OutboxCensus(outbox, names, this.#now)
+    this.#now = now
+    this.#census = new OutboxCensus({ outbox, names, metricsIntervalMs, now })
+    const isAway = () => durable.breaker.isOpen
+    this.#sweeper = new Sweeper({ outbox, census: this.#census, names, logger, isAway, now })
   }
 
   get stats(): OutboxReconcilerStats {
@@ -108,32 +97,26 @@ export class Reconciler {
       totalProcessed: this.#relay.appliedCount,
       totalFailed: this.#totalFailed,
       totalParked: this.#parking.count,
-      sweeps: this.#sweeps,
-      isRunning: this.#running > 0,
-      lastRunAt: this.#lastRunAt,
+      sweeps: this.#sweeper.sweeps,
+      isRunning: this.#sweeper.isRunning,
+      lastRunAt: this.#sweeper.lastRunAt,
     }
   }
 
-  /** Sweeps regularly; of all processes on the same Redis, one sweeps at a time. */
+  /** Begins to sweep, and to count for the metrics. */
   start(): void {
-    this.#timer = setInterval(() => {
-      if (this.#durable.breaker.isOpen || this.#isSweeping) return
-      this.#sweepDue().catch(error =>
-        this.#logger.warn({ code: (error as StoreError).code }, 'the outboxes were not swept'),
-      )
-    }, SWEEP_EVERY_MS)
-    this.#timer.unref()
-    this.#unwatch = this.#metrics.watchOutbox(() => this.#measureAgain())
+    this.#sweeper.start(sessionId => this.#reconcileDue(sessionId))
+    this.#unwatch = this.#metrics.watchOutbox(() => this.#census.measure())
   }
 
   stop(): void {
     this.#unwatch()
-    clearInterval(this.#timer)
+    this.#sweeper.stop()
   }
 
   /** Applies all that waits, now, including parked entries. Throws the error of a session that could not be emptied. */
   async reconcileAll(): Promise<void> {
-    await this.sweep(sessionId => this.#drain(sessionId, true))
+    await this.#sweeper.sweep(sessionId => this.#drain(sessionId, true))
   }
 
   /**
@@ -159,59 +142,6 @@ export class Reconciler {
     })
     this.#waiting.set(sessionId, reconciling)
     return reconciling
-  }
-
-  /** Goes over all outboxes, SESSIONS_AT_ONCE at a time. */
-  async sweep(action: (sessionId: string) => Promise<void>, { rests = 0 } = {}): Promise<void> {
-    this.#running++
-    try {
-      await forEach(this.#outbox.sessions({ rests }), SESSIONS_AT_ONCE, sessionId =>
-        action(sessionId).catch(error => this.#passOverForeign(sessionId, error)),
-      )
-    } finally {
-      this.#running--
-      this.#sweeps++
-      this.#lastRunAt = new Date(this.#now())
-    }
-  }
-
-  /**
-   * Skips a foreign key under an outbox's name. Entries that MongoDB refuses are parked by now, so the damage is the
-   * key's.
-   */
-  #passOverForeign(sessionId: string, error: unknown): void {
-    if (!hasCode(error, 'CORRUPT_VALUE')) throw error
-    if (this.#foreign.has(sessionId)) return
-    this.#foreign.add(sessionId)
-    const about = { sessionId: maskSessionId(sessionId), code: 'CORRUPT_VALUE' }
-    this.#logger.warn(about, 'a key has the name of an outbox and is none; it is passed over')
-  }
-
-  /** One process sweeps at a time. It keeps the lock afterwards, which tells the others that this round is done. */
-  async #sweepDue(): Promise<void> {
-    const { sweepLock } = this.#names
-    if (this.#isSweeping || !(await this.#outbox.lock(sweepLock, SWEEP_LOCK_MS))) return
-    this.#isSweeping = true
-    const beganMs = performance.now()
-    const renewing = setInterval(() => {
-      this.#outbox.extend(sweepLock, SWEEP_LOCK_MS).catch(() => {}) // the next renewal may succeed
-    }, SWEEP_LOCK_MS / 3)
-    renewing.unref()
-    const tally = this.#census.begin()
-    const action = async (sessionId: string) => {
-      await this.#reconcileDue(sessionId)
-      await this.#census.add(tally, sessionId)
-    }
-    try {
-      await this.sweep(action, { rests: RESTS })
-    } finally {
-      clearInterval(renewing)
-      this.#isSweeping = false
-    }
-    const tookMs = performance.now() - beganMs
-    const restMs = tally.depth === 0 ? NONE_FOUND_MS : SWEEP_LOCK_MS - tookMs
-    await this.#outbox.extend(sweepLock, Math.max(restMs, tookMs))
-    await this.#census.publish(tally)
   }
 
   async #reconcileDue(sessionId: string): Promise<void> {
@@ -267,28 +197,8 @@ export class Reconciler {
     }
   }
 
-  /** The last count, or a new one if that is too old. Does not keep a failed count. */
-  #measureAgain(): Promise<OutboxMeasure> {
-    if (performance.now() - this.#measuredAtMs >= this.#metricsIntervalMs) {
-      this.#measuredAtMs = performance.now()
-      this.#measuring = this.#takeMeasure()
-    }
-    const before = sleep(COUNT_MS, undefined, { ref: false }).then(() => this.#measure)
-    return Promise.race([this.#measuring, before])
-  }
-
-  async #takeMeasure(): Promise<OutboxMeasure> {
-    try {
-      this.#measure = await this.#census.measure(this.#metricsIntervalMs)
-    } catch {
-      this.#measure = UNKNOWN
-      this.#measuredAtMs = Number.NEGATIVE_INFINITY
-    }
-    return this.#measure
-  }
-
   #locked(sessionId: string, action: () => Promise<void>): Promise<boolean> {
-    return this.#outbox.locked(this.#names.lockOf(sessionId), LOCK_MS, action)
+    return this.#outbox.locks.run(this.#names.lockOf(sessionId), LOCK_MS, action)
   }
 }
 

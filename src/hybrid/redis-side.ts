@@ -27,12 +27,12 @@ import {
 } from '../redis/script-input.js'
 import { type Argument, defineScripts, type Reply, type RunScript, withSession } from '../redis/scripts.js'
 import { SessionScripts } from '../redis/session-scripts.js'
-import { type Breaker, LOADING_MS } from './breaker.js'
-import type { RedisView } from './compare.js'
+import { type Breaker, LOADING_MS } from './breaker/breaker.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
-import { Outbox, type PassedOver } from './outbox.js'
-import { type OutboxEntry, seal } from './outbox-entry.js'
+import { Outbox, type PassedOver } from './outbox/outbox.js'
+import type { OutboxEntry } from './outbox/outbox-entry.js'
+import { seal } from './outbox/sealed-patch.js'
 import {
   type RedisCommit,
   type RedisDeletion,
@@ -41,6 +41,7 @@ import {
   toRedisView,
 } from './replies.js'
 import { checkCount, toEntryInput, toInstallInput } from './script-input.js'
+import type { RedisView } from './session/compare.js'
 
 export interface RedisSideOptions {
   connection: RedisConnection

@@ -1,6 +1,6 @@
 import { toCommitted, toDeleted, toInteger } from '../redis/replies.js'
 import type { Reply } from '../redis/scripts.js'
-import type { RedisView } from './compare.js'
+import type { RedisView } from './session/compare.js'
 
 export interface RedisCommit {
   version: number

@@ -5,9 +5,10 @@ import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import { fieldName } from '../redis/key-names.js'
 import { type EntryInput, GRACE_MS, orEmpty, TOMBSTONE_MS } from '../redis/script-input.js'
 import type { Argument } from '../redis/scripts.js'
-import type { RedisView } from './compare.js'
-import type { PassedOver } from './outbox.js'
-import { isVersion, MAX_ENTRY_BYTES, MAX_ENTRY_FIELDS, type OutboxEntry } from './outbox-entry.js'
+import type { PassedOver } from './outbox/outbox.js'
+import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry } from './outbox/outbox-entry.js'
+import { MAX_ENTRY_FIELDS } from './outbox/sealed-patch.js'
+import type { RedisView } from './session/compare.js'
 
 /** Bytes of an entry reserved for the members that the script and later marks add. */
 const MAX_HEAD_BYTES = 64 * 1024

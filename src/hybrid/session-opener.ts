@@ -7,12 +7,12 @@ import type { Metrics } from '../core/metrics.js'
 import { assertAwaited, type Call } from '../core/retry.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import type { Aligned, Aligner } from './aligner.js'
-import { isOutage, isOutageOf } from './breaker.js'
-import { covers, isOpenable } from './compare.js'
+import { isOutage, isOutageOf } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import type { Sessions } from './sessions.js'
+import { covers, isOpenable } from './session/compare.js'
+import type { Sessions } from './session/sessions.js'
 
 export interface Opening {
   leaseMs: number | undefined

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { InvalidOptionError, StoreUnavailableError } from '../../src/core/errors.js'
 import { NO_METRICS } from '../../src/core/metrics.js'
-import { Breaker, type BreakerOptions } from '../../src/hybrid/breaker.js'
+import { Breaker, type BreakerOptions } from '../../src/hybrid/breaker/breaker.js'
 
 const TIMEOUT_MS = 2000
 const RESET_MS = 30_000

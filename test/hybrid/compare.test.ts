@@ -12,7 +12,7 @@ import {
   knowsAll,
   type RedisView,
   type Verdict,
-} from '../../src/hybrid/compare.js'
+} from '../../src/hybrid/session/compare.js'
 
 type Durable = Pick<DurableHead, 'exists' | 'isPart' | 'version' | 'fence'>
 

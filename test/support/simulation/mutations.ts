@@ -4,8 +4,8 @@ export interface Mutation {
   edits: readonly { file: string; from: string; to: string }[]
 }
 
-const HYBRID_WRITER = 'src/hybrid/hybrid-writer.ts'
-const COMPARE = 'src/hybrid/compare.ts'
+const LANES = 'src/hybrid/lanes.ts'
+const COMPARE = 'src/hybrid/session/compare.ts'
 const SESSION_WRITER = 'src/mongodb/session-writer.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -42,7 +42,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "repeat a deletion by its tombstone's fence",
     edits: [
       {
-        file: HYBRID_WRITER,
+        file: 'src/hybrid/hybrid-deleter.ts',
         from: 'const { fencingToken = endedToken(fence) } = deletion',
         to: 'const fencingToken = fence',
       },
@@ -70,7 +70,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'let writes past Redis overtake',
-    edits: [{ file: HYBRID_WRITER, from: 'await route.untilRedisIsQuiet()', to: '' }],
+    edits: [{ file: LANES, from: 'await route.untilRedisIsQuiet()', to: '' }],
   },
   {
     name: 'take a version that was taken before',
@@ -80,7 +80,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'take a repeated write for one whose version tells whether it counts',
-    edits: [{ file: HYBRID_WRITER, from: 'taken.isRepeated ? applied.isLate :', to: '' }],
+    edits: [{ file: 'src/hybrid/hybrid-writer.ts', from: 'taken.isRepeated ? applied.isLate :', to: '' }],
   },
   {
     name: 'do not forestall a lost write past Redis',
@@ -98,7 +98,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'carry out what nobody waits for',
-    edits: [{ file: HYBRID_WRITER, from: 'assertAwaited(call)', to: '' }],
+    edits: [{ file: LANES, from: 'assertAwaited(call)', to: '' }],
   },
   {
     name: 'bring writes past those that wait before them',
@@ -124,7 +124,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'do not notice that others wait',
     edits: [
       {
-        file: 'src/hybrid/backlog.ts',
+        file: 'src/hybrid/session/backlog.ts',
         from: "operationBefore !== '' && operationBefore !== this.#lastAdded",
         to: 'false',
       },
@@ -134,7 +134,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'take what waits before any own write for known',
     edits: [
       {
-        file: 'src/hybrid/backlog.ts',
+        file: 'src/hybrid/session/backlog.ts',
         from: 'operationBefore !== this.#lastAdded',
         to: "operationBefore.split('.')[0] !== write.operationId.split('.')[0]",
       },

@@ -1,7 +1,8 @@
-import { hasCode } from '../core/errors.js'
-import type { OutboxMeasure } from '../core/metrics.js'
-import type { KeyNames } from '../redis/key-names.js'
-import { forEach } from './for-each.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hasCode } from '../../core/errors.js'
+import { forEach } from '../../core/for-each.js'
+import type { OutboxMeasure } from '../../core/metrics.js'
+import type { KeyNames } from '../../redis/key-names.js'
 import type { Outbox } from './outbox.js'
 
 const SESSIONS_AT_ONCE = 8
@@ -9,8 +10,10 @@ const SESSIONS_AT_ONCE = 8
 const LOCK_MS = 60_000
 /** How long Redis keeps a count for the other processes. */
 const KEPT_MS = 60 * 60 * 1000
+/** How long a scrape of the metrics waits for a new count, before it uses the last one. */
+const COUNT_MS = 2000
 /** A failed count differs from a count of zero. */
-export const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
+const UNKNOWN: OutboxMeasure = { depth: Number.NaN, largestDepth: Number.NaN, oldestAgeMs: Number.NaN }
 
 /** What waits in the outboxes counted so far. */
 export interface Tally {
@@ -21,15 +24,28 @@ export interface Tally {
   countedAtMs: number
 }
 
+export interface OutboxCensusParts {
+  outbox: Outbox
+  names: KeyNames
+  /** How long a count of all outboxes stays valid. */
+  metricsIntervalMs: number
+  now: () => number
+}
+
 /** Counts what waits in all outboxes; one process counts for all that share the Redis. */
 export class OutboxCensus {
   readonly #outbox: Outbox
   readonly #names: KeyNames
+  readonly #metricsIntervalMs: number
   readonly #now: () => number
+  #measuredAtMs = Number.NEGATIVE_INFINITY
+  #measure: OutboxMeasure = UNKNOWN
+  #measuring: Promise<OutboxMeasure> = Promise.resolve(UNKNOWN)
 
-  constructor(outbox: Outbox, names: KeyNames, now: () => number) {
+  constructor({ outbox, names, metricsIntervalMs, now }: OutboxCensusParts) {
     this.#outbox = outbox
     this.#names = names
+    this.#metricsIntervalMs = metricsIntervalMs
     this.#now = now
   }
 
@@ -55,11 +71,32 @@ export class OutboxCensus {
     return this.#outbox.note(this.#names.count, JSON.stringify(tally), KEPT_MS)
   }
 
-  /** A count that any process took within `maxAgeMs`, else a new one; the last one while another process counts. */
-  async measure(maxAgeMs: number): Promise<OutboxMeasure> {
+  /** The last count, or a new one if that is too old. Does not keep a failed count. */
+  measure(): Promise<OutboxMeasure> {
+    if (performance.now() - this.#measuredAtMs >= this.#metricsIntervalMs) {
+      this.#measuredAtMs = performance.now()
+      this.#measuring = this.#takeMeasure()
+    }
+    const before = sleep(COUNT_MS, undefined, { ref: false }).then(() => this.#measure)
+    return Promise.race([this.#measuring, before])
+  }
+
+  async #takeMeasure(): Promise<OutboxMeasure> {
+    try {
+      this.#measure = await this.#count()
+    } catch {
+      this.#measure = UNKNOWN
+      this.#measuredAtMs = Number.NEGATIVE_INFINITY
+    }
+    return this.#measure
+  }
+
+  /** A valid count of any process, else a new one; the last one while another process counts. */
+  async #count(): Promise<OutboxMeasure> {
     let known = await this.#recall()
-    if (known && Math.abs(this.#now() - known.countedAtMs) < maxAgeMs) return this.#toMeasure(known)
-    await this.#outbox.locked(this.#names.countLock, LOCK_MS, async () => {
+    if (known && Math.abs(this.#now() - known.countedAtMs) < this.#metricsIntervalMs)
+      return this.#toMeasure(known)
+    await this.#outbox.locks.run(this.#names.countLock, LOCK_MS, async () => {
       const tally = this.begin()
       await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, sessionId => this.add(tally, sessionId))
       await this.publish(tally)

@@ -1,5 +1,5 @@
-import { InFlight } from '../core/in-flight.js'
-import { HighestVersions } from '../core/store/highest-versions.js'
+import { InFlight } from '../../core/in-flight.js'
+import { HighestVersions } from '../../core/store/highest-versions.js'
 import { Backlog, HeldBytes } from './backlog.js'
 import { SessionRoute } from './session-route.js'
 

@@ -1,8 +1,8 @@
-import type { Guard } from '../core/backend.js'
-import { InFlight } from '../core/in-flight.js'
-import type { HighestVersions } from '../core/store/highest-versions.js'
-import { SessionColdError } from '../redis/protocol-errors.js'
-import { isOutage } from './breaker.js'
+import type { Guard } from '../../core/backend.js'
+import { InFlight } from '../../core/in-flight.js'
+import type { HighestVersions } from '../../core/store/highest-versions.js'
+import { SessionColdError } from '../../redis/protocol-errors.js'
+import { isOutage } from '../breaker/outage.js'
 import { isTakenTwice } from './compare.js'
 import { Dirty } from './dirty.js'
 

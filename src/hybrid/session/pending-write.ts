@@ -1,6 +1,7 @@
-import type { FieldWrite } from '../core/backend.js'
-import type { Application, Applied } from '../core/durable-backend.js'
-import { type OutboxEntry, unseal } from './outbox-entry.js'
+import type { FieldWrite } from '../../core/backend.js'
+import type { Application, Applied } from '../../core/durable-backend.js'
+import type { OutboxEntry } from '../outbox/outbox-entry.js'
+import { unseal } from '../outbox/sealed-patch.js'
 
 /** A write that Redis has taken for the durable store. */
 export interface PendingWrite {

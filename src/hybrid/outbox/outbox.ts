@@ -1,20 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Calls } from '../core/connection/calls.js'
-import { keyPrefixOf, mastersOf } from '../redis/client.js'
-import type { RedisConnection } from '../redis/connection.js'
-import type { KeyNames } from '../redis/key-names.js'
-import { about } from '../redis/redis-errors.js'
-import { toInteger, toList } from '../redis/replies.js'
-import { type Argument, defineScripts, type RunScript, withSession } from '../redis/scripts.js'
-import type { SessionScripts } from '../redis/session-scripts.js'
-import type { Breaker } from './breaker.js'
+import type { Calls } from '../../core/connection/calls.js'
+import { keyPrefixOf, mastersOf } from '../../redis/client.js'
+import type { RedisConnection } from '../../redis/connection.js'
+import type { KeyNames } from '../../redis/key-names.js'
+import { about } from '../../redis/redis-errors.js'
+import { toInteger, toList } from '../../redis/replies.js'
+import { type Argument, defineScripts, type RunScript, withSession } from '../../redis/scripts.js'
+import type { SessionScripts } from '../../redis/session-scripts.js'
+import type { Breaker } from '../breaker/breaker.js'
+import { Locks } from './locks.js'
 import ack from './lua/ack.lua'
 import discard from './lua/discard.lua'
-import extend from './lua/extend.lua'
 import look from './lua/look.lua'
 import mark from './lua/mark.lua'
-import unlock from './lua/unlock.lua'
 import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry, parseEntry, toDigest, toMark } from './outbox-entry.js'
 
 /** Entries read at once. */
@@ -52,7 +50,7 @@ export interface OutboxPage {
   isAll: boolean
 }
 
-const SOURCES = { ...withSession({ ack, discard, mark, look }), unlock, extend }
+const SOURCES = withSession({ ack, discard, mark, look })
 
 export interface OutboxParts {
   connection: RedisConnection
@@ -64,13 +62,14 @@ export interface OutboxParts {
 
 /** Writes that Redis has taken and MongoDB may lack. The scripts that write a session add them. */
 export class Outbox {
+  /** Locks in the same Redis, for what one process at a time does with outboxes. */
+  readonly locks: Locks
   readonly #connection: RedisConnection
   readonly #names: KeyNames
   readonly #breaker: Breaker
   readonly #calls: Calls
   readonly #sessions: SessionScripts
   readonly #scripts: Record<keyof typeof SOURCES, RunScript>
-  readonly #lockHolder = randomUUID()
 
   constructor({ connection, names, breaker, calls, sessions }: OutboxParts) {
     this.#connection = connection
@@ -79,6 +78,7 @@ export class Outbox {
     this.#calls = calls
     this.#sessions = sessions
     this.#scripts = defineScripts(connection.client, SOURCES)
+    this.locks = new Locks(connection.client, call => this.#send(call))
   }
 
   /** The first entries of a session by version. */
@@ -141,21 +141,6 @@ export class Outbox {
     }
   }
 
-  /** Takes a lock for `lifeMs`; `false`: another process holds it. */
-  async lock(name: string, lifeMs: number): Promise<boolean> {
-    const { client } = this.#connection
-    if ((await this.#send(() => client.set(name, this.#lockHolder, 'PX', lifeMs, 'NX'))) !== null) return true
-    // A lock without an end is foreign, and would hold up every process forever.
-    if ((await this.#send(() => client.pttl(name))) === -1)
-      await this.#send(() => client.pexpire(name, lifeMs))
-    return false
-  }
-
-  /** Makes a lock of this process end `lifeMs` from now. */
-  async extend(name: string, lifeMs: number): Promise<void> {
-    await this.#send(() => this.#scripts.extend([name], [this.#lockHolder, Math.ceil(lifeMs)]))
-  }
-
   async note(name: string, text: string, lifeMs: number): Promise<void> {
     const { client } = this.#connection
     await this.#send(() => client.set(name, text, 'PX', lifeMs))
@@ -164,17 +149,6 @@ export class Outbox {
   recall(name: string): Promise<string | null> {
     const { client } = this.#connection
     return this.#send(() => client.get(name))
-  }
-
-  /** Runs `action` under a lock that ends after at most `lifeMs`; `false`: another process holds it. */
-  async locked(name: string, lifeMs: number, action: () => Promise<void>): Promise<boolean> {
-    if (!(await this.lock(name, lifeMs))) return false
-    try {
-      await action()
-    } finally {
-      await this.#send(() => this.#scripts.unlock([name], [this.#lockHolder])).catch(() => {}) // it ends by itself
-    }
-    return true
   }
 
   /** Reads what is stored at these versions, except texts with the digest given beside the version. */

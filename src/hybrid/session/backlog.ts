@@ -1,5 +1,5 @@
+import type { PassedOver } from '../outbox/outbox.js'
 import { Dirty } from './dirty.js'
-import type { PassedOver } from './outbox.js'
 import { type PendingWrite, sizeOf } from './pending-write.js'
 
 /** Most bytes of values held over all sessions of a store. Values of further writes are in the outbox alone. */

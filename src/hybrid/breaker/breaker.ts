@@ -1,8 +1,10 @@
 import CircuitBreaker from 'opossum'
-import { hasCode, StoreUnavailableError } from '../core/errors.js'
-import type { GaugeName, Layer, Metrics } from '../core/metrics.js'
-import { singleAttempt, withRetry } from '../core/retry.js'
-import type { ServerLink } from '../core/server-link.js'
+import type { StoreUnavailableError } from '../../core/errors.js'
+import type { GaugeName, Layer, Metrics } from '../../core/metrics.js'
+import { singleAttempt, withRetry } from '../../core/retry.js'
+import type { ServerLink } from '../../core/server-link.js'
+import { type CircuitBreakerStats, toStats } from './breaker-stats.js'
+import { isOutageOf, Outage } from './outage.js'
 
 export interface BreakerOptions {
   /** The name of the database in errors. */
@@ -34,25 +36,6 @@ export interface BreakerOptions {
  */
 export const LOADING_MS = 30_000
 
-/**
- * opossum's counters of one window. A call that took too long counts as a failure. `timeouts`, and the counters of
- * features that this library does not use, stay 0.
- */
-export interface CircuitBreakerStats {
-  /** Calls made. */
-  fires: number
-  successes: number
-  failures: number
-  /** Calls refused while the breaker was open. */
-  rejects: number
-  /** Always 0: a call that took too long counts as a failure. */
-  timeouts: number
-  fallbacks: number
-  semaphoreRejections: number
-  cacheHits: number
-  cacheMisses: number
-}
-
 /** After MIN_CALLS calls in the window, the breaker opens above this share of failures. */
 const MAX_ERRORS_PERCENTAGE = 50
 const MIN_CALLS = 3
@@ -67,20 +50,15 @@ const MAX_FAILURES_IN_A_ROW = 4
 export class Breaker {
   readonly #store: string
   readonly #timeoutMs: number
-  readonly #resetMs: number
   readonly #layer: Layer
   readonly #openGauge: GaugeName
   readonly #metrics: Metrics
   readonly #isConnecting: () => boolean
   readonly #isLastResort: () => boolean
-  readonly #link: ServerLink | undefined
+  readonly #outage: Outage
   readonly #onOutage: (outage: StoreUnavailableError | undefined) => void
   readonly #circuit: CircuitBreaker<[call: () => Promise<unknown>], unknown>
   #failuresInARow = 0
-  /** When the first failure since the last success was. */
-  #failingSince: Date | undefined
-  /** Why the last call has failed; a success forgets it. */
-  #lastReason: string | undefined
   #isCountedOpen = false
   #isProbing = false
 
@@ -88,13 +66,12 @@ export class Breaker {
     const { store, resetMs, windowMs } = options
     this.#store = store
     this.#timeoutMs = options.timeoutMs
-    this.#resetMs = resetMs
     this.#layer = options.layer
     this.#openGauge = options.openGauge
     this.#metrics = options.metrics
     this.#isConnecting = options.isConnecting ?? (() => false)
     this.#isLastResort = options.isLastResort ?? (() => false)
-    this.#link = options.link
+    this.#outage = new Outage({ store, resetMs, link: options.link })
     this.#onOutage = options.onOutage ?? (() => {})
     this.#circuit = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
       name: store,
@@ -108,7 +85,7 @@ export class Breaker {
     })
     this.#circuit.on('open', () => {
       this.#failuresInARow = 0
-      if (!this.#isCountedOpen) this.#onOutage(this.#toRefusal())
+      if (!this.#isCountedOpen) this.#onOutage(this.#outage.toRefusal())
       this.#countOpen(true)
     })
     this.#circuit.on('close', () => this.#noteEnd())
@@ -124,29 +101,18 @@ export class Breaker {
   }
 
   get stats(): CircuitBreakerStats {
-    const { stats } = this.#circuit
-    return {
-      fires: stats.fires,
-      successes: stats.successes,
-      failures: stats.failures,
-      rejects: stats.rejects,
-      timeouts: stats.timeouts,
-      fallbacks: stats.fallbacks,
-      semaphoreRejections: stats.semaphoreRejections,
-      cacheHits: stats.cacheHits,
-      cacheMisses: stats.cacheMisses,
-    }
+    return toStats(this.#circuit.stats)
   }
 
   /** Throws what the call throws; `STORE_UNAVAILABLE` while the breaker is open, and if the call takes too long. */
   async run<T>(call: () => Promise<T>, timeoutMs = this.#patienceMs): Promise<T> {
-    if (this.#circuit.halfOpen && this.#isConnecting()) throw this.#toRefusal()
+    if (this.#circuit.halfOpen && this.#isConnecting()) throw this.#outage.toRefusal()
     if (this.isOpen && !this.#isProbing && this.#isLastResort()) return this.#probe(call, timeoutMs)
     try {
       return (await this.#circuit.fire(() => this.#withDeadline(call, timeoutMs))) as T
     } catch (error) {
       if (!CircuitBreaker.isOurError(error as Error)) throw error
-      throw this.#toRefusal()
+      throw this.#outage.toRefusal()
     }
   }
 
@@ -195,25 +161,6 @@ export class Breaker {
     return Math.ceil(this.#timeoutMs / 2 ** this.#failuresInARow)
   }
 
-  #toRefusal(): StoreUnavailableError {
-    const said = `its circuit breaker is open; a call tries again ${this.#resetMs} ms after each failure.`
-    const reason = this.#link?.reason ?? this.#lastReason
-    return this.#toOutage(reason === undefined ? said : `${reason}; ${said}`)
-  }
-
-  /** A known connection problem says more than the missing answer. */
-  #toLateness(cause: unknown, timeoutMs: number): StoreUnavailableError {
-    const { reason, address } = this.#link ?? {}
-    if (reason === undefined) return this.#toOutage(`it has not answered within ${timeoutMs} ms.`, cause)
-    const known = { cause: this.#link?.cause, address, since: this.#failingSince }
-    return new StoreUnavailableError(this.#store, `${reason}.`, known)
-  }
-
-  #toOutage(text: string, cause?: unknown): StoreUnavailableError {
-    const address = this.#link?.address
-    return new StoreUnavailableError(this.#store, text, { cause, address, since: this.#failingSince })
-  }
-
   #noteEnd(): void {
     if (this.#isCountedOpen) this.#onOutage(undefined)
     this.#countOpen(false)
@@ -233,34 +180,15 @@ export class Breaker {
     try {
       return await withRetry(singleAttempt(timeoutMs), { operation: `a call to ${this.#store}` }, call)
     } catch (cause) {
-      failure = this.#toFailure(cause, timeoutMs)
+      failure = this.#outage.toFailure(cause, timeoutMs)
       throw failure
     } finally {
       const isOk = !isOutageOf(this.#store, failure)
       this.#metrics.observe(this.#layer, 'call', isOk ? 'ok' : 'error', performance.now() - beganAtMs)
       if (isOk) {
         this.#failuresInARow = 0
-        this.#failingSince = undefined
-        this.#lastReason = undefined
+        this.#outage.end()
       } else this.#noteFailure(before)
     }
   }
-
-  #toFailure(cause: unknown, timeoutMs: number): unknown {
-    const failure = hasCode(cause, 'TIMEOUT') ? this.#toLateness(cause, timeoutMs) : cause
-    if (!isOutageOf(this.#store, failure)) return failure
-    const outage = failure as StoreUnavailableError
-    this.#failingSince ??= outage.since
-    this.#lastReason = outage.reason
-    return outage.with({ since: this.#failingSince })
-  }
-}
-
-/** The store cannot be reached, or is too slow. Any other error means that it has answered. */
-export function isOutage(error: unknown): boolean {
-  return hasCode(error, 'STORE_UNAVAILABLE')
-}
-
-export function isOutageOf(store: string, error: unknown): boolean {
-  return isOutage(error) && (error as StoreUnavailableError).store === store
 }

@@ -2,9 +2,9 @@
  * Compares what Redis and the durable store hold of one session, and what this process has seen of it. Every question
  * of the form "is this new enough?" in the hybrid store is answered here, by pure functions.
  */
-import type { Head } from '../core/backend.js'
-import type { Applied, DurableHead } from '../core/durable-backend.js'
-import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
+import type { Head } from '../../core/backend.js'
+import type { Applied, DurableHead } from '../../core/durable-backend.js'
+import { MAX_REMEMBERED } from '../../core/store/operation-ids.js'
 
 /** A session as Redis holds it. lua/peek.lua defines the states. */
 export interface RedisView {
