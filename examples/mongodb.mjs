@@ -11,7 +11,7 @@ const store = await createMongoStore({
   database: 'whatsapp',
   collection: 'example',
   masterKey: process.env.BAILEYS_MASTER_KEY,
-  security: { logger: { ...console, debug() {} } },
+  security: { logger: console },
 })
 
 for (const sessionId of ['first', 'second']) {

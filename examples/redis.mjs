@@ -10,7 +10,7 @@ const store = await createRedisStore({
   redisUrl: process.env.REDIS_URL ?? 'redis://localhost:6379',
   masterKey: process.env.BAILEYS_MASTER_KEY,
   prefix: 'baileys:example',
-  security: { logger: { ...console, debug() {} } },
+  security: { logger: console },
 })
 
 for (const sessionId of ['first', 'second']) {
