@@ -67,7 +67,8 @@ export interface AuthStateHandle<S extends AuthStore> {
   close: () => Promise<void>
   /**
    * For a bot that was logged out (401): deletes the session and closes. If a later owner has the session, throws
-   * `FENCED` and leaves it as it is. After `close`, throws `CLOSED`.
+   * `FENCED` and leaves it as it is. After any other error, e.g. while the database is away, call it again, or `close`.
+   * After `close`, throws `CLOSED`.
    */
   remove: () => Promise<void>
 }
@@ -249,9 +250,11 @@ export async function openAuthState<S extends AuthStore>(
     await session.settleWrites()
     try {
       await store.delete(sessionId, undefined, claim.fencingToken)
-    } finally {
-      await close()
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) await close() // else the caller may repeat it
+      throw error
     }
+    await close()
   }
 
   return { state, saveCreds, store, close, remove }

@@ -25,7 +25,7 @@ export function checkPlaintext(options: CommonOptions, logger: Logger): void {
     logger,
     'BAILEYS_STORE_PLAINTEXT',
     {},
-    `${reason}The store is not encrypted: whoever can read its database can take over the WhatsApp accounts in it. Give ` +
+    `${reason}The store is not encrypted: anyone who can read its database can take over the WhatsApp accounts in it. Give ` +
       'it a "masterKey" (openssl rand -hex 32), or set "security.enableEncryption" to false to keep it so.',
   )
 }

@@ -18,6 +18,8 @@ import type { CreateStoreDatabase } from '../auth-store/harness.js'
 export type Handle = AuthStateHandle<AuthStore>
 type OpenOptions = Partial<AuthStateOptions> & {
   store?: AuthStore
+  /** Called when the hook closes. */
+  releaseStore?: () => Promise<void>
   ttlMs?: number | null
   leaseMs?: number
   /** By default there is no cache: calls to the backend are counted. */

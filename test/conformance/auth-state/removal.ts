@@ -40,20 +40,25 @@ export function describeRemoval(create: CreateStoreDatabase): void {
       await closed.close()
       await expect(closed.remove()).rejects.toMatchObject({ code: 'CLOSED' })
       expect(await store.exists('s')).toBe(true)
-      const { remove } = await open({ store })
+      let releases = 0
+      const releaseStore = async () => void releases++
+      const { remove } = await open({ store, releaseStore })
       backend.fail('delete')
       await expect(remove()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      expect(releases).toBe(0)
       backend.heal()
       await remove()
-      expect(await store.exists('s')).toBe(false)
+      expect([releases, await store.exists('s')]).toEqual([1, false])
     })
 
     test('leaves alone a session that a later owner has', async () => {
       const { open, openStore } = await setStage(create)
       const { store } = await openStore()
-      const first = await open({ store })
+      let releases = 0
+      const first = await open({ store, releaseStore: async () => void releases++ })
       const second = await open({ store })
       await expect(first.remove()).rejects.toMatchObject({ code: 'FENCED' })
+      expect(releases).toBe(1)
       await second.state.keys.set({ session: { a: record('a') } })
       expect(await second.state.keys.get('session', ['a'])).toEqual({ a: record('a') })
     })
