@@ -123,6 +123,8 @@ export interface Rewind {
 export interface AuthStore {
   /** The whole session, or `null` if there is none. */
   get(sessionId: string): Promise<Versioned<AuthSnapshot> | null>
+  /** The creds of the session alone, or `null` if there is none. Takes nothing: the owner keeps the session. */
+  getCreds(sessionId: string): Promise<Versioned<StoredCreds> | null>
   /**
    * The keys that exist among `ids`, in one round trip. Leaves absent ones out. Every value is a copy.
    * `fencingToken`: the token of this process's last claim. For its owner, the store may answer from memory, and finds

@@ -5,10 +5,10 @@ import { openHook, type StoreSource } from '../../src/core/hook/hook.js'
 import { nullLogger } from '../../src/core/logger.js'
 import { CodecStore } from '../../src/core/store/codec-store.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
-import { useSqliteAuthState } from '../../src/sqlite/index.js'
+import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
 import { catchError } from '../support/catch-error.js'
 import { FaultyBackend } from '../support/faulty-backend.js'
-import { openSqliteBackend } from '../support/sqlite-database.js'
+import { createSqliteFile, openSqliteBackend } from '../support/sqlite-database.js'
 
 const RETRY = { timeoutMs: 1000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
 type Options = Partial<AuthStateOptions> & StoreSource<CodecStore> & { sqlite?: object }
@@ -48,11 +48,12 @@ describe('a hook', () => {
     [
       { zzzzzzzzzzzz: 1 },
       '"zzzzzzzzzzzz" is not an option; there are sessionId, store, sqlite, ownership, resetIdentity, ignoreForeignData, ' +
-        'repairSenderKeys, onOwnershipLost, onRewind.',
+        'repairSenderKeys, signal, onOwnershipLost, onRewind.',
     ],
     [{ resetIdentity: 'yes' }, '"resetIdentity" must be true or false, got "yes"'],
     [{ repairSenderKeys: 1 }, '"repairSenderKeys" must be true or false, got 1'],
     [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],
+    [{ signal: 'stop' }, '"signal" must be an AbortSignal, got "stop"'],
     [{ onRewind: {} }, '"onRewind" must be a function, got Object'],
     [{ store: 'a.db' }, '"store" must be a store, as a "create…Store" of this library opens it, got "a.db"'],
     [
@@ -136,5 +137,65 @@ describe('a hook', () => {
     await catchError('STORE_UNAVAILABLE', () => open({ sessionId: 'd', store }))
     expect(opened[0]?.backend.count('close')).toBe(0)
     expect((await store.list()).sessionIds).toEqual(['a', 'b', 'c'])
+  })
+
+  it('opens nothing for a signal that is aborted already', async () => {
+    const { open, opened } = makeHook()
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(open({ sessionId: 'bot', sqlite: {}, signal })).rejects.toThrow('enough')
+    expect(opened).toEqual([])
+  })
+
+  it('ends at once by its signal, and closes what is opened too late', async () => {
+    const { open, opened, createStore } = makeHook()
+    const store = await createStore()
+    const { backend } = opened[0] as { backend: FaultyBackend }
+    const gate = backend.hold('claim')
+    const abort = new AbortController()
+    const opening = open({ sessionId: 'bot', store, ownership: 'exclusive', signal: abort.signal })
+    await gate.reached
+    abort.abort(new Error('enough'))
+    await expect(opening).rejects.toThrow('enough')
+    gate.open()
+    await expect.poll(() => backend.count('lease')).toBe(1) // the lease is given back
+    const { state } = await open({ sessionId: 'bot', store, ownership: 'exclusive' })
+    await state.keys.set({ session: { a: new Uint8Array([1]) } }) // a lease that was left would make it wait
+  })
+
+  it('does nothing by its signal once it is open', async () => {
+    const { open } = makeHook()
+    const abort = new AbortController()
+    const { saveCreds } = await open({ sessionId: 'bot', sqlite: {}, signal: abort.signal })
+    abort.abort()
+    await saveCreds()
+  })
+
+  it('knows whether the live creds are paired', async () => {
+    const { open } = makeHook()
+    const auth = await open({ sessionId: 'bot', sqlite: {} })
+    expect(auth.isPaired).toBe(false)
+    Object.assign(auth.state.creds, { me: { id: '1@s.whatsapp.net' } })
+    expect(auth.isPaired).toBe(true)
+  })
+
+  it('closes as a resource does', async () => {
+    const { open, opened } = makeHook()
+    const auth = await open({ sessionId: 'bot', sqlite: {} })
+    await auth[Symbol.asyncDispose]()
+    await expect(auth.saveCreds()).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(opened[0]?.backend.count('close')).toBe(1)
+  })
+
+  it('removes its session after it was closed, by a store that it opens for a moment', async () => {
+    const file = await createSqliteFile()
+    onTestFinished(() => file.remove())
+    const options = { sessionId: 'bot', sqlite: { path: file.path, security: { enableEncryption: false } } }
+    const closed = await useSqliteAuthState(options)
+    await closed.close()
+    await closed.remove()
+    await closed.remove()
+    const store = await createSqliteStore(options.sqlite)
+    onTestFinished(() => store.close())
+    expect(await store.exists('bot')).toBe(false)
   })
 })

@@ -1,11 +1,12 @@
 import type { AuthStore, KeysByType, Rewind } from '../auth-store.js'
 import { isPlainObject } from '../codec/value-tree.js'
+import type { Lease } from '../connection/connection-pool.js'
 import { endsWithin } from '../ends-within.js'
 import { CorruptValueError, type FencedError, hasCode } from '../errors.js'
 import { warnOperator } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import { quietly } from '../quietly.js'
-import { checkUsable } from '../store/creds-shape.js'
+import { checkUsable, isPaired } from '../store/creds-shape.js'
 import type { AuthenticationCreds, AuthenticationState } from './auth-types.js'
 import { loadBaileys } from './baileys.js'
 import { CredsSaver } from './creds-saver.js'
@@ -44,8 +45,13 @@ export interface AuthStateOptions {
    */
   repairSenderKeys?: boolean | undefined
   /**
-   * Called once, when the store refuses a write because a later owner has opened the session: end the socket. With
-   * `exclusive`, also when the store refuses to renew the lease for that reason.
+   * Ends an opening that waits, e.g. for the lease of another owner: the hook then throws the signal's reason. It does
+   * nothing to a hook that is open. Default: none.
+   */
+  signal?: AbortSignal | undefined
+  /**
+   * Called once, when the store refuses a read or a write because a later owner has opened the session: end the socket.
+   * With `exclusive`, also when the store refuses to renew the lease for that reason.
    */
   onOwnershipLost?: ((error: FencedError) => void) | undefined
   /** Called when the store turns out to have gone back in time. */
@@ -58,6 +64,8 @@ export interface AuthStateHandle<S extends AuthStore> {
   state: AuthenticationState
   /** Saves the live `state.creds`. Rejects if the save fails; safe as a listener of `ev.on('creds.update', …)`. */
   saveCreds: () => Promise<void>
+  /** Whether the live creds name an account: the pairing is complete. */
+  readonly isPaired: boolean
   /** Hooks of the process that were given equal options share one. Leave it open: `close` of the last hook closes it. */
   store: S
   /**
@@ -68,15 +76,19 @@ export interface AuthStateHandle<S extends AuthStore> {
   /**
    * For a bot that was logged out (401): deletes the session and closes. If a later owner has the session, throws
    * `FENCED` and leaves it as it is. After any other error, e.g. while the database is away, call it again, or `close`.
-   * After `close`, throws `CLOSED`.
+   * It also works after `close`, unless the store was given and is closed.
    */
   remove: () => Promise<void>
+  /** Same as `close`: `await using auth = await use…AuthState(…)`. */
+  [Symbol.asyncDispose]: () => Promise<void>
 }
 
 export interface OpenAuthStateOptions<S extends AuthStore> extends AuthStateOptions {
   store: S
   /** Runs last when the hook closes: gives the store back, or closes it. Default: does nothing. */
   releaseStore?: () => Promise<void>
+  /** Opens the store for a moment, after `releaseStore`. Default: `store` is still open. */
+  reopenStore?: () => Promise<Lease<AuthStore>>
 }
 
 /** The only place that joins Baileys and a store. Opens the session and takes its ownership. */
@@ -87,9 +99,11 @@ export async function openAuthState<S extends AuthStore>(
   const { logger } = store
   const { initAuthCreds, proto } = await loadBaileys()
   const ownership = options.ownership ?? 'last-opener'
-  const claim = await claimOwnership(store, sessionId, ownership, {
+  const claim = await claimOwnership(store, sessionId, {
+    ownership,
     checkCreds: found => checkUsable(found, sessionId),
     refuseForeign: !options.ignoreForeignData,
+    signal: options.signal,
   })
   if (claim.creds !== null)
     checkUsable(claim.creds, sessionId) // they may have changed since the first check
@@ -104,7 +118,7 @@ export async function openAuthState<S extends AuthStore>(
     warn(error, 'the session is not that of this owner any more; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
-  let isRemoved = false
+  let [isClosed, isRemoved, isDeleted] = [false, false, false]
   let lastCredsWrite: Promise<unknown> = Promise.resolve()
   const saver = new CredsSaver({
     sessionId,
@@ -239,23 +253,45 @@ export async function openAuthState<S extends AuthStore>(
       stopRenewing()
     }
     stopListening()
+    isClosed = true
     await options.releaseStore?.()
   }
 
   async function remove(): Promise<void> {
-    if (!isRemoved) session.assertOpen() // an attempt that has failed may be repeated
+    if (isDeleted) return
     stopKeepingAlive()
     isRemoved = true
     session.refuseWrites()
     await session.settleWrites()
     try {
-      await store.delete(sessionId, undefined, claim.fencingToken)
+      await deleteSession()
     } catch (error) {
       if (hasCode(error, 'FENCED')) await close() // else the caller may repeat it
       throw error
     }
+    isDeleted = true
     await close()
   }
 
-  return { state, saveCreds, store, close, remove }
+  async function deleteSession(): Promise<void> {
+    const reopened = isClosed ? await options.reopenStore?.() : undefined
+    const { connection } = reopened ?? { connection: store }
+    try {
+      await connection.delete(sessionId, undefined, claim.fencingToken)
+    } finally {
+      await reopened?.release()
+    }
+  }
+
+  return {
+    state,
+    saveCreds,
+    store,
+    close,
+    remove,
+    get isPaired() {
+      return isPaired(state.creds)
+    },
+    [Symbol.asyncDispose]: close,
+  }
 }

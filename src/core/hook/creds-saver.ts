@@ -1,6 +1,6 @@
 import { toBuffer } from '../bytes.js'
 import { IdentityConflictError } from '../errors.js'
-import { checkSavable } from '../store/creds-shape.js'
+import { checkSavable, isPaired } from '../store/creds-shape.js'
 import type { AuthenticationCreds } from './auth-types.js'
 
 export interface CredsSaverOptions {
@@ -94,10 +94,6 @@ export class CredsSaver {
       throw error
     }
   }
-}
-
-function isPaired(creds: AuthenticationCreds): boolean {
-  return creds.me !== undefined || creds.registered === true
 }
 
 /** `undefined` for values that are no creds, which `take` refuses. */

@@ -4,6 +4,7 @@ import { hasCode, InvalidOptionError } from '../errors.js'
 import { flag } from '../input/options.js'
 import { parseOptions } from '../input/parse-options.js'
 import { checkSessionId } from '../names.js'
+import { abortable } from './abortable.js'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 import { type HookSource, shareStore } from './shared-stores.js'
 
@@ -19,7 +20,7 @@ const callback = v.optional(
   v.custom<(...args: never[]) => void>(value => typeof value === 'function', 'a function'),
 )
 
-/** Checks the options that all hooks share, opens a store unless one is given, and opens the session in it. */
+/** Checks the options that all hooks share, and opens the session; `signal` may end that. */
 export async function openHook<O, S extends AuthStore>(
   options: AuthStateOptions & StoreSource<S>,
   source: HookSource<O, S>,
@@ -27,6 +28,18 @@ export async function openHook<O, S extends AuthStore>(
   const { name } = source
   checkOptions(options, name)
   checkSessionId(options.sessionId)
+  const { signal } = options
+  signal?.throwIfAborted()
+  const opening = openSession(options, source)
+  return signal ? abortable(opening, signal, late => late.close()) : opening
+}
+
+/** Opens a store, unless one is given, and the session in it. */
+async function openSession<O, S extends AuthStore>(
+  options: AuthStateOptions & StoreSource<S>,
+  source: HookSource<O, S>,
+): Promise<AuthStateHandle<S>> {
+  const { name } = source
   const storeOptions = (options as object as { [member: string]: O | undefined })[name]
   if (options.store !== undefined && storeOptions !== undefined) {
     throw new InvalidOptionError(`Give "${name}" or "store", not both.`)
@@ -37,9 +50,10 @@ export async function openHook<O, S extends AuthStore>(
     )
   }
   if (options.store !== undefined) return openAuthState({ ...options, store: options.store })
-  const { connection: store, release } = await shareStore(source, storeOptions as O)
+  const reopenStore = () => shareStore(source, storeOptions as O)
+  const { connection: store, release } = await reopenStore()
   try {
-    return await openAuthState({ ...options, store, releaseStore: release })
+    return await openAuthState({ ...options, store, releaseStore: release, reopenStore })
   } catch (error) {
     // A server that does not answer would hold up closing the connection as well.
     const releasing = release()
@@ -53,6 +67,12 @@ function isStore(value: unknown): boolean {
   const store = value as Partial<AuthStore> | null
   const calls = [store?.claim, store?.get, store?.getKeys, store?.set, store?.touch, store?.onRewind]
   return calls.every(call => typeof call === 'function')
+}
+
+/** Also one of another realm, or of a polyfill. */
+function isAbortSignal(value: unknown): boolean {
+  const signal = value as Partial<AbortSignal> | null
+  return typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function'
 }
 
 const OPTIONS = 'the options of a store; an open store is given as "store"'
@@ -72,6 +92,7 @@ function checkOptions(options: object, name: string): void {
       resetIdentity: flag,
       ignoreForeignData: flag,
       repairSenderKeys: flag,
+      signal: v.optional(v.custom<AbortSignal>(isAbortSignal, 'an AbortSignal')),
       onOwnershipLost: callback,
       onRewind: callback,
     },

@@ -33,30 +33,20 @@ export class OwnedSession {
     return !this.#isClosed && !this.isLost
   }
 
-  async readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
-    try {
-      return await this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken)
-    } catch (error) {
-      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
-      throw error
-    }
+  readKeys(type: string, ids: readonly string[]): Promise<Record<string, unknown>> {
+    return this.#noticing(this.#store.getKeys(this.#sessionId, type, ids, this.#fencingToken))
   }
 
   listKeys(type?: string): Promise<Field[]> {
-    return this.#store.listKeys(this.#sessionId, type, this.#fencingToken)
+    return this.#noticing(this.#store.listKeys(this.#sessionId, type, this.#fencingToken))
   }
 
   async write(patch: AuthPatch): Promise<VersionedResult> {
     this.assertOpen()
     if (this.#lost) throw this.#lost
-    try {
-      return await this.#writes.run(() =>
-        this.#store.set(this.#sessionId, patch, undefined, this.#fencingToken),
-      )
-    } catch (error) {
-      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
-      throw error
-    }
+    return this.#noticing(
+      this.#writes.run(() => this.#store.set(this.#sessionId, patch, undefined, this.#fencingToken)),
+    )
   }
 
   /** Waits for the writes under way, whether they succeed or fail. */
@@ -80,6 +70,16 @@ export class OwnedSession {
   refuseWrites(): void {
     this.#end()
     this.#isClosed = true
+  }
+
+  /** Any refused call tells that the session is lost. */
+  async #noticing<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      if (hasCode(error, 'FENCED')) this.lose(error as FencedError)
+      throw error
+    }
   }
 
   /** Runs once, when the session is closed or lost. */

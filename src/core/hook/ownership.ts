@@ -10,6 +10,12 @@ const MAX_POLL_MS = 200
 /** A lease is renewed after its life divided by this, so that one failed renewal does not end it. */
 const RENEWAL_PART = 3
 
+interface OwnershipOptions extends Pick<ClaimOptions, 'checkCreds' | 'refuseForeign'> {
+  ownership: Ownership
+  /** Ends the waiting. */
+  signal: AbortSignal | undefined
+}
+
 /**
  * Claims the session. Waits up to the life of a lease while another owner holds it: a dead owner's lease has ended by
  * then. A living owner renews it, so the call throws `SESSION_LOCKED`.
@@ -17,11 +23,11 @@ const RENEWAL_PART = 3
 export async function claimOwnership(
   store: AuthStore,
   sessionId: string,
-  ownership: Ownership,
-  check: Pick<ClaimOptions, 'checkCreds' | 'refuseForeign'>,
+  { ownership, signal, ...check }: OwnershipOptions,
 ): Promise<Claim> {
   const deadlineMs = performance.now() + store.leaseSeconds * 1000 + MAX_POLL_MS
   for (;;) {
+    signal?.throwIfAborted()
     try {
       return await store.claim(sessionId, { exclusive: ownership === 'exclusive', ...check })
     } catch (error) {

@@ -1,20 +1,17 @@
-import type { Claim, ClaimOptions, StoredCreds } from '../auth-store.js'
-import { type Backend, CREDS_FIELD, type Head } from '../backend.js'
-import type { Codec } from '../codec/codec.js'
-import { ForeignDataError, SessionIncompleteError, StoreUnavailableError } from '../errors.js'
-import type { Metrics } from '../metrics.js'
-import { asStoredCreds } from './creds-shape.js'
+import type { Claim, ClaimOptions } from '../auth-store.js'
+import type { Backend } from '../backend.js'
+import { ForeignDataError, StoreUnavailableError } from '../errors.js'
+import type { CredsReader } from './creds-reader.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
 import type { SessionMemory } from './session-memory.js'
 
 export interface ClaimerParts {
   backend: Backend
-  codec: Codec
   operations: Operations
+  reader: CredsReader
   rewinds: RewindGuard
   memory: SessionMemory
-  metrics: Metrics
   /** The life of an exclusive lease without renewal. */
   leaseMs: number
 }
@@ -38,10 +35,9 @@ export class Claimer {
     sessionId: string,
     { exclusive = false, checkCreds, refuseForeign = false }: ClaimOptions,
   ): Promise<Claim> {
-    const { backend, rewinds, memory, leaseMs } = this.#parts
+    const { backend, reader, rewinds, memory, leaseMs } = this.#parts
     // First reads without taking anything: an opener that cannot read the creds must not cost the owner its session.
-    const before = await rewinds.read('open', sessionId, () => backend.read(sessionId, [CREDS_FIELD]))
-    const found = this.#decode(sessionId, before.head, before.values[0])
+    const { creds: found } = await reader.read('open', sessionId)
     if (found !== null) checkCreds?.(found)
     else if (refuseForeign) await this.#assertNoForeign(sessionId)
     const endedAt = found === null ? await this.#findEnd(sessionId) : undefined
@@ -50,7 +46,7 @@ export class Claimer {
     )
     memory.noteToken(sessionId, fencingToken)
     memory.cache?.begin(sessionId, fencingToken, head.version)
-    const decoded = this.#decode(sessionId, head, creds)
+    const decoded = reader.decode(sessionId, head, creds)
     return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
   }
 
@@ -67,13 +63,5 @@ export class Claimer {
     const { backend, operations } = this.#parts
     const found = await operations.run('open', sessionId, async () => backend.findForeign?.(sessionId))
     if (found !== undefined) throw new ForeignDataError(found, { sessionId })
-  }
-
-  #decode(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
-    if (!head.exists) return null
-    if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
-    const { codec, metrics } = this.#parts
-    metrics.count('read_bytes', bytes.length)
-    return asStoredCreds(codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
   }
 }

@@ -12,6 +12,7 @@ import type {
   Rewind,
   SessionPage,
   SessionUpdate,
+  StoredCreds,
   Versioned,
   VersionedResult,
 } from '../auth-store.js'
@@ -37,6 +38,7 @@ import {
   readMembers,
 } from './arguments.js'
 import { Claimer } from './claimer.js'
+import { CredsReader } from './creds-reader.js'
 import { KeyReader } from './key-reader.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { Operations } from './operations.js'
@@ -80,6 +82,7 @@ export class CodecStore implements AuthStore {
   readonly #ttlMs: number | null
   readonly #memory: SessionMemory
   readonly #keys: KeyReader
+  readonly #creds: CredsReader
   readonly #claimer: Claimer
   readonly #rewinds: RewindGuard
 
@@ -95,7 +98,8 @@ export class CodecStore implements AuthStore {
     if (cacheBytes !== null) memory.keepCache(cacheBytes)
     const shared = { backend, codec, operations, rewinds, memory, metrics }
     this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
-    this.#claimer = new Claimer({ ...shared, leaseMs })
+    this.#creds = new CredsReader(shared)
+    this.#claimer = new Claimer({ ...shared, reader: this.#creds, leaseMs })
     this.#rewinds = rewinds
     this.#operations = operations
     this.#observer = observer
@@ -118,6 +122,12 @@ export class CodecStore implements AuthStore {
     const data = await decodeSnapshot(this.#codec, sessionId, fields)
     if (data === undefined) throw new SessionIncompleteError({ sessionId })
     return { data, version: head.version, updatedAt: new Date(head.updatedAtMs) }
+  }
+
+  async getCreds(sessionId: string): Promise<Versioned<StoredCreds> | null> {
+    checkSessionId(sessionId)
+    const { head, creds } = await this.#creds.read('getCreds', sessionId, this.#memory.token(sessionId))
+    return creds && { data: creds, version: head.version, updatedAt: new Date(head.updatedAtMs) }
   }
 
   async getKeys(

@@ -27,6 +27,11 @@ export function asStoredCreds(creds: unknown, sessionId: string): StoredCreds {
   throw new CorruptValueError('The creds of the session are no object.', { sessionId })
 }
 
+/** Whether the creds name an account. With a pairing code, Baileys names it as soon as the code is asked for. */
+export function isPaired({ me, registered }: { me?: unknown; registered?: unknown }): boolean {
+  return isObject(me) || registered === true
+}
+
 /** Throws for creds that Baileys could not use. */
 export function checkUsable(creds: StoredCreds, sessionId: string): void {
   const fault = findFault(creds)

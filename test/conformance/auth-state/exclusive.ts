@@ -34,6 +34,19 @@ export function describeExclusive(create: CreateStoreDatabase): void {
       await second.state.keys.set({ session: { a: record('2') } })
     })
 
+    test('is not waited for any longer once the signal is aborted', async () => {
+      const { open, openStore } = await setStage(create)
+      const patient = { ownership: 'exclusive', leaseMs: 60_000 } as const
+      const first = await open(patient)
+      const { store, backend } = await openStore(patient)
+      const abort = new AbortController()
+      const opening = open({ ...patient, store, signal: abort.signal })
+      await vi.waitFor(() => expect(backend.count('claim')).toBeGreaterThan(1), { timeout: TAKEN_MS })
+      abort.abort(new Error('enough'))
+      await expect(opening).rejects.toThrow('enough')
+      await first.state.keys.set({ session: { a: record('still mine') } })
+    })
+
     test('is taken from an owner that has died once its lease has ended', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore({ leaseMs: LEASE_MS })

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { Backend } from '../../../src/core/backend.js'
 import { createCodec } from '../../../src/core/codec/codec.js'
+import type { Lease } from '../../../src/core/connection/connection-pool.js'
 import {
   type AuthStateHandle,
   type AuthStateOptions,
@@ -20,6 +21,7 @@ type OpenOptions = Partial<AuthStateOptions> & {
   store?: AuthStore
   /** Called when the hook closes. */
   releaseStore?: () => Promise<void>
+  reopenStore?: () => Promise<Lease<AuthStore>>
   ttlMs?: number | null
   leaseMs?: number
   /** By default there is no cache: calls to the backend are counted. */

@@ -33,22 +33,43 @@ export function describeRemoval(create: CreateStoreDatabase): void {
       expect(lines.slice(before)).toEqual([])
     })
 
-    test('is refused after the hook was closed, and can be repeated after it has failed', async () => {
+    test('can be repeated after it has failed, and does nothing once it has succeeded', async () => {
       const { open, openStore } = await setStage(create)
       const { store, backend } = await openStore()
-      const closed = await open({ store })
-      await closed.close()
-      await expect(closed.remove()).rejects.toMatchObject({ code: 'CLOSED' })
-      expect(await store.exists('s')).toBe(true)
       let releases = 0
-      const releaseStore = async () => void releases++
-      const { remove } = await open({ store, releaseStore })
+      const { remove } = await open({ store, releaseStore: async () => void releases++ })
       backend.fail('delete')
       await expect(remove()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       expect(releases).toBe(0)
       backend.heal()
       await remove()
       expect([releases, await store.exists('s')]).toEqual([1, false])
+      await open({ store })
+      await remove()
+      expect(await store.exists('s')).toBe(true)
+    })
+
+    test('opens the store again for a moment if the hook was closed with it', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      let releases = 0
+      const release = async () => void releases++
+      const reopenStore = async () => ({ connection: (await openStore()).store, release })
+      const closed = await open({ store, releaseStore: () => store.close(), reopenStore })
+      await closed.close()
+      await closed.remove()
+      const { store: later } = await openStore()
+      expect([releases, await later.exists('s')]).toEqual([1, false])
+    })
+
+    test('leaves alone a session that a later owner has, also after the hook was closed', async () => {
+      const { open, openStore } = await setStage(create)
+      const { store } = await openStore()
+      const first = await open({ store })
+      await first.close()
+      await open({ store })
+      await expect(first.remove()).rejects.toMatchObject({ code: 'FENCED' })
+      expect(await store.exists('s')).toBe(true)
     })
 
     test('leaves alone a session that a later owner has', async () => {

@@ -14,6 +14,18 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect([await store.get('s'), await store.exists('s')]).toEqual([null, false])
     })
 
+    test('has creds that can be read alone, without taking it from its owner', async () => {
+      const store = await (await setUp(create)).open()
+      expect(await store.getCreds('s')).toBeNull()
+      await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+      const { fencingToken } = await store.claim('s')
+      const { data, ...whole } = (await store.get('s')) ?? {}
+      expect(await store.getCreds('s')).toEqual({ ...whole, data: data?.creds })
+      await store.set('s', { keys: { session: { a: 2 } } }, undefined, fencingToken)
+      await store.delete('s')
+      expect(await store.getCreds('s')).toBeNull()
+    })
+
     test('is deleted as durably as it was written, and the result says so, alone and in a batch', async () => {
       const store = await (await setUp(create)).open()
       const { durability } = await store.set('a', { creds: CREDS })
