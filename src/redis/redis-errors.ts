@@ -134,11 +134,19 @@ function toOtherType(sessionId: string, key: string | undefined): CorruptValueEr
   )
 }
 
+const TORN =
+  'The two keys of the session in Redis are of different times, as after a partial restore, or after a copy that was ' +
+  'made key by key while the bot was running.'
+
 /** Turns a script's refusal into the error that it stands for. */
 export function toRefusal(sessionId: string, guard: Guard, [, reason, actual]: Reply): StoreError {
   const why = String(reason)
-  if (why === 'DAMAGED')
-    return new CorruptValueError(`The ${actual} of the session in Redis is damaged.`, { sessionId })
+  if (why === 'DAMAGED') {
+    const isTorn = String(actual) === 'TORN'
+    return new CorruptValueError(isTorn ? TORN : `The ${actual} of the session in Redis is damaged.`, {
+      sessionId,
+    })
+  }
   const found = toInteger(actual)
   switch (why) {
     case 'FENCED':

@@ -84,6 +84,27 @@ describe('a session whose head is damaged', () => {
     },
   )
 
+  test.each(['creds', 'keys'])(
+    'in Redis, with %s that are older than the other half, is loaded from MongoDB',
+    async half => {
+      const { store, writer, hot, name, expectNoHarm } = await setUp()
+      const key = `${name}:{bad}:${half}`
+      const older = (await hot.dumpBuffer(key)) as Buffer
+      for (const a of [2, 3]) await writer.set('bad', { keys: { session: { a } } })
+      for (const isWrittenFirst of [false, true]) {
+        for (const one of [writer, store]) {
+          await hot.restore(key, 0, older, 'REPLACE')
+          if (isWrittenFirst) await one.set('bad', { keys: { session: { b: 1 } } })
+          // A read of keys alone sees no head: an opening, or any other call, does.
+          if (one === writer) expect(await one.getKeys('bad', 'session', ['a'])).toEqual({ a: 3 })
+          expect((await one.get('bad'))?.data.keys.session).toMatchObject({ a: 3 })
+          expect(await one.getKeys('bad', 'session', ['a'])).toEqual({ a: 3 })
+        }
+      }
+      await expectNoHarm()
+    },
+  )
+
   test.each([
     ['an instant that is text', { updatedAt: 'yesterday' }],
     ['an instant that is no date', { updatedAt: -1 }],

@@ -297,10 +297,52 @@ test('forks beyond the limit are removed with their session', async () => {
   await expectDeletable(store)
 })
 
+describe('two keys of different times are damage', () => {
+  const put = (key: string, dump: Buffer) => client.restore(key, 0, dump, 'REPLACE')
+  const writeTwice = async (store: Store) => {
+    for (const a of [2, 3]) await store.set('damaged', { keys: { session: { a } } })
+  }
+
+  test.each([
+    ['the keys', KEYS],
+    ['the head', HEAD],
+  ])('when %s went back', async (_, key) => {
+    const store = await setUp()
+    const older = await client.dumpBuffer(key)
+    await writeTwice(store)
+    await put(key, older as Buffer)
+    await expectRefused(store)
+    await expect(store.get('damaged')).rejects.toThrow('of different times')
+    await expectDeletable(store)
+  })
+
+  test('when the keys are those of another session, whatever its version', async () => {
+    for (const writes of [0, 1, 2]) {
+      const store = await setUp()
+      for (let n = 0; n < writes; n++) await store.set('damaged', { keys: { session: { n } } })
+      await put(KEYS, (await client.dumpBuffer(KEYS.replace('damaged', 'sound'))) as Buffer)
+      await expectRefused(store)
+      await expectDeletable(store)
+    }
+  })
+
+  test('but not when Redis has stopped a write midway: the next one repeats it', async () => {
+    const store = await setUp()
+    const older = await client.dumpBuffer(HEAD)
+    await store.set('damaged', { keys: { session: { a: 2 } } })
+    await put(HEAD, older as Buffer)
+    const other = await createRedisStore({ redisUrl: server.url, redisOptions: { db: 0, family: 4 } })
+    onTestFinished(() => other.close())
+    await other.set('damaged', { keys: { session: { b: 3 } } })
+    expect(await other.getKeys('damaged', 'session', ['a', 'b'])).toEqual({ a: 2, b: 3 })
+  })
+})
+
 test('a head never passes the highest version and token that it can hold', async () => {
   const store = await setUp()
   const most = 2 ** 51 - 2 ** 40 - 1
   await client.hset(HEAD, 'version', most, 'fence', most)
+  await client.hset(KEYS, '@version', most)
   await expect(store.set('damaged', { keys: { session: { a: 2 } } })).rejects.toMatchObject(CORRUPT)
   await expect(store.claim('damaged')).rejects.toMatchObject(CORRUPT)
   expect(await store.get('damaged')).toMatchObject({

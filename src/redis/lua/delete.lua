@@ -13,7 +13,6 @@
 --
 -- The entry in the outbox has the token of the owner who deletes, or the highest one that the deletion ends. The fence
 -- of the tombstone is above it, and is nobody's token: if Redis loses the tombstone, the next owner may get that one.
-if not damaged and isTorn() then damaged = '@history' end
 if not damaged and hasHead then
   leaseLeft()
   if not areForks(redis.call('HGET', credsKey, 'forks') or '') then damaged = damaged or 'forks' end

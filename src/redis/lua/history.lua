@@ -7,7 +7,6 @@
 if damaged then return {0, 'DAMAGED', damaged} end
 if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
-if isTorn() then return {0, 'DAMAGED', '@history'} end
 local isThere = {}
 for i = 2, #ARGV do
   if ARGV[i] == 'creds:' then

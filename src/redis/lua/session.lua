@@ -48,7 +48,7 @@ if stored.err or areKeysForeign then
   damaged = stored.err and 'type of ":creds"' or 'type of ":keys"'
   stored, size = stored.err and {} or stored, 1
 end
-local copied = damaged and {'0'} or size > 0 and redis.call('HMGET', keysKey, '@version', '@expiresAt') or {}
+local copied = damaged and {'0'} or size > 0 and redis.call('HMGET', keysKey, '@version', '@expiresAt', '@history') or {}
 
 local hasHead = stored[1] and true or false
 local hasKeys = size > 0
@@ -84,8 +84,22 @@ local isExpired = isLive and expiresAt ~= nil and expiresAt <= now
 local exists = isLive and not isExpired
 -- Scripts write, renew and remove both hashes together: one alone is the result of an eviction or a partial restore.
 local isHalf = hasKeys ~= isLive or (isLive and not copied[1])
+-- Whether the two hashes are of different times, as after a partial restore. A script that Redis stops midway leaves the
+-- copy one version ahead, or further ahead in another incarnation (a heal): the write is repeated.
+local function isTorn()
+  local copiedVersion = toCount(copied[1] or '')
+  if damaged or isHalf or not isLive or not copiedVersion then return false end
+  local copiedIncarnation, copiedOperation = string.match(copied[3] or '', '^(%S*) ?(%S*)$')
+  local isOther = copiedIncarnation ~= '' and incarnation ~= '' and copiedIncarnation ~= incarnation
+  if not copiedIncarnation or copiedVersion < version then return true end
+  if copiedVersion > version then return copiedVersion > version + 1 and not isOther end
+  local operation, atVersion = string.match(ops, '^(%S*) (%d+) ')
+  return isOther or (copiedOperation ~= '' and tonumber(atVersion) == version and copiedOperation ~= operation)
+end
+local isApart = isTorn()
 -- In front of MongoDB, a session that is not whole was evicted or lost: it has to be loaded from MongoDB.
-local isCold = outboxKey ~= nil and (isHalf or not hasHead)
+local isCold = outboxKey ~= nil and (isHalf or isApart or not hasHead)
+if isApart and not outboxKey then damaged = damaged or 'TORN' end
 if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = copy[1] and toCount(copy[1]) or 0, copy[2] and toCount(copy[2]) or 0
@@ -199,17 +213,6 @@ local function leaseLeft()
   local isLease = toWhole(leaseUntil) and toWhole(leaseUntil) <= now + DAY_MS -- no lease is longer: see core/options.ts
   if not isLease then damaged = 'leaseUntil' end
   return math.max((toWhole(leaseUntil) or 0) - now, 0)
-end
-
--- Whether the copy of the head beside the keys tells of another history than the head. No script leaves them so.
-local function isTorn()
-  if not hasKeys or not hasHead or isVacant then return false end
-  local copy = redis.call('HMGET', keysKey, '@version', '@history')
-  local copied, copiedOperation = string.match(copy[2] or '', '^(%S*) ?(%S*)$')
-  local operation, atVersion = string.match(ops, '^(%S*) (%d+) ')
-  local tellsOperations = not outboxKey and copied and copiedOperation ~= '' and tonumber(atVersion) == version
-  return tonumber(copy[1]) ~= version or not copied or (copied ~= '' and incarnation ~= '' and copied ~= incarnation)
-    or (tellsOperations and copiedOperation ~= operation)
 end
 
 -- Identifies an entry of the outbox by its two ends, as outbox-entry.ts does. Its length is unlimited.
