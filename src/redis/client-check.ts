@@ -14,6 +14,8 @@ interface ClientOptions {
   stringNumbers?: unknown
   sentinels?: unknown
   name?: unknown
+  host?: unknown
+  path?: unknown
 }
 
 /** Throws `INVALID_OPTION` for options that no store can use. `name`: where they come from. */
@@ -27,6 +29,8 @@ export function checkClientOptions(options: object, name: string): void {
     dropBufferSupport,
     sentinels,
     name: masterName,
+    host,
+    path,
   } = options as ClientOptions
   // A replica lags behind its master: it may not have acknowledged writes yet.
   if (scaleReads !== 'master') throw refuse(name, 'scaleReads', 'at "master"', scaleReads)
@@ -44,6 +48,16 @@ export function checkClientOptions(options: object, name: string): void {
   if (dropBufferSupport === true)
     throw refuse(name, 'dropBufferSupport', 'false: values are bytes', dropBufferSupport)
   if (sentinels !== undefined && sentinels !== null) checkSentinels(sentinels, masterName, name)
+  checkHost(host, 'host', name)
+  checkHost(path, 'path', name)
+}
+
+/** A URL here fits no server, and errors would show it with its password. */
+function checkHost(host: unknown, option: string, name: string): void {
+  if (typeof host !== 'string' || !/:\/\/|@/.test(host)) return
+  throw new InvalidOptionError(
+    `"${option}" of "${name}" must be the name of a host, got a URL: give it as "redisUrl", or to the constructor of ioredis.`,
+  )
 }
 
 /** What ioredis would take for localhost, or refuse without a code. */
@@ -54,6 +68,7 @@ function checkSentinels(sentinels: unknown, masterName: unknown, name: string): 
       `"sentinels" of "${name}" must be a list of at least one { host, port }, for each Sentinel one.`,
     )
   }
+  for (const place of sentinels) checkHost((place as { host?: unknown }).host, 'sentinels', name)
   if (typeof masterName !== 'string' || masterName === '') {
     throw new InvalidOptionError(
       `"name" of "${name}" must be the name of the master, as the Sentinels know it ("sentinel monitor <name> …").`,

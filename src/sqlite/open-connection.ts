@@ -27,6 +27,7 @@ export async function openConnection(options: SqliteOptions): Promise<Lease<Sqli
       const file = pathOf(database)
       if (file !== undefined) assertOneName(realpathSync(file), 'database')
       assertUndoable(database)
+      database.exec('PRAGMA count_changes = OFF') // else libsql refuses each write, as it answers with a row
       migrate(database)
       const connection = new SqliteConnection({
         database,

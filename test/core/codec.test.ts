@@ -1,3 +1,4 @@
+import { runInNewContext, runInThisContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { createCodec } from '../../src/core/codec/codec.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
@@ -166,6 +167,39 @@ describe('a value that cannot be stored', () => {
     const error = await catchError('INVALID_VALUE', () => codec.encode(NAME, new Map()))
     expect(error.message).toContain('type "session"')
     expect(error.sessionId).toBe('bot-1')
+  })
+
+  it.each([
+    ['a Map', 'new Map([[1, 2]])'],
+    ['a Set', 'new Set([1])'],
+    ['a WeakMap', 'new WeakMap()'],
+    ['an ArrayBuffer', 'new ArrayBuffer(4)'],
+    ['a SharedArrayBuffer', 'new SharedArrayBuffer(4)'],
+    ['another typed array', 'new Float64Array(2)'],
+    ['an Error', 'new Error("no")'],
+    ['a RegExp', '/a/'],
+    ['a Promise', 'Promise.resolve(1)'],
+    ['a boxed number', 'new Number(5)'],
+    ['a boxed text', 'new String("x")'],
+    ['a generator', '(function* () { yield 1 })()'],
+  ])('is %s, of this realm or another', async (_what, source) => {
+    const codec = await makeCodec({})
+    for (const value of [runInThisContext(source), runInNewContext(source)]) {
+      await catchError('INVALID_VALUE', () => codec.encode(NAME, value))
+      await catchError('INVALID_VALUE', () => codec.encode(NAME, { list: [value] }))
+    }
+  })
+
+  it('is none of another realm that can: an object, a list, bytes or a Date', async () => {
+    const codec = await makeCodec({})
+    const value = runInNewContext('({ a: [1], b: new Uint8Array([1, 2]), c: new Date(5), d: { e: "x" } })')
+    const stored = await codec.encode(NAME, value)
+    expect(await codec.decode(NAME, stored)).toEqual({
+      a: [1],
+      b: new Uint8Array([1, 2]),
+      c: new Date(5),
+      d: { e: 'x' },
+    })
   })
 
   it('is VALUE_TOO_LARGE above 64 MiB, and one of 64 MiB is taken', async () => {

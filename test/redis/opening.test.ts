@@ -186,6 +186,18 @@ describe('options', () => {
       { redisOptions: { sentinels: [{ host: 'a' }] } },
       '"name" of "redis.redisOptions" must be the name of the master',
     ],
+    [
+      { redisOptions: { host: 'redis://u:secret@h' } },
+      '"host" of "redis.redisOptions" must be the name of a host',
+    ],
+    [
+      { redisOptions: { path: 'redis://u:secret@h' } },
+      '"path" of "redis.redisOptions" must be the name of a host',
+    ],
+    [
+      { redisOptions: { name: 'm', sentinels: [{ host: 'u:secret@h' }] } },
+      '"sentinels" of "redis.redisOptions" must be the name of a host',
+    ],
     [{ redisUrl: 'redis://localhost', zzz: 1 }, '"redis.zzz" is not an option; there are '],
     [{ redisUrl: 'redis://localhost:99999' }, 'a port from 1 to 65535'],
     [{ host: 'localhost:6379' }, 'a port into "port"'],

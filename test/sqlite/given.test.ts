@@ -104,6 +104,7 @@ describe('a given database works with its own settings', () => {
   test.each([
     'PRAGMA foreign_keys = ON',
     'PRAGMA case_sensitive_like = ON',
+    'PRAGMA count_changes = ON',
     'PRAGMA journal_mode = DELETE',
     'PRAGMA journal_mode = TRUNCATE',
     'PRAGMA journal_mode = WAL',

@@ -1,4 +1,6 @@
+import { types } from 'node:util'
 import { InvalidValueError } from '../errors.js'
+import { isOpaque } from '../is-object.js'
 import { MAX_PARTS } from './max-parts.js'
 
 /**
@@ -112,7 +114,7 @@ function toNode(value: unknown, carrier: Carrier, depth: number): unknown {
 }
 
 function fromObject(value: object, carrier: Carrier, depth: number): unknown {
-  if (value instanceof Uint8Array) {
+  if (types.isUint8Array(value)) {
     return Buffer.isBuffer(value)
       ? carrier.buffer(value)
       : { type: 'Uint8Array', data: carrier.uint8Array(value) }
@@ -120,7 +122,7 @@ function fromObject(value: object, carrier: Carrier, depth: number): unknown {
   if (depth > MAX_DEPTH)
     throw new InvalidValueError(`A value is circular, or nested deeper than ${MAX_DEPTH} levels.`)
   if (Array.isArray(value)) return mapArray(value, carrier, depth)
-  if (value instanceof Date)
+  if (types.isDate(value))
     return { type: 'Date', data: Number.isNaN(value.getTime()) ? null : value.getTime() }
   const isPlain = isPlainObject(value)
   if (!isPlain) checkClass(value)
@@ -131,17 +133,8 @@ function fromObject(value: object, carrier: Carrier, depth: number): unknown {
 }
 
 function checkClass(value: object): void {
-  if (
-    value instanceof Map ||
-    value instanceof Set ||
-    ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer ||
-    value instanceof RegExp ||
-    value instanceof Error ||
-    value instanceof Promise
-  ) {
-    throw new InvalidValueError(`A value holds a ${value.constructor.name}, which would not come back.`)
-  }
+  if (!isOpaque(value)) return
+  throw new InvalidValueError(`A value holds a ${value.constructor.name}, which would not come back.`)
 }
 
 function mapArray(array: unknown[], carrier: Carrier, depth: number): unknown[] {
