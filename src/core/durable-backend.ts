@@ -70,6 +70,11 @@ export interface Applied {
   readonly fence: number
   /** I11: a later owner has barred their owner, so nothing was written. */
   readonly isBarred: boolean
+  /**
+   * Only some of the writes are late: nothing was written. They must be applied one by one, so that each late one is
+   * known as such.
+   */
+  readonly mustSplit: boolean
   /** A later write was applied before, of this history of the session or of another one. */
   readonly isLate: boolean
   /** The fields belong to no session: the database has lost it. */
@@ -92,7 +97,7 @@ export interface DurableBackend extends Backend {
   delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion>
   /**
    * Applies the writes, all or none. Applying them twice is the same as once (I4). Late writes do not replace newer
-   * ones.
+   * ones. Throws nothing for several writes of which only some are late: see `Applied.mustSplit`.
    */
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied>
   /** Same as `claim`, with a token above `after`, which the other database has given. */

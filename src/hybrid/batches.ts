@@ -62,7 +62,8 @@ async function* applyBatch(
     else for (const one of batch) yield* applyBatch(durable, sessionId, [one], isOwn)
     return
   }
-  if (applied.isBarred) yield { kind: 'barred', batch, fence: applied.fence }
+  if (applied.mustSplit) for (const one of batch) yield* applyBatch(durable, sessionId, [one], isOwn)
+  else if (applied.isBarred) yield { kind: 'barred', batch, fence: applied.fence }
   else yield { kind: 'applied', batch, isOwn, applied }
 }
 

@@ -82,8 +82,10 @@ export class HybridBackend implements Backend {
   listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.#calls.run(async () => {
       const { fields } = await this.#reader.read(sessionId, async side => {
+        const fields = await side.listFields(sessionId, type, fencingToken)
+        // The reader judges the answers by the head, so it is asked for last: Redis may have gone back in between.
         const { head } = await side.read(sessionId, [], fencingToken)
-        return { head, fields: await side.listFields(sessionId, type, fencingToken) }
+        return { head, fields }
       })
       return fields
     })
@@ -142,7 +144,7 @@ export class HybridBackend implements Backend {
   /** Resolves as soon as one of the two answers: the other one may never do so. */
   isHealthy(): Promise<boolean> {
     const assertHealthy = async (side: RedisSide | DurableSide) => {
-      if (!(await side.isHealthy())) throw new Error('It is not.')
+      if (!(await side.isHealthy())) throw new Error('The database is not healthy.')
     }
     return Promise.any([assertHealthy(this.#redis), assertHealthy(this.#durable)]).then(
       () => true,

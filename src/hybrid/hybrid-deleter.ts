@@ -5,7 +5,6 @@ import { endedToken } from '../core/store/guard.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { overtakenError } from './contention.js'
 import type { DurableSide } from './durable-side.js'
-import type { Forks } from './forks.js'
 import type { Lanes } from './lanes.js'
 import type { RedisSide } from './redis-side.js'
 import type { Repairs } from './repairs.js'
@@ -15,7 +14,6 @@ import type { Sessions } from './session/sessions.js'
 export interface HybridDeleterParts {
   redis: RedisSide
   durable: DurableSide
-  forks: Forks
   lanes: Lanes
   repairs: Repairs
   sessions: Sessions
@@ -26,7 +24,6 @@ export interface HybridDeleterParts {
 export class HybridDeleter {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
-  readonly #forks: Forks
   readonly #lanes: Lanes
   readonly #repairs: Repairs
   readonly #sessions: Sessions
@@ -35,7 +32,6 @@ export class HybridDeleter {
   constructor(parts: HybridDeleterParts) {
     this.#redis = parts.redis
     this.#durable = parts.durable
-    this.#forks = parts.forks
     this.#lanes = parts.lanes
     this.#repairs = parts.repairs
     this.#sessions = parts.sessions
@@ -73,24 +69,23 @@ export class HybridDeleter {
       return route.pastRedis(deletion, () => this.#deletePastRedis(sessionId, always))
     }
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again has gone back in time
-    const settle = (write: Deletion) =>
-      this.#forks.settle(sessionId, write, above => this.#durable.delete(sessionId, above))
-    if (taken.isTwice) return settle(deletion)
+    const settle = () =>
+      this.#lanes.settle(sessionId, deletion, above => this.#durable.delete(sessionId, above))
+    if (taken.isTwice) return settle()
     const kind = 'deletion'
     const { fencingToken = endedToken(fence) } = deletion // as in lua/delete.lua
     const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
     try {
       const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
-      const isForked = applied && (await this.#forks.isForked(sessionId, applied))
       const durability = applied ? 'durable' : 'outbox'
-      if (!isForked) return { version, fence, operation: '', durability }
+      if (!applied?.isForked) return { version, fence, operation: '', durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also of one that only MongoDB knows.
       const isDamaged = hasCode(error, 'CORRUPT_VALUE')
       if (!isDamaged && (hasToken || !hasCode(error, 'FENCED'))) throw error
     }
-    return settle({ ...deletion, expectedVersion: undefined }).catch(error => {
+    return settle().catch(error => {
       // MongoDB has a tombstone, of the first attempt or of a later owner's: it refuses the token.
       const isGone = hasToken && error instanceof FencedError && error.current === undefined
       if (!isGone) throw error

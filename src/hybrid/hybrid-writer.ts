@@ -2,7 +2,6 @@ import type { Commit, CommitResult } from '../core/backend.js'
 import type { Aligner } from './aligner.js'
 import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
-import type { Forks } from './forks.js'
 import type { Lanes } from './lanes.js'
 import type { RedisSide } from './redis-side.js'
 import { BYPASS_STEP } from './session/compare.js'
@@ -11,7 +10,6 @@ export interface HybridWriterParts {
   redis: RedisSide
   durable: DurableSide
   aligner: Aligner
-  forks: Forks
   lanes: Lanes
 }
 
@@ -20,14 +18,12 @@ export class HybridWriter {
   readonly #redis: RedisSide
   readonly #durable: DurableSide
   readonly #aligner: Aligner
-  readonly #forks: Forks
   readonly #lanes: Lanes
 
-  constructor({ redis, durable, aligner, forks, lanes }: HybridWriterParts) {
+  constructor({ redis, durable, aligner, lanes }: HybridWriterParts) {
     this.#redis = redis
     this.#durable = durable
     this.#aligner = aligner
-    this.#forks = forks
     this.#lanes = lanes
   }
 
@@ -63,15 +59,14 @@ export class HybridWriter {
     const result = { version, updatedAtMs, incarnation, operation: '' }
     if (!taken.isEntered) return { ...result, durability: 'durable' }
     const settle = () =>
-      this.#forks.settle(sessionId, commit, above => this.#durable.commit(sessionId, above))
+      this.#lanes.settle(sessionId, commit, above => this.#durable.commit(sessionId, above))
     if (taken.isTwice) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
     const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
     // For a repeated write, Redis may have been loaded since the first attempt, and so remember the operation that it
     // had lost.
-    const isForked =
-      applied && (taken.isRepeated ? applied.isLate : await this.#forks.isForked(sessionId, applied))
+    const isForked = taken.isRepeated ? applied?.isLate : applied?.isForked
     if (!isForked) return { ...result, durability: applied ? 'durable' : 'outbox' }
     return settle()
   }

@@ -1,5 +1,4 @@
 import type { Commit, Deletion } from '../core/backend.js'
-import type { Applied } from '../core/durable-backend.js'
 import { FencedError, hasCode, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { assertAwaited } from '../core/retry.js'
@@ -7,11 +6,12 @@ import type { SessionMemory } from '../core/store/session-memory.js'
 import type { Aligner } from './aligner.js'
 import { isOutageOf } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
+import type { Forks } from './forks.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { Publisher } from './publisher.js'
 import type { RedisSide } from './redis-side.js'
 import { BYPASS_STEP, covers } from './session/compare.js'
-import { fenceAfter, type PendingWrite } from './session/pending-write.js'
+import { type AppliedWrite, fenceAfter, type PendingWrite } from './session/pending-write.js'
 import type { Taken, TakenOnce } from './session/session-route.js'
 import type { Sessions } from './session/sessions.js'
 
@@ -20,6 +20,7 @@ export interface LanesParts {
   durable: DurableSide
   relay: OutboxRelay
   aligner: Aligner
+  forks: Forks
   sessions: Sessions
   memory: SessionMemory
   /** Write-behind: publishes a write, and the writer does not wait for MongoDB. */
@@ -33,6 +34,7 @@ export class Lanes {
   readonly #durable: DurableSide
   readonly #relay: OutboxRelay
   readonly #aligner: Aligner
+  readonly #forks: Forks
   readonly #sessions: Sessions
   readonly #memory: SessionMemory
   readonly #publisher: Publisher | undefined
@@ -43,6 +45,7 @@ export class Lanes {
     this.#durable = parts.durable
     this.#relay = parts.relay
     this.#aligner = parts.aligner
+    this.#forks = parts.forks
     this.#sessions = parts.sessions
     this.#memory = parts.memory
     this.#publisher = parts.publisher
@@ -113,12 +116,23 @@ export class Lanes {
     return this.#sessions.of(sessionId).route.take(seen, () => write(belowVersion))
   }
 
+  /** Repeats the write above both histories of a session that have met, and loads Redis. */
+  async settle<W extends Commit | Deletion, T>(
+    sessionId: string,
+    write: W,
+    toDurable: (above: W) => Promise<T>,
+  ): Promise<T> {
+    const result = await this.#forks.outrank(sessionId, write, toDurable)
+    await this.#aligner.align(sessionId).catch(() => {}) // the next call finds the same state and tries again
+    return result
+  }
+
   /** Applies a write that Redis has taken to MongoDB, or passes it on; `undefined`: MongoDB gets it later. */
   async passOn(
     sessionId: string,
     write: PendingWrite,
     operationBefore: string,
-  ): Promise<Applied | undefined> {
+  ): Promise<AppliedWrite | undefined> {
     if (this.#publisher) {
       this.#relay.add(sessionId, write, operationBefore)
       this.#publisher.publish(sessionId, write)

@@ -1,4 +1,3 @@
-import type { Applied } from '../core/durable-backend.js'
 import { FencedError, type StoreError, StoreUnavailableError } from '../core/errors.js'
 import { forEach } from '../core/for-each.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
@@ -6,11 +5,12 @@ import type { Metrics } from '../core/metrics.js'
 import { applyInBatches, type Outcome } from './batches.js'
 import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
+import type { Forks } from './forks.js'
 import type { Outbox } from './outbox/outbox.js'
 import type { Parking } from './parking.js'
 import { RetryTimer } from './retry-timer.js'
 import type { Backlog } from './session/backlog.js'
-import { type PendingWrite, toPendingWrite } from './session/pending-write.js'
+import { type AppliedWrite, type PendingWrite, toPendingWrite } from './session/pending-write.js'
 import type { SessionState, Sessions } from './session/sessions.js'
 
 const SESSIONS_AT_ONCE = 8
@@ -20,6 +20,7 @@ const QUEUE_GRACE_MS = 5000
 export interface OutboxRelayParts {
   outbox: Outbox
   durable: DurableSide
+  forks: Forks
   sessions: Sessions
   /** Workers of a queue apply the writes as well: a write that has left the outbox is applied. */
   hasWorkers: boolean
@@ -43,10 +44,11 @@ interface Page {
 export class OutboxRelay {
   /** Number of entries that the durable store has taken. */
   appliedCount = 0
-  /** Called for a session that the durable store has lost: it got only a part of what Redis has. */
-  onPart: (sessionId: string) => void = () => {}
+  /** Called for a session of which one of the two lacks what the other has: it has to be aligned. */
+  onDifference: (sessionId: string) => void = () => {}
   readonly #outbox: Outbox
   readonly #durable: DurableSide
+  readonly #forks: Forks
   readonly #sessions: Sessions
   readonly #hasWorkers: boolean
   readonly #parking: Parking
@@ -54,9 +56,10 @@ export class OutboxRelay {
   readonly #turns = new KeyedMutex()
   readonly #retry: RetryTimer
 
-  constructor({ outbox, durable, sessions, hasWorkers, parking, metrics }: OutboxRelayParts) {
+  constructor({ outbox, durable, forks, sessions, hasWorkers, parking, metrics }: OutboxRelayParts) {
     this.#outbox = outbox
     this.#durable = durable
+    this.#forks = forks
     this.#sessions = sessions
     this.#hasWorkers = hasWorkers
     this.#parking = parking
@@ -76,7 +79,7 @@ export class OutboxRelay {
   /**
    * Same as `add`, but resolves once the write is applied. Throws the error that prevents it; the relay retries later.
    */
-  apply(sessionId: string, write: PendingWrite, operationBefore: string): Promise<Applied> {
+  apply(sessionId: string, write: PendingWrite, operationBefore: string): Promise<AppliedWrite> {
     return new Promise((resolve, reject) => {
       this.add(sessionId, { ...write, resolve, reject }, operationBefore)
       if (this.schedule(sessionId)) return
@@ -239,7 +242,7 @@ export class OutboxRelay {
     const done: PendingWrite[] = []
     for await (const outcome of applyInBatches(this.#durable, sessionId, [...page.writes, ...own], isOwn)) {
       if (outcome.kind === 'applied') {
-        this.#noteApplied(sessionId, state, outcome)
+        await this.#noteApplied(sessionId, state, outcome)
         done.push(...outcome.batch)
       } else if (outcome.kind === 'barred') {
         for (const write of outcome.batch) {
@@ -251,20 +254,21 @@ export class OutboxRelay {
     return done
   }
 
-  #noteApplied(
+  async #noteApplied(
     sessionId: string,
-    { route, backlog }: SessionState,
+    { backlog }: SessionState,
     { batch, isOwn, applied }: Outcome & { kind: 'applied' },
-  ): void {
+  ): Promise<void> {
     // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
-    if (applied.isLate && !isByWorkers) route.noteApart()
-    if (applied.isPart) this.onPart(sessionId)
+    const ids = batch.map(({ operationId }) => operationId)
+    const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, ids))
+    if (applied.isPart || isForked) this.onDifference(sessionId)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)
       if (write && (!this.#hasWorkers || !isOwn)) this.#metrics.count('direct_writes')
-      write?.resolve?.(applied)
+      write?.resolve?.({ ...applied, isForked })
     }
   }
 
@@ -281,7 +285,7 @@ export class OutboxRelay {
 
   /** Sets the write aside in the outbox, for the operator to inspect. */
   async #park(sessionId: string, backlog: Backlog, write: PendingWrite, error: StoreError): Promise<void> {
-    const digest = await this.#parking.park(sessionId, write, error, backlog.passedOver)
+    const digest = await this.#parking.park(sessionId, write, error)
     if (digest !== undefined) backlog.passOver(`${write.version}`, digest)
     backlog.remove(write.operationId)?.reject?.(error)
   }

@@ -2,7 +2,7 @@ import type { StoreError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
-import type { Outbox, PassedOver } from './outbox/outbox.js'
+import type { Outbox } from './outbox/outbox.js'
 import type { PendingWrite } from './session/pending-write.js'
 
 export interface ParkingParts {
@@ -27,18 +27,16 @@ export class Parking {
 
   /**
    * Marks the entry as failed, with the reason, for the operator to inspect. Returns the digest of its new text;
-   * `undefined`: the outbox does not have the write. `passedOver`: entries to skip in the search.
+   * `undefined`: the outbox does not have the write.
    */
   async park(
     sessionId: string,
     { version, operationId }: PendingWrite,
     { code }: StoreError,
-    passedOver: PassedOver,
   ): Promise<string | undefined> {
-    const { entries } = await this.#outbox.entries(sessionId, { except: passedOver })
-    const entry = entries.find(({ entry: found }) => found?.operationId === operationId)?.entry
+    const entry = (await this.#outbox.entryAt(sessionId, version))?.entry
     let digest: string | undefined
-    if (entry) {
+    if (entry?.operationId === operationId) {
       const attempts = entry.attempts + 1
       const failed = { status: 'failed', attempts, lastError: code, updatedAt: Date.now() } as const
       digest = await this.#outbox.mark(sessionId, { ...entry, ...failed })
@@ -62,7 +60,7 @@ export class Parking {
     this.#metrics.count('outbox_parked', entries)
     this.#logger.error(
       { sessionId: maskSessionId(sessionId), ...about },
-      'MongoDB refuses a write; it is kept in the outbox until it is reconciled by hand',
+      'an entry of the outbox cannot be applied to MongoDB; it stays until reconcileOutbox() is called',
     )
   }
 }

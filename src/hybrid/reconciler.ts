@@ -155,7 +155,7 @@ export class Reconciler {
       } catch (error) {
         const { code = 'UNKNOWN' } = error as Partial<StoreError>
         const about = { sessionId: maskSessionId(sessionId), code, attempts }
-        this.#logger.warn(about, 'an outbox was not emptied; it is tried again')
+        this.#logger.warn(about, 'this process could not empty an outbox; a later sweep tries again')
         const kept = await this.#first(sessionId)
         // else it was applied or parked before another entry failed
         const isKept = kept?.operationId === first.operationId
@@ -178,7 +178,8 @@ export class Reconciler {
   /** An entry that a dead process has left `processing` is due like a `pending` one. */
   #isDue({ attempts, updatedAt }: OutboxEntry): boolean {
     const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** attempts, MAX_BACKOFF_MS)
-    return this.#now() - updatedAt >= Math.max(GRACE_MS, attempts === 0 ? 0 : backoffMs)
+    const ageMs = this.#now() - updatedAt // by two clocks: Redis gives a new entry its instant
+    return ageMs < 0 || ageMs >= Math.max(GRACE_MS, attempts === 0 ? 0 : backoffMs)
   }
 
   async #mark(entry: OutboxEntry): Promise<void> {

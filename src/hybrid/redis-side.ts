@@ -183,8 +183,9 @@ export class RedisSide {
     return this.#connection.assertOneWriter()
   }
 
-  async peek(sessionId: string, operationId = ''): Promise<RedisView> {
-    return toRedisView(await this.#run(this.#scripts.peek, sessionId, [operationId]))
+  /** `operationIds`: those that Redis may remember. */
+  async peek(sessionId: string, operationIds: readonly string[] = []): Promise<RedisView> {
+    return toRedisView(await this.#run(this.#scripts.peek, sessionId, operationIds))
   }
 
   /** `false`: Redis has changed since `found`, or an entry waits in the outbox that is not in `parked`. */

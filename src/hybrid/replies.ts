@@ -1,4 +1,4 @@
-import { toCommitted, toDeleted, toInteger } from '../redis/replies.js'
+import { toCommitted, toDeleted, toInteger, toList } from '../redis/replies.js'
 import type { Reply } from '../redis/scripts.js'
 import type { RedisView } from './session/compare.js'
 
@@ -51,13 +51,13 @@ export function toRedisDeletion(reply: Reply): RedisDeletion {
 }
 
 /** Decodes a reply of lua/peek.lua. */
-export function toRedisView([, state, version, fence, updatedAt, remembers, leaseMs]: Reply): RedisView {
+export function toRedisView([, state, version, fence, updatedAt, remembered, leaseMs]: Reply): RedisView {
   return {
     state: String(state) as RedisView['state'],
     version: toInteger(version),
     fence: toInteger(fence),
     updatedAtMs: toInteger(updatedAt),
-    remembers: toInteger(remembers) === 1,
+    remembered: new Set(toList(remembered).map(String)),
     leaseMs: toInteger(leaseMs),
   }
 }

@@ -93,7 +93,7 @@ export class Sweeper {
     if (this.#foreign.has(sessionId)) return
     this.#foreign.add(sessionId)
     const about = { sessionId: maskSessionId(sessionId), code: 'CORRUPT_VALUE' }
-    this.#logger.warn(about, 'a key has the name of an outbox and is none; it is passed over')
+    this.#logger.warn(about, 'a key has the name of an outbox but is none; the sweep skips it')
   }
 
   /** One process sweeps at a time. It keeps the lock afterwards, which tells the others that this round is done. */

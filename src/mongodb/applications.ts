@@ -27,6 +27,8 @@ export type Finding =
   | 'repeated'
   /** Another write of the same version or a later one. */
   | 'late'
+  /** Several writes: the first ones are late, the last ones are new. */
+  | 'straddling'
   /** A deletion of the session that their fields belong to: they were written without knowing of it. */
   | 'after the end'
   /** I11: a bar. A later owner has opened the session, which takes no more writes of theirs. */
@@ -44,7 +46,11 @@ export function classify({ document, head, isExpired }: Found, application: Appl
   if (fencingToken !== undefined && fencingToken < barredBelow) return 'barred'
   if (isAfterEnd) return 'after the end'
   if (isLate) return 'late'
-  return revives ? 'revival' : 'new'
+  if (revives) return 'revival'
+  const isOneLate = operations.some(
+    ({ id, version }) => version <= found && findOperation(ops, id) === undefined,
+  )
+  return isOneLate ? 'straddling' : 'new'
 }
 
 /**
@@ -60,6 +66,7 @@ export function decideApplication(found: Found, application: Application, contex
   switch (finding) {
     case 'barred':
     case 'after the end':
+    case 'straddling':
       return { result }
     case 'new':
     case 'revival':
@@ -95,6 +102,7 @@ function toApplied(
     version: comesNext ? version : found,
     fence: head.fence,
     isBarred: finding === 'barred',
+    mustSplit: finding === 'straddling',
     isLate: isNewlyLate || overtaker !== undefined,
     isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
     newest: isNewlyLate ? operationAt(ops, found) : overtaker,

@@ -21,7 +21,7 @@ const redis = (state: RedisView['state'], version = 0, fence = 0): RedisView => 
   version,
   fence,
   updatedAtMs: 0,
-  remembers: false,
+  remembered: new Set(),
   leaseMs: 0,
 })
 const session = (version: number, fence: number): Durable => ({ exists: true, version, fence })
@@ -242,29 +242,32 @@ describe('isForked judges a late write in the durable store', () => {
     version: 7,
     fence: 1,
     isBarred: false,
+    mustSplit: false,
     isLate: true,
     isPart: false,
     newest,
     ...members,
   })
 
-  test.each([
-    ['Redis remembers the newest operation', late(), { remembers: true, version: 7 }, false],
-    ['Redis does not remember the newest operation', late(), { version: 6 }, true],
-    ['Redis has done more since than it remembers', late(), { version: 23 }, false],
+  test.each<[what: string, Applied, view: { remembered: string[]; version: number }, forked: boolean]>([
+    ['Redis remembers both operations', late(), { remembered: ['last', 'late'], version: 7 }, false],
+    ['Redis does not remember the newest operation', late(), { remembered: ['late'], version: 6 }, true],
+    ['Redis does not remember the late operation', late(), { remembered: ['last'], version: 7 }, true],
+    ['Redis has done more since than it remembers', late(), { remembered: ['late'], version: 23 }, false],
     [
       'the newest operation is unknown, and Redis is behind',
       late({ newest: undefined }),
-      { version: 6 },
+      { remembered: ['late'], version: 6 },
       true,
     ],
     [
       'the newest operation is unknown, and Redis is not behind',
       late({ newest: undefined }),
-      { version: 7 },
+      { remembered: ['late'], version: 7 },
       false,
     ],
-  ])('%s', (_what, applied, view, forked) => {
-    expect(isForked(applied, { ...redis('live'), ...view })).toBe(forked)
+  ])('%s', (_what, applied, { remembered, version }, forked) => {
+    const view = { ...redis('live', version), remembered: new Set(remembered) }
+    expect(isForked(applied, ['late'], view)).toBe(forked)
   })
 })

@@ -26,6 +26,13 @@ const application = (version: number, members: Partial<Application> = {}): Appli
   kind: 'fields',
   ...members,
 })
+const several = (first: number, last: number, idOfFirst = 'another') =>
+  application(last, {
+    operations: [
+      { id: idOfFirst, version: first, updatedAtMs: 0 },
+      { id: 'other', version: last, updatedAtMs: 0 },
+    ],
+  })
 const SAME = { operations: [{ id: 'one', version: 5, updatedAtMs: 0 }] }
 const SESSION = { kind: 'session' } as const
 const DELETION = { kind: 'deletion' } as const
@@ -53,6 +60,10 @@ test.each<[string, HeadDocument | undefined, Application, Finding]>([
   ['an older version', HEAD, application(4), 'late'],
   ['an older deletion', HEAD, application(4, DELETION), 'late'],
   ['an older session', DELETED, application(4, SESSION), 'late'],
+
+  ['several writes that begin at the version of another one', HEAD, several(5, 6), 'straddling'],
+  ['several writes, the first of which is known', HEAD, several(5, 6, 'one'), 'new'],
+  ['several late writes', HEAD, several(4, 5), 'late'],
 
   ['fields after a deletion, of a later version', DELETED, application(9), 'after the end'],
   ['fields after a deletion, of an older version', DELETED, application(4), 'after the end'],

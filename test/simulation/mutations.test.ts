@@ -21,6 +21,10 @@ test.each([
 
 test.each([
   ['forget to adopt the outbox', 'takes charge of the outbox'],
+  [
+    'apply late writes together with new ones',
+    /writes of the other process have taken its version|and their process is gone/,
+  ],
   ["repeat a deletion by its tombstone's fence", 'though clocks have gone back'],
   ['no stale check', /is fenced after an opening|does not find it again in a Redis/],
 ])(

@@ -103,6 +103,11 @@ export class Outbox {
     return { entries, strangeNames, count, names: new Set(all), isAll }
   }
 
+  /** The entry at this version, if there is one. */
+  async entryAt(sessionId: string, version: number): Promise<StoredEntry | undefined> {
+    return (await this.#look(sessionId, [[`${version}`, '']], false))[0]
+  }
+
   /** Removes the entries of writes that MongoDB has. */
   async ack(sessionId: string, applied: readonly { version: number; operationId: string }[]): Promise<void> {
     const input = applied.flatMap(({ version, operationId }) => [version, toMark(operationId)])

@@ -12,8 +12,8 @@ export interface RedisView {
   readonly version: number
   readonly fence: number
   readonly updatedAtMs: number
-  /** Whether Redis remembers the operation that the caller asked for. */
-  readonly remembers: boolean
+  /** Of the operations that the caller asked for, those that Redis remembers. */
+  readonly remembered: ReadonlySet<string>
   /** The remaining time of the owner's lease. */
   readonly leaseMs: number
 }
@@ -130,11 +130,12 @@ export function isTakenTwice(taken: { version: number; isRepeated: boolean }, hi
 }
 
 /**
- * Whether Redis had lost a write of the durable store when it took the one that came late there. In that case Redis
- * does not remember the last operation of the durable store. Otherwise another process was faster with a later write,
- * which Redis remembers. `redis`: the answer to a peek for `newest`.
+ * Whether Redis has lost a write that the durable store has, by the operations that Redis remembers. `applied`: the
+ * durable store's answer to `late`, which came late there. In most cases another process was faster with a later
+ * write, and Redis remembers both. Redis may have lost the later one before it took these, or these since.
  */
-export function isForked({ version, newest }: Applied, redis: RedisView): boolean {
+export function isForked({ version, newest }: Applied, late: readonly string[], redis: RedisView): boolean {
+  if (late.some(id => !redis.remembered.has(id))) return true
   if (newest === undefined) return redis.version < version
-  return !redis.remembers && redis.version < newest.version + MAX_REMEMBERED
+  return !redis.remembered.has(newest.id) && redis.version < newest.version + MAX_REMEMBERED
 }

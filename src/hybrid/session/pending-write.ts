@@ -3,6 +3,11 @@ import type { Application, Applied } from '../../core/durable-backend.js'
 import type { OutboxEntry } from '../outbox/outbox-entry.js'
 import { unseal } from '../outbox/sealed-patch.js'
 
+export interface AppliedWrite extends Applied {
+  /** Two histories of the session have met: Redis had lost what the durable store has. */
+  readonly isForked: boolean
+}
+
 /** A write that Redis has taken for the durable store. */
 export interface PendingWrite {
   readonly version: number
@@ -15,7 +20,7 @@ export interface PendingWrite {
   /** `undefined`: memory had no room for the values; the outbox has them. */
   readonly writes: readonly FieldWrite[] | undefined
   /** These settle the promise of the caller that waits for the write. */
-  readonly resolve?: ((applied: Applied) => void) | undefined
+  readonly resolve?: ((applied: AppliedWrite) => void) | undefined
   readonly reject?: ((error: unknown) => void) | undefined
 }
 

@@ -98,6 +98,27 @@ export function describeApplications(create: CreateDurableDatabase): void {
     expect(await backend.highestVersion('s')).toBe(8)
   })
 
+  test('several writes of which only some are late are not applied: they have to come one by one', async () => {
+    const { backend, read } = await setUp()
+    const applyTwo = (from: number) => {
+      const operations = [from, from + 1].map(version => ({
+        id: `two${version}`,
+        version,
+        updatedAtMs: Date.now(),
+      }))
+      const two = { version: from + 1, fencingToken: undefined, operations, kind: 'fields' } as const
+      return backend.apply('s', two, [write('b', `${from + 1}`)])
+    }
+    expect(await applyTwo(2)).toMatchObject({ version: 3, mustSplit: false, isLate: false })
+    const other = { id: 'other', version: 4, updatedAtMs: Date.now() }
+    const one = { version: 4, fencingToken: undefined, operations: [other], kind: 'fields' } as const
+    await backend.apply('s', one, [write('a', 'other')])
+    expect(await applyTwo(4)).toMatchObject({ version: 4, mustSplit: true, isLate: false })
+    expect(await read()).toEqual({ version: 4, a: 'other', b: '3' })
+    expect(await applyTwo(2)).toMatchObject({ version: 4, mustSplit: false, isLate: false })
+    expect(await applyTwo(5)).toMatchObject({ version: 6, mustSplit: false })
+  })
+
   describe('a replaced owner', () => {
     test('has its writes applied until it is barred, and none after that', async () => {
       const { apply, backend, read } = await setUp()

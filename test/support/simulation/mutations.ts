@@ -80,7 +80,17 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'take a repeated write for one whose version tells whether it counts',
-    edits: [{ file: 'src/hybrid/hybrid-writer.ts', from: 'taken.isRepeated ? applied.isLate :', to: '' }],
+    edits: [{ file: 'src/hybrid/hybrid-writer.ts', from: 'taken.isRepeated ? applied?.isLate :', to: '' }],
+  },
+  {
+    name: 'apply late writes together with new ones',
+    edits: [
+      {
+        file: 'src/mongodb/applications.ts',
+        from: "return isOneLate ? 'straddling' : 'new'",
+        to: "return 'new'",
+      },
+    ],
   },
   {
     name: 'do not forestall a lost write past Redis',
