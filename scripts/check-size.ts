@@ -23,7 +23,7 @@ const STORE = {
   defers: ['@opentelemetry/api', '@whiskeysockets/baileys', 'baileys', 'prom-client', 'snappy'],
 }
 const BUDGETS: readonly Budget[] = [
-  { subpath: '.', maxBytes: 10_500, folders: ['core'] },
+  { subpath: '.', maxBytes: 10_800, folders: ['core'] },
   { subpath: '.', only: 'deepBufferRevive', maxBytes: 1070, folders: ['core'] },
   { subpath: '.', only: 'FencedError', maxBytes: 1_200, folders: ['core'] },
   {

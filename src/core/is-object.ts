@@ -10,20 +10,14 @@ export function isTable(value: unknown): value is object {
   return isObject(value) && !(Symbol.iterator in value) && !isOpaque(value)
 }
 
-const OPAQUE = [
-  types.isMap,
-  types.isSet,
-  types.isWeakMap,
-  types.isWeakSet,
-  types.isRegExp,
-  types.isNativeError,
-  types.isPromise,
-  types.isAnyArrayBuffer,
-  types.isBoxedPrimitive,
-  types.isGeneratorObject,
-]
-
 /** Whether what the object holds is not in its members. Of any realm, unlike `instanceof`. */
 export function isOpaque(value: object): boolean {
-  return OPAQUE.some(isOfType => isOfType(value)) || ArrayBuffer.isView(value) || value instanceof Error
+  const isCollection =
+    types.isMap(value) || types.isSet(value) || types.isWeakMap(value) || types.isWeakSet(value)
+  const areBytes = types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value)
+  const isRun = types.isPromise(value) || types.isGeneratorObject(value)
+  const isError = types.isNativeError(value) || value instanceof Error
+  return (
+    isCollection || areBytes || isRun || isError || types.isRegExp(value) || types.isBoxedPrimitive(value)
+  )
 }
