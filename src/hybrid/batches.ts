@@ -1,4 +1,4 @@
-import type { FieldWrite } from '../core/backend.js'
+import type { AppliedOperation, FieldWrite } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
@@ -96,15 +96,15 @@ function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Applicat
   return {
     version: (batch.at(-1) as PendingWrite).version,
     fencingToken: batch[0]?.fencingToken,
-    operations: batch.map(({ operationId, version, updatedAtMs }) => ({
-      id: operationId,
-      version,
-      updatedAtMs,
-    })),
+    operations: toOperations(batch),
     kind: (batch[0] as PendingWrite).kind,
     fork: batch[0]?.fork,
     isOwn,
   }
+}
+
+export function toOperations(batch: readonly PendingWrite[]): AppliedOperation[] {
+  return batch.map(({ operationId, version, updatedAtMs }) => ({ id: operationId, version, updatedAtMs }))
 }
 
 /** The last write of each field. */

@@ -1,4 +1,4 @@
-import type { Commit, Deletion } from '../core/backend.js'
+import type { AppliedOperation, Commit, Deletion } from '../core/backend.js'
 import type { Applied } from '../core/durable-backend.js'
 import { assertAwaited } from '../core/retry.js'
 import type { RedisSide } from './redis-side.js'
@@ -19,12 +19,12 @@ export class Forks {
    * Whether two histories have met, by the durable store's answer to writes that Redis had taken. Then Redis has to be
    * loaded, whoever wrote them: it lacks what the durable store has. If Redis does not answer, it may lack anything.
    */
-  async check(sessionId: string, applied: Applied, operationIds: readonly string[]): Promise<boolean> {
+  async check(sessionId: string, applied: Applied, late: readonly AppliedOperation[]): Promise<boolean> {
     if (!applied.isLate) return false
     const { newest } = applied
-    const asked = newest === undefined ? operationIds : [newest.id, ...operationIds]
+    const asked = [...(newest ? [newest] : []), ...late].map(({ id }) => id)
     const hasMet = await this.#redis.peek(sessionId, asked).then(
-      view => isForked(applied, operationIds, view),
+      view => isForked(applied, late, view),
       () => true,
     )
     const { route } = this.#sessions.of(sessionId)

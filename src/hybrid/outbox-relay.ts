@@ -2,7 +2,7 @@ import { FencedError, type StoreError, StoreUnavailableError } from '../core/err
 import { forEach } from '../core/for-each.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Metrics } from '../core/metrics.js'
-import { applyInBatches, type Outcome } from './batches.js'
+import { applyInBatches, type Outcome, toOperations } from './batches.js'
 import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
 import type { Forks } from './forks.js'
@@ -261,8 +261,8 @@ export class OutboxRelay {
   ): Promise<void> {
     // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
-    const ids = batch.map(({ operationId }) => operationId)
-    const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, ids))
+    const late = toOperations(batch)
+    const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, late))
     if (applied.isPart || isForked) this.onDifference(sessionId)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {

@@ -131,7 +131,7 @@ describe('an outbox', () => {
     expect(await client.hkeys(key)).toEqual(['2'])
     expect(lines).toContainEqual({
       context: { sessionId: expect.any(String), version: 2, code: 'CORRUPT_VALUE' },
-      text: expect.stringContaining('refuses a write'),
+      text: expect.stringContaining('cannot be applied'),
     })
     await client.del(await client.keys(`${name}:{s}*`)) // evicted: it is loaded in spite of what is parked
     expect(await other.set('s', session({ c: 3 }))).toMatchObject({ version: 4 })

@@ -2,7 +2,7 @@
  * Compares what Redis and the durable store hold of one session, and what this process has seen of it. Every question
  * of the form "is this new enough?" in the hybrid store is answered here, by pure functions.
  */
-import type { Head } from '../../core/backend.js'
+import type { AppliedOperation, Head } from '../../core/backend.js'
 import type { Applied, DurableHead } from '../../core/durable-backend.js'
 import { MAX_REMEMBERED } from '../../core/store/operation-ids.js'
 
@@ -130,12 +130,18 @@ export function isTakenTwice(taken: { version: number; isRepeated: boolean }, hi
 }
 
 /**
- * Whether Redis has lost a write that the durable store has, by the operations that Redis remembers. `applied`: the
- * durable store's answer to `late`, which came late there. In most cases another process was faster with a later
- * write, and Redis remembers both. Redis may have lost the later one before it took these, or these since.
+ * Whether Redis has lost a write that the durable store has, as far as Redis remembers. `applied`: the durable store's
+ * answer to `late`, which came late there. In most cases another process was faster with a later write, and Redis
+ * remembers both. Redis may have lost the later one before it took these, or these since.
  */
-export function isForked({ version, newest }: Applied, late: readonly string[], redis: RedisView): boolean {
-  if (late.some(id => !redis.remembered.has(id))) return true
-  if (newest === undefined) return redis.version < version
-  return !redis.remembered.has(newest.id) && redis.version < newest.version + MAX_REMEMBERED
+export function isForked(
+  { version, newest }: Applied,
+  late: readonly Operation[],
+  redis: RedisView,
+): boolean {
+  const isLost = (operation: Operation) =>
+    !redis.remembered.has(operation.id) && redis.version < operation.version + MAX_REMEMBERED
+  return late.some(isLost) || (newest === undefined ? redis.version < version : isLost(newest))
 }
+
+type Operation = Pick<AppliedOperation, 'id' | 'version'>
