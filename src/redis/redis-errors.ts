@@ -85,9 +85,17 @@ export function toStoreError(error: unknown, link?: ServerLink): StoreError {
   const { message = '', code, name = 'Error' } = error as Partial<NodeJS.ErrnoException>
   if (wordOf(message) === 'WRONGTYPE') return new CorruptValueError(OTHER_TYPE)
   const known = reasonOf(error)
-  const reason = known ?? link?.reason ?? ofReply(name, message) ?? (code ? `${name} ${code}` : name)
+  const reason =
+    known ?? link?.reason ?? ofReply(name, message) ?? ofName(name) ?? (code ? `${name} ${code}` : name)
   const cause = redact(known === undefined ? (link?.cause ?? error) : error)
   return link?.toOutage(`${reason}.`, cause) ?? new StoreUnavailableError('Redis', `${reason}.`, { cause })
+}
+
+/** After a connection that ended without an error, ioredis only tells that it has tried often enough. */
+function ofName(name: string): string | undefined {
+  return name === 'MaxRetriesPerRequestError'
+    ? 'it closes each connection before it answers; it may want TLS, or something else may listen there'
+    : undefined
 }
 
 /** The first word of an answer that is not known here. The rest may quote what was sent. */

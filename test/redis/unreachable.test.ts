@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { Cluster } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, type RedisOptions, useRedisAuthState } from '../../src/redis/index.js'
@@ -57,6 +59,18 @@ test('the error says that a Redis is no Sentinel', async () => {
   const redisOptions = { sentinels: [{ host: '127.0.0.1', port: server.port }], name: 'main' }
   for (const error of await tellOf({ redisOptions, resilience: { operationTimeout: 500, maxRetries: 0 } })) {
     expect((error as Error).message).toContain(`127.0.0.1:${server.port}: what listens there is no Sentinel`)
+  }
+})
+
+test('the error says that something else closes each connection', async () => {
+  const other = createServer(socket => socket.end()).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+  const why = /it closes each connection before it answers|it has cut the connection/ // by a race, ioredis tells of a reset
+  for (const error of (await tellOf({ host: '127.0.0.1', port })) as Error[]) {
+    expect(error.message).toContain(`Redis at 127.0.0.1:${port} is unavailable: it `)
+    expect(error.message).toMatch(why)
   }
 })
 
