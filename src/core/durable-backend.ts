@@ -97,7 +97,7 @@ export interface DurableBackend extends Backend {
   delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion>
   /**
    * Applies the writes, all or none. Applying them twice is the same as once (I4). Late writes do not replace newer
-   * ones. Throws nothing for several writes of which only some are late: see `Applied.mustSplit`.
+   * ones. Writes nothing if only some of several writes are late: see `Applied.mustSplit`.
    */
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied>
   /** Same as `claim`, with a token above `after`, which the other database has given. */

@@ -5,9 +5,16 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null
 }
 
+/** An object literal, of this realm. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}
+
 /** An object of names and values: no list, `Map` or `Set`. */
 export function isTable(value: unknown): value is object {
-  return isObject(value) && !(Symbol.iterator in value) && !isOpaque(value)
+  return isObject(value) && !(Symbol.iterator in value) && (isPlainObject(value) || !isOpaque(value))
 }
 
 /** Whether what the object holds is not in its members. Of any realm, unlike `instanceof`. */

@@ -16,8 +16,8 @@ export class Forks {
   }
 
   /**
-   * Whether two histories have met, by the durable store's answer to writes that Redis had taken. Then Redis has to be
-   * loaded, whoever wrote them: it lacks what the durable store has. If Redis does not answer, it may lack anything.
+   * Whether two histories have met, by the durable store's answer to writes of any process that Redis had taken. Then
+   * Redis lacks what the durable store has, and has to be loaded. The same counts if Redis does not answer.
    */
   async check(sessionId: string, applied: Applied, late: readonly AppliedOperation[]): Promise<boolean> {
     if (!applied.isLate) return false

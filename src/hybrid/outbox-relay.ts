@@ -263,13 +263,16 @@ export class OutboxRelay {
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
     const late = toOperations(batch)
     const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, late))
-    if (applied.isPart || isForked) this.onDifference(sessionId)
+    let isAwaited = false
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)
+      isAwaited ||= write?.resolve !== undefined
       if (write && (!this.#hasWorkers || !isOwn)) this.#metrics.count('direct_writes')
       write?.resolve?.({ ...applied, isForked })
     }
+    // A caller that waits settles the fork, and aligns after that.
+    if (applied.isPart || (isForked && !isAwaited)) this.onDifference(sessionId)
   }
 
   /** After `FENCED`, the next round applies the write from the outbox. If the outbox lacks it, Redis has lost it. */

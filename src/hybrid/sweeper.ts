@@ -1,5 +1,4 @@
 import { hasCode, type StoreError } from '../core/errors.js'
-import { forEach } from '../core/for-each.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { KeyNames } from '../redis/key-names.js'
@@ -13,7 +12,6 @@ const SWEEP_LOCK_MS = 0.9 * SWEEP_EVERY_MS
 const NONE_FOUND_MS = 1.4 * SWEEP_EVERY_MS
 /** A sweep rests this many times as long as a page of `SCAN` took: Redis spends a twentieth of its time on it. */
 const RESTS = 19
-const SESSIONS_AT_ONCE = 8
 
 export interface SweeperParts {
   outbox: Outbox
@@ -70,12 +68,13 @@ export class Sweeper {
     clearInterval(this.#timer)
   }
 
-  /** Goes over all outboxes, SESSIONS_AT_ONCE at a time. */
+  /** Goes over all outboxes. */
   async sweep(action: (sessionId: string) => Promise<void>, { rests = 0 } = {}): Promise<void> {
     this.#running++
     try {
-      await forEach(this.#outbox.sessions({ rests }), SESSIONS_AT_ONCE, sessionId =>
-        action(sessionId).catch(error => this.#passOverForeign(sessionId, error)),
+      await this.#outbox.forEachSession(
+        sessionId => action(sessionId).catch(error => this.#passOverForeign(sessionId, error)),
+        { rests },
       )
     } finally {
       this.#running--

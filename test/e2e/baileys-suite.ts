@@ -161,13 +161,13 @@ export function describeBaileys(name: string, createDatabase: () => Promise<Bail
       const { server, start, store, alice, bob } = await setStageWithTwo()
       await greet(alice, bob)
       const { fencingToken, version } = await store.claim(BOB.pn)
-      await alice.send(jidOf(BOB), 'to whoever owns the session')
+      await alice.send(jidOf(BOB), 'to the present owner')
       expect(await bob.ownershipLost).toMatchObject({ code: 'FENCED', current: fencingToken })
       await bob.closed
       expect((await store.get(BOB.pn))?.version).toBe(version)
       bob.authErrors.length = 0
       const bobAgain = await start(BOB)
-      await bobAgain.received('to whoever owns the session')
+      await bobAgain.received('to the present owner')
       expectNoRetry(server.stats.retries, bobAgain)
     })
   })

@@ -63,7 +63,7 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     },
   )
 
-  test('a write that only Redis had is read again by its process, whoever has taken its version', async () => {
+  test('a write that only Redis had is read again by its process, though another one has taken its version', async () => {
     const { world, one, two, write, read, readWhole, failOver, untilTriedAgain } = await setUp()
     world.servers.mongo = 'down'
     expect(await write(one, { a: 'later' })).toMatchObject({ durability: 'outbox' })

@@ -1,5 +1,6 @@
 import { toBuffer } from '../bytes.js'
-import { type Carrier, fromTree, isPlainJson, isPlainObject, reviveBytes, toTree } from './value-tree.js'
+import { isPlainObject } from '../is-object.js'
+import { type Carrier, fromTree, isPlainJson, reviveBytes, toTree } from './value-tree.js'
 
 /** Bytes as in Baileys' BufferJSON; see value-tree.ts for the rest. */
 const JSON_CARRIER: Carrier = {

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { InvalidValueError } from '../errors.js'
-import { isOpaque } from '../is-object.js'
+import { isOpaque, isPlainObject } from '../is-object.js'
 import { MAX_PARTS } from './max-parts.js'
 
 /**
@@ -86,12 +86,6 @@ export function reviveBytes(object: Tree): Uint8Array | undefined {
     return buffer && new Uint8Array(buffer)
   }
   return undefined
-}
-
-export function isPlainObject(value: unknown): value is Tree {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
 }
 
 /** `undefined` for values that JSON leaves out. */

@@ -1,7 +1,7 @@
 import type { StoredCreds } from '../auth-store.js'
-import { isPlainObject, reviveBytes } from '../codec/value-tree.js'
+import { reviveBytes } from '../codec/value-tree.js'
 import { CorruptValueError, InvalidValueError } from '../errors.js'
-import { isObject } from '../is-object.js'
+import { isObject, isPlainObject } from '../is-object.js'
 
 /** Bytes of a Curve25519 key, without its type byte. */
 const KEY_BYTES = 32

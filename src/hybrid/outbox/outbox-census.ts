@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode } from '../../core/errors.js'
-import { forEach } from '../../core/for-each.js'
 import type { OutboxMeasure } from '../../core/metrics.js'
 import type { KeyNames } from '../../redis/key-names.js'
 import type { Outbox } from './outbox.js'
 
-const SESSIONS_AT_ONCE = 8
 /** The holder of the lock counts for all processes. If it dies, the others wait for this long. */
 const LOCK_MS = 60_000
 /** How long Redis keeps a count for the other processes. */
@@ -98,7 +96,7 @@ export class OutboxCensus {
       return this.#toMeasure(known)
     await this.#outbox.locks.run(this.#names.countLock, LOCK_MS, async () => {
       const tally = this.begin()
-      await forEach(this.#outbox.sessions(), SESSIONS_AT_ONCE, sessionId => this.add(tally, sessionId))
+      await this.#outbox.forEachSession(sessionId => this.add(tally, sessionId))
       await this.publish(tally)
       known = tally
     })

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Calls } from '../../core/connection/calls.js'
+import { forEach } from '../../core/for-each.js'
 import { keyPrefixOf, mastersOf } from '../../redis/client.js'
 import type { RedisConnection } from '../../redis/connection.js'
 import type { KeyNames } from '../../redis/key-names.js'
@@ -18,6 +19,7 @@ import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry, parseEntry, toDigest, toM
 /** Entries read at once. */
 const PAGE = 128
 const SCAN_COUNT = 500
+const SESSIONS_AT_ONCE = 8
 const MAX_REST_MS = 1000
 
 export interface StoredEntry {
@@ -127,8 +129,16 @@ export class Outbox {
     return toInteger(count) > 0
   }
 
-  /** Sessions that have an outbox. After each page of `SCAN`, pauses for `rests` times as long as the page took. */
-  async *sessions({ rests = 0 } = {}): AsyncIterable<string> {
+  /**
+   * Runs `action` for each session that has an outbox, SESSIONS_AT_ONCE at a time. Throws the first error after all have
+   * ended. `rests`: see `#scan`.
+   */
+  forEachSession(action: (sessionId: string) => Promise<void>, { rests = 0 } = {}): Promise<void> {
+    return forEach(this.#scan(rests), SESSIONS_AT_ONCE, action)
+  }
+
+  /** After each page of `SCAN`, pauses for `rests` times as long as the page took. */
+  async *#scan(rests: number): AsyncIterable<string> {
     const { client } = this.#connection
     const clientPrefix = keyPrefixOf(client)
     for (const master of await this.#send(() => mastersOf(client))) {

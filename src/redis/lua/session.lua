@@ -84,9 +84,9 @@ local isExpired = isLive and expiresAt ~= nil and expiresAt <= now
 local exists = isLive and not isExpired
 -- Scripts write, renew and remove both hashes together: one alone is the result of an eviction or a partial restore.
 local isHalf = hasKeys ~= isLive or (isLive and not copied[1])
--- Whether the two hashes are of different times, as after a partial restore. A script that Redis stops midway leaves the
+-- True if the two hashes are of different times, as after a partial restore. A script that Redis stops midway leaves the
 -- copy one version ahead, or further ahead in another incarnation (a heal): the write is repeated.
-local function isTorn()
+local function compareHalves()
   local copiedVersion = toCount(copied[1] or '')
   if damaged or isHalf or not isLive or not copiedVersion then return false end
   local copiedIncarnation, copiedOperation = string.match(copied[3] or '', '^(%S*) ?(%S*)$')
@@ -96,10 +96,10 @@ local function isTorn()
   local operation, atVersion = string.match(ops, '^(%S*) (%d+) ')
   return isOther or (copiedOperation ~= '' and tonumber(atVersion) == version and copiedOperation ~= operation)
 end
-local isApart = isTorn()
+local isTorn = compareHalves()
 -- In front of MongoDB, a session that is not whole was evicted or lost: it has to be loaded from MongoDB.
-local isCold = outboxKey ~= nil and (isHalf or isApart or not hasHead)
-if isApart and not outboxKey then damaged = damaged or 'TORN' end
+local isCold = outboxKey ~= nil and (isHalf or isTorn or not hasHead)
+if isTorn and not outboxKey then damaged = damaged or 'TORN' end
 if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = copy[1] and toCount(copy[1]) or 0, copy[2] and toCount(copy[2]) or 0

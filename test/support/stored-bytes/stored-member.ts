@@ -1,6 +1,6 @@
 /** One member of one stored record of a session, and how to put something else in its place. */
 export interface StoredMember {
-  /** Where it lies, for who reads a failure. */
+  /** Where the member lies, for the reader of a failure. */
   readonly name: string
   /**
    * `creds` and `value`: an envelope. `life`: damage of it may say that the session has ended. `state`: anything else
