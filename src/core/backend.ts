@@ -50,6 +50,12 @@ export interface AppliedOperation {
   readonly updatedAtMs: number
 }
 
+/** A change of this process, and the version that it took. */
+export interface OwnStep {
+  readonly version: number
+  readonly operation: string
+}
+
 /** What a process needs to know of a history other than its own. */
 export interface HistoryResult {
   readonly head: Head
@@ -87,6 +93,8 @@ export interface Guard {
    */
   readonly seenIncarnation?: string | undefined
   readonly seenOperation?: string | undefined
+  /** The same for an earlier version: a change of the caller. */
+  readonly seenOwn?: OwnStep | undefined
 }
 
 /** A write that no caller waits for any more must not be carried out after a later one. */

@@ -1,6 +1,6 @@
 import type { Commit } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
-import { hasCode, SessionIncompleteError } from '../core/errors.js'
+import { hasCode, RewoundError, SessionIncompleteError } from '../core/errors.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
 import { Contention } from './contention.js'
@@ -8,7 +8,7 @@ import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
 import type { Repairs } from './repairs.js'
-import { compare, isLostInPart, type RedisView } from './session/compare.js'
+import { compare, isLostInPart, missingIn, type RedisView } from './session/compare.js'
 import type { SessionState, Sessions } from './session/sessions.js'
 
 export interface AlignerParts {
@@ -92,6 +92,10 @@ export class Aligner {
         return await run(aligned)
       } catch (error) {
         if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
+        // Redis is as far as this process has seen, with another history.
+        if (error instanceof RewoundError && error.found >= error.seen && loads === 0) {
+          this.#sessions.of(sessionId).route.noteFork()
+        }
         // Behind this process, or without the session, even after a load: so is the durable store.
         const isBehind = hasCode(error, 'REWOUND') || hasCode(error, 'SESSION_INCOMPLETE')
         const mustLoad = isCold(error) || (isBehind && loads === 0)
@@ -112,6 +116,14 @@ export class Aligner {
       throw new SessionIncompleteError({ sessionId })
   }
 
+  /** Whether Redis lacks the write that took the durable store's version, though it is at the same version. */
+  async #hasDiverged(sessionId: string, peek: RedisView, head: DurableHead): Promise<boolean> {
+    const missing = missingIn(peek, head)
+    if (missing === undefined) return false
+    const now = await this.#redis.peek(sessionId, [missing])
+    return now.version === peek.version && missingIn(now, head) !== undefined
+  }
+
   async #align(sessionId: string, state: SessionState): Promise<Aligned> {
     const { route } = state
     let foundAhead: number | undefined
@@ -125,6 +137,10 @@ export class Aligner {
       const head = await this.#repairs.readDurable(sessionId, peek)
       switch (compare(peek, head, route.mustReload)) {
         case 'in step':
+          if (await this.#hasDiverged(sessionId, peek, head)) {
+            route.noteFork()
+            break
+          }
           // A late write does not change the session's version, so no later read would show that it has come.
           if (route.isApart) this.#memory.cache?.of(sessionId)?.reset(peek.version)
           this.#memory.hotVersions.note(sessionId, peek.version) // MongoDB has all that was seen in Redis before

@@ -46,8 +46,9 @@ export class DurableSide {
     return untold(await this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS))
   }
 
+  /** With the operations that the durable store remembers. */
   async readHead(sessionId: string): Promise<DurableHead> {
-    return (await this.read(sessionId, [])).head
+    return (await this.breaker.run(() => this.#backend.read(sessionId, []))).head
   }
 
   async readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>> {
@@ -67,7 +68,8 @@ export class DurableSide {
   }
 
   async commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
-    const committing = this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
+    const asked = { ...commit, seenOperation: '', seenOwn: undefined }
+    const committing = this.breaker.run(() => this.#backend.commit(sessionId, asked), timeFor(commit.writes))
     return { ...(await committing), operation: '' }
   }
 
@@ -76,7 +78,9 @@ export class DurableSide {
   }
 
   async delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
-    const deleted = await this.breaker.run(() => this.#backend.delete(sessionId, deletion))
+    const deleted = await this.breaker.run(() =>
+      this.#backend.delete(sessionId, { ...deletion, seenOperation: '', seenOwn: undefined }),
+    )
     return { ...deleted, operation: '' } // as in `untold`
   }
 

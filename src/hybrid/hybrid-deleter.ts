@@ -79,7 +79,7 @@ export class HybridDeleter {
     try {
       const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
       const durability = applied ? 'durable' : 'outbox'
-      if (!applied?.isForked) return { version, fence, operation: '', durability }
+      if (!applied?.isForked) return { version, fence, operation: operationId, durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also of one that only MongoDB knows.
       const isDamaged = hasCode(error, 'CORRUPT_VALUE')

@@ -1,7 +1,8 @@
-import type { Backend } from '../core/backend.js'
+import type { Backend, Head } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
+import { continuesFrom, type KnownHistory } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
@@ -10,7 +11,7 @@ import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
-import { covers, isBelievable } from './session/compare.js'
+import { covers, isBelievable, judge } from './session/compare.js'
 import type { Sessions } from './session/sessions.js'
 
 /** The questions that both databases can answer. */
@@ -31,6 +32,8 @@ export interface HybridReaderParts {
 /** Asks Redis while its answers are believable, else MongoDB. */
 export class HybridReader {
   readonly #redis: RedisSide
+  /** Redis, with the operations that it remembers in every answer. */
+  readonly #exactRedis: Side
   readonly #durable: DurableSide
   readonly #relay: OutboxRelay
   readonly #aligner: Aligner
@@ -40,7 +43,14 @@ export class HybridReader {
   readonly #timeoutMs: number
 
   constructor(parts: HybridReaderParts) {
-    this.#redis = parts.redis
+    const { redis } = parts
+    this.#redis = redis
+    this.#exactRedis = {
+      read: (...asked) => redis.readExactly(...asked),
+      readAll: sessionId => redis.readAll(sessionId),
+      readHistory: (...asked) => redis.readHistory(...asked),
+      listFields: (...asked) => redis.listFields(...asked),
+    }
     this.#durable = parts.durable
     this.#relay = parts.relay
     this.#aligner = parts.aligner
@@ -74,25 +84,28 @@ export class HybridReader {
     sessionId: string,
     ask: (side: Side) => Promise<T>,
   ): Promise<T | undefined> {
-    const seen = this.#memory.seenVersion(sessionId)
+    const known = this.#memory.history(sessionId)
     const token = this.#memory.token(sessionId) ?? 0
     if (this.#sessions.routeOf(sessionId)?.isApart) await this.#aligner.align(sessionId)
     let contention: Contention | undefined
+    let hasLoaded = false
     for (;;) {
       try {
-        const result = await ask(this.#redis)
+        const result = await this.#askRedis(known, ask)
         const { exists, version, fence } = result.head
         // An answer to a write, sent before this read, may show that Redis has lost other writes; then this read misses
         // them too. Answers come in order but may arrive together: one turn of the event loop lets those be examined
         // first.
         if (this.#sessions.routeOf(sessionId)?.hasUnanswered)
           await new Promise(resolve => setImmediate(resolve))
+        if (!hasLoaded) await this.#examine(sessionId, known, result.head)
         const mustReload = this.#sessions.routeOf(sessionId)?.mustReload ?? false
-        const isNew = isBelievable(result.head, seen, token)
+        const isNew = isBelievable(result.head, known.version, token)
         if ((isNew && !mustReload) || contention?.isOver) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek, head } = await this.#aligner.align(sessionId)
+        hasLoaded ||= mustReload
         // Both databases have no session, or both are behind: the caller's rewind guard heals what this process has
         // seen. A session that has expired in Redis alone is there again at the same version.
         const isSame = peek.version === version && peek.fence === fence && head.exists === exists
@@ -104,6 +117,29 @@ export class HybridReader {
         return undefined
       }
     }
+  }
+
+  /**
+   * Finds out whether Redis lacks what this process has seen or written. If a load from MongoDB does not bring it back,
+   * both have lost it, and the caller's rewind guard finds the same.
+   */
+  async #examine(sessionId: string, known: KnownHistory, head: Head): Promise<void> {
+    const verdict = judge(known, head)
+    if (verdict === 'diverged') this.#sessions.of(sessionId).route.noteFork()
+    // A write of this process that has not reached MongoDB may be missing; if it comes late there, the relay finds that.
+    if (verdict === 'other') await this.#relay.applyOwn(sessionId)
+  }
+
+  /** Asks again for the operations that Redis remembers, if the histories cannot be compared without them. */
+  async #askRedis<T extends { head: DurableHead }>(
+    known: KnownHistory,
+    ask: (side: Side) => Promise<T>,
+  ): Promise<T> {
+    const result = await ask(this.#redis)
+    const { head } = result
+    const isOwn = head.version > known.version && this.#memory.operationIds.isOwn(head.operation)
+    if (head.ops !== undefined || isOwn || continuesFrom(known, head)) return result
+    return ask(this.#exactRedis)
   }
 
   /** Asks MongoDB, which must have all that this process has written. `outage`: why Redis was not asked. */

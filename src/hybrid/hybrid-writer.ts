@@ -56,8 +56,8 @@ export class HybridWriter {
       this.#redis.commit(sessionId, { ...commit, belowVersion }),
     )
     const { version, updatedAtMs, incarnation, operationBefore } = taken
-    const result = { version, updatedAtMs, incarnation, operation: '' }
-    if (!taken.isEntered) return { ...result, durability: 'durable' }
+    const result = { version, updatedAtMs, incarnation, operation: operationId }
+    if (!taken.isEntered) return { ...result, operation: '', durability: 'durable' }
     const settle = () =>
       this.#lanes.settle(sessionId, commit, above => this.#durable.commit(sessionId, above))
     if (taken.isTwice) return settle()

@@ -83,7 +83,8 @@ export class OutboxRelay {
     return new Promise((resolve, reject) => {
       this.add(sessionId, { ...write, resolve, reject }, operationBefore)
       if (this.schedule(sessionId)) return
-      reject(new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId }))
+      const error = new StoreUnavailableError('MongoDB', 'its circuit breaker is open.', { sessionId })
+      this.#sessions.of(sessionId).backlog.rejectAll(error)
     })
   }
 

@@ -99,6 +99,13 @@ export class RedisSide {
     return result
   }
 
+  /** Same as `read`, with the operations that the session remembers. */
+  async readExactly(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
+    const result = await this.breaker.run(() => this.#backend.readExactly(sessionId, fields, fencingToken))
+    this.#seen.note(sessionId, result.head.version)
+    return result
+  }
+
   async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
     const result = await this.breaker.run(() => this.#backend.readHistory(sessionId, fields))
     this.#seen.note(sessionId, result.head.version)

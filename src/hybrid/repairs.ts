@@ -4,6 +4,7 @@ import type { DurableHead } from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
 import { endedToken } from '../core/store/guard.js'
 import { formatForks } from '../core/store/histories.js'
+import { operationsAfter } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
 import { BYPASS_STEP, knowsAll, type RedisView } from './session/compare.js'
@@ -79,17 +80,25 @@ export class Repairs {
     const id = `align.${version}.${updatedAtMs}`
     // A session that only Redis has kept alive gets a full life in MongoDB.
     const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
-    const application = { version, fencingToken: fence, operations: [operation] }
+    const toApplication = (ops: string | undefined) => {
+      const operations = [...operationsAfter(ops, durable.version), operation]
+      return { version, fencingToken: fence, operations }
+    }
+    const { head: hot, forks } = await this.#redis.readHistory(sessionId, [])
     if (state === 'deleted') {
-      const deletion = { ...application, kind: 'deletion', fencingToken: endedToken(fence) } as const
-      await this.#durable.apply(sessionId, deletion, [])
+      if (hot.exists || hot.version !== version) return // it has changed; the next round compares again
+      const application = {
+        ...toApplication(hot.ops),
+        kind: 'deletion',
+        fencingToken: endedToken(fence),
+      } as const
+      await this.#durable.apply(sessionId, application, [])
       return
     }
     const { head, fields } = await this.#redis.readAll(sessionId)
-    if (!head.exists || head.version !== version) return // it has changed; the next round compares again
-    const { forks } = await this.#redis.readHistory(sessionId, [])
+    if (!head.exists || head.version !== version) return // the same
     const history = { incarnation: head.incarnation, forks: formatForks(forks) }
-    const whole = { ...application, kind: 'session', history } as const
+    const whole = { ...toApplication(head.ops), kind: 'session', history } as const
     await this.#durable.apply(sessionId, whole, fields)
   }
 }

@@ -1,4 +1,4 @@
-import { toCommitted, toDeleted, toInteger, toList } from '../redis/replies.js'
+import { toCommitted, toDeleted, toInteger, toList, toWhole } from '../redis/replies.js'
 import type { Reply } from '../redis/scripts.js'
 import type { RedisView } from './session/compare.js'
 
@@ -51,7 +51,8 @@ export function toRedisDeletion(reply: Reply): RedisDeletion {
 }
 
 /** Decodes a reply of lua/peek.lua. */
-export function toRedisView([, state, version, fence, updatedAt, remembered, leaseMs]: Reply): RedisView {
+export function toRedisView(reply: Reply): RedisView {
+  const [, state, version, fence, updatedAt, remembered, leaseMs, operation, lowest] = reply
   return {
     state: String(state) as RedisView['state'],
     version: toInteger(version),
@@ -59,5 +60,7 @@ export function toRedisView([, state, version, fence, updatedAt, remembered, lea
     updatedAtMs: toInteger(updatedAt),
     remembered: new Set(toList(remembered).map(String)),
     leaseMs: toInteger(leaseMs),
+    operation: String(operation),
+    lowestVersion: toWhole(String(lowest)) ?? Number.POSITIVE_INFINITY,
   }
 }

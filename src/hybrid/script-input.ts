@@ -2,6 +2,7 @@ import { CREDS_FIELD, type FieldWrite } from '../core/backend.js'
 import { toBuffer } from '../core/bytes.js'
 import type { WholeSession } from '../core/durable-backend.js'
 import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
+import { sortOperations } from '../core/store/operation-ids.js'
 import { fieldName } from '../redis/key-names.js'
 import { type EntryInput, GRACE_MS, orEmpty, TOMBSTONE_MS } from '../redis/script-input.js'
 import type { Argument } from '../redis/scripts.js'
@@ -45,7 +46,7 @@ export function toInstallInput(found: RedisView, session: WholeSession, passedOv
     head.updatedAtMs,
     orEmpty(endsAtMs),
     GRACE_MS,
-    ops === '' ? '' : `${ops}\n`,
+    ops === '' ? '' : `${sortOperations(ops)}\n`,
     TOMBSTONE_MS,
     isVacant ? 'vacant' : 'session',
     creds === undefined ? '' : toBuffer(creds.bytes),

@@ -90,7 +90,16 @@ export function toFound(document: HeadDocument | undefined, nowMs: number): Foun
   return {
     document,
     isExpired,
-    head: { exists, version, fence, updatedAtMs, incarnation, operation: lastOperation(ops), ops, ...part },
+    head: {
+      exists,
+      version,
+      fence,
+      updatedAtMs,
+      incarnation,
+      operation: lastOperation(ops, version),
+      ops,
+      ...part,
+    },
   }
 }
 

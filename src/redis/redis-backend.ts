@@ -91,7 +91,7 @@ export class RedisBackend implements Backend {
     const isFew = fields.length > 0 && fields.length <= MAX_FIELDS
     const isOfKeys = isFew && fields.every(field => field.type !== CREDS_FIELD.type)
     const read = isOfKeys ? await this.#readKeys(sessionId, fields) : undefined
-    return read ?? this.#readExactly(sessionId, fields, fencingToken)
+    return read ?? this.readExactly(sessionId, fields, fencingToken)
   }
 
   /** Reads in pages. The heal expects the version of the first page, so a write in between is noticed. */
@@ -166,7 +166,7 @@ export class RedisBackend implements Backend {
   }
 
   async listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
-    const { head } = await this.#readExactly(sessionId, [], fencingToken)
+    const { head } = await this.readExactly(sessionId, [], fencingToken)
     if (!head.exists) return []
     const [, key] = this.#names.of(sessionId)
     const names = toList(await this.#sendOf(sessionId, () => this.#connection.client.hkeys(key)))
@@ -241,12 +241,11 @@ export class RedisBackend implements Backend {
     return { head, values: stored.slice(HEAD_FIELDS.length) }
   }
 
-  /** Reads by the server's clock, with the creds. Throws for half a session. */
-  async #readExactly(
-    sessionId: string,
-    fields: readonly Field[],
-    fencingToken?: number,
-  ): Promise<ReadResult> {
+  /**
+   * Same as `read`, by the server's clock, and with the operations that the session remembers. Throws for half a
+   * session.
+   */
+  async readExactly(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {
     const ofKeys = fields.filter(field => field.type !== CREDS_FIELD.type)
     const { head, creds, values } = toValues(
       await this.#run('read', sessionId, [orEmpty(fencingToken), '', ...ofKeys.map(fieldName)]),
@@ -270,7 +269,7 @@ export class RedisBackend implements Backend {
       for (const [name, field] of page.fields) fields.set(name, field)
       cursor = page.cursor
     } while (cursor !== '0')
-    const after = (await this.#readExactly(sessionId, [])).head
+    const after = (await this.readExactly(sessionId, [])).head
     return after.exists && after.version === head.version ? [...fields.values()] : undefined
   }
 

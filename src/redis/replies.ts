@@ -160,7 +160,7 @@ function toHead(...[exists, version, fence, updatedAt, incarnation, remembered]:
     fence: toInteger(fence),
     updatedAtMs: toInteger(updatedAt),
     incarnation: toText(incarnation),
-    operation: lastOperation(ops),
+    operation: lastOperation(ops, toInteger(version)),
     ops,
   }
 }

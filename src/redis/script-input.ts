@@ -67,9 +67,10 @@ export const orEmpty = (value: number | null | undefined): number | '' => value 
 
 /** The conditions in the order that the scripts expect. */
 function toConditions(guard: Guard & Bounded): Argument[] {
-  const { fencingToken, seenVersion, seenIncarnation, seenOperation, expectedVersion, belowVersion } = guard
-  const seen =
-    seenVersion === undefined ? '' : `${seenVersion} ${seenIncarnation ?? ''} ${seenOperation ?? ''}`
+  const { fencingToken, seenVersion, expectedVersion, belowVersion } = guard
+  const { seenIncarnation = '', seenOperation = '', seenOwn } = guard
+  const own = seenOwn ? ` ${seenOwn.version} ${seenOwn.operation}` : ''
+  const seen = seenVersion === undefined ? '' : `${seenVersion} ${seenIncarnation} ${seenOperation}${own}`
   return [orEmpty(fencingToken), seen, orEmpty(expectedVersion), orEmpty(belowVersion)]
 }
 

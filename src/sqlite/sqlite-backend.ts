@@ -228,7 +228,7 @@ export class SqliteBackend implements Backend {
     const exists = !isVacant && (!isExpired || fencingToken >= fence)
     const { incarnation, operation, updated_at: updatedAtMs = 0 } = row ?? {}
     const ops = operation ?? ''
-    const history = { incarnation: incarnation ?? '', operation: lastOperation(ops), ops }
+    const history = { incarnation: incarnation ?? '', operation: lastOperation(ops, version), ops }
     return { row, isExpired, head: { exists, version, fence, updatedAtMs, ...history } }
   }
 

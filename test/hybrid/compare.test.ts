@@ -21,6 +21,8 @@ const redis = (state: RedisView['state'], version = 0, fence = 0): RedisView => 
   version,
   fence,
   updatedAtMs: 0,
+  operation: '',
+  lowestVersion: 1,
   remembered: new Set(),
   leaseMs: 0,
 })

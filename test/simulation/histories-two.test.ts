@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { SESSION } from '../support/simulation/sim-process.js'
+import { names, SESSION } from '../support/simulation/sim-process.js'
 import { setUpStage } from '../support/simulation/stage.js'
 
 // Fake timers do not replace those of this module.
@@ -26,7 +26,7 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   test.each([1, 2, 3])(
     'a durable write is read again after %i writes of the other process have taken its version',
     async count => {
-      const { one, two, write, read, readWhole, settled, failOver, drain, start, pass } = await setUp()
+      const { one, two, write, read, readWhole, settled, failOver, drain, start } = await setUp()
       await write(one, { a: 'later' })
       await drain()
       failOver()
@@ -36,7 +36,6 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
       )
       await settled(Promise.all(writing))
       await drain(two)
-      await pass(1000) // two has noticed by now, and loads Redis
       expect(await read(one, 'a', ...Object.keys(values))).toEqual({ a: 'later', ...values })
       const later = start('later')
       for (const process of [one, two, later]) {
@@ -63,7 +62,41 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     },
   )
 
-  test('a write that only Redis had is read again by its process, though another one has taken its version', async () => {
+  test('a durable write is read by a later owner, though all that knew of the loss are gone', async () => {
+    const { world, one, two, write, settled, failOver, drain, start, until } = await setUp()
+    await write(one, { a: 'later' })
+    await drain()
+    failOver()
+    world.servers.mongo = 'down'
+    await write(two, { b: 'other' })
+    two.condition = 'dead'
+    world.servers.mongo = 'up'
+    const relay = start('relay')
+    relay.reconciler.reconcileAll().catch(() => {})
+    await until('relay → redis ack')
+    relay.condition = 'dead'
+    const next = start('next')
+    const { fencingToken } = await settled(next.store.claim(SESSION))
+    const reading = next.store.getKeys(SESSION, 'session', ['a', 'b'], fencingToken)
+    expect(await settled(reading)).toEqual({ a: 'later', b: 'other' })
+  })
+
+  test('a write that comes late is loaded into Redis, though the other process has written past Redis since', async () => {
+    const { world, one, two, write, read, failOver, pass } = await setUp()
+    const rejoin = world.separate(two, 'mongo')
+    await write(two, { b: 'waits' })
+    failOver()
+    const reconnect = world.separate(one, 'redis')
+    expect(await write(one, { a: 'past' })).toMatchObject({ durability: 'durable' })
+    reconnect()
+    await pass(1000)
+    expect(await read(one, 'a', 'b')).toEqual({ a: 'past' })
+    rejoin()
+    await pass(31_000)
+    expect(await read(one, 'a', 'b')).toEqual({ a: 'past', b: 'waits' })
+  })
+
+  test('a write that only Redis had is read again by its process, whoever has taken its version', async () => {
     const { world, one, two, write, read, readWhole, failOver, untilTriedAgain } = await setUp()
     world.servers.mongo = 'down'
     expect(await write(one, { a: 'later' })).toMatchObject({ durability: 'outbox' })
@@ -73,6 +106,74 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     await untilTriedAgain('mongo')
     expect(await read(one, 'a')).toEqual({ a: 'later' })
     expect(await readWhole(one)).toEqual({ a: 'later', b: 'other' })
+  })
+
+  test('a durable write is read again while the writes that have taken its version wait', async () => {
+    const { world, one, two, write, read, drain, failOver, untilTriedAgain } = await setUp()
+    await write(one, { a: 'later' })
+    await drain()
+    failOver()
+    world.servers.mongo = 'down'
+    expect(await write(two, { b: 'other' })).toMatchObject({ durability: 'outbox' })
+    world.servers.mongo = 'up'
+    await untilTriedAgain('mongo')
+    expect(await read(one, 'a', 'b')).toEqual({ a: 'later', b: 'other' })
+  })
+
+  test.each(['reads', 'writes and then reads'])(
+    'a write that waits is there for its process, which %s, when the other one has brought Redis back without it',
+    async next => {
+      const { world, one, two, write, read, failOver, drain, pass } = await setUp()
+      const rejoin = [one, two].map(process => world.separate(process, 'mongo'))
+      await write(two, { b: 'waits' })
+      await write(one, { a: 'later' })
+      expect(await read(two, 'a')).toEqual({ a: 'later' })
+      failOver()
+      rejoin[0]?.()
+      await pass(31_000)
+      await drain(one)
+      await write(one, { a: 'again' })
+      rejoin[1]?.()
+      if (next !== 'reads') await write(two, { c: 'next' })
+      expect(await read(two, 'b')).toEqual({ b: 'waits' })
+      await pass(31_000)
+      expect(await read(one, 'a', 'b')).toEqual({ a: 'again', b: 'waits' })
+    },
+  )
+
+  test('a write that waits is there for its process when the other one has healed the session, and loaded Redis', async () => {
+    const { world, one, two, write, read, failOver } = await setUp()
+    const rejoin = world.separate(two, 'mongo')
+    await write(two, { a: 'waits' })
+    expect(await read(one, 'a')).toEqual({ a: 'waits' })
+    failOver()
+    await write(one, { c: 'heals' })
+    const [creds] = names.of(SESSION)
+    world.redis.run('DEL', creds)
+    await write(one, { c: 'loads' })
+    rejoin()
+    expect(await read(two, 'a', 'c')).toEqual({ a: 'waits', c: 'loads' })
+  })
+
+  test('no rewind is reported after MongoDB has gone back, has got the session from Redis, and is loaded into it', async () => {
+    const { world, one, two, write, read, settled, drain, start, pass } = await setUp()
+    const backup = world.mongo.snapshot()
+    const rewinds: unknown[] = []
+    for (const { store } of [one, two]) store.onRewind(rewind => rewinds.push(rewind))
+    await write(two, { b: 'other' })
+    await write(one, { a: 'later' })
+    await drain()
+    await drain(two)
+    expect(await read(two, 'a')).toEqual({ a: 'later' })
+    world.mongo.restore(backup)
+    await settled(start('owner').store.claim(SESSION))
+    const [creds, keys] = names.of(SESSION)
+    world.redis.run('DEL', creds, keys)
+    await read(one, 'a') // loads Redis
+    await pass(1000)
+    for (const process of [one, two])
+      expect(await read(process, 'a', 'b')).toEqual({ a: 'later', b: 'other' })
+    expect(rewinds).toEqual([])
   })
 
   test('a write is not built on a history that lacks what the process has seen', async () => {

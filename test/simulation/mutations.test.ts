@@ -20,6 +20,7 @@ test.each([
 )
 
 test.each([
+  ['believe any history at the same version', /is read again|is there for its process|is not built on/],
   ['forget to adopt the outbox', 'takes charge of the outbox'],
   [
     'apply late writes together with new ones',

@@ -8,11 +8,23 @@ import { continuesFrom } from './histories.js'
  * distributed locking" (2016).
  */
 export function checkGuard(sessionId: string, head: Head, guard: Guard): void {
-  const { fencingToken, seenVersion, seenIncarnation = '', seenOperation = '', expectedVersion } = guard
+  const {
+    fencingToken,
+    seenVersion,
+    seenIncarnation = '',
+    seenOperation = '',
+    seenOwn,
+    expectedVersion,
+  } = guard
   if (fencingToken !== undefined && fencingToken < head.fence) {
     throw new FencedError(fencingToken, head.exists ? head.fence : undefined, { sessionId })
   }
-  const seen = { incarnation: seenIncarnation, version: seenVersion ?? 0, operation: seenOperation }
+  const seen = {
+    incarnation: seenIncarnation,
+    version: seenVersion ?? 0,
+    operation: seenOperation,
+    own: seenOwn,
+  }
   if (seenVersion !== undefined && !continuesFrom(seen, head)) {
     throw new RewoundError(seenVersion, head.version, { sessionId })
   }

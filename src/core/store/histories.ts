@@ -1,5 +1,5 @@
-import type { Fork, Head, StoredHistory } from '../backend.js'
-import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
+import type { Fork, Head, OwnStep, StoredHistory } from '../backend.js'
+import { hasLost } from './operation-ids.js'
 
 /**
  * A version alone does not name a history: after a database has gone back in time, another process may take the
@@ -54,6 +54,8 @@ export interface KnownHistory {
   readonly version: number
   /** The operation that wrote the version; empty if unknown. */
   readonly operation: string
+  /** The last change of this process, if another operation wrote the version; `undefined`: unknown. */
+  readonly own?: OwnStep | undefined
   /** Whether the session existed at the last look; `false`: it was deleted, or had expired. */
   readonly exists: boolean
   /** The forks that the process has needed so far. */
@@ -106,14 +108,17 @@ function isSame(one: string, other: string): boolean {
   return one === other || one === '' || other === ''
 }
 
-/** Whether the operation that wrote the version seen comes before the one found, as far as the store remembers. */
+/**
+ * Whether the operation that wrote the version seen comes before the one found, and the last one of this process as
+ * well, as far as the store remembers.
+ */
 function isInOrder(
-  known: Pick<SeenHistory, 'version' | 'operation'>,
+  known: Pick<SeenHistory, 'version' | 'operation' | 'own'>,
   { version, operation, ops }: Head,
 ): boolean {
-  if (known.operation === '' || operation === '') return true
-  if (version === known.version) return operation === known.operation
-  if (ops === undefined) return false
-  const isForgotten = version - known.version >= MAX_REMEMBERED
-  return isForgotten || findOperation(ops, known.operation) !== undefined
+  const isSeen = known.operation === '' || (version === known.version && operation === known.operation)
+  if (ops === undefined) return isSeen || operation === ''
+  const { own } = known
+  if (own && hasLost(ops, own.operation, own.version)) return false
+  return isSeen || !hasLost(ops, known.operation, known.version)
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AppliedOperation } from '../backend.js'
 
-/** Most operations remembered of a session: as many as may be unanswered after a lost connection. */
+/** Operations remembered of a session, at least: as many as may be unanswered after a lost connection. */
 export const MAX_REMEMBERED = 16
 
 /**
@@ -27,9 +27,10 @@ export function findOperation(remembered: Remembered, id: string): AppliedOperat
   return line === undefined ? undefined : parse(line)
 }
 
-/** Empty if no operation is remembered, or if the text is malformed. */
-export function lastOperation(remembered: Remembered): string {
-  return /^(\S+) \d+ \d+(?:\n|$)/.exec(remembered ?? '')?.[1] ?? ''
+/** The operation that was noted last, if it took this version; else empty, as for a malformed text. */
+export function lastOperation(remembered: Remembered, version: number): string {
+  const [, id = '', at] = /^(\S+) (\d+) \d+(?:\n|$)/.exec(remembered ?? '') ?? []
+  return Number(at) === version ? id : ''
 }
 
 /** The operation that took this version first, if it is still remembered. */
@@ -51,6 +52,28 @@ export function overtakerOf(remembered: Remembered, id: string): AppliedOperatio
   return highest.id === id ? undefined : highest
 }
 
+/**
+ * Whether the session lacks the operation `id`, which took this version: it remembers another one from then or before.
+ */
+export function hasLost(remembered: Remembered, id: string, version: number): boolean {
+  const known = linesOf(remembered).map(parse)
+  return known.some(other => other.version <= version) && !known.some(operation => operation.id === id)
+}
+
+/** The operations remembered after this version, the one that was noted first before all others. */
+export function operationsAfter(remembered: Remembered, version: number): AppliedOperation[] {
+  return linesOf(remembered)
+    .map(parse)
+    .filter(later => later.version > version)
+    .reverse()
+}
+
+/** The highest version first; of operations that took the same one, the first one first. */
+export function sortOperations(remembered: Remembered): string {
+  const lines = linesOf(remembered).reverse()
+  return lines.sort((one, other) => parse(other).version - parse(one).version).join('\n')
+}
+
 /** Whether noting an operation of this version would push out a later one: the memory is full of later ones. */
 export function isForgotten(remembered: Remembered, version: number): boolean {
   const known = linesOf(remembered).map(parse)
@@ -59,8 +82,16 @@ export function isForgotten(remembered: Remembered, version: number): boolean {
 
 export function noteOperation(remembered: Remembered, applied: AppliedOperation): string {
   const { id, version, updatedAtMs } = applied
-  const older = linesOf(remembered).slice(0, MAX_REMEMBERED - 1)
-  return [`${id} ${version} ${updatedAtMs}`, ...older].join('\n')
+  return [`${id} ${version} ${updatedAtMs}`, ...withRoom(linesOf(remembered))].join('\n')
+}
+
+/** Forgets the lowest versions, each with all operations that took it: see `hasLost`. */
+function withRoom(lines: string[]): string[] {
+  if (lines.length < MAX_REMEMBERED) return lines
+  const versions = lines.map(line => parse(line).version)
+  const lowest = Math.min(...versions)
+  const left = lines.filter((_, i) => versions[i] !== lowest)
+  return left.length < MAX_REMEMBERED - 1 ? lines : withRoom(left)
 }
 
 type Remembered = string | null | undefined

@@ -27,7 +27,7 @@ const MAX_ATTEMPTS = 100
 /** The longest pause after a heal that another process's write has overtaken. */
 const MAX_PAUSE_MS = 50
 
-type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation'>>
+type Seen = Required<Pick<Guard, 'seenVersion' | 'seenIncarnation' | 'seenOperation' | 'seenOwn'>>
 
 export interface RewindGuardParts {
   backend: Backend
@@ -93,6 +93,7 @@ export class RewindGuard {
         seenVersion: known.version,
         seenIncarnation: known.incarnation,
         seenOperation: known.operation,
+        seenOwn: known.own,
       }
       try {
         return await this.#operations.run(operation, sessionId, call => action(seen, call))

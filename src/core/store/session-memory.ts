@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { BackendDeletion, FieldWrite, Head } from '../backend.js'
+import type { BackendDeletion, FieldWrite, Head, OwnStep } from '../backend.js'
 import { lruByCount } from '../lru-by-count.js'
 import type { HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
@@ -91,10 +91,12 @@ export class SessionMemory {
       known.incarnation === '' ? incarnation !== '' : known.operation === '' && operation !== ''
     const isNews = tellsMore || exists !== known.exists
     if (version > known.version || (version === known.version && isNews)) {
+      const isOwn = this.operationIds.isOwn(operation)
       this.#remember(sessionId, {
         version,
         incarnation: incarnation || known.incarnation,
         operation: version > known.version ? operation : operation || known.operation,
+        own: isOwn ? undefined : this.#ownStep(known),
         exists,
         forks: known.forks,
       })
@@ -165,6 +167,11 @@ export class SessionMemory {
   /** The last deletion by this process. */
   deletion(sessionId: string): HeldDeletion | undefined {
     return this.#deletions.get(sessionId)
+  }
+
+  /** The last change of this process, if `known` ends with it or remembers it. */
+  #ownStep({ version, operation, own }: KnownHistory): OwnStep | undefined {
+    return this.operationIds.isOwn(operation) ? { version, operation } : own
   }
 
   #remember(sessionId: string, history: KnownHistory): void {

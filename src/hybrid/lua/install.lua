@@ -4,7 +4,7 @@
 -- ARGV[2]  the version that the caller has seen here, after 'cold' if it was cold: an eviction may leave a version
 -- ARGV[3]  version      ARGV[4]  fence      ARGV[5]  updatedAt
 -- ARGV[6]  expiresAt, or '' for ever                  ARGV[7]  grace in ms
--- ARGV[8]  the last operations                        ARGV[9]  life of a vacant head in ms
+-- ARGV[8]  the last operations, the highest version first     ARGV[9]  life of a vacant head in ms
 -- ARGV[10] 'session' or 'vacant'                      ARGV[11] the creds' envelope, or '' for none
 -- ARGV[12] 'version digest,version digest' of parked and unreadable entries, which hold up no load
 -- ARGV[13] incarnation      ARGV[14] forks               ARGV[15…] names and envelopes of the fields
@@ -42,7 +42,9 @@ redis.call('UNLINK', credsKey, keysKey)
 if lifeMs then redis.call('PEXPIRE', keysKey, lifeMs) end -- a user without PEXPIRE fails before the copy is written
 
 if ARGV[10] ~= 'vacant' then
-  local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6], '@history', ARGV[13]}
+  local operation, atVersion = string.match(ARGV[8], '^(%S+) (%d+) ')
+  local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6],
+    '@history', ARGV[13] .. ' ' .. (tonumber(atVersion) == version and operation or '')}
   if ARGV[6] ~= '' then
     copy[9], copy[10] = '@expiresAt', ARGV[6]
     head[#head + 1], head[#head + 2] = 'expiresAt', ARGV[6]

@@ -95,9 +95,12 @@ export class Backlog {
     return write
   }
 
-  /** Rejects the promises of the callers that wait; the writes stay. */
+  /** Rejects the promises of the callers that wait. The writes stay, and nobody waits for them any more. */
   rejectAll(error: unknown): void {
-    for (const { reject } of this.#writes.values()) reject?.(error)
+    for (const [operationId, { resolve, reject, ...write }] of this.#writes) {
+      this.#writes.set(operationId, write)
+      reject?.(error)
+    }
   }
 
   noteOthers(): void {

@@ -4,7 +4,8 @@
  */
 import type { AppliedOperation, Head } from '../../core/backend.js'
 import type { Applied, DurableHead } from '../../core/durable-backend.js'
-import { MAX_REMEMBERED } from '../../core/store/operation-ids.js'
+import { compareHistories, type KnownHistory } from '../../core/store/histories.js'
+import { operationAt } from '../../core/store/operation-ids.js'
 
 /** A session as Redis holds it. lua/peek.lua defines the states. */
 export interface RedisView {
@@ -12,8 +13,12 @@ export interface RedisView {
   readonly version: number
   readonly fence: number
   readonly updatedAtMs: number
+  /** The operation that took the version; empty if Redis does not remember it. */
+  readonly operation: string
   /** Of the operations that the caller asked for, those that Redis remembers. */
   readonly remembered: ReadonlySet<string>
+  /** The lowest version whose operation Redis remembers; infinite if it remembers none. */
+  readonly lowestVersion: number
   /** The remaining time of the owner's lease. */
   readonly leaseMs: number
 }
@@ -69,6 +74,15 @@ function isRedisAhead({ state, version, fence }: Version, durable: DurableVersio
   return state === 'live' ? fence >= durable.fence : state === 'deleted' && fence > durable.fence
 }
 
+/**
+ * The operation that took the version of the durable store first, if Redis is at that version and may lack it; else
+ * `undefined`. Redis may have lost it and taken others, and the process that saw it may be gone.
+ */
+export function missingIn(redis: RedisView, { version, ops }: DurableHead): string | undefined {
+  const newest = redis.state === 'live' ? operationAt(ops, version)?.id : undefined
+  return newest === redis.operation || redis.remembered.has(newest ?? '') ? undefined : newest
+}
+
 /** The case after an opening by Redis alone. */
 function isOnlyFenceAhead({ state, version, fence }: Version, durable: DurableVersion): boolean {
   return state === 'live' && version === durable.version && fence > durable.fence
@@ -116,6 +130,19 @@ export function isBelievable(
   return exists && version >= seen && fence >= token
 }
 
+/**
+ * How the session in Redis follows from what this process has seen of it, as far as Redis remembers.
+ *
+ *   'continues'  it has all that was seen, or is behind: see isBelievable
+ *   'diverged'   it has other writes in place of one that was seen: Redis has lost that one
+ *   'other'      another process has begun or healed the session since
+ */
+export function judge(known: KnownHistory, found: Head): 'continues' | 'diverged' | 'other' {
+  if (!found.exists || found.ops === undefined || found.version < known.version) return 'continues'
+  const { kind } = compareHistories(known, found, [])
+  return kind === 'continues' || kind === 'diverged' ? kind : 'other'
+}
+
 /** Whether the session in Redis is as new as what this process has seen, for an opening without the durable store. */
 export function isOpenable({ state, version }: Version, seen: number): boolean {
   return state === 'live' && version >= seen
@@ -139,8 +166,8 @@ export function isForked(
   late: readonly Operation[],
   redis: RedisView,
 ): boolean {
-  const isLost = (operation: Operation) =>
-    !redis.remembered.has(operation.id) && redis.version < operation.version + MAX_REMEMBERED
+  const isLost = ({ id, version }: Operation) =>
+    !redis.remembered.has(id) && (redis.state === 'cold' || redis.lowestVersion <= version)
   return late.some(isLost) || (newest === undefined ? redis.version < version : isLost(newest))
 }
 

@@ -30,7 +30,7 @@ if not exists then
   local head = {'version', digits(version), 'fence', digits(fence), 'vacant', '1'}
   if leaseUntil then head[7], head[8] = 'leaseUntil', leaseUntil end
   redis.call('HSET', credsKey, unpack(head))
-  return {1, fence, 0, version, updatedAt, incarnation, toldOps, false}
+  return {1, fence, 0, version, updatedAt, incarnation, ops, false}
 end
 
 local creds = redis.call('HGET', credsKey, 'data')
@@ -45,4 +45,4 @@ end
 if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end
 redis.call('HSET', keysKey, unpack(copy))
 redis.call('HSET', credsKey, unpack(head))
-return {1, fence, 1, version, updatedAt, incarnation, toldOps, creds}
+return {1, fence, 1, version, updatedAt, incarnation, ops, creds}

@@ -100,9 +100,7 @@ if begins or isHeal or (incarnation == '' and not outboxKey) then
   head[#head + 1], head[#head + 2] = 'incarnation', incarnation
   if begins or isHeal then head[#head + 1], head[#head + 2] = 'forks', withFork(storedForks, forkFrom, forkAt) end
 end
--- In front of MongoDB, histories are compared by the operations that MongoDB remembers.
-copy[#copy + 1] = '@history'
-copy[#copy + 1] = outboxKey and incarnation or incarnation .. ' ' .. operation
+copy[#copy + 1], copy[#copy + 2] = '@history', incarnation .. ' ' .. operation
 if isHeal then
   journalUntil = now + JOURNAL_MS
   head[#head + 1], head[#head + 2] = 'journalUntil', digits(journalUntil)

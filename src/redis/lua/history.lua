@@ -17,5 +17,5 @@ for i = 2, #ARGV do
 end
 local isKept = journalUntil and now < journalUntil
 local journal = isKept and redis.call('HGET', keysKey, '@journal') or ''
-return {1, exists and 1 or 0, version, fence, updatedAt, incarnation, toldOps,
+return {1, exists and 1 or 0, version, fence, updatedAt, incarnation, ops,
   redis.call('HGET', credsKey, 'forks') or '', journal, isThere}

@@ -11,7 +11,7 @@ if isCold then return {0, 'COLD', version} end
 if isHalf then return {0, 'INCOMPLETE', version} end
 local token = tonumber(ARGV[2])
 if isExpired and token and token >= fence then exists = true end
-if not exists then return {1, 0, version, fence, updatedAt, incarnation, toldOps, false, {}} end
+if not exists then return {1, 0, version, fence, updatedAt, incarnation, ops, false, {}} end
 local creds = redis.call('HGET', credsKey, 'data')
 local most = tonumber(ARGV[3])
 local fields = {}
@@ -23,4 +23,4 @@ else
     for _, value in ipairs(values) do fields[#fields + 1] = value end
   end
 end
-return {1, 1, version, fence, updatedAt, incarnation, toldOps, creds, fields}
+return {1, 1, version, fence, updatedAt, incarnation, ops, creds, fields}

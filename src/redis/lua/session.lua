@@ -3,8 +3,8 @@
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
 --          forks, journalUntil, data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head; @history:
---          the incarnation and, unless MongoDB stands behind, a space and the last operation; @journal: the writes since
---          a heal, see commit.lua
+--          the incarnation, a space and the operation that wrote the version; @journal: the writes since a heal, see
+--          commit.lua
 -- KEYS[3]  only in front of MongoDB: hash of the outbox, version -> entry as JSON
 -- ARGV[1]  now in milliseconds, or '' for this server's clock
 --
@@ -104,9 +104,6 @@ if hasKeys and not hasHead and not damaged then
   local copy = redis.call('HMGET', keysKey, '@version', '@fence')
   version, fence = copy[1] and toCount(copy[1]) or 0, copy[2] and toCount(copy[2]) or 0
 end
-
--- In front of MongoDB, histories are compared by the operations that MongoDB remembers.
-local toldOps = outboxKey and '' or ops
 
 -- Lua prints large numbers as 1.79e+12.
 local function digits(number)
@@ -236,27 +233,34 @@ local function operationBeforeRepeated()
   return waiting() > 1 and '?' or ''
 end
 
--- Whether this session continues what was seen, as far as it remembers: see core/store/histories.ts.
-local function continuesFrom(seenVersion, seenIncarnation, seenOperation)
+-- Whether the head remembers an operation of this version, or may have forgotten it: see core/store/operation-ids.ts.
+local function mayHave(operation, atVersion)
+  if operation == '' or string.find(ops, operation .. ' ', 1, true) then return true end
+  local lowest = tonumber(string.match(ops, ' (%d+) %d+\n$')) -- the last ones have the lowest versions
+  return not lowest or lowest > atVersion
+end
+
+-- Whether this session continues what was seen, as far as it remembers: see core/store/histories.ts. own: the version
+-- and the operation of the caller's last change, if another one was seen since.
+local function continuesFrom(seenVersion, seenIncarnation, seenOperation, own)
   if seenVersion > version then return false end
   if seenIncarnation ~= '' and incarnation ~= '' and seenIncarnation ~= incarnation then return false end
-  local last = seenOperation ~= '' and exists and string.match(ops, '^(%S+) %d+ %d+\n')
-  if not last then return true end
-  if seenVersion == version then return last == seenOperation end
-  return version - seenVersion >= 16 or string.find(ops, seenOperation .. ' ', 1, true) ~= nil
+  if not exists then return true end
+  local ownVersion, ownOperation = string.match(own, '^ (%d+) (%S+)$')
+  return mayHave(seenOperation, seenVersion) and (not ownVersion or mayHave(ownOperation, tonumber(ownVersion)))
 end
 
 -- The refusal of a write that must not be applied, else nil. Each condition may be ''. seen: the version, a space, the
--- incarnation, a space and the operation; the last two may be empty.
+-- incarnation, a space and the operation, of which the last two may be empty; and "own" of continuesFrom().
 local function refuse(token, seen, expectedVersion, limit)
   token, expectedVersion, limit = tonumber(token), tonumber(expectedVersion), tonumber(limit)
-  local seenVersion, seenIncarnation, seenOperation = string.match(seen, '^(%d+) (%S*) (%S*)$')
+  local seenVersion, seenIncarnation, seenOperation, own = string.match(seen, '^(%d+) (%S*) (%S*)(.*)$')
   seenVersion = tonumber(seenVersion)
   -- In front of MongoDB, Redis knows every claim, unless it has lost one.
   local hasLostClaim = outboxKey and exists and token and token > fence
   if isCold or hasLostClaim then return {0, 'COLD', version} end
   if token and token < fence then return {0, 'FENCED', exists and fence or -1} end
-  if seenVersion and not continuesFrom(seenVersion, seenIncarnation, seenOperation) then
+  if seenVersion and not continuesFrom(seenVersion, seenIncarnation, seenOperation, own) then
     return {0, 'REWOUND', version}
   end
   -- I12: the command was sent before the session was loaded

@@ -13,6 +13,13 @@ export const KINDS: Readonly<Record<string, ScheduleOptions>> = {
   'write-behind': { ...ALL, isWriteBehind: true },
   'write-through, two processes': { ...ALL, hasGuest: true },
   'write-behind, two processes': { ...ALL, isWriteBehind: true, hasGuest: true },
+  'write-through, two processes, Redis loses data': { ...ALL, hasGuest: true, losesRedis: true },
+  'write-behind, two processes, Redis loses data': {
+    ...ALL,
+    isWriteBehind: true,
+    hasGuest: true,
+    losesRedis: true,
+  },
   'write-through, Redis loses data': { ...ALL, losesRedis: true },
   'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true },
   'write-through, deletions': { ...ALL, deletes: true },

@@ -83,6 +83,21 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'src/hybrid/hybrid-writer.ts', from: 'taken.isRepeated ? applied?.isLate :', to: '' }],
   },
   {
+    name: 'believe any history at the same version',
+    edits: [
+      {
+        file: COMPARE,
+        from: "found.version < known.version) return 'continues'",
+        to: "true) return 'continues'",
+      },
+      {
+        file: 'src/redis/lua/session.lua',
+        from: "if operation == '' or string.find(ops, operation .. ' ', 1, true) then return true end",
+        to: 'do return true end',
+      },
+    ],
+  },
+  {
     name: 'apply late writes together with new ones',
     edits: [
       {

@@ -1,6 +1,7 @@
 import { vi } from 'vitest'
 import { DocumentsMemory } from '../stand-ins/documents-memory.js'
 import { RedisMemory } from '../stand-ins/redis-memory.js'
+import { StandInError } from '../stand-ins/stand-in-error.js'
 import { Random } from './random.js'
 
 export type Side = 'redis' | 'mongo'
@@ -36,6 +37,7 @@ export class World {
   readonly redis = new RedisMemory(() => Date.now() + this.#skew.redis)
   readonly mongo = new DocumentsMemory()
   readonly servers: Record<Side, Condition> = { redis: 'up', mongo: 'up' }
+  readonly #separated = new Set<string>()
   readonly log: string[] = []
   /** Without faults of the network. */
   isCalm = false
@@ -71,6 +73,13 @@ export class World {
   /** What it has sent and no server has taken is lost. */
   cutOff(owner: Caller): void {
     this.#calls = this.#calls.filter(call => call.owner !== owner)
+  }
+
+  /** The process cannot reach the server until the result is called. */
+  separate(owner: Caller, side: Side): () => void {
+    const link = `${owner.name} ${side}`
+    this.#separated.add(link)
+    return () => void this.#separated.delete(link)
   }
 
   /** What is on its way to a server now gets there when the result is called, and not before. */
@@ -113,7 +122,8 @@ export class World {
   #carryOut(call: Call): void {
     this.#calls.splice(this.#calls.indexOf(call), 1)
     const { owner, side, what, execute, resolve, reject } = call
-    const isLost = this.servers[side] === 'down' || (!this.isCalm && this.random.chance(LOST_REQUEST))
+    const isAway = this.servers[side] === 'down' || this.#separated.has(`${owner.name} ${side}`)
+    const isLost = isAway || (!this.isCalm && this.random.chance(LOST_REQUEST))
     // What a dead process has sent may still arrive.
     if (isLost || (owner.condition === 'dead' && this.random.chance(0.5))) {
       this.note(`  ${owner.name} → ${side} ${what}: lost`)
@@ -125,6 +135,7 @@ export class World {
     try {
       answer = execute()
     } catch (error) {
+      if (error instanceof StandInError) throw error
       failure = error as Error
     }
     const isLostOnce = this.losesAnswerOf === side

@@ -1,4 +1,5 @@
 import type { Filter, Update } from '../../../src/mongodb/client.js'
+import { StandInError } from './stand-in-error.js'
 
 export type StoredDocument = { _id: string } & Record<string, unknown>
 
@@ -84,7 +85,7 @@ function compare(operator: string, value: unknown, operand: unknown): boolean {
   if (operator === '$gt') return a > b
   if (operator === '$lte') return a <= b
   if (operator === '$lt') return a < b
-  throw new Error(`the stand-in does not know ${operator}`)
+  throw new StandInError(`the stand-in does not know ${operator}`)
 }
 
 function order(value: unknown): string | number {

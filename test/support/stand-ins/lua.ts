@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lauxlib, lua, lualib, to_luastring } from 'fengari'
 import type { RedisReply } from './redis-memory.js'
+import { StandInError } from './stand-in-error.js'
 
 type Call = (name: string, ...input: string[]) => RedisReply
 export type RunLua = (keys: readonly string[], argv: readonly string[], call: Call) => RedisReply
@@ -44,7 +45,7 @@ export class LuaMachine {
       this.#pushStrings('ARGV', argv)
       lua.lua_rawgeti(this.#L, lua.LUA_REGISTRYINDEX, reference)
       if (lua.lua_pcall(this.#L, 0, 1, 0) !== lua.LUA_OK) {
-        throw new Error(`Lua: ${String(this.#read(-1))}`)
+        throw new StandInError(`Lua: ${String(this.#read(-1))}`)
       }
       const reply = this.#read(-1)
       lua.lua_settop(this.#L, 0)

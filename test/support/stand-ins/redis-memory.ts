@@ -1,3 +1,5 @@
+import { StandInError } from './stand-in-error.js'
+
 export type RedisReply = number | string | Buffer | null | RedisReply[]
 /** Text of one byte a character, so that it is a key of a map and loses nothing. */
 type Bytes = string
@@ -40,6 +42,8 @@ export class RedisMemory {
         return toReply(this.#find(first)?.value as Bytes | undefined)
       case 'SET':
         return this.#set(first, rest)
+      case 'HEXISTS':
+        return this.#hash(first).has(rest[0] ?? '') ? 1 : 0
       case 'HGET':
         return toReply(this.#hash(first).get(rest[0] ?? ''))
       case 'HMGET':
@@ -59,7 +63,7 @@ export class RedisMemory {
       case 'SCAN':
         return ['0', [...this.#keys.keys()].filter(key => this.#find(key)).map(toReply)]
       default:
-        throw new Error(`the stand-in does not know ${name}`)
+        throw new StandInError(`the stand-in does not know ${name}`)
     }
   }
 
