@@ -89,9 +89,10 @@ describe('a history found in the database', () => {
     const operation = fc.constantFrom('', 'a', 'b')
     const version = fc.nat(40)
     const ops = fc.option(fc.constantFrom('a 3 1', 'b 9 1\na 8 1'), { nil: undefined })
+    const own = fc.option(fc.record({ version, operation: fc.constantFrom('a', 'c') }), { nil: undefined })
     const head = fc.record({ exists: fc.boolean(), version, incarnation: name, operation, ops })
     fc.assert(
-      fc.property(fc.record({ incarnation: name, version, operation }), head, (seen, one) => {
+      fc.property(fc.record({ incarnation: name, version, operation, own }), head, (seen, one) => {
         const answer = found(one)
         if (!continuesFrom(seen, answer)) return
         expect(compareHistories({ ...seen, exists: true, forks: [] }, answer, [])).toEqual({

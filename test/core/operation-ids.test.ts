@@ -1,11 +1,15 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   findOperation,
+  hasLost,
   isForgotten,
   MAX_REMEMBERED,
   noteOperation,
   operationAt,
+  operationsAfter,
   overtakerOf,
+  sortOperations,
 } from '../../src/core/store/operation-ids.js'
 
 /** The operations as remembered after they came in this order. */
@@ -15,6 +19,8 @@ const remember = (...operations: [id: string, version: number][]) =>
     '',
   )
 
+const parseVersions = (known: string) => operationsAfter(known, -1).map(({ version }) => version)
+
 describe('the operations that a session remembers', () => {
   test('are the last ones, and are found by their id', () => {
     const many = Array.from({ length: MAX_REMEMBERED + 1 }, (_, n): [string, number] => [`op${n}`, n])
@@ -23,6 +29,36 @@ describe('the operations that a session remembers', () => {
     expect(findOperation(known, 'op1')).toEqual({ id: 'op1', version: 1, updatedAtMs: 10 })
     expect(findOperation(known, 'op')).toBeUndefined()
     expect(findOperation(null, 'op1')).toBeUndefined()
+  })
+
+  test('forget the lowest versions first, also if they came last', () => {
+    const many = Array.from({ length: MAX_REMEMBERED }, (_, n): [string, number] => [`op${n}`, 10 + n])
+    const known = remember(...many, ['late', 10], ['last', 40])
+    expect(findOperation(known, 'late')).toBeUndefined()
+    expect(findOperation(known, 'op0')).toBeUndefined()
+    expect(findOperation(known, 'op1')).toBeDefined()
+  })
+
+  test('show what the session has lost, and not what it has only forgotten', () => {
+    const versions = fc.array(fc.nat(30), { maxLength: 60 })
+    fc.assert(
+      fc.property(versions, fc.nat(30), (noted, version) => {
+        const operations = noted.map((at, n): [string, number] => [`op${n}`, at])
+        const known = remember(...operations)
+        for (const [id, at] of operations) expect(hasLost(known, id, at)).toBe(false)
+        expect(hasLost(known, 'never noted', version)).toBe(parseVersions(known).some(at => at <= version))
+      }),
+    )
+  })
+
+  test('can be sorted by their versions, and taken from a version on in the order of their notes', () => {
+    const known = remember(['a', 1], ['b', 3], ['late', 2], ['again', 3])
+    expect(
+      sortOperations(known)
+        .split('\n')
+        .map(line => line.split(' ')[0]),
+    ).toEqual(['b', 'again', 'late', 'a'])
+    expect(operationsAfter(known, 1).map(({ id }) => id)).toEqual(['b', 'late', 'again'])
   })
 
   test('show which one took a version first', () => {

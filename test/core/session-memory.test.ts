@@ -16,6 +16,25 @@ describe('SessionMemory', () => {
     expect(memory.seenVersion('b')).toBe(0)
   })
 
+  it('remembers the last change of this process while others write, until another history is taken over', () => {
+    const memory = new SessionMemory()
+    const [first, second] = [memory.operationIds.next(), memory.operationIds.next()]
+    const note = (version: number, operation: string) =>
+      memory.noteHistory('a', { version, operation, incarnation: 'one', exists: true })
+    const own = () => memory.history('a').own
+    note(1, first)
+    expect(own()).toBeUndefined()
+    note(2, 'other')
+    note(3, '')
+    expect(own()).toEqual({ version: 1, operation: first })
+    note(4, second)
+    expect(own()).toBeUndefined()
+    note(5, 'other')
+    expect(own()).toEqual({ version: 4, operation: second })
+    memory.adopt('a', { version: 6, operation: 'heal', incarnation: 'two', exists: true, forks: [] })
+    expect(own()).toBeUndefined()
+  })
+
   it('gives the last write of each field after a version, for this session only', () => {
     const memory = new SessionMemory()
     const [old, first, second, gone] = [write('x'), write('y'), write('y', 2), { ...write('z'), bytes: null }]

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Head } from '../../src/core/backend.js'
 import type { Applied, DurableHead } from '../../src/core/durable-backend.js'
 import {
   BYPASS_STEP,
@@ -9,7 +10,9 @@ import {
   isForked,
   isOpenable,
   isTakenTwice,
+  judge,
   knowsAll,
+  missingIn,
   type RedisView,
   type Verdict,
 } from '../../src/hybrid/session/compare.js'
@@ -238,6 +241,52 @@ test('isTakenTwice finds a version that was taken before, unless the write is a 
   expect(isTakenTwice({ version: 5, isRepeated: true }, 5)).toBe(false)
 })
 
+describe('judge tells how the session in Redis follows from what was seen', () => {
+  const own = { version: 3, operation: 'own' }
+  const known = { incarnation: 'one', version: 5, operation: 'seen', exists: true, forks: [], own }
+  const found = (version: number, ops: string | undefined, members: Partial<Head> = {}): Head => ({
+    exists: true,
+    version,
+    fence: 0,
+    updatedAtMs: 0,
+    incarnation: 'one',
+    operation: '',
+    ops: ops?.replaceAll(',', '\n'),
+    ...members,
+  })
+
+  test.each<[what: string, Head, verdict: ReturnType<typeof judge>]>([
+    ['it has both operations', found(5, 'seen 5 0,own 3 0'), 'continues'],
+    ['it has both below later ones', found(6, 'next 6 0,seen 5 0,own 3 0,a 1 0'), 'continues'],
+    ['it remembers only later ones', found(9, 'c 9 0,b 8 0,a 6 0'), 'continues'],
+    ['it has the one that was seen, and has forgotten the own one', found(5, 'seen 5 0,a 4 0'), 'continues'],
+    ['it lacks the one that was seen', found(6, 'b 6 0,a 5 0,own 3 0'), 'diverged'],
+    ['it lacks the own one', found(6, 'b 6 0,seen 5 0,a 3 0'), 'diverged'],
+    ['another one took the version that was seen', found(5, 'other 5 0,own 3 0,a 1 0'), 'diverged'],
+    ['it is behind', found(4, 'a 4 0,b 3 0'), 'continues'],
+    ['it has been deleted', found(6, 'b 6 0,a 5 0', { exists: false }), 'continues'],
+    ['it is of another incarnation', found(6, 'a 6 0', { incarnation: 'two' }), 'other'],
+    ['its operations were not read', found(6, undefined), 'continues'],
+  ])('%s', (_what, head, verdict) => {
+    expect(judge(known, head)).toBe(verdict)
+  })
+})
+
+describe('missingIn names the operation of the durable version that Redis may lack', () => {
+  const durable = (ops: string) => ({ ...session(7, 1), updatedAtMs: 0, incarnation: '', operation: '', ops })
+  const both = durable('late 7 0\nfirst 7 0\nbefore 6 0')
+
+  test.each<[what: string, view: Partial<RedisView>, head: DurableHead, missing: string | undefined]>([
+    ['it wrote the version of Redis', { operation: 'first' }, both, undefined],
+    ['Redis remembers it', { operation: 'late', remembered: new Set(['first']) }, both, undefined],
+    ['another one wrote the version of Redis', { operation: 'late' }, both, 'first'],
+    ['the durable store does not remember it', { operation: 'other' }, durable('before 6 0'), undefined],
+    ['Redis has no session', { state: 'vacant' }, both, undefined],
+  ])('%s', (_what, view, head, missing) => {
+    expect(missingIn({ ...redis('live', 7, 1), ...view }, head)).toBe(missing)
+  })
+})
+
 describe('isForked judges a late write in the durable store', () => {
   const newest = { id: 'last', version: 7, updatedAtMs: 0 }
   const late = (members: Partial<Applied> = {}): Applied => ({
@@ -251,11 +300,24 @@ describe('isForked judges a late write in the durable store', () => {
     ...members,
   })
 
-  test.each<[what: string, Applied, view: { remembered: string[]; version: number }, forked: boolean]>([
+  type View = { remembered: string[] } & Partial<Omit<RedisView, 'remembered'>>
+  test.each<[what: string, Applied, View, forked: boolean]>([
     ['Redis remembers both operations', late(), { remembered: ['last', 'late'], version: 7 }, false],
     ['Redis does not remember the newest operation', late(), { remembered: ['late'], version: 6 }, true],
     ['Redis does not remember the late operation', late(), { remembered: ['last'], version: 7 }, true],
-    ['Redis has done more since than it remembers', late(), { remembered: [], version: 23 }, false],
+    [
+      'Redis remembers only later operations',
+      late(),
+      { remembered: [], version: 23, lowestVersion: 8 },
+      false,
+    ],
+    [
+      'Redis remembers another operation of that version, though its own version is far above',
+      late(),
+      { remembered: [], version: 2 ** 20, lowestVersion: 7 },
+      true,
+    ],
+    ['Redis has lost the session', late(), { remembered: [], state: 'cold', lowestVersion: Infinity }, true],
     [
       'the newest operation is unknown, and Redis is behind',
       late({ newest: undefined }),
@@ -268,8 +330,8 @@ describe('isForked judges a late write in the durable store', () => {
       { remembered: ['late'], version: 7 },
       false,
     ],
-  ])('%s', (_what, applied, { remembered, version }, forked) => {
-    const view = { ...redis('live', version), remembered: new Set(remembered) }
+  ])('%s', (_what, applied, { remembered, ...members }, forked) => {
+    const view = { ...redis('live'), ...members, remembered: new Set(remembered) }
     expect(isForked(applied, [{ id: 'late', version: 7 }], view)).toBe(forked)
   })
 })

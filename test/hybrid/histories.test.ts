@@ -69,6 +69,24 @@ test('a write overtaken on its way to MongoDB by later ones of another process i
   })
 })
 
+test.each([false, true])(
+  'a write is read by its process again at once, though another process has taken its version (waiting writes: %s)',
+  async waits => {
+    const { hot, open } = await setUp()
+    const [one, other] = [await open(), await open({ enableWriteBehind: true, queue: NOBODY })]
+    await one.set('s', { creds: { registrationId: 7 }, keys: { session: { a: 'first' } } })
+    await other.getKeys('s', 'session', ['a'])
+    const goBack = await hot.remember()
+    await one.set('s', { keys: { session: { a: 'later' } } })
+    await goBack()
+    for (let n = 0; n < 3; n++) await other.set('s', { keys: { session: { [`b${n}`]: n } } })
+    if (!waits) await other.reconcileOutbox()
+    const session = { a: 'later', b0: 0, b1: 1, b2: 2 }
+    expect(await one.getKeys('s', 'session', ['a', 'b0', 'b1', 'b2'])).toEqual(session)
+    expect((await other.get('s'))?.data.keys).toEqual({ session })
+  },
+)
+
 test.each([1, 5])(
   'a write to a Redis that has lost %i writes, unknown to its process, comes after the writes in MongoDB',
   async lost => {
