@@ -23,14 +23,10 @@ export class Contention {
     this.#call = call
   }
 
-  get isOver(): boolean {
-    return performance.now() >= this.#endMs
-  }
-
   /** Pauses before the next attempt. Throws when the time is over, and when no caller waits any more. */
   async pause(cause?: unknown): Promise<void> {
     assertAwaited(this.#call)
-    if (this.isOver) throw overtakenError(this.#sessionId, cause)
+    if (performance.now() >= this.#endMs) throw overtakenError(this.#sessionId, cause)
     await sleep(Math.random() * this.#pauseMs)
     this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS)
     assertAwaited(this.#call)

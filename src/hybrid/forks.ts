@@ -44,8 +44,9 @@ export class Forks {
     assertAwaited(write.call)
     // A new operation id: the store may know the old one as applied, and would then do nothing.
     const operationId = `${write.operationId}+`
-    // Redis has taken the write: it has judged what the caller expects.
-    const judged = { seenVersion: undefined, expectedVersion: undefined, needsSession: undefined }
+    // Redis has taken the write: it has judged what the caller has seen and expects. Whether there is a session, only the
+    // other history may know.
+    const judged = { seenVersion: undefined, expectedVersion: undefined }
     return route.pastRedis(write, () => toDurable({ ...write, ...judged, step: BYPASS_STEP, operationId }))
   }
 }

@@ -101,7 +101,7 @@ export class HybridReader {
         if (!hasLoaded) await this.#examine(sessionId, known, result.head)
         const mustReload = this.#sessions.routeOf(sessionId)?.mustReload ?? false
         const isNew = isBelievable(result.head, known.version, token)
-        if ((isNew && !mustReload) || contention?.isOver) return result
+        if (isNew && !mustReload) return result
         if (contention) await contention.pause()
         contention ??= new Contention(sessionId, this.#timeoutMs)
         const { peek, head } = await this.#aligner.align(sessionId)

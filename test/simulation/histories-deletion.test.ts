@@ -82,6 +82,18 @@ test.each<[string, (store: AuthStore, token: number) => Promise<unknown>, object
   },
 )
 
+test('a write of keys begins no half session beside a deletion that Redis has lost', async () => {
+  const { world, settled, start, begin, read, write } = setUpStage()
+  const [one, two] = [start('one', WRITE_THROUGH), start('two', WRITE_THROUGH)]
+  await begin(one, { a: 'old' })
+  await read(two, 'a')
+  const replica = world.redis.snapshot()
+  await settled(one.store.delete(SESSION))
+  world.redis.restore(replica)
+  await expect(write(two, { b: 'new' })).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+  for (const { store } of [one, two]) expect(await settled(store.get(SESSION))).toBeNull()
+})
+
 test.each([true, false])(
   'a session that begins after a deletion reaches MongoDB even if the answer to its first write was lost (write-behind: %s)',
   async isWriteBehind => {

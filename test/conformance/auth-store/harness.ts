@@ -13,8 +13,6 @@ const RETRY = { timeoutMs: 5000, maxRetries: 3, baseDelayMs: 100, multiplier: 2 
 /** A fresh database for one test. */
 export interface StoreDatabase extends BackendDatabase {
   openStore(options?: CommonOptions): Promise<AuthStore>
-  /** Whether it can say which operation wrote a version; default `true`. */
-  tellsOperations?: boolean
   /** How another process opens the same database. */
   source(options?: CommonOptions): StoreSource
   /**

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { AuthStore } from '../../../src/index.js'
 import { Clock } from '../backend/harness.js'
 import { CREDS, type CreateStoreDatabase } from './harness.js'
-import { read, setUpSession, UNTOLD, write } from './processes.js'
+import { read, setUpSession, write } from './processes.js'
 
 /** A database that goes back behind an opening: its token is lost, and the owner goes on. */
 export function describeLostClaims(create: CreateStoreDatabase): void {
@@ -27,11 +27,8 @@ export function describeLostClaims(create: CreateStoreDatabase): void {
       await expect(late).rejects.toMatchObject({ code: 'FENCED' })
     })
 
-    test('gets back the writes of the owner even if the former owner has written without noticing', async ({
-      skip,
-    }) => {
+    test('gets back the writes of the owner even if the former owner has written without noticing', async () => {
       const { database, one, another } = await setUpSession(create)
-      skip(database.tellsOperations === false, UNTOLD)
       const former = await one.claim('s')
       const restore = await database.remember()
       const owner = await another.claim('s')

@@ -6,9 +6,6 @@ export const write = (store: AuthStore, values: Record<string, unknown>, token?:
 export const read = (store: AuthStore, ids: string[], token?: number) =>
   store.getKeys('s', 'session', ids, token)
 
-/** Why a database with `tellsOperations: false` cannot pass a test. */
-export const UNTOLD = 'two databases that are restored together keep no common order of operations'
-
 /** Three processes, and what each has reported of rewinds. `now`: the clock of the database. */
 export async function setUpProcesses(create: CreateStoreDatabase, now?: () => number) {
   const { database, openElsewhere } = await setUp(create)

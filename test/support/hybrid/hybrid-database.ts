@@ -38,7 +38,6 @@ export function createHybridDatabase(
 
   return {
     durability: enableWriteBehind ? 'outbox' : 'durable',
-    tellsOperations: false,
     async open({ ttlMs = null, now, memory = new SessionMemory() } = {}) {
       const names = new KeyNames(hot.prefix, { hasOutbox: true })
       const { connection, release } = await openConnection(hot.place, 5000)
