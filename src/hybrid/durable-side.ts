@@ -4,6 +4,7 @@ import type {
   BackendDeletion,
   CommitResult,
   FieldWrite,
+  Guard,
   HistoryResult,
   ReadResult,
   SnapshotResult,
@@ -68,8 +69,10 @@ export class DurableSide {
   }
 
   async commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
-    const asked = { ...commit, seenOperation: '', seenOwn: undefined }
-    const committing = this.breaker.run(() => this.#backend.commit(sessionId, asked), timeFor(commit.writes))
+    const committing = this.breaker.run(
+      () => this.#backend.commit(sessionId, byVersion(commit)),
+      timeFor(commit.writes),
+    )
     return { ...(await committing), operation: '' }
   }
 
@@ -78,9 +81,7 @@ export class DurableSide {
   }
 
   async delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
-    const deleted = await this.breaker.run(() =>
-      this.#backend.delete(sessionId, { ...deletion, seenOperation: '', seenOwn: undefined }),
-    )
+    const deleted = await this.breaker.run(() => this.#backend.delete(sessionId, byVersion(deletion)))
     return { ...deleted, operation: '' } // as in `untold`
   }
 
@@ -150,7 +151,12 @@ function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined
 }
 
-/** Removes the operations: their order here differs from that in Redis, so they say nothing of the history. */
+/** The same conditions, without the operations that this process has seen: `covers` has judged the durable store. */
+function byVersion<T extends Guard>(write: T): T {
+  return { ...write, seenOperation: '', seenOwn: undefined }
+}
+
+/** Removes the operations, for the same reason: a write that came late here has its place among the versions only. */
 function untold<T extends { readonly head: DurableHead }>(result: T): T {
   return { ...result, head: { ...result.head, operation: '', ops: undefined } }
 }

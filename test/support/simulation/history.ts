@@ -61,6 +61,11 @@ export class History {
     }
   }
 
+  /** Whether nothing may be read now. */
+  mayBeGone(key: string): boolean {
+    return this.#allowed(key).some(one => seenOf(one) === undefined)
+  }
+
   /** Throws for a value that must not be read now. */
   check(key: string, found: number | undefined): void {
     const allowed = this.#allowed(key)

@@ -87,6 +87,8 @@ class Schedule {
   #owner: Writer | undefined
   #guest: Writer | undefined
   #hasLostClaim = false
+  /** Redis has lost a session that was never acknowledged, and a process that has seen it does not call it absent. */
+  #isHalf = false
   #violation: Error | undefined
 
   /** With `hasCache` owners may read from memory: every other schedule. */
@@ -137,7 +139,8 @@ class Schedule {
     const { random } = this.#world
     this.#faults.recover()
     const dice = random.next()
-    if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
+    if (this.#isHalf) this.#discard()
+    else if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
     else if (dice < 0.22) this.#disturb(dice / 0.22)
     else if (this.#options.deletes && this.#owner && random.chance(0.08)) this.#delete(this.#owner)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
@@ -319,6 +322,7 @@ class Schedule {
   async #open(): Promise<void> {
     for (let attempts = 0; this.#owner === undefined; attempts++) {
       if (attempts === 20) throw new Error('the session cannot be opened though all is well')
+      if (this.#isHalf) await this.#settle(this.#discard())
       await this.#settle(this.#claim(this.#startProcess()))
     }
   }
@@ -329,7 +333,11 @@ class Schedule {
   }
 
   /** Runs it among others; `keys` are left to it. */
-  #start(writer: Writer | undefined, action: () => Promise<void>, keys: readonly string[] = []): void {
+  #start(
+    writer: Writer | undefined,
+    action: () => Promise<void>,
+    keys: readonly string[] = [],
+  ): Promise<void> {
     for (const key of keys) writer?.locked.add(key)
     const task = action()
       .catch(error => this.#judge(error, writer))
@@ -338,6 +346,7 @@ class Schedule {
         for (const key of keys) writer?.locked.delete(key)
       })
     this.#underWay.set(task, writer)
+    return task
   }
 
   #judge(error: unknown, owner: Writer | undefined): void {
@@ -346,7 +355,22 @@ class Schedule {
     else if (hasCode(error, 'FENCED') && (this.stats.opened > 1 || this.#options.deletes)) {
       this.stats.fenced++
       if (owner === this.#owner) this.#crash() // it ends, as it is told to
+    } else if (hasCode(error, 'SESSION_INCOMPLETE') && this.#history.mayBeGone(CREDS_KEY)) {
+      this.stats.failed++
+      this.#isHalf = true
     } else this.#violation ??= error as Error
+  }
+
+  /** As the error advises. */
+  async #discard(): Promise<void> {
+    this.#crash()
+    const { store } = this.#startProcess()
+    const record = this.#history.beginDeletion(this.#processes)
+    await this.#start(undefined, async () => {
+      await store.delete(SESSION)
+      record.outcome = 'acknowledged'
+      this.#isHalf = false
+    })
   }
 
   async #settle(task: Promise<unknown>): Promise<void> {
