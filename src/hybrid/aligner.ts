@@ -92,10 +92,8 @@ export class Aligner {
         return await run(aligned)
       } catch (error) {
         if (isAhead(error)) this.#memory.noteVersion(sessionId, error.found)
-        // Redis is as far as this process has seen, with another history.
-        if (error instanceof RewoundError && error.found >= error.seen && loads === 0) {
-          this.#sessions.of(sessionId).route.noteFork()
-        }
+        // As far as this process has seen, with another history: the caller's rewind guard reads it, and loads if it must.
+        if (error instanceof RewoundError && error.found >= error.seen) throw error
         // Behind this process, or without the session, even after a load: so is the durable store.
         const isBehind = hasCode(error, 'REWOUND') || hasCode(error, 'SESSION_INCOMPLETE')
         const mustLoad = isCold(error) || (isBehind && loads === 0)

@@ -72,7 +72,7 @@ export class HybridBackend implements Backend {
   }
 
   readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
-    return this.#calls.run(() => this.#reader.read(sessionId, side => side.readHistory(sessionId, fields)))
+    return this.#calls.run(() => this.#reader.readHistory(sessionId, fields))
   }
 
   readAll(sessionId: string): Promise<SnapshotResult> {

@@ -1,4 +1,5 @@
-import type { Backend, Head } from '../core/backend.js'
+import type { Field } from '../core/auth-store.js'
+import type { Backend, Head, HistoryResult } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
@@ -6,7 +7,7 @@ import { continuesFrom, type KnownHistory } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isCold } from '../redis/protocol-errors.js'
 import type { Aligner } from './aligner.js'
-import { isOutageOf } from './breaker/outage.js'
+import { isOutage, isOutageOf } from './breaker/outage.js'
 import { Contention } from './contention.js'
 import type { DurableSide } from './durable-side.js'
 import type { OutboxRelay } from './outbox-relay.js'
@@ -77,6 +78,21 @@ export class HybridReader {
       outage = error as StoreError
     }
     return this.#readDurably(sessionId, ask, outage)
+  }
+
+  /** Redis forgets which version wrote a field when the session is loaded. MongoDB knows it, once the two are in step. */
+  async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
+    const found = await this.read(sessionId, side => side.readHistory(sessionId, fields))
+    if (!found.versions.includes(undefined)) return found
+    try {
+      await this.#aligner.align(sessionId)
+      const { head, versions } = await this.#durable.readHistory(sessionId, fields)
+      const isSame = head.version === found.head.version && head.incarnation === found.head.incarnation
+      return isSame ? { ...found, versions } : found
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      return found
+    }
   }
 
   /** `undefined`: Redis does not have the session; it is being loaded. */

@@ -63,6 +63,20 @@ export function describeForks(create: CreateStoreDatabase): void {
       },
     )
 
+    test.each(['read', 'write'])(
+      'gets the lost writes of a process whose first call after the heal of another one is a %s',
+      async call => {
+        const { one, another, restore } = await setUpSession(create)
+        await write(one, { k: 'later' })
+        await write(another, { b: 2 })
+        await restore()
+        await write(another, { b: 3 })
+        if (call === 'write') await write(one, { c: 1 })
+        expect(await read(one, ['k', 'b'])).toEqual({ k: 'later', b: 3 })
+        expect(await read(another, ['k', 'b'])).toEqual({ k: 'later', b: 3 })
+      },
+    )
+
     test.each([1, 2, 40])(
       'gets the lost writes even if another process has written %i times without noticing',
       async times => {
