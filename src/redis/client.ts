@@ -30,7 +30,8 @@ export interface RedisClient {
   get(key: string): Promise<string | null>
   set(key: string, value: string, unit: 'PX', ms: number, condition?: 'NX'): Promise<'OK' | null>
   select(database: number): Promise<unknown>
-  once(event: 'ready', listener: () => void): unknown
+  connect(): Promise<unknown>
+  once(event: 'ready' | 'end', listener: () => void): unknown
   on(event: 'error' | 'sentinelError', listener: (error: Error) => void): unknown
   on(event: 'ready', listener: () => void): unknown
   quit(): Promise<unknown>

@@ -4,7 +4,7 @@ import { ServerLink } from '../core/server-link.js'
 import { SessionMemory } from '../core/store/session-memory.js'
 import { addressesOf, type RedisClient } from './client.js'
 import { assertOneWriter, findRisks, type Risk } from './durability-check.js'
-import { isOfSentinels, reasonOf } from './redis-errors.js'
+import { isOfEndedAttempt, isOfSentinels, reasonOf } from './redis-errors.js'
 import { loadScripts, type Scripts } from './scripts.js'
 
 /** How long closing a connection waits for outstanding answers. */
@@ -17,6 +17,7 @@ export class RedisConnection {
   readonly #scripts: Scripts
   /** Why the connection refuses all calls. */
   #refusal: InvalidOptionError | undefined
+  #isClosed = false
   readonly #memories = new Map<string, SessionMemory>()
   #risks: Promise<Risk[]> | undefined
 
@@ -32,6 +33,18 @@ export class RedisConnection {
     this.#client.on('error', error => isOfSentinels(error) || this.link.noteFailure(error))
     this.#client.on('sentinelError', error => this.link.noteFailure(error))
     this.#client.on('ready', () => this.link.noteConnected())
+    this.#client.on(
+      'error',
+      error => isOfEndedAttempt(error) && this.#client.once('end', () => this.#revive()),
+    )
+  }
+
+  /**
+   * ioredis ends a client for good if its detector learns of a failover while the client asks the Sentinels for the
+   * master (seen in 6.0.0). Nobody has asked for that end.
+   */
+  #revive(): void {
+    if (!this.#isClosed) this.#client.connect().catch(() => {}) // each call reports its own failure
   }
 
   /** Makes every later call throw this. */
@@ -86,6 +99,7 @@ export class RedisConnection {
 
   /** Waits for answers under way, if the connection is ready. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const client = this.#client
     if (client.status === 'ready') {
       await endsWithin(QUIT_MS, client.quit()).catch(() => {

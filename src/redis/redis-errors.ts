@@ -117,6 +117,11 @@ export function isOfSentinels({ message }: Error): boolean {
   return message.startsWith('All sentinels are unreachable')
 }
 
+/** ioredis reports this only for a client that nobody has closed. */
+export function isOfEndedAttempt({ message }: Error): boolean {
+  return message === 'Connection is closed.'
+}
+
 /**
  * The first word of Redis' error. Before Redis 7, an error within a script comes after its place: `ERR Error running
  * script (call to f_…): @user_script:1: @user_script: 1: -READONLY You can't write …`.

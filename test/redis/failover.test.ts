@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AuthStore, Rewind } from '../../src/index.js'
 import { createRedisStore } from '../../src/redis/index.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
 import { cutOff, findOwners } from '../support/redis/failover.js'
 import { startRedisCluster } from '../support/redis/redis-cluster.js'
 import { openCluster } from '../support/redis/redis-database.js'
@@ -138,6 +140,38 @@ describe('Sentinels', { timeout: 200_000 }, () => {
     for (const replica of replicas) replica.thaw()
     await expectHealed(store, rewinds, version)
   })
+
+  test.each(["the store's own", 'a given'])(
+    'are asked again by %s client that ioredis has ended, as it does if the failover comes while it asks them',
+    async whose => {
+      const { master, sentinels } = await setUp()
+      const { port } = sentinels[0] as (typeof sentinels)[number]
+      const proxy = await startFaultProxy(port)
+      const redisOptions = {
+        sentinels: [{ host: '127.0.0.1', port: proxy.port }],
+        name: MASTER_NAME,
+        updateSentinels: false,
+      }
+      const client = new Redis({ ...redisOptions, failoverDetector: true, lazyConnect: true })
+      const isOwn = whose !== 'a given'
+      const store = await createRedisStore({ ...PATIENT, ...(isOwn ? { redisOptions } : { redis: client }) })
+      onTestFinished(async () => {
+        await store.close()
+        client.disconnect()
+        await proxy.close()
+      })
+      expect(await store.getKeys('s', 'session', ['replicated'])).toEqual({ replicated: 1 })
+      const announcements = new Redis(port, '127.0.0.1')
+      await announcements.subscribe('+switch-master')
+      const release = proxy.hold() // announcements still come through
+      await master.kill()
+      await once(announcements, 'message')
+      announcements.disconnect()
+      await sleep(100) // the store's client may get its own a little later
+      release()
+      expect(await store.getKeys('s', 'session', ['replicated'])).toEqual({ replicated: 1 })
+    },
+  )
 
   test('lose no write that the demoted master still acknowledged during a planned failover', async () => {
     const { store, sentinels } = await setUp()

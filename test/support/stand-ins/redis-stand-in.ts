@@ -43,6 +43,7 @@ export function createRedisStandIn(memory: RedisMemory, deliver: Deliver = atOnc
       }
     },
     select: () => deliver('SELECT', () => 'OK'),
+    connect: async () => {},
     once() {},
     type: async () => 'none',
     on() {},
