@@ -107,14 +107,16 @@ export class HybridReader {
     let hasLoaded = false
     for (;;) {
       try {
-        const result = await this.#askRedis(known, ask)
+        const first = await ask(this.#redis)
+        const result = this.#tellsHistory(known, first.head) ? first : await ask(this.#exactRedis)
         const { exists, version, fence } = result.head
         // An answer to a write, sent before this read, may show that Redis has lost other writes; then this read misses
         // them too. Answers come in order but may arrive together: one turn of the event loop lets those be examined
         // first.
         if (this.#sessions.routeOf(sessionId)?.hasUnanswered)
           await new Promise(resolve => setImmediate(resolve))
-        if (!hasLoaded) await this.#examine(sessionId, known, result.head)
+        const verdict = hasLoaded ? 'continues' : judge(known, result.head)
+        if (verdict !== 'continues') await this.#examine(sessionId, verdict)
         const mustReload = this.#sessions.routeOf(sessionId)?.mustReload ?? false
         const isNew = isBelievable(result.head, known.version, token)
         if (isNew && !mustReload) return result
@@ -139,23 +141,15 @@ export class HybridReader {
    * Finds out whether Redis lacks what this process has seen or written. If a load from MongoDB does not bring it back,
    * both have lost it, and the caller's rewind guard finds the same.
    */
-  async #examine(sessionId: string, known: KnownHistory, head: Head): Promise<void> {
-    const verdict = judge(known, head)
+  async #examine(sessionId: string, verdict: 'diverged' | 'other'): Promise<void> {
     if (verdict === 'diverged') this.#sessions.of(sessionId).route.noteFork()
     // A write of this process that has not reached MongoDB may be missing; if it comes late there, the relay finds that.
-    if (verdict === 'other') await this.#relay.applyOwn(sessionId)
+    else await this.#relay.applyOwn(sessionId)
   }
 
-  /** Asks again for the operations that Redis remembers, if the histories cannot be compared without them. */
-  async #askRedis<T extends { head: DurableHead }>(
-    known: KnownHistory,
-    ask: (side: Side) => Promise<T>,
-  ): Promise<T> {
-    const result = await ask(this.#redis)
-    const { head } = result
-    const isOwn = head.version > known.version && this.#memory.operationIds.isOwn(head.operation)
-    if (head.ops !== undefined || isOwn || continuesFrom(known, head)) return result
-    return ask(this.#exactRedis)
+  /** Whether the answer can be compared with the known history; otherwise Redis has to tell the operations as well. */
+  #tellsHistory(known: KnownHistory, head: Head): boolean {
+    return head.ops !== undefined || this.#memory.isOwnAfter(known, head) || continuesFrom(known, head)
   }
 
   /** Asks MongoDB, which must have all that this process has written. `outage`: why Redis was not asked. */

@@ -259,9 +259,8 @@ export class RewindGuard {
   }
 
   /** Whether a write of this process took the later version: its guard has compared the history before it. */
-  #isOwn(known: KnownHistory, { incarnation, version, operation }: Head): boolean {
-    const isLater = incarnation === known.incarnation && version > known.version
-    return isLater && this.memory.operationIds.isOwn(operation)
+  #isOwn(known: KnownHistory, head: Head): boolean {
+    return head.incarnation === known.incarnation && this.memory.isOwnAfter(known, head)
   }
 
   #report(rewind: Rewind): void {

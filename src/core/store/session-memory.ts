@@ -78,6 +78,11 @@ export class SessionMemory {
     return this.history(sessionId).version
   }
 
+  /** Whether a write of this process took the version found, later than the known one. */
+  isOwnAfter(known: KnownHistory, { version, operation }: Head): boolean {
+    return version > known.version && this.operationIds.isOwn(operation)
+  }
+
   noteVersion(sessionId: string, version: number): void {
     const { exists } = this.history(sessionId)
     this.noteHistory(sessionId, { version, incarnation: '', operation: '', exists })
