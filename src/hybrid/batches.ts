@@ -68,9 +68,9 @@ async function* applyBatch(
 }
 
 /**
- * Takes the longest prefix that can be one change: of one owner, with consecutive versions. A merged field carries the
- * last version, which would hide another write between them. A write that begins a session and a heal come first in
- * their change; a deletion is alone in it.
+ * Takes the longest prefix that can be one change: of one owner, with consecutive versions, so that no write of another
+ * process between them comes late. A write that begins a session and a heal come first in their change; a deletion is
+ * alone in it.
  */
 function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   let count = 0
@@ -107,11 +107,13 @@ export function toOperations(batch: readonly PendingWrite[]): AppliedOperation[]
   return batch.map(({ operationId, version, updatedAtMs }) => ({ id: operationId, version, updatedAtMs }))
 }
 
-/** The last write of each field. */
+/** The last write of each field, under the version that it has in Redis: a heal looks for its own writes by it. */
 function mergeWrites(batch: readonly PendingWrite[]): FieldWrite[] {
   const merged = new Map<string, FieldWrite>()
-  for (const { writes = [] } of batch) {
-    for (const write of writes) merged.set(JSON.stringify([write.type, write.id]), write)
+  for (const { version, writes = [] } of batch) {
+    for (const write of writes) {
+      merged.set(JSON.stringify([write.type, write.id]), { ...write, version: write.version ?? version })
+    }
   }
   return [...merged.values()]
 }

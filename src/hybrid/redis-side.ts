@@ -32,7 +32,7 @@ import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox, type PassedOver } from './outbox/outbox.js'
 import type { OutboxEntry } from './outbox/outbox-entry.js'
-import { seal } from './outbox/sealed-patch.js'
+import { seal, sealVersions } from './outbox/sealed-patch.js'
 import {
   type RedisCommit,
   type RedisDeletion,
@@ -154,7 +154,8 @@ export class RedisSide {
   async commit(sessionId: string, commit: Commit & Bounded): Promise<RedisCommit> {
     const { fencingToken, operationId, writes, fork } = commit
     checkCount(sessionId, writes)
-    const entry = this.#toEntry(sessionId, { patch: seal(writes), fencingToken, operationId, fork })
+    const members = { patch: seal(writes), versions: sealVersions(writes), fencingToken, operationId, fork }
+    const entry = this.#toEntry(sessionId, members)
     const input = toCommitInput(commit, this.#ttlMs, entry)
     const taken = toRedisCommit(await this.#run(this.#connection.scripts.commit, sessionId, input, commit))
     this.#seen.note(sessionId, taken.version)

@@ -1,7 +1,7 @@
 /**
  * What an application does to a head: the database in front has given the versions. Pure functions, like decisions.ts.
  */
-import type { StoredHistory } from '../core/backend.js'
+import type { FieldWrite, StoredHistory } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { checkGuard } from '../core/store/guard.js'
 import { nextHistory } from '../core/store/histories.js'
@@ -12,7 +12,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/store/operation-ids.js'
-import { type Context, vacate } from './decisions.js'
+import { type Context, firstVersion, vacate } from './decisions.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
@@ -57,7 +57,12 @@ export function classify({ document, head, isExpired }: Found, application: Appl
  * Applies writes under the versions that they have. Applying them twice is the same as once (I4). A late write is
  * stored under its own version and replaces nothing newer; the head keeps its version.
  */
-export function decideApplication(found: Found, application: Application, context: Context): Change<Applied> {
+export function decideApplication(
+  found: Found,
+  application: Application,
+  writes: readonly FieldWrite[],
+  context: Context,
+): Change<Applied> {
   const { fencingToken, kind, isOwn } = application
   const finding = classify(found, application)
   const result = toApplied(found, application, finding)
@@ -74,7 +79,7 @@ export function decideApplication(found: Found, application: Application, contex
       return {
         result,
         writesVersion: application.version,
-        head: nextHead(found, application, context, result),
+        head: nextHead(found, application, writes, context, result),
       }
     case 'late':
       // A session that has begun since is another one: the writes do not touch it. A late deletion ends one that has
@@ -118,6 +123,7 @@ function isOfEarlierLife({ document, head, isExpired }: Found, { version, kind }
 function nextHead(
   { document, head, isExpired }: Found,
   application: Application,
+  writes: readonly FieldWrite[],
   { sessionId, lifetime, nowMs }: Context,
   { version, isPart }: Applied,
 ): Partial<HeadDocument> {
@@ -131,7 +137,7 @@ function nextHead(
     late: before === version ? late + 1 : undefined,
     fence: Math.max(head.fence, fencingToken),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastMs)),
-    since: begins ? version : since,
+    since: begins ? firstVersion(writes, version) : since,
     isPart: isPart || undefined,
     ops: noteOperations(document, application),
     ...historyAfter(document, application),

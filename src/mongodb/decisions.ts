@@ -1,7 +1,7 @@
 /**
  * What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries their decisions out.
  */
-import type { BackendDeletion, CommitResult } from '../core/backend.js'
+import type { BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
 import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
@@ -22,12 +22,17 @@ export interface Context {
   strayVersion?: number
 }
 
+/** The version that a session begins with: a heal writes fields of earlier versions than its own. */
+export function firstVersion(writes: readonly FieldWrite[], version: number): number {
+  return writes.reduce((first, write) => Math.min(first, write.version ?? first), version)
+}
+
 export function decideCommit(
   { document, head, isExpired }: Found,
   commit: DurableCommit,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<CommitResult> {
-  const { operationId, fencingToken, above = 0, step = 1, fork } = commit
+  const { operationId, fencingToken, above = 0, step = 1, writes, fork } = commit
   const applied = findOperation(document?.ops, operationId)
   // An operation with a version of another database may have come too late to count.
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
@@ -42,7 +47,6 @@ export function decideCommit(
     { incarnation: head.incarnation, forks: document?.forks ?? '' },
     { operationId, begins: !continues, fork, before: head.version, version },
   )
-  const since = fork === undefined ? version : fork.at + 1 // the fields of a heal keep their versions
   return {
     result: toResult({
       version,
@@ -55,7 +59,7 @@ export function decideCommit(
       v: version,
       fence: Math.max(head.fence, fencingToken ?? 0),
       updatedAt: new Date(nowMs),
-      since: continues && document ? document.since : since,
+      since: continues && document ? document.since : firstVersion(writes, version),
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
       ...lifetime.from(nowMs, document),

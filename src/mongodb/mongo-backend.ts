@@ -176,7 +176,7 @@ export class MongoBackend implements DurableBackend {
       const replacesRemains = application.kind !== 'fields'
       return this.#writer.change(
         names,
-        found => decideApplication(found, application, circumstances),
+        found => decideApplication(found, application, fieldWrites, circumstances),
         writes,
         { joins: false, replacesRemains },
       )

@@ -59,6 +59,13 @@ describe('an outbox', () => {
     ['a key that is not base64', { patch: { keys: { session: { a: 'a' } } } }],
     ['an app state that is a number', { patch: { appState: { a: 5 } } }],
     ['keys that are a list', { patch: { keys: [5] } }],
+    ['earlier versions that are a list', { versions: [1] }],
+    ['an earlier version that is text', { versions: { 'session:a': '1' } }],
+    ['an earlier version that is not earlier', { versions: { 'session:a': 2 } }],
+    [
+      'more earlier versions than fields',
+      { versions: Object.fromEntries(Object.keys(keysOf(60_000)).map(id => [id, 1])) },
+    ],
     ['no patch', { patch: undefined }],
     ['a patch and the mark of a deletion', { deletion: true }],
   ])('parks an entry with %s, and goes on with the others', async (_what, members) => {

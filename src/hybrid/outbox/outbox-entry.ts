@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { MAX_STORED_COUNT } from '../../core/store/arguments.js'
-import { type SealedPatch, sealedPatch } from './sealed-patch.js'
+import { type SealedPatch, type SealedVersions, sealedPatch, sealedVersions } from './sealed-patch.js'
 
 const OUTBOX_STATUSES = ['pending', 'processing', 'completed', 'failed'] as const satisfies OutboxStatus[]
 export type OutboxStatus = 'pending' | 'processing' | 'completed' | 'failed'
@@ -32,6 +32,8 @@ export interface OutboxEntry {
   begins?: boolean | undefined
   /** Set for a heal, after both databases have gone back in time: the session continues from version `at` of `from`. */
   fork?: { from: string; at: number } | undefined
+  /** The earlier versions of the fields that a heal has written again. */
+  versions?: SealedVersions | undefined
 }
 
 /** Most bytes of an entry's text; no write of this library is larger. */
@@ -64,6 +66,7 @@ const schema = v.object({
   operationId,
   begins: v.optional(v.boolean()),
   fork: v.optional(v.object({ from: operationId, at: given })),
+  versions: v.optional(sealedVersions),
 })
 
 /** Whether the name of a field of the outbox is a version as the scripts write it, and not "01", "1e3" or 2^60. */
@@ -95,7 +98,8 @@ export function parseEntry(json: string, sessionId: string, version: number): Ou
     const entry = v.parse(schema, JSON.parse(json))
     const isOurs = entry.id === `${sessionId}:${version}` && entry.sessionId === sessionId
     const isOneOfTwo = (entry.patch === undefined) === (entry.deletion === true)
-    const isSound = isOurs && isOneOfTwo && entry.version === version
+    const isInOrder = Object.values(entry.versions ?? {}).every(earlier => earlier < version)
+    const isSound = isOurs && isOneOfTwo && isInOrder && entry.version === version
     return isSound && json.includes(toMark(entry.operationId)) ? entry : undefined
   } catch {
     return undefined

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../../core/backend.js'
 import { isObject } from '../../core/is-object.js'
 import { checkKeyId, checkKeyType } from '../../core/names.js'
+import { fieldName } from '../../redis/key-names.js'
 
 /** An `AuthPatch` as the outbox stores it: each value is its envelope in base64; `null` deletes. */
 export interface SealedPatch {
@@ -9,6 +10,9 @@ export interface SealedPatch {
   keys?: { [type: string]: { [id: string]: string | null } } | undefined
   appState?: { [name: string]: string | null } | undefined
 }
+
+/** The versions of the fields that a heal has written again, by their names in Redis. */
+export type SealedVersions = Readonly<Record<string, number>>
 
 /**
  * Most values of one write. A larger foreign entry (twice as many, with its types) would block the process for too
@@ -33,6 +37,14 @@ export const sealedPatch = v.pipe(
     keys: v.optional(leavesByType),
     appState: v.optional(leaves),
   }),
+)
+
+/** Checks versions that any process may have written. `v.record` would leave out names here as well. */
+export const sealedVersions = v.custom<SealedVersions>(
+  value =>
+    isMap(value) &&
+    Object.keys(value).length <= MAX_ENTRY_FIELDS &&
+    Object.values(value).every(version => Number.isSafeInteger(version) && version > 0),
 )
 
 /** No list: its indexes would be taken for names. */
@@ -96,7 +108,20 @@ export function seal(writes: readonly FieldWrite[]): SealedPatch {
   }
 }
 
-export function unseal({ creds, keys = {}, appState = {} }: SealedPatch): FieldWrite[] {
+/** The versions of the writes that have one of their own. */
+export function sealVersions(writes: readonly FieldWrite[]): SealedVersions | undefined {
+  const versions = writes.flatMap(write =>
+    write.version === undefined ? [] : [[fieldName(write), write.version] as const],
+  )
+  return versions.length > 0 ? Object.fromEntries(versions) : undefined
+}
+
+export function unseal(patch: SealedPatch, versions: SealedVersions = {}): FieldWrite[] {
+  const ofFields = new Map(Object.entries(versions))
+  return toWrites(patch).map(write => ({ ...write, version: ofFields.get(fieldName(write)) }))
+}
+
+function toWrites({ creds, keys = {}, appState = {} }: SealedPatch): FieldWrite[] {
   const ofKeys = Object.entries(keys).flatMap(([type, leaves]) =>
     Object.entries(leaves).map(([id, leaf]) => ({ type, id, bytes: toBytes(leaf) })),
   )

@@ -25,7 +25,7 @@ export interface PendingWrite {
 }
 
 export function toPendingWrite(entry: OutboxEntry): PendingWrite {
-  const { version, operationId, fencingToken, createdAt, patch, begins, fork } = entry
+  const { version, operationId, fencingToken, createdAt, patch, versions, begins, fork } = entry
   return {
     version,
     operationId,
@@ -33,7 +33,7 @@ export function toPendingWrite(entry: OutboxEntry): PendingWrite {
     updatedAtMs: createdAt,
     kind: patch === undefined ? 'deletion' : begins ? 'session' : 'fields',
     fork,
-    writes: patch === undefined ? [] : unseal(patch),
+    writes: patch === undefined ? [] : unseal(patch, versions),
   }
 }
 

@@ -57,6 +57,22 @@ export function describeCommits(create: CreateDatabase): void {
       ])
     })
 
+    test.each([undefined, { from: 'lost', at: 1 }])(
+      'begins a session with fields of earlier versions, as a heal does, and all of them can be read (fork: %o)',
+      async fork => {
+        const backend = await (await openBackends(create))()
+        const writes = [2, 4].map(version => ({
+          ...field(`k${version}`),
+          bytes: Buffer.from(`${version}`),
+          version,
+        }))
+        await backend.commit('s', { writes, above: 4, fork, operationId: 'heal' })
+        await put(backend, 's', { later: '6' })
+        expect(await texts(backend, 's', ['k2', 'k4', 'later'])).toEqual(['2', '4', '6'])
+        expect((await backend.readAll('s')).fields).toHaveLength(3)
+      },
+    )
+
     test('takes a version of its own, even among many concurrent ones', async () => {
       const open = await openBackends(create)
       const backends = [await open(), await open()]

@@ -75,6 +75,27 @@ export function describeApplications(create: CreateDurableDatabase): void {
     })
   })
 
+  test.each(['session', 'fields'] as const)(
+    'several writes (%s) that begin a session store each field under the version of its own',
+    async kind => {
+      const { backend, apply, read } = await openDurable(create)
+      const operations = [5, 6].map(version => ({ id: `op${version}`, version, updatedAtMs: Date.now() }))
+      const application = { version: 6, fencingToken: undefined, operations, kind } as const
+      await backend.apply('s', application, [
+        { ...write('a', 'of a heal'), version: 2 },
+        { ...write('b', 'five'), version: 5 },
+        write('c', 'six'),
+      ])
+      expect(await read()).toEqual({ version: 6, a: 'of a heal', b: 'five', c: 'six' })
+      const fields = ['a', 'b', 'c'].map(id => ({ type: 'session', id }))
+      expect((await backend.readHistory('s', fields)).versions.slice(0, 3)).toEqual([2, 5, 6])
+      expect(await apply(5, { a: 'later', c: 'late' }, { operation: 'other' })).toMatchObject({
+        isLate: true,
+      })
+      expect(await read()).toEqual({ version: 6, a: 'later', b: 'five', c: 'six' })
+    },
+  )
+
   test('an expired session comes back to life when the whole of it is applied', async () => {
     const clock = new Clock()
     const { apply, backend, read } = await openDurable(create, { ttlMs: 1000, now: clock.now })

@@ -1,0 +1,71 @@
+import { describe, expect, test, vi } from 'vitest'
+import { names, SESSION } from '../support/simulation/sim-process.js'
+import { setUpStage } from '../support/simulation/stage.js'
+
+// Fake timers do not replace those of this module.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+/** MongoDB keeps each field under the version of the write that wrote it, since a heal looks for its own writes by it. */
+describe.each([true, false])('with write-behind: %s', isWriteBehind => {
+  async function setUp() {
+    const stage = setUpStage()
+    const [one, two] = [stage.start('one', { isWriteBehind }), stage.start('two', { isWriteBehind })]
+    await stage.begin(one, { a: 'first' })
+    await stage.read(two, 'a')
+    const drain = () => stage.settled(one.reconciler.reconcileAll())
+    const [creds, keys] = names.of(SESSION)
+    const evict = () => stage.world.redis.run('DEL', creds, keys)
+    /** Both databases lose all of the session. */
+    const loseAll = () => {
+      stage.world.redis.restore(new Map())
+      stage.world.mongo.restore(new Map())
+    }
+    return { ...stage, one, two, drain, evict, loseAll }
+  }
+
+  test('a write outlives a failover that another write of its batch does not', async () => {
+    const { world, one, two, write, read, settled, untilTriedAgain } = await setUp()
+    const rejoin = world.separate(one, 'mongo')
+    await write(one, { a: 'second' })
+    const replica = world.redis.snapshot()
+    await write(two, { b: 'other' })
+    await settled(two.reconciler.reconcileAll()) // both in one batch
+    world.redis.restore(replica)
+    expect(await write(one, { a: 'third' })).toMatchObject({ durability: 'outbox' })
+    rejoin()
+    await untilTriedAgain('mongo')
+    for (const process of [one, two])
+      expect(await read(process, 'a', 'b')).toEqual({ a: 'third', b: 'other' })
+  })
+
+  test('a session written again after both databases have lost it outlives an eviction', async () => {
+    const { one, write, read, settled, drain, evict, loseAll, start } = await setUp()
+    await write(one, { b: 'second' })
+    await write(one, { c: 'third' })
+    await drain()
+    loseAll()
+    await write(one, { d: 'fourth' })
+    await drain()
+    evict()
+    const all = { a: 'first', b: 'second', c: 'third', d: 'fourth' }
+    expect(await read(start('later'), 'a', 'b', 'c', 'd')).toEqual(all)
+    expect((await settled(start('third').store.get(SESSION)))?.data.creds).toEqual({ registrationId: 7 })
+  })
+
+  test('a session whose heal waits in the outbox reaches MongoDB with the versions of its writes', async () => {
+    const { one, two, write, read, drain, evict, loseAll, until } = await setUp()
+    await write(one, { b: 'by one' })
+    await write(two, { b: 'by two', c: 'by two' })
+    await write(one, { d: 'by one' })
+    await drain()
+    loseAll()
+    one.store.getKeys(SESSION, 'session', ['d']).catch(() => {}) // heals its own writes
+    await until('one → redis commit')
+    one.condition = 'dead'
+    evict()
+    const all = { a: 'first', b: 'by two', c: 'by two', d: 'by one' }
+    expect(await read(two, 'a', 'b', 'c', 'd')).toEqual(all)
+  })
+})
