@@ -59,6 +59,8 @@ export interface OwnStep {
 /** What a process needs to know of a history other than its own. */
 export interface HistoryResult {
   readonly head: Head
+  /** Whether there is a tombstone: what was written before the deletion does not belong into the session any more. */
+  readonly isDeleted: boolean
   /** The latest fork first. */
   readonly forks: readonly Fork[]
   /**

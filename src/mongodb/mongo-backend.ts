@@ -113,7 +113,9 @@ export class MongoBackend implements DurableBackend {
       const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
       const { head, document } = await this.#writer.toFound(names, found.head)
       const versions = fields.map(field => versionOf(names.of(field)))
-      return { head, forks: parseForks(document?.forks ?? ''), versions }
+      const { session, ops = '', forks = '' } = document ?? {}
+      // Only a deletion leaves operations without a session.
+      return { head, isDeleted: session === undefined && ops !== '', forks: parseForks(forks), versions }
     })
   }
 

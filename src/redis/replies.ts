@@ -125,7 +125,7 @@ export function toSnapshot([, exists, version, fence, updatedAt, incarnation, op
 
 /** The reply of lua/history.lua. `names`: the fields asked for. */
 export function toHistory(reply: Reply, names: readonly string[]): HistoryResult {
-  const [, exists, version, fence, updatedAt, incarnation, ops, forks, journal, isThere] = reply
+  const [, exists, version, fence, updatedAt, incarnation, ops, forks, journal, isThere, isDeleted] = reply
   const there = toList(isThere).map(toInteger)
   const written = parseJournal(toText(journal))
   const versionOf = (name: string, i: number) => {
@@ -134,6 +134,7 @@ export function toHistory(reply: Reply, names: readonly string[]): HistoryResult
   }
   return {
     head: toHead(exists, version, fence, updatedAt, incarnation, ops),
+    isDeleted: toInteger(isDeleted) === 1,
     forks: parseForks(toText(forks)),
     versions: names.map(versionOf),
   }

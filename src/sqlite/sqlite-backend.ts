@@ -83,7 +83,9 @@ export class SqliteBackend implements Backend {
     return this.#connection.read(statements => {
       const { row, head } = this.#find(statements, sessionId)
       const versions = fields.map(field => statements.fieldVersion(sessionId, field) ?? 0)
-      return { head, forks: parseForks(row?.forks ?? ''), versions }
+      const { vacant_since, operation, forks } = row ?? {}
+      const isDeleted = typeof vacant_since === 'number' && Boolean(operation)
+      return { head, isDeleted, forks: parseForks(forks ?? ''), versions }
     })
   }
 

@@ -24,10 +24,11 @@ type Given = Partial<HealSituation> & {
   head?: Partial<Head>
   forks?: string
   versions?: readonly (number | undefined)[]
+  isDeleted?: boolean
 }
 
-function plan({ head, forks = '', versions = [5, 2, 0, 1], ...given }: Given = {}) {
-  const found = { head: { ...HEAD, ...head }, forks: parseForks(forks), versions }
+function plan({ head, forks = '', versions = [5, 2, 0, 1], isDeleted = false, ...given }: Given = {}) {
+  const found = { head: { ...HEAD, ...head }, isDeleted, forks: parseForks(forks), versions }
   const situation = { known: KNOWN, found, held: HELD, deletion: undefined, fence: 0, ...given }
   const { at, heal } = planHeal({ foundVersion: found.head.version, ...situation })
   const written = heal?.writes.map(({ id, version }) => `${id} ${version ?? 'new'}`)
@@ -54,6 +55,21 @@ describe('the plan of a process that finds another history heals a session', () 
       'is gone: with all held writes',
       { head: { exists: false, version: 0, incarnation: '' }, versions: [0, 0, 0, 0] },
       { at: 0, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 0 }, deletes: false } },
+    ],
+    [
+      'is behind, and was deleted there by another process: with nothing',
+      { head: { exists: false, operation: 'other' }, versions: [0, 0, 0, 0], isDeleted: true },
+      { at: 6, heal: undefined },
+    ],
+    [
+      'is behind, and has expired: with the missing writes',
+      { head: { exists: false, operation: 'op6' }, versions: [5, 2, 0, 1] },
+      { at: 6, heal: { writes: ['b 8', 'c 10'], fork: { from: 'one', at: 6 }, deletes: false } },
+    ],
+    [
+      'has gone back to before it began, as another one that had been deleted: with all held writes',
+      { head: { exists: false, version: 4, incarnation: 'zero' }, versions: [0, 0, 0, 0], isDeleted: true },
+      { at: 4, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 4 }, deletes: false } },
     ],
     [
       'was healed by another process: with the writes that it lacks, in its incarnation',

@@ -88,6 +88,7 @@ function planWhole(situation: HealSituation): HealPlan {
       return { at: found.head.version, heal: undefined }
     case 'rewound': {
       const { at } = verdict
+      if (isDeletedByAnother(situation)) return { at, heal: undefined }
       const lost = firstLost(situation)
       const continues = lost !== undefined && lost <= at && !endsByOwnDeletion(situation)
       if (continues) return planJoin(situation, lost - 1, lost)
@@ -135,6 +136,13 @@ function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
     at,
     heal: { deletion, writes: since.map(({ write, token }) => ({ ...write, token })), fork: undefined },
   }
+}
+
+/** Another process has deleted the session that this one knows: no earlier write belongs into it. */
+function isDeletedByAnother(situation: HealSituation): boolean {
+  const { known, found } = situation
+  const isSameSession = known.incarnation !== '' && known.incarnation === found.head.incarnation
+  return found.isDeleted && isSameSession && !endsByOwnDeletion(situation)
 }
 
 /** An earlier heal has repeated the deletion, but has not written what came after it. */

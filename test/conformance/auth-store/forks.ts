@@ -119,6 +119,19 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['b'])).toEqual({})
       expect(await another.get('s')).toBeNull()
     })
+
+    test.each([1, 2, 3, 40])(
+      'gets none of %i lost writes of a process once another one has deleted the session',
+      async count => {
+        const { one, another, restore } = await setUpSession(create)
+        for (let n = 0; n < count; n++) await write(another, { a: n })
+        await restore()
+        await one.delete('s')
+        expect(await another.get('s')).toBeNull()
+        expect(await one.get('s')).toBeNull()
+        expect(await another.exists('s')).toBe(false)
+      },
+    )
   })
 
   describe('a database that goes back over a deletion', () => {
