@@ -12,7 +12,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/store/operation-ids.js'
-import { type Context, firstVersion, vacate } from './decisions.js'
+import { type Context, sinceAfter, vacate } from './decisions.js'
 import { type Found, type HeadDocument, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
@@ -86,7 +86,11 @@ export function decideApplication(
       // only continued.
       if (isOfEarlierLife(found, application)) return { result }
       if (kind === 'deletion') return decideEnd(found, application, context, result)
-      return { result, writesVersion: application.version, head: lateHead(found, application, context) }
+      return {
+        result,
+        writesVersion: application.version,
+        head: lateHead(found, application, writes, context),
+      }
   }
 }
 
@@ -137,7 +141,7 @@ function nextHead(
     late: before === version ? late + 1 : undefined,
     fence: Math.max(head.fence, fencingToken),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastMs)),
-    since: begins ? firstVersion(writes, version) : since,
+    since: sinceAfter(begins ? undefined : since, firstOf(application), writes),
     isPart: isPart || undefined,
     ops: noteOperations(document, application),
     ...historyAfter(document, application),
@@ -150,6 +154,7 @@ function nextHead(
 function lateHead(
   { document, head }: Found,
   application: Application,
+  writes: readonly FieldWrite[],
   { sessionId }: Context,
 ): Partial<HeadDocument> {
   return {
@@ -158,7 +163,7 @@ function lateHead(
     late: (document?.late ?? 0) + 1,
     fence: Math.max(head.fence, application.fencingToken ?? 0),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastInstant(application))),
-    since: document?.since ?? 0,
+    since: sinceAfter(document?.since ?? 0, firstOf(application), writes),
     isPart: document?.isPart,
     ops: noteOperations(document, application),
   }
@@ -192,6 +197,11 @@ function noteOperations(document: HeadDocument | undefined, { operations }: Appl
   const isWorthNoting = ({ id, version }: (typeof operations)[number]) =>
     findOperation(ops, id) === undefined && !isForgotten(ops, version)
   return operations.filter(isWorthNoting).reduce<string | undefined>(noteOperation, ops) ?? ''
+}
+
+/** The lowest version that the application takes. A whole session takes the last one for all its fields. */
+function firstOf({ version, operations, history }: Application): number {
+  return history ? version : Math.min(version, ...operations.map(operation => operation.version))
 }
 
 function lastInstant({ operations }: Application): number {

@@ -22,9 +22,15 @@ export interface Context {
   strayVersion?: number
 }
 
-/** The version that a session begins with: a heal writes fields of earlier versions than its own. */
-export function firstVersion(writes: readonly FieldWrite[], version: number): number {
-  return writes.reduce((first, write) => Math.min(first, write.version ?? first), version)
+/**
+ * `since` of the head after the writes, which take versions from `from` on. A heal also writes fields of earlier ones:
+ * they belong to this life of the session, and come after the end of the last one. `since`: `undefined` if the session
+ * begins.
+ */
+export function sinceAfter(since: number | undefined, from: number, writes: readonly FieldWrite[]): number {
+  const first = writes.reduce((lowest, { version = from }) => Math.min(lowest, version), from)
+  if (since === undefined) return first
+  return first < from ? Math.min(since, first) : since
 }
 
 export function decideCommit(
@@ -59,7 +65,7 @@ export function decideCommit(
       v: version,
       fence: Math.max(head.fence, fencingToken ?? 0),
       updatedAt: new Date(nowMs),
-      since: continues && document ? document.since : firstVersion(writes, version),
+      since: sinceAfter(continues ? document?.since : undefined, version, writes),
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
       ...lifetime.from(nowMs, document),

@@ -68,7 +68,12 @@ describe('the plan of a process that finds another history heals a session', () 
     ],
     [
       'has gone back to before it began, as another one that had been deleted: with all held writes',
-      { head: { exists: false, version: 4, incarnation: 'zero' }, versions: [0, 0, 0, 0], isDeleted: true },
+      {
+        head: { exists: false, version: 4, incarnation: 'zero', ops: 'end 4 1' },
+        held: [write('of the deleted one', 2), ...HELD],
+        versions: [0, 0, 0, 0, 0],
+        isDeleted: true,
+      },
       { at: 4, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 4 }, deletes: false } },
     ],
     [
@@ -95,6 +100,14 @@ describe('the plan of a process that finds another history heals a session', () 
       'has the known version by another operation: with the writes that it lacks',
       {
         head: { version: 10, operation: 'other', ops: 'other 10 1\nop9 9 1\nop8 8 1\nop5 5 1' },
+        versions: [5, 8, 0, 1],
+      },
+      { at: 9, heal: { writes: ['c 10'], fork: undefined, deletes: false } },
+    ],
+    [
+      'was written far above the known version, without a write that the known one has: with that write',
+      {
+        head: { version: 2 ** 20, operation: 'other', ops: 'other 1048576 1\nop8 8 1\nop5 5 1' },
         versions: [5, 8, 0, 1],
       },
       { at: 9, heal: { writes: ['c 10'], fork: undefined, deletes: false } },
@@ -141,8 +154,9 @@ describe('the plan of a process that has deleted the session, for a session', ()
         held: [write('d', 11)],
         deletion: DELETION,
         versions: [0, 0],
+        isDeleted: true,
       },
-      { at: 9, heal: undefined },
+      { at: 10, heal: undefined },
     ],
     [
       'no longer has the tombstone: do nothing',

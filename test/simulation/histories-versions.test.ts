@@ -14,7 +14,7 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     const [one, two] = [stage.start('one', { isWriteBehind }), stage.start('two', { isWriteBehind })]
     await stage.begin(one, { a: 'first' })
     await stage.read(two, 'a')
-    const drain = () => stage.settled(one.reconciler.reconcileAll())
+    const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
     const [creds, keys] = names.of(SESSION)
     const evict = () => stage.world.redis.run('DEL', creds, keys)
     /** Both databases lose all of the session. */
@@ -26,12 +26,12 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   }
 
   test('a write outlives a failover that another write of its batch does not', async () => {
-    const { world, one, two, write, read, settled, untilTriedAgain } = await setUp()
+    const { world, one, two, write, read, drain, untilTriedAgain } = await setUp()
     const rejoin = world.separate(one, 'mongo')
     await write(one, { a: 'second' })
     const replica = world.redis.snapshot()
     await write(two, { b: 'other' })
-    await settled(two.reconciler.reconcileAll()) // both in one batch
+    await drain(two) // both in one batch
     world.redis.restore(replica)
     expect(await write(one, { a: 'third' })).toMatchObject({ durability: 'outbox' })
     rejoin()
@@ -52,6 +52,45 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     const all = { a: 'first', b: 'second', c: 'third', d: 'fourth' }
     expect(await read(start('later'), 'a', 'b', 'c', 'd')).toEqual(all)
     expect((await settled(start('third').store.get(SESSION)))?.data.creds).toEqual({ registrationId: 7 })
+  })
+
+  test.each(['reads', 'writes'])(
+    'a session that both databases have lost is whole after an eviction, though the first process that %s has little of it',
+    async what => {
+      const { one, two, write, read, settled, drain, evict, loseAll, start, pass } = await setUp()
+      await write(one, { b: 'second' })
+      await write(two, { c: 'third' })
+      await drain()
+      await pass(2000) // nothing is on its way
+      const third = start('third')
+      await read(third, 'a')
+      loseAll()
+      if (what === 'reads') await settled(third.store.get(SESSION)).catch(() => {})
+      else await write(two, { d: 'fourth' }).catch(() => {})
+      for (const process of [two, one]) await read(process, 'a').catch(() => {})
+      await drain()
+      evict()
+      const all = { a: 'first', b: 'second', c: 'third', ...(what === 'writes' && { d: 'fourth' }) }
+      expect(await read(start('later'), 'a', 'b', 'c', 'd')).toEqual(all)
+    },
+  )
+
+  test('a durable write is written again after both databases went back to different states', async () => {
+    const { world, one, two, write, read, drain, start } = await setUp()
+    const replica = world.redis.snapshot()
+    await write(one, { b: 'second' })
+    await drain()
+    const backup = world.mongo.snapshot()
+    await write(two, { c: 'third' })
+    await write(one, { d: 'fourth' })
+    await drain()
+    await read(two, 'd')
+    world.redis.restore(replica)
+    world.mongo.restore(backup)
+    await write(start('third'), { e: 'fifth' })
+    const all = { a: 'first', b: 'second', c: 'third', d: 'fourth', e: 'fifth' }
+    for (const process of [two, one]) await read(process, 'a')
+    for (const process of [two, one]) expect(await read(process, 'a', 'b', 'c', 'd', 'e')).toEqual(all)
   })
 
   test('a session whose heal waits in the outbox reaches MongoDB with the versions of its writes', async () => {

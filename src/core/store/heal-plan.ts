@@ -1,6 +1,6 @@
 import type { Commit, FieldWrite, HistoryResult } from '../backend.js'
 import { compareHistories, type KnownHistory, type Verdict } from './histories.js'
-import { findOperation, MAX_REMEMBERED } from './operation-ids.js'
+import { hasLost } from './operation-ids.js'
 
 /** A change that this process has made. */
 interface HeldChange {
@@ -88,9 +88,9 @@ function planWhole(situation: HealSituation): HealPlan {
       return { at: found.head.version, heal: undefined }
     case 'rewound': {
       const { at } = verdict
-      if (isDeletedByAnother(situation)) return { at, heal: undefined }
-      const lost = firstLost(situation)
-      const continues = lost !== undefined && lost <= at && !endsByOwnDeletion(situation)
+      if (isDeletedByAnother(situation, at)) return { at, heal: undefined }
+      const lost = found.isDeleted ? undefined : firstLost(situation)
+      const continues = lost !== undefined && lost <= at
       if (continues) return planJoin(situation, lost - 1, lost)
       return planRewrite(situation, at)
     }
@@ -138,11 +138,15 @@ function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
   }
 }
 
-/** Another process has deleted the session that this one knows: no earlier write belongs into it. */
-function isDeletedByAnother(situation: HealSituation): boolean {
+/**
+ * Another process has deleted the session that this one knows, or an earlier life of it from which that one had parted at
+ * version `at`: no earlier write belongs into it. A tombstone of version `at` or before is where the known life began.
+ */
+function isDeletedByAnother(situation: HealSituation, at: number): boolean {
   const { known, found } = situation
-  const isSameSession = known.incarnation !== '' && known.incarnation === found.head.incarnation
-  return found.isDeleted && isSameSession && !endsByOwnDeletion(situation)
+  const { incarnation, version } = found.head
+  const isSameLife = known.incarnation !== '' && known.incarnation === incarnation
+  return found.isDeleted && (isSameLife || version > at) && !endsByOwnDeletion(situation)
 }
 
 /** An earlier heal has repeated the deletion, but has not written what came after it. */
@@ -157,14 +161,11 @@ function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean
 
 /** The first change of this process that the found history lacks, among the versions whose operations it remembers. */
 function firstLost({ held, deletion, found }: HealSituation): number | undefined {
-  const { ops = '', version } = found.head
+  const { ops = '' } = found.head
   if (ops === '') return undefined
   const changes = deletion ? [...held, deletion] : held
   const lost = changes.filter(
-    change =>
-      change.operation !== '' &&
-      change.version > version - MAX_REMEMBERED &&
-      !findOperation(ops, change.operation),
+    ({ operation, version }) => operation !== '' && hasLost(ops, operation, version),
   )
   return lost.length === 0 ? undefined : Math.min(...lost.map(change => change.version))
 }

@@ -39,6 +39,37 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
     })
 
+    test.each([
+      ['with the creds', 'with a key', 'without a write'],
+      ['with a key', 'with the creds', 'without a write'],
+      ['without a write', 'with a key', 'with the creds'],
+      ['without a write', 'with the creds', 'with a key'],
+    ])(
+      'gets the whole session back when the process %s asks first, then that %s, then that %s',
+      async (...order) => {
+        const { database, one, another, third, openElsewhere } = await setUpProcesses(create)
+        const restore = await database.remember()
+        const stores = new Map([
+          ['with the creds', one],
+          ['with a key', another],
+          ['without a write', third],
+        ])
+        await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+        await write(another, { b: 2 })
+        await third.get('s')
+        await restore()
+        for (const which of order)
+          await stores
+            .get(which)
+            ?.getKeys('s', 'session', ['a'])
+            .catch(() => {})
+        for (const store of [...stores.values(), await openElsewhere()]) {
+          expect(await read(store, ['a', 'b'])).toEqual({ a: 1, b: 2 })
+          expect((await store.get('s'))?.data.creds).toEqual(CREDS)
+        }
+      },
+    )
+
     test('keeps later writes over the earlier ones that it lost', async () => {
       const { one, another, restore } = await setUpSession(create)
       await write(one, { a: 1 })
@@ -203,6 +234,21 @@ export function describeForks(create: CreateStoreDatabase): void {
         expect((await another.get('s'))?.data).toMatchObject({ creds, keys: { session: { c: 3 } } })
       },
     )
+
+    test('gets the session back that its process has begun after the deletion by another one', async () => {
+      const { database, one, another, third } = await setUpSession(create)
+      await write(another, { a: 1 })
+      await one.delete('s')
+      const restore = await database.remember()
+      const creds = { ...CREDS, registrationId: 77 }
+      await another.set('s', { creds, keys: { session: { c: 3 } } })
+      await third.get('s')
+      await restore()
+      for (const store of [another, third, one]) {
+        expect((await store.get('s'))?.data).toMatchObject({ creds, keys: { session: { c: 3 } } })
+        expect(await read(store, ['a', 'k'])).toEqual({})
+      }
+    })
 
     test('leaves the session to an owner that has opened it since', async () => {
       const { one, another, restore } = await setUpSession(create)

@@ -20,7 +20,7 @@ export async function setUpProcesses(create: CreateStoreDatabase, now?: () => nu
     }),
   )
   const [one, another, third] = processes as [AuthStore, AuthStore, AuthStore]
-  return { database, one, another, third, rewinds }
+  return { database, openElsewhere, one, another, third, rewinds }
 }
 
 /** A session of version 1 that every process has seen, and how to go back to it. */
