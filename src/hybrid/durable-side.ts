@@ -4,7 +4,6 @@ import type {
   BackendDeletion,
   CommitResult,
   FieldWrite,
-  Guard,
   HistoryResult,
   ReadResult,
   SnapshotResult,
@@ -35,16 +34,16 @@ export class DurableSide {
     this.breaker = breaker
   }
 
-  async read(
+  read(
     sessionId: string,
     fields: readonly Field[],
     fencingToken?: number,
   ): Promise<WithDurableHead<ReadResult>> {
-    return untold(await this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken)))
+    return this.breaker.run(() => this.#backend.read(sessionId, fields, fencingToken))
   }
 
-  async readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
-    return untold(await this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS))
+  readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
+    return this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS)
   }
 
   /** With the operations that the durable store remembers. */
@@ -52,8 +51,8 @@ export class DurableSide {
     return (await this.breaker.run(() => this.#backend.read(sessionId, []))).head
   }
 
-  async readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>> {
-    return untold(await this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS))
+  readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>> {
+    return this.breaker.run(() => this.#backend.readAll(sessionId), LOADING_MS)
   }
 
   readWhole(sessionId: string): Promise<WholeSession> {
@@ -68,21 +67,16 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.list(limit, cursor))
   }
 
-  async commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
-    const committing = this.breaker.run(
-      () => this.#backend.commit(sessionId, byVersion(commit)),
-      timeFor(commit.writes),
-    )
-    return { ...(await committing), operation: '' }
+  commit(sessionId: string, commit: DurableCommit): Promise<CommitResult> {
+    return this.breaker.run(() => this.#backend.commit(sessionId, commit), timeFor(commit.writes))
   }
 
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied> {
     return this.breaker.run(() => this.#backend.apply(sessionId, application, writes), timeFor(writes))
   }
 
-  async delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
-    const deleted = await this.breaker.run(() => this.#backend.delete(sessionId, byVersion(deletion)))
-    return { ...deleted, operation: '' } // as in `untold`
+  delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
+    return this.breaker.run(() => this.#backend.delete(sessionId, deletion))
   }
 
   highestVersion(sessionId: string): Promise<number> {
@@ -90,8 +84,8 @@ export class DurableSide {
   }
 
   /** The token is above `after`, one that Redis has handed out. */
-  async claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
-    return untold(await this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after)))
+  claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
+    return this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after))
   }
 
   raiseFence(sessionId: string, token: number): Promise<void> {
@@ -149,14 +143,4 @@ export class DurableSide {
 /** `undefined`: the time of any call. */
 function timeFor(writes: readonly FieldWrite[]): number | undefined {
   return writes.length > MANY_WRITES ? LOADING_MS : undefined
-}
-
-/** The same conditions, without the operations that this process has seen: `covers` has judged the durable store. */
-function byVersion<T extends Guard>(write: T): T {
-  return { ...write, seenOperation: '', seenOwn: undefined }
-}
-
-/** Removes the operations, for the same reason: a write that came late here has its place among the versions only. */
-function untold<T extends { readonly head: DurableHead }>(result: T): T {
-  return { ...result, head: { ...result.head, operation: '', ops: undefined } }
 }
