@@ -5,7 +5,7 @@ import { readMembers } from '../core/store/arguments.js'
 import { CodecStore, type StoreParts } from '../core/store/codec-store.js'
 import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
 import { MongoBackend } from '../mongodb/mongo-backend.js'
-import { toCollection } from '../mongodb/mongo-options.js'
+import { namespaceOf, toCollection } from '../mongodb/mongo-options.js'
 import { openConnection as openMongo } from '../mongodb/open-connection.js'
 import { DEFAULT_PREFIX, KeyNames } from '../redis/key-names.js'
 import { openConnection as openRedis } from '../redis/open-connection.js'
@@ -109,7 +109,13 @@ export async function createHybridStore(given: HybridOptions): Promise<HybridAut
   const maxEntries = outbox.maxEntries ?? DEFAULT_MAX_ENTRIES
   const { timeoutMs } = retry
   const { backend, reconciler, breaker } = composeHybrid({
-    redis: { ...hot, names, ttlMs, maxEntries },
+    redis: {
+      ...hot,
+      names,
+      ttlMs,
+      maxEntries,
+      collection: namespaceOf(opened.connection, mongoOptions).join('.'),
+    },
     durable: new MongoBackend({
       collection: toCollection(opened.connection, mongoOptions),
       ttlMs,

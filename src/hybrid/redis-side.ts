@@ -13,6 +13,7 @@ import type { WholeSession } from '../core/durable-backend.js'
 import type { Logger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'
 import type { HighestVersions } from '../core/store/highest-versions.js'
+import type { RedisClient } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import type { KeyNames } from '../redis/key-names.js'
 import { RedisBackend } from '../redis/redis-backend.js'
@@ -28,6 +29,7 @@ import {
 import { type Argument, defineScripts, type Reply, type RunScript, withSession } from '../redis/scripts.js'
 import { SessionScripts } from '../redis/session-scripts.js'
 import { type Breaker, LOADING_MS } from './breaker/breaker.js'
+import { CollectionMark } from './collection-mark.js'
 import install from './lua/install.lua'
 import peek from './lua/peek.lua'
 import { Outbox, type PassedOver } from './outbox/outbox.js'
@@ -51,6 +53,8 @@ export interface RedisSideOptions {
   ttlMs: number | null
   /** Most entries that the outbox of a session may hold. */
   maxEntries: number
+  /** The MongoDB collection, with its database. Redis keeps it, and refuses another one. Default: not checked. */
+  collection?: string | undefined
   breaker: Breaker
   /** Notes every version that Redis answers. */
   seen: HighestVersions
@@ -80,7 +84,7 @@ export class RedisSide {
   readonly #scripts: Record<keyof typeof SOURCES, RunScript>
 
   constructor(options: RedisSideOptions) {
-    const { connection, names, ttlMs, maxEntries, breaker, seen, now } = options
+    const { connection, names, ttlMs, maxEntries, collection, breaker, seen, now } = options
     this.breaker = breaker
     this.#backend = new RedisBackend(options)
     this.#connection = connection
@@ -91,6 +95,12 @@ export class RedisSide {
     this.#sessions = new SessionScripts({ names, calls, now })
     this.#scripts = defineScripts(connection.client, SOURCES)
     this.outbox = new Outbox({ connection, names, breaker, calls, sessions: this.#sessions })
+    if (collection !== undefined) {
+      const send = <T>(command: (client: RedisClient) => Promise<T>) =>
+        calls.run(() => command(connection.client))
+      const mark = new CollectionMark({ send, key: names.collectionMark, collection })
+      breaker.prepare = () => mark.check()
+    }
   }
 
   async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {

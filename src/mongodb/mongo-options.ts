@@ -72,11 +72,15 @@ export function parseMongoOptions(options: MongoOptions, name = 'mongodb'): Mong
   return parsed
 }
 
-export function toCollection(
+export function toCollection(connection: MongoConnection, options: MongoOptions): AuthCollection {
+  return connection.collectionOf(...namespaceOf(connection, options))
+}
+
+export function namespaceOf(
   connection: MongoConnection,
   { database = connection.databaseOfUrl ?? DEFAULT_DATABASE, collection = DEFAULT_COLLECTION }: MongoOptions,
-): AuthCollection {
-  return connection.collectionOf(database, collection)
+): [database: string, collection: string] {
+  return [database, collection]
 }
 
 function isClient(value: unknown): boolean {

@@ -64,6 +64,11 @@ export class KeyNames {
     return `${this.sweepLock}:count`
   }
 
+  /** The key of the name of the MongoDB collection behind this Redis and prefix. */
+  get collectionMark(): string {
+    return `${this.sweepLock}:collection`
+  }
+
   /** Its holder counts what waits in all outboxes. */
   get countLock(): string {
     return `${this.sweepLock}:counting`

@@ -56,8 +56,8 @@ describe('the reconciler', () => {
   })
 
   test('applies an entry that waits behind many parked ones', async () => {
-    const { client, dead, open, sweep, change, key } = await setUpSweeper()
-    await (await open()).reconcileOutbox()
+    const { client, dead, sweeper, sweep, change, key } = await setUpSweeper()
+    await sweeper.reconcileOutbox()
     for (let n = 1; n <= 140; n++) await dead.set('s', { keys: { session: { a: n } } })
     const versions = (await client.hkeys(key)).map(Number)
     const last = Math.max(...versions)
@@ -130,8 +130,8 @@ describe('the reconciler', () => {
   })
 
   test('waits longer for its next sweep after it has found nothing', async () => {
-    const { client, sweep, name, open } = await setUpSweeper()
-    await (await open()).reconcileOutbox()
+    const { client, sweeper, sweep, name } = await setUpSweeper()
+    await sweeper.reconcileOutbox()
     await sweep()
     await expect.poll(() => client.pttl(`lock:${name}:outbox`)).toBeGreaterThan(SWEEP_EVERY_MS)
   })

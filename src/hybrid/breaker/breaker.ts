@@ -48,6 +48,8 @@ const MAX_FAILURES_IN_A_ROW = 4
 
 /** While a store fails, calls to it fail at once (M. Nygard, "Release It!", Circuit Breaker). */
 export class Breaker {
+  /** Asked before each call: what it returns has to be done first. */
+  prepare: (() => Promise<void> | undefined) | undefined
   readonly #store: string
   readonly #timeoutMs: number
   readonly #layer: Layer
@@ -178,7 +180,8 @@ export class Breaker {
     const before = this.#failuresInARow
     let failure: unknown
     try {
-      return await withRetry(singleAttempt(timeoutMs), { operation: `a call to ${this.#store}` }, call)
+      const prepared = () => this.prepare?.()?.then(call) ?? call()
+      return await withRetry(singleAttempt(timeoutMs), { operation: `a call to ${this.#store}` }, prepared)
     } catch (cause) {
       failure = this.#outage.toFailure(cause, timeoutMs)
       throw failure

@@ -1,0 +1,97 @@
+import { Redis } from 'ioredis'
+import { expect, onTestFinished, test } from 'vitest'
+import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
+import { catchError } from '../support/catch-error.js'
+import { startMongo } from '../support/mongodb/mongodb-server.js'
+import { startRedis } from '../support/redis/redis-server.js'
+
+/** One Redis and prefix are in front of one MongoDB collection. */
+
+const TEST_MS = 120_000
+const CREDS = { registrationId: 7 }
+const MARK = 'lock:outbox:collection'
+
+async function setUp() {
+  const [redis, mongo] = await Promise.all([startRedis(), startMongo()])
+  const client = new Redis(redis.url).on('error', () => {})
+  const closing: { close(): Promise<void> }[] = []
+  onTestFinished(async () => {
+    client.disconnect()
+    await Promise.all(closing.map(store => store.close()))
+    await Promise.all([redis.stop(), mongo.stop()])
+  })
+  const open = async (more: HybridOptions = {}) => {
+    const store = await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, ...more })
+    closing.push(store)
+    return store
+  }
+  return { redis, mongo, open, client }
+}
+
+test.each<[string, HybridOptions]>([
+  ['database', { mongoDatabase: 'another' }],
+  ['collection', { mongoCollection: 'another' }],
+])(
+  "a store on another %s is refused, and leaves the first one's outbox alone",
+  async (_what, other) => {
+    const { open, mongo, client } = await setUp()
+    const store = await open()
+    await store.set('s', { creds: CREDS })
+    await mongo.kill()
+    expect(await store.set('s', { keys: { session: { a: 1 } } })).toMatchObject({ durability: 'outbox' })
+    await mongo.restart()
+    const stranger = await open(other)
+    for (const call of [
+      () => stranger.reconcileOutbox(),
+      () => stranger.claim('s'),
+      () => stranger.set('t', { creds: CREDS }),
+      () => stranger.get('s'),
+    ]) {
+      const { message } = await catchError('INVALID_OPTION', call)
+      expect(message).toContain('"baileys.auth"')
+      expect(message).toContain('"prefix"')
+      expect(message).toContain(MARK)
+    }
+    await store.reconcileOutbox()
+    await client.del('baileys:auth:{s}:creds', 'baileys:auth:{s}:keys')
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
+  },
+  TEST_MS,
+)
+
+test(
+  'a store of another prefix has a collection of its own, and so has one after the mark was deleted',
+  async () => {
+    const { open, client } = await setUp()
+    await (await open()).set('s', { creds: CREDS })
+    const other = await open({ prefix: 'other', mongoCollection: 'another' })
+    await other.set('s', { creds: CREDS })
+    expect(await client.get(MARK)).toBe('baileys.auth')
+    await client.del(MARK)
+    const moved = await open({ mongoCollection: 'moved', prefix: 'baileys:auth' })
+    await moved.set('t', { creds: CREDS })
+    expect(await client.get(MARK)).toBe('baileys.moved')
+    expect(await client.pttl(MARK)).toBeGreaterThan(10 * 365 * 24 * 60 * 60 * 1000)
+  },
+  TEST_MS,
+)
+
+test(
+  'a store whose Redis is away at first is checked once Redis is back',
+  async () => {
+    const { open, redis } = await setUp()
+    await (await open()).set('s', { creds: CREDS })
+    const stranger = await open({ mongoCollection: 'another' })
+    await redis.kill()
+    await stranger.get('t').catch(() => {})
+    await redis.restart()
+    await (await open()).set('s', { creds: CREDS }) // a Redis without a disk has lost the mark
+    const code = () =>
+      stranger.get('t').then(
+        () => 'answered',
+        error => error.code,
+      )
+    await expect.poll(code, { timeout: 20_000 }).toBe('INVALID_OPTION')
+  },
+  TEST_MS,
+)
