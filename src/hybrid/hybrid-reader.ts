@@ -108,7 +108,8 @@ export class HybridReader {
     for (;;) {
       try {
         const first = await ask(this.#redis)
-        const result = this.#tellsHistory(known, first.head) ? first : await ask(this.#exactRedis)
+        const isExact = this.#tellsHistory(sessionId, known, first.head)
+        const result = isExact ? first : await ask(this.#exactRedis)
         const { exists, version, fence } = result.head
         // An answer to a write, sent before this read, may show that Redis has lost other writes; then this read misses
         // them too. Answers come in order but may arrive together: one turn of the event loop lets those be examined
@@ -147,9 +148,14 @@ export class HybridReader {
     else await this.#relay.applyOwn(sessionId)
   }
 
-  /** Whether the answer can be compared with the known history; otherwise Redis has to tell the operations as well. */
-  #tellsHistory(known: KnownHistory, head: Head): boolean {
-    return head.ops !== undefined || this.#memory.isOwnAfter(known, head) || continuesFrom(known, head)
+  /**
+   * Whether the answer can be compared with the known history; otherwise Redis has to tell the operations as well. A
+   * load may have brought the last operation seen, which another process has written, without an earlier own one.
+   */
+  #tellsHistory(sessionId: string, known: KnownHistory, head: Head): boolean {
+    if (head.ops !== undefined || this.#memory.isOwnAfter(known, head)) return true
+    const mayLackOwn = known.own !== undefined && this.#sessions.hasBacklog(sessionId)
+    return !mayLackOwn && continuesFrom(known, head)
   }
 
   /** Asks MongoDB, which must have all that this process has written. `outage`: why Redis was not asked. */

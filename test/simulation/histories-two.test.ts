@@ -176,6 +176,23 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     expect(rewinds).toEqual([])
   })
 
+  test('an own write is read though Redis was loaded without it, and with the last operation that was seen', async () => {
+    const { world, one, two, write, read, drain, pass } = await setUp()
+    const rejoin = world.separate(two, 'mongo')
+    const separate = world.separate(one, 'mongo')
+    await write(two, { b: 'waits' })
+    await write(one, { c: 'waits' })
+    expect(await read(two, 'b', 'c')).toEqual({ b: 'waits', c: 'waits' })
+    world.redis.restore(new Map())
+    separate()
+    await pass(31_000)
+    await drain(one)
+    expect(await read(one, 'c')).toEqual({ c: 'waits' }) // loads Redis
+    await pass(1000)
+    rejoin()
+    expect(await read(two, 'b', 'c')).toEqual({ b: 'waits', c: 'waits' })
+  })
+
   test('a write is not built on a history that lacks what the process has seen', async () => {
     const { one, two, write, read, readWhole, drain, failOver } = await setUp()
     await write(one, { a: 'later' })

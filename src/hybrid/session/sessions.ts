@@ -29,6 +29,11 @@ export class Sessions {
     return this.#sessions.get(sessionId)?.route
   }
 
+  /** Whether this process has writes that the durable store is not known to have. */
+  hasBacklog(sessionId: string): boolean {
+    return this.#sessions.get(sessionId)?.backlog.isEmpty === false
+  }
+
   /** Keeps the state while `action` runs, even if it becomes idle. */
   async use<T>(sessionId: string, action: (state: SessionState) => Promise<T>): Promise<T> {
     const kept = this.#keep(sessionId)
