@@ -15,7 +15,7 @@ export interface CollectionMarkParts {
 
 /**
  * One Redis with one prefix is in front of one MongoDB collection. A store on another collection would bring its outbox
- * entries there, and acknowledge them. So the first store leaves the name of its collection in Redis.
+ * entries there, and acknowledge them. So the first store that writes leaves the name of its collection in Redis.
  */
 export class CollectionMark {
   readonly #send: CollectionMarkParts['send']
@@ -30,7 +30,12 @@ export class CollectionMark {
     this.#collection = collection
   }
 
-  /** `undefined` once the mark has been found to be that of this store. Throws `INVALID_OPTION` if it is another one. */
+  /** Whether Redis is known to have the mark of this store's collection. */
+  get isFound(): boolean {
+    return this.#isFound
+  }
+
+  /** Throws `INVALID_OPTION` if Redis has the mark of another collection. `undefined`: it was found before. */
   check(): Promise<void> | undefined {
     if (this.#isFound) return undefined
     this.#looking ??= this.#look().finally(() => {
@@ -39,13 +44,15 @@ export class CollectionMark {
     return this.#looking
   }
 
+  /** Leaves the mark, unless there is one. Throws like `check`. */
+  async leave(): Promise<void> {
+    await this.#send(client => client.set(this.#key, this.#collection, 'PX', KEPT_MS, 'NX'))
+    await this.#look()
+  }
+
   async #look(): Promise<void> {
-    const mark = await this.#send(async client => {
-      const found = await client.get(this.#key)
-      if (found === null) await client.set(this.#key, this.#collection, 'PX', KEPT_MS, 'NX')
-      return found ?? client.get(this.#key) // another process may have been first
-    })
-    if (mark !== this.#collection && mark !== null) throw this.#toRefusal(mark)
+    const mark = await this.#send(client => client.get(this.#key))
+    if (mark !== null && mark !== this.#collection) throw this.#toRefusal(mark)
     this.#isFound = mark !== null
   }
 

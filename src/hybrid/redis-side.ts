@@ -82,6 +82,7 @@ export class RedisSide {
   readonly #calls = new Calls('The hybrid store', error => toStoreError(error, this.#connection.link))
   readonly #sessions: SessionScripts
   readonly #scripts: Record<keyof typeof SOURCES, RunScript>
+  readonly #mark: CollectionMark | undefined
 
   constructor(options: RedisSideOptions) {
     const { connection, names, ttlMs, maxEntries, collection, breaker, seen, now } = options
@@ -99,6 +100,7 @@ export class RedisSide {
       const send = <T>(command: (client: RedisClient) => Promise<T>) =>
         calls.run(() => command(connection.client))
       const mark = new CollectionMark({ send, key: names.collectionMark, collection })
+      this.#mark = mark
       breaker.prepare = () => mark.check()
     }
   }
@@ -167,6 +169,7 @@ export class RedisSide {
     const members = { patch: seal(writes), versions: sealVersions(writes), fencingToken, operationId, fork }
     const entry = this.#toEntry(sessionId, members)
     const input = toCommitInput(commit, this.#ttlMs, entry)
+    if (!this.#isMarked) await this.#leaveMark()
     const taken = toRedisCommit(await this.#run(this.#connection.scripts.commit, sessionId, input, commit))
     this.#seen.note(sessionId, taken.version)
     return taken
@@ -175,6 +178,7 @@ export class RedisSide {
   async delete(sessionId: string, deletion: Deletion & Bounded): Promise<RedisDeletion> {
     const { operationId } = deletion
     const input = toDeletionInput(deletion, this.#toEntry(sessionId, { operationId, deletion: true }))
+    if (!this.#isMarked) await this.#leaveMark()
     const taken = toRedisDeletion(
       await this.#run(this.#connection.scripts.delete, sessionId, input, deletion),
     )
@@ -191,6 +195,7 @@ export class RedisSide {
     token: number | undefined,
   ): Promise<BackendClaim> {
     const input = toClaimInput(this.#ttlMs, leaseMs, token)
+    if (!this.#isMarked) await this.#leaveMark()
     const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
     this.#seen.note(sessionId, claim.head.version)
     return claim
@@ -214,6 +219,7 @@ export class RedisSide {
     parked: PassedOver,
   ): Promise<boolean> {
     const input = toInstallInput(found, session, parked)
+    if (!this.#isMarked) await this.#leaveMark()
     const reply = await this.breaker.run(
       () => this.#sessions.try(this.#scripts.install, sessionId, input),
       LOADING_MS,
@@ -235,6 +241,15 @@ export class RedisSide {
   ): Promise<Reply> {
     this.#connection.assertUsable()
     return this.breaker.run(() => this.#sessions.run(script, sessionId, input, guard))
+  }
+
+  get #isMarked(): boolean {
+    return this.#mark?.isFound !== false
+  }
+
+  /** Before the first write of this store: a store whose collection is refused leaves no mark. */
+  async #leaveMark(): Promise<void> {
+    await this.breaker.run(async () => this.#mark?.leave())
   }
 
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {

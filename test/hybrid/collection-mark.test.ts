@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { MongoClient } from 'mongodb'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
 import { catchError } from '../support/catch-error.js'
@@ -72,6 +73,22 @@ test(
     await moved.set('t', { creds: CREDS })
     expect(await client.get(MARK)).toBe('baileys.moved')
     expect(await client.pttl(MARK)).toBeGreaterThan(10 * 365 * 24 * 60 * 60 * 1000)
+  },
+  TEST_MS,
+)
+
+test(
+  'a store whose collection is refused leaves no mark',
+  async () => {
+    const { open, client, mongo } = await setUp()
+    const driver = await new MongoClient(mongo.url).connect()
+    onTestFinished(() => driver.close())
+    await driver.db('baileys').collection('foreign').createIndex({ creds: 1 }, { unique: true })
+    const refused = await open({ mongoCollection: 'foreign' })
+    await catchError('INVALID_OPTION', () => refused.claim('s'))
+    expect(await client.get(MARK)).toBeNull()
+    await (await open()).claim('s')
+    expect(await client.get(MARK)).toBe('baileys.auth')
   },
   TEST_MS,
 )

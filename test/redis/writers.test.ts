@@ -45,12 +45,14 @@ describe.each(SEVERAL)('%s', (_, change) => {
   })
 
   test('is refused to an opener of the hybrid store, before it takes a token of MongoDB', async () => {
-    const place = { mongoUrl: mongo.url, mongoDatabase: `writers-${Date.now()}` }
+    const name = `writers-${Date.now()}`
+    const place = { mongoUrl: mongo.url, mongoDatabase: name, prefix: name }
     const healthy = await createHybridStore({ ...place, redisUrl: server.url })
     const owner = await useHybridAuthState({ sessionId: 'h', store: healthy })
     const hybrid = { ...place, redis: openClient(change) }
     const opening = useHybridAuthState({ sessionId: 'h', hybrid })
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(opening).rejects.toThrow('several servers take writes')
     await owner.state.keys.set({ 'lid-mapping': { a: '1' } })
     await owner.close()
     await healthy.close()
