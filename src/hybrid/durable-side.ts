@@ -46,7 +46,6 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS)
   }
 
-  /** With the operations that the durable store remembers. */
   async readHead(sessionId: string): Promise<DurableHead> {
     return (await this.breaker.run(() => this.#backend.read(sessionId, []))).head
   }

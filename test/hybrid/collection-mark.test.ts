@@ -1,10 +1,8 @@
-import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { expect, onTestFinished, test } from 'vitest'
-import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
+import type { HybridOptions } from '../../src/hybrid/index.js'
 import { catchError } from '../support/catch-error.js'
-import { startMongo } from '../support/mongodb/mongodb-server.js'
-import { startRedis } from '../support/redis/redis-server.js'
+import { startOwnServers } from '../support/hybrid/own-servers.js'
 
 /** One Redis and prefix are in front of one MongoDB collection. */
 
@@ -12,30 +10,13 @@ const TEST_MS = 120_000
 const CREDS = { registrationId: 7 }
 const MARK = 'lock:outbox:collection'
 
-async function setUp() {
-  const [redis, mongo] = await Promise.all([startRedis(), startMongo()])
-  const client = new Redis(redis.url).on('error', () => {})
-  const closing: { close(): Promise<void> }[] = []
-  onTestFinished(async () => {
-    client.disconnect()
-    await Promise.all(closing.map(store => store.close()))
-    await Promise.all([redis.stop(), mongo.stop()])
-  })
-  const open = async (more: HybridOptions = {}) => {
-    const store = await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, ...more })
-    closing.push(store)
-    return store
-  }
-  return { redis, mongo, open, client }
-}
-
 test.each<[string, HybridOptions]>([
   ['database', { mongoDatabase: 'another' }],
   ['collection', { mongoCollection: 'another' }],
 ])(
   "a store on another %s is refused, and leaves the first one's outbox alone",
   async (_what, other) => {
-    const { open, mongo, client } = await setUp()
+    const { open, mongo, client } = await startOwnServers()
     const store = await open()
     await store.set('s', { creds: CREDS })
     await mongo.kill()
@@ -63,7 +44,7 @@ test.each<[string, HybridOptions]>([
 test(
   'a store of another prefix has a collection of its own, and so has one after the mark was deleted',
   async () => {
-    const { open, client } = await setUp()
+    const { open, client } = await startOwnServers()
     await (await open()).set('s', { creds: CREDS })
     const other = await open({ prefix: 'other', mongoCollection: 'another' })
     await other.set('s', { creds: CREDS })
@@ -80,7 +61,7 @@ test(
 test(
   'a store whose collection is refused leaves no mark',
   async () => {
-    const { open, client, mongo } = await setUp()
+    const { open, client, mongo } = await startOwnServers()
     const driver = await new MongoClient(mongo.url).connect()
     onTestFinished(() => driver.close())
     await driver.db('baileys').collection('foreign').createIndex({ creds: 1 }, { unique: true })
@@ -96,13 +77,13 @@ test(
 test(
   'a store whose Redis is away at first is checked once Redis is back',
   async () => {
-    const { open, redis } = await setUp()
+    const { open, redis } = await startOwnServers()
     await (await open()).set('s', { creds: CREDS })
     const stranger = await open({ mongoCollection: 'another' })
     await redis.kill()
     await stranger.get('t').catch(() => {})
     await redis.restart()
-    await (await open()).set('s', { creds: CREDS }) // a Redis without a disk has lost the mark
+    await (await open()).set('s', { creds: CREDS })
     const code = () =>
       stranger.get('t').then(
         () => 'answered',

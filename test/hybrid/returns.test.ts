@@ -1,29 +1,9 @@
-import { Redis } from 'ioredis'
-import { expect, onTestFinished, test } from 'vitest'
-import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
-import { startMongo } from '../support/mongodb/mongodb-server.js'
-import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
+import { expect, test } from 'vitest'
+import { startOwnServers } from '../support/hybrid/own-servers.js'
 
 /** Losses and returns of the two databases: what the logger is told, and how soon the store goes on. */
 
 const TEST_MS = 120_000
-
-async function setUp() {
-  const [redis, mongo] = await Promise.all([startRedis({ config: KEEPS_ALL }), startMongo()])
-  const closing: { close(): Promise<void> }[] = []
-  onTestFinished(async () => {
-    await Promise.all(closing.map(store => store.close()))
-    await Promise.all([redis.stop(), mongo.stop()])
-  })
-  const open = async (more: HybridOptions = {}) => {
-    const store = await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, ...more })
-    closing.push(store)
-    return store
-  }
-  const client = new Redis(redis.url)
-  closing.push({ close: async () => client.disconnect() })
-  return { redis, mongo, open, client }
-}
 
 function listen() {
   const lines: [level: string, text: string, context: Record<string, unknown>][] = []
@@ -35,7 +15,7 @@ function listen() {
 test(
   'an outage of Redis and its end are logged once each, the outage with its cause',
   async () => {
-    const { open, redis } = await setUp()
+    const { open, redis } = await startOwnServers()
     const { lines, logger } = listen()
     const store = await open({ security: { logger } })
     await store.set('s', { creds: { registrationId: 7 } })
@@ -65,7 +45,7 @@ test(
 test(
   'the return of MongoDB closes the breaker and drains the outbox, without a call',
   async () => {
-    const { open, mongo, client } = await setUp()
+    const { open, mongo, client } = await startOwnServers()
     const { lines, logger } = listen()
     const store = await open({ security: { logger } })
     await store.set('s', { creds: { registrationId: 7 } })
@@ -101,7 +81,7 @@ test(
 test(
   'the return of MongoDB while Redis is away is noticed at once, though its breaker is open',
   async () => {
-    const { open, redis, mongo } = await setUp()
+    const { open, redis, mongo } = await startOwnServers()
     const store = await open()
     await store.set('s', { creds: { registrationId: 7 } })
     await mongo.kill()
@@ -124,7 +104,7 @@ test(
 test(
   'a session that was written past Redis goes on once both databases are back',
   async () => {
-    const { open, redis, mongo } = await setUp()
+    const { open, redis, mongo } = await startOwnServers()
     const { lines, logger } = listen()
     const store = await open({ security: { logger } })
     await store.set('s', { creds: { registrationId: 7 } })

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { names, SESSION } from '../support/simulation/sim-process.js'
-import { setUpStage } from '../support/simulation/stage.js'
+import { setUpTwo } from '../support/simulation/stage.js'
 
 // Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
@@ -10,17 +10,12 @@ vi.mock('node:timers/promises', () => ({
 /** Two processes write to one session without a token, and Redis fails over to a replica that lacks a write. */
 describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   async function setUp() {
-    const stage = setUpStage()
-    const [one, two] = [stage.start('one', { isWriteBehind }), stage.start('two', { isWriteBehind })]
-    await stage.begin(one, { a: 'first' })
-    await stage.read(two, 'a')
+    const stage = await setUpTwo(isWriteBehind)
     const replica = stage.world.redis.snapshot()
     const failOver = () => stage.world.redis.restore(replica)
-    /** MongoDB gets all that waits. By default the other process learns nothing of it. */
-    const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
-    const readWhole = async (process: typeof one) =>
+    const readWhole = async (process: typeof stage.one) =>
       (await stage.settled(process.store.get(SESSION)))?.data.keys.session
-    return { ...stage, one, two, failOver, drain, readWhole }
+    return { ...stage, failOver, readWhole }
   }
 
   test.each([1, 2, 3])(

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { names, SESSION } from '../support/simulation/sim-process.js'
-import { setUpStage } from '../support/simulation/stage.js'
+import { setUpTwo } from '../support/simulation/stage.js'
 
 // Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({
@@ -10,11 +10,7 @@ vi.mock('node:timers/promises', () => ({
 /** MongoDB keeps each field under the version of the write that wrote it, since a heal looks for its own writes by it. */
 describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   async function setUp() {
-    const stage = setUpStage()
-    const [one, two] = [stage.start('one', { isWriteBehind }), stage.start('two', { isWriteBehind })]
-    await stage.begin(one, { a: 'first' })
-    await stage.read(two, 'a')
-    const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
+    const stage = await setUpTwo(isWriteBehind)
     const [creds, keys] = names.of(SESSION)
     const evict = () => stage.world.redis.run('DEL', creds, keys)
     /** Both databases lose all of the session. */
@@ -22,7 +18,7 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
       stage.world.redis.restore(new Map())
       stage.world.mongo.restore(new Map())
     }
-    return { ...stage, one, two, drain, evict, loseAll }
+    return { ...stage, evict, loseAll }
   }
 
   test('a write outlives a failover that another write of its batch does not', async () => {

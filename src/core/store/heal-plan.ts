@@ -90,8 +90,7 @@ function planWhole(situation: HealSituation): HealPlan {
       const { at } = verdict
       if (isDeletedByAnother(situation, at)) return { at, heal: undefined }
       const lost = found.isDeleted ? undefined : firstLost(situation)
-      const continues = lost !== undefined && lost <= at
-      if (continues) return planJoin(situation, lost - 1, lost)
+      if (lost !== undefined && lost <= at) return planJoin(situation, lost - 1, lost)
       return planRewrite(situation, at)
     }
     case 'diverged': {
@@ -142,17 +141,12 @@ function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
  * Another process has deleted the session that this one knows, or an earlier life of it from which that one had parted at
  * version `at`: no earlier write belongs into it. A tombstone of version `at` or before is where the known life began.
  */
-function isDeletedByAnother(situation: HealSituation, at: number): boolean {
-  const { known, found } = situation
-  const { incarnation, version } = found.head
+function isDeletedByAnother({ known, found, deletion }: HealSituation, at: number): boolean {
+  const { incarnation, version, operation } = found.head
   const isSameLife = known.incarnation !== '' && known.incarnation === incarnation
-  return found.isDeleted && (isSameLife || version > at) && !endsByOwnDeletion(situation)
-}
-
-/** An earlier heal has repeated the deletion, but has not written what came after it. */
-function endsByOwnDeletion({ found, deletion }: HealSituation): boolean {
-  const { exists, operation } = found.head
-  return !exists && operation !== '' && operation === deletion?.operation
+  // An earlier heal may have repeated the own deletion, and not have written what came after it.
+  const isOwn = operation !== '' && operation === deletion?.operation
+  return found.isDeleted && (isSameLife || version > at) && !isOwn
 }
 
 function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean {

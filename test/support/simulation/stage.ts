@@ -41,3 +41,14 @@ export function setUpStage() {
   }
   return { world, settled, start, write, read, begin, pass, until, untilTriedAgain }
 }
+
+/** Two processes without a token, both of which have read the session that the first one has begun. */
+export async function setUpTwo(isWriteBehind: boolean) {
+  const stage = setUpStage()
+  const [one, two] = [stage.start('one', { isWriteBehind }), stage.start('two', { isWriteBehind })]
+  await stage.begin(one, { a: 'first' })
+  await stage.read(two, 'a')
+  /** MongoDB gets all that waits. By default the other process learns nothing of it. */
+  const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
+  return { ...stage, one, two, drain }
+}
