@@ -16,7 +16,10 @@ export interface StoredField extends Field {
 
 /** Version and fence of a session at the time of the answer. */
 export interface Head {
-  /** `false`: never written, deleted, or expired. Version and fence are then those of its tombstone. */
+  /**
+   * `false`: never written, deleted, or expired. Version and fence are then those of its tombstone, and `updatedAtMs` of a
+   * deleted session is the instant of its deletion.
+   */
   readonly exists: boolean
   readonly version: number
   readonly fence: number
@@ -121,6 +124,8 @@ export interface Deletion extends Guard, Abandonable {
   readonly operationId: string
   /** The tombstone's version is above this one. */
   readonly above?: number | undefined
+  /** For a heal: the instant of the deletion that it repeats. Default: now. */
+  readonly deletedAtMs?: number | undefined
 }
 
 export interface CommitResult {
@@ -138,6 +143,8 @@ export interface BackendDeletion {
   /** The tombstone's version and fence. */
   readonly version: number
   readonly fence: number
+  /** By the database's clock, as `Head.updatedAtMs`. */
+  readonly deletedAtMs: number
   /** The deletion's operation, if it wrote `version` and the store keeps the operation of a version; else empty. */
   readonly operation: string
   readonly durability: Durability
@@ -167,7 +174,10 @@ export interface Backend {
   readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult>
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
   commit(sessionId: string, commit: Commit): Promise<CommitResult>
-  /** Leaves a tombstone, so that a late write of an earlier owner does not bring the session back. */
+  /**
+   * Leaves a tombstone, so that a late write of an earlier owner does not bring the session back; also if there is no
+   * session, since a process may know one that the database has lost.
+   */
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion>
   /**
    * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that time.

@@ -61,7 +61,7 @@ export class HybridDeleter {
     const taken = await this.#lanes.take(sessionId, belowVersion =>
       this.#redis.delete(sessionId, { ...deletion, belowVersion }),
     )
-    const { version, fence, isEntered, operationBefore } = taken
+    const { version, fence, deletedAtMs, isEntered, operationBefore } = taken
     if (!isEntered) {
       // Redis has no such session. MongoDB may have one, which a load would bring back.
       const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
@@ -74,12 +74,12 @@ export class HybridDeleter {
     if (taken.isTwice) return settle()
     const kind = 'deletion'
     const { fencingToken = endedToken(fence) } = deletion // as in lua/delete.lua
-    const write = { version, operationId, fencingToken, updatedAtMs: Date.now(), kind, writes: [] } as const
+    const write = { version, operationId, fencingToken, updatedAtMs: deletedAtMs, kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
     try {
       const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
       const durability = applied ? 'durable' : 'outbox'
-      if (!applied?.isForked) return { version, fence, operation: operationId, durability }
+      if (!applied?.isForked) return { version, fence, operation: operationId, deletedAtMs, durability }
     } catch (error) {
       // A deletion without a token ends the session of any owner, also of one that only MongoDB knows.
       const isDamaged = hasCode(error, 'CORRUPT_VALUE')
@@ -89,7 +89,7 @@ export class HybridDeleter {
       // MongoDB has a tombstone, of the first attempt or of a later owner's: it refuses the token.
       const isGone = hasToken && error instanceof FencedError && error.current === undefined
       if (!isGone) throw error
-      return { version, fence, operation: '', durability: 'durable' } as const
+      return { version, fence, operation: '', deletedAtMs, durability: 'durable' } as const
     })
   }
 

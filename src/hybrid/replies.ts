@@ -26,6 +26,8 @@ export interface RedisDeletion {
   /** See `RedisCommit`. */
   isRepeated: boolean
   operationBefore: string
+  /** In milliseconds since the epoch. */
+  deletedAtMs: number
 }
 
 /** Effects, as lua/commit.lua and lua/delete.lua return them. */

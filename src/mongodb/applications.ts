@@ -13,8 +13,7 @@ import {
   overtakerOf,
 } from '../core/store/operation-ids.js'
 import { type Context, sinceAfter, vacate } from './decisions.js'
-import { type Found, type HeadDocument, VACANT } from './documents.js'
-import { Lifetime } from './lifetime.js'
+import type { Found, HeadDocument } from './documents.js'
 import type { Change } from './requests.js'
 
 /** What writes with versions from another database find in a head. */
@@ -171,7 +170,7 @@ function lateHead(
 
 /** `strayVersion`: the tombstone outranks every field, as in `decideDeletion`. */
 function decideEnd(
-  { document, head }: Found,
+  { document }: Found,
   application: Application,
   { nowMs, strayVersion = 0 }: Context,
   result: Applied,
@@ -179,17 +178,12 @@ function decideEnd(
   const { version, fencingToken = 0 } = application
   const { v: found = 0 } = document ?? {}
   const v = Math.max(found >= version ? found + 1 : version, strayVersion)
-  const life = { ...Lifetime.vacant(nowMs), ops: noteOperations(document, application) }
-  const end = document
-    ? { ...vacate(document, nowMs, v, fencingToken), ...life }
-    : {
-        ...VACANT,
-        v,
-        ...life,
-        fence: Math.max(head.fence, fencingToken + 1),
-        intent: { v, purge: true as const },
-      }
-  return { result: { ...result, version: v }, head: end }
+  const tombstone = {
+    ...vacate(document, nowMs, v, fencingToken),
+    ops: noteOperations(document, application),
+    updatedAt: new Date(lastInstant(application)),
+  }
+  return { result: { ...result, version: v }, head: tombstone }
 }
 
 function noteOperations(document: HeadDocument | undefined, { operations }: Application): string {

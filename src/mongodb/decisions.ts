@@ -75,20 +75,28 @@ export function decideCommit(
 
 export function decideDeletion(
   { document, head }: Found,
-  { operationId, above = 0, step = 1, ...guard }: DurableDeletion,
+  { operationId, above = 0, step = 1, deletedAtMs: givenMs, ...guard }: DurableDeletion,
   { sessionId, nowMs, strayVersion = 0 }: Context,
 ): Change<BackendDeletion> {
   const { version, fence, operation } = head
-  const found = { version, fence, operation, durability: 'durable' } as const
-  if (findOperation(document?.ops, operationId)) return { result: found }
+  const applied = findOperation(document?.ops, operationId)
+  if (applied) return { result: toDeleted({ version, fence, operation, deletedAtMs: applied.updatedAtMs }) }
   checkGuard(sessionId, head, guard)
-  const hasStrays = document !== undefined && strayVersion > document.v
-  if (document === undefined || (document.session === undefined && !hasStrays)) return { result: found }
+  const deletedAtMs = givenMs ?? nowMs
   // At least every field's version: the next session would read a field above the tombstone as its own.
-  const v = Math.max(Math.max(document.v, above) + step, strayVersion)
-  const ops = noteOperation(null, { id: operationId, version: v, updatedAtMs: nowMs })
-  const tombstone = { ...vacate(document, nowMs, v, guard.fencingToken), ops }
-  return { result: { ...found, version: v, fence: tombstone.fence, operation: operationId }, head: tombstone }
+  const v = Math.max(Math.max(version, above) + step, strayVersion)
+  // Without a token, the fence is the instant, and so above the tokens of claims that the database has lost.
+  const tombstone = {
+    ...vacate(document, nowMs, v, guard.fencingToken ?? deletedAtMs - 1),
+    ops: noteOperation(null, { id: operationId, version: v, updatedAtMs: deletedAtMs }),
+    updatedAt: new Date(deletedAtMs),
+  }
+  const result = toDeleted({ version: v, fence: tombstone.fence, operation: operationId, deletedAtMs })
+  return { result, head: tombstone }
+}
+
+function toDeleted(deletion: Omit<BackendDeletion, 'durability'>): BackendDeletion {
+  return { ...deletion, durability: 'durable' }
 }
 
 /** The token is above `after`. */
@@ -116,21 +124,22 @@ export function decideClaim(
 }
 
 /**
- * The tombstone's fence is above every token handed out, so that no earlier owner can write. `token`: that of the owner
- * who deletes the session.
+ * The tombstone's fence is above every token handed out, so that no earlier owner can write. `token`: the highest one that
+ * the deletion ends. There need not be a session: a process may know one that the database has lost.
  */
 export function vacate(
-  document: HeadDocument,
+  document: HeadDocument | undefined,
   nowMs: number,
   v: number,
   token = 0,
 ): Partial<HeadDocument> & { v: number; fence: number } {
   return {
+    ...(document === undefined && VACANT),
     ...Lifetime.vacant(nowMs),
     session: undefined,
     isPart: undefined,
     v,
-    fence: Math.max(document.fence, token) + 1,
+    fence: Math.max(document?.fence ?? 0, token) + 1,
     ops: '',
     leaseUntil: undefined,
     intent: { v, purge: true },

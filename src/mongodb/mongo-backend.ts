@@ -129,6 +129,7 @@ export class MongoBackend implements DurableBackend {
 
   delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion> {
     return this.#enter(async () => {
+      await this.#send(() => this.#collection.clock.sync())
       const names = new DocumentNames(sessionId)
       const remove = async () => {
         const strayVersion = await this.#writer.highestVersion(names)

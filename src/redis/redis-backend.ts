@@ -127,8 +127,8 @@ export class RedisBackend implements Backend {
 
   async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     const reply = await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
-    const { version, fence, effect } = toDeleted(reply)
-    return { version, fence, operation: effect > 0 ? deletion.operationId : '', durability: 'durable' }
+    const { version, fence, deletedAtMs } = toDeleted(reply)
+    return { version, fence, deletedAtMs, operation: deletion.operationId, durability: 'durable' }
   }
 
   async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {

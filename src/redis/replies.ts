@@ -86,12 +86,13 @@ export function toCommitted([, version, updatedAtMs, effect, operationBefore, in
 }
 
 /** The reply of lua/delete.lua. */
-export function toDeleted([, version, fence, effect, operationBefore]: Reply) {
+export function toDeleted([, version, fence, effect, operationBefore, deletedAtMs]: Reply) {
   return {
     version: toInteger(version),
     fence: toInteger(fence),
     effect: toInteger(effect),
     operationBefore: toText(operationBefore),
+    deletedAtMs: toInteger(deletedAtMs),
   }
 }
 

@@ -54,8 +54,8 @@ export function toDeletionInput(
   deletion: Deletion & Bounded,
   [, ...entry]: EntryInput = NO_ENTRY,
 ): Argument[] {
-  const { operationId, above = 0 } = deletion
-  return [operationId, ...toConditions(deletion), TOMBSTONE_MS, above, ...entry]
+  const { operationId, above = 0, deletedAtMs } = deletion
+  return [operationId, ...toConditions(deletion), TOMBSTONE_MS, above, orEmpty(deletedAtMs), ...entry]
 }
 
 /** The arguments of lua/claim.lua. `token`: taken instead of the next one. */

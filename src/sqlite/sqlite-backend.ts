@@ -18,7 +18,7 @@ import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
-import { checkApplied, checkLease, hasNext, isPossibleLease, MAX_FLOOR, type SessionRow } from './rows.js'
+import { checkApplied, checkLease, type Floor, hasNext, MAX_FLOOR, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'
 
 /** A tombstone outlives every write that could still be under way. */
@@ -38,6 +38,16 @@ export interface SqliteBackendOptions {
   /** Releases the connection. */
   release: () => Promise<void>
   now?: () => number
+}
+
+const NO_ROW: Omit<SessionRow, 'id' | keyof Floor> = {
+  updated_at: 0,
+  expires_at: null,
+  vacant_since: null,
+  operation: null,
+  lease_until: null,
+  incarnation: null,
+  forks: null,
 }
 
 /** A session as a read or write finds it. */
@@ -104,25 +114,24 @@ export class SqliteBackend implements Backend {
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
     return this.#write(statements => {
       this.#delete(statements, sessionId, deletion)
-      const { version, fence, operation } = this.#find(statements, sessionId).head
-      return { version, fence, operation, durability: 'durable' }
+      const { head } = this.#find(statements, sessionId)
+      const { version, fence, operation, updatedAtMs: deletedAtMs } = head
+      return { version, fence, operation, deletedAtMs, durability: 'durable' }
     })
   }
 
   #delete(statements: Statements, sessionId: string, deletion: Deletion): void {
     const found = this.#lookToDelete(statements, sessionId, deletion)
-    if (found === undefined) {
-      this.#removeRest(statements, sessionId, deletion)
-      return
+    if (found && findOperation(found.row?.operation, deletion.operationId)) return
+    if (found) checkGuard(sessionId, found.head, deletion)
+    if (found && hasNext(found.head)) {
+      const { row, head } = found
+      const { version, fence } = head // `floor`'s without a row
+      this.#bury(statements, row ?? { ...NO_ROW, id: sessionId, version, fence }, deletion)
+    } else {
+      const beyond = this.#beyondLastKnown(statements, sessionId, deletion)
+      this.#bury(statements, { ...NO_ROW, id: sessionId, ...beyond }, deletion)
     }
-    const { row, head } = found
-    if (findOperation(row?.operation, deletion.operationId)) return
-    checkGuard(sessionId, head, deletion)
-    if (row === undefined) return
-    const canBeOpened = isPossibleLease((row.lease_until ?? 0) - this.#now())
-    if (row.vacant_since !== null && canBeOpened) return
-    if (hasNext(row)) this.#vacate(statements, row, deletion)
-    else this.#removeRest(statements, sessionId, deletion)
   }
 
   claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
@@ -130,7 +139,7 @@ export class SqliteBackend implements Backend {
       this.#sweep(statements)
       const { row: expired, isExpired } = this.#find(statements, sessionId)
       this.#assertNoLease(sessionId, expired)
-      if (expired && isExpired) this.#vacate(statements, expired)
+      if (expired && isExpired) this.#expire(statements, expired)
       const { row, head } = this.#find(statements, sessionId)
       // At least the time, so that the token outranks all tokens from before a backup was restored.
       const fence = Math.max(head.fence + 1, this.#now())
@@ -265,44 +274,41 @@ export class SqliteBackend implements Backend {
     return toResult({ version, updatedAtMs, incarnation: next.incarnation, operation: commit.operationId })
   }
 
-  /** The tombstone's fence is above every token handed out, so that no earlier owner can write. */
-  #vacate(statements: Statements, row: SessionRow, deletion: Partial<Deletion> = {}): void {
-    const { operationId, above = 0, fencingToken = 0 } = deletion
+  /**
+   * Leaves a tombstone, also if there is no session: a process may know one that the file has lost. Its fence is above
+   * every token handed out, so that no earlier owner can write; without a token, also above those of lost claims.
+   */
+  #bury(statements: Statements, row: SessionRow, deletion: Deletion): void {
+    const { operationId, above = 0, fencingToken, deletedAtMs = this.#now() } = deletion
     const version = Math.max(row.version, above) + 1
-    const vacantSinceMs = this.#now()
-    const applied =
-      operationId && noteOperation(null, { id: operationId, version, updatedAtMs: vacantSinceMs })
-    statements.deleteFields(row.id)
-    statements.putSession({
+    this.#vacate(statements, {
       ...row,
       version,
-      fence: Math.max(row.fence, fencingToken) + 1,
-      expires_at: null,
-      vacant_since: vacantSinceMs,
-      operation: applied ?? null,
-      lease_until: null,
+      fence: Math.max(row.fence + 1, fencingToken === undefined ? deletedAtMs : fencingToken + 1),
+      updated_at: deletedAtMs,
+      operation: noteOperation(null, { id: operationId, version, updatedAtMs: deletedAtMs }),
     })
   }
 
-  /** Leaves a tombstone above all versions seen and tokens handed out, which the file may have forgotten. */
-  #removeRest(statements: Statements, sessionId: string, { seenVersion = 0 }: Deletion): void {
+  #expire(statements: Statements, row: SessionRow): void {
+    this.#vacate(statements, { ...row, version: row.version + 1, fence: row.fence + 1, operation: null })
+  }
+
+  #vacate(statements: Statements, row: SessionRow): void {
+    statements.deleteFields(row.id)
+    statements.putSession({ ...row, expires_at: null, vacant_since: this.#now(), lease_until: null })
+  }
+
+  /** Above all versions seen and tokens handed out, which the file may have forgotten. */
+  #beyondLastKnown(statements: Statements, sessionId: string, { seenVersion = 0 }: Deletion): Floor {
     const { version, fence } = this.#lastKnown(statements, sessionId)
-    statements.deleteFields(sessionId)
-    statements.putSession({
-      id: sessionId,
+    return {
       version: Math.min(Math.max(version, seenVersion) + FORGOTTEN, MAX_FLOOR),
       fence: Math.min(Math.max(fence, this.#now()) + FORGOTTEN, MAX_FLOOR),
-      updated_at: this.#now(),
-      expires_at: null,
-      vacant_since: this.#now(),
-      operation: null,
-      lease_until: null,
-      incarnation: null,
-      forks: null,
-    })
+    }
   }
 
-  #lastKnown(statements: Statements, sessionId: string): { version: number; fence: number } {
+  #lastKnown(statements: Statements, sessionId: string): Floor {
     try {
       const row = statements.findSession(sessionId)
       return row && hasNext(row) ? row : statements.floor()
@@ -326,7 +332,7 @@ export class SqliteBackend implements Backend {
   #sweepSession(statements: Statements, sessionId: string): void {
     try {
       const row = statements.findSession(sessionId)
-      if (row) this.#vacate(statements, row)
+      if (row) this.#expire(statements, row)
     } catch (error) {
       if (!hasCode(error, 'CORRUPT_VALUE')) throw error
     }

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { describeArguments } from './auth-store/arguments.js'
 import { describeConcurrency } from './auth-store/concurrency.js'
+import { describeDeletionsAfterALoss } from './auth-store/deletions-after-a-loss.js'
 import { describeForks } from './auth-store/forks.js'
 import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
 import { describeLostClaims } from './auth-store/lost-claims.js'
@@ -33,6 +34,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeSecrecy(create)
     describeRewinds(create)
     describeForks(create)
+    describeDeletionsAfterALoss(create)
     describeLostClaims(create)
   })
 }

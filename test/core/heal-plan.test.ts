@@ -3,7 +3,7 @@ import type { Head } from '../../src/core/backend.js'
 import { type HealSituation, planHeal } from '../../src/core/store/heal-plan.js'
 import { parseForks } from '../../src/core/store/histories.js'
 
-const KNOWN = { incarnation: 'one', version: 10, operation: 'op10', exists: true, forks: [] }
+const KNOWN = { incarnation: 'one', version: 10, operation: 'op10', updatedAtMs: 0, exists: true, forks: [] }
 const HEAD: Head = {
   exists: true,
   version: 6,
@@ -16,7 +16,7 @@ const write = (id: string, version: number) => {
   return { version, operation: `op${version}`, write: { type: 'session', id, bytes: Buffer.from(id) } }
 }
 const HELD = [write('a', 5), write('b', 8), write('c', 10)]
-const DELETION = { version: 10, operation: 'op10', fence: 3 }
+const DELETION = { version: 10, operation: 'op10', fence: 3, deletedAtMs: 0 }
 const DELETED = { known: { ...KNOWN, exists: false }, held: [], deletion: DELETION }
 
 /** `found`: the head, the forks, and the versions of the fields a, b and c and of the creds. */
@@ -72,6 +72,43 @@ describe('the plan of a process that finds another history heals a session', () 
         head: { exists: false, version: 4, incarnation: 'zero', ops: 'end 4 1' },
         held: [write('of the deleted one', 2), ...HELD],
         versions: [0, 0, 0, 0, 0],
+        isDeleted: true,
+      },
+      { at: 4, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 4 }, deletes: false } },
+    ],
+    [
+      'was lost, and then deleted by a process that knew nothing of it: with nothing',
+      {
+        known: { ...KNOWN, updatedAtMs: 50 },
+        head: {
+          exists: false,
+          version: 1,
+          incarnation: '',
+          operation: 'end',
+          ops: 'end 1 60',
+          updatedAtMs: 60,
+        },
+        versions: [0, 0, 0, 0],
+        isDeleted: true,
+      },
+      { at: 1, heal: undefined },
+    ],
+    [
+      'has gone back to an earlier one, which was deleted then: with nothing',
+      {
+        known: { ...KNOWN, forks: parseForks('zero 4 5'), updatedAtMs: 50 },
+        head: { exists: false, version: 3, incarnation: 'zero', ops: 'end 3 60', updatedAtMs: 60 },
+        versions: [0, 0, 0, 0],
+        isDeleted: true,
+      },
+      { at: 3, heal: undefined },
+    ],
+    [
+      'has gone back to an earlier one, whose deletion was repeated: with all held writes',
+      {
+        known: { ...KNOWN, forks: parseForks('zero 4 5'), updatedAtMs: 50 },
+        head: { exists: false, version: 11, incarnation: 'zero', ops: 'end 11 40', updatedAtMs: 40 },
+        versions: [0, 0, 0, 0],
         isDeleted: true,
       },
       { at: 4, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 4 }, deletes: false } },
@@ -141,7 +178,7 @@ describe('the plan of a process that has deleted the session, for a session', ()
         known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
         head: { exists: false, version: 12, operation: 'again', ops: 'again 12 1' },
         held: [write('d', 11)],
-        deletion: { version: 12, operation: 'again', fence: 4 },
+        deletion: { version: 12, operation: 'again', fence: 4, deletedAtMs: 0 },
         versions: [0, 0],
       },
       { at: 10, heal: { writes: ['d 11'], fork: { from: 'two', at: 10 }, deletes: false } },

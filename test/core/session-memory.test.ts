@@ -20,7 +20,13 @@ describe('SessionMemory', () => {
     const memory = new SessionMemory()
     const [first, second] = [memory.operationIds.next(), memory.operationIds.next()]
     const note = (version: number, operation: string) =>
-      memory.noteHistory('a', { version, operation, incarnation: 'one', exists: true })
+      memory.noteHistory('a', {
+        version,
+        operation,
+        incarnation: 'one',
+        updatedAtMs: 10 * version,
+        exists: true,
+      })
     const own = () => memory.history('a').own
     note(1, first)
     expect(own()).toBeUndefined()
@@ -31,8 +37,18 @@ describe('SessionMemory', () => {
     expect(own()).toBeUndefined()
     note(5, 'other')
     expect(own()).toEqual({ version: 4, operation: second })
-    memory.adopt('a', { version: 6, operation: 'heal', incarnation: 'two', exists: true, forks: [] })
+    expect(memory.history('a').updatedAtMs).toBe(50)
+    const healed = {
+      version: 6,
+      operation: 'heal',
+      incarnation: 'two',
+      updatedAtMs: 7,
+      exists: true,
+      forks: [],
+    }
+    memory.adopt('a', healed)
     expect(own()).toBeUndefined()
+    expect(memory.history('a').updatedAtMs).toBe(7)
   })
 
   it('gives the last write of each field after a version, for this session only', () => {
@@ -70,11 +86,12 @@ describe('SessionMemory', () => {
       memory.noteWrites(sessionId, 1, [write('x')])
       memory.noteVersion(sessionId, 1)
     }
-    memory.noteDeletion('a', { version: 2, fence: 7, operation: 'op', durability: 'durable' })
+    const deleted = { version: 2, fence: 7, operation: 'op', deletedAtMs: 9 }
+    memory.noteDeletion('a', { ...deleted, durability: 'durable' })
     expect(heldAfter(memory, 'a', 0)).toEqual([])
     expect(heldAfter(memory, 'a:b', 0)).toHaveLength(1)
-    expect(memory.history('a')).toMatchObject({ version: 2, operation: 'op', exists: false })
-    expect(memory.deletion('a')).toEqual({ version: 2, fence: 7, operation: 'op' })
+    expect(memory.history('a')).toMatchObject({ version: 2, operation: 'op', updatedAtMs: 9, exists: false })
+    expect(memory.deletion('a')).toEqual(deleted)
     expect(memory.fence('a')).toBe(7)
     expect(memory.seenVersion('a:b')).toBe(1)
   })

@@ -243,7 +243,8 @@ test('isTakenTwice finds a version that was taken before, unless the write is a 
 
 describe('judge tells how the session in Redis follows from what was seen', () => {
   const own = { version: 3, operation: 'own' }
-  const known = { incarnation: 'one', version: 5, operation: 'seen', exists: true, forks: [], own }
+  const seen = { incarnation: 'one', version: 5, operation: 'seen', updatedAtMs: 0 }
+  const known = { ...seen, exists: true, forks: [], own }
   const found = (version: number, ops: string | undefined, members: Partial<Head> = {}): Head => ({
     exists: true,
     version,

@@ -22,6 +22,8 @@ export interface HeldDeletion extends HeldChange {
    * opened the session since.
    */
   readonly fence: number
+  /** The instant of the deletion, by the database's clock. A repeated deletion keeps it. */
+  readonly deletedAtMs: number
 }
 
 /** How a process reacts to a history that does not continue the one it knew. */
@@ -138,15 +140,18 @@ function planDeletion({ held, deletion }: HealSituation, at: number): HealPlan {
 }
 
 /**
- * Another process has deleted the session that this one knows, or an earlier life of it from which that one had parted at
- * version `at`: no earlier write belongs into it. A tombstone of version `at` or before is where the known life began.
+ * Another process has deleted the session that this one knows: no earlier write belongs into it. If the store had gone
+ * back or lost the session, the tombstone may belong to an earlier life, or to none. Then the instant tells such a
+ * deletion from the one after which the known life began; if it does not, the version does.
  */
 function isDeletedByAnother({ known, found, deletion }: HealSituation, at: number): boolean {
-  const { incarnation, version, operation } = found.head
+  const { incarnation, version, operation, updatedAtMs } = found.head
   const isSameLife = known.incarnation !== '' && known.incarnation === incarnation
+  const tellsInstant = known.updatedAtMs !== 0 && updatedAtMs !== known.updatedAtMs
+  const isLater = tellsInstant ? updatedAtMs > known.updatedAtMs : version > at
   // An earlier heal may have repeated the own deletion, and not have written what came after it.
   const isOwn = operation !== '' && operation === deletion?.operation
-  return found.isDeleted && (isSameLife || version > at) && !isOwn
+  return found.isDeleted && (isSameLife || isLater) && !isOwn
 }
 
 function isDeletedAfter({ found, deletion }: HealSituation, at: number): boolean {

@@ -56,6 +56,8 @@ export interface KnownHistory {
   readonly operation: string
   /** The last change of this process, if another operation wrote the version; `undefined`: unknown. */
   readonly own?: OwnStep | undefined
+  /** The instant of the last change seen, by the database's clock; 0: unknown. */
+  readonly updatedAtMs: number
   /** Whether the session existed at the last look; `false`: it was deleted, or had expired. */
   readonly exists: boolean
   /** The forks that the process has needed so far. */
@@ -80,7 +82,7 @@ export type Verdict =
   | { readonly kind: 'forked'; readonly at: number; readonly to: number }
 
 /** Decides by the head alone. `false`: the answer is no, or uncertain; `compareHistories` decides with the forks. */
-export function continuesFrom(known: Omit<SeenHistory, 'exists'>, found: Head): boolean {
+export function continuesFrom(known: Omit<SeenHistory, 'exists' | 'updatedAtMs'>, found: Head): boolean {
   return (
     isSame(known.incarnation, found.incarnation) && found.version >= known.version && isInOrder(known, found)
   )

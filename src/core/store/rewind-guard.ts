@@ -169,9 +169,9 @@ export class RewindGuard {
     // A process that has deleted the session owns it no more: it goes on with the one that another owner has opened.
     const refusal = outcome instanceof Error && heal?.deletion === undefined ? outcome : left
     const healed = outcome instanceof Error ? undefined : outcome
-    const { incarnation, version, operation, exists } = healed ?? found.head
+    const { incarnation, version, operation, updatedAtMs, exists } = healed ?? found.head
     const forks = healed?.forks ?? found.forks
-    this.memory.adopt(sessionId, { incarnation, version, operation, exists, forks })
+    this.memory.adopt(sessionId, { incarnation, version, operation, updatedAtMs, exists, forks })
     if (at === undefined) return refusal
     this.memory.dropWrites(
       sessionId,
@@ -203,8 +203,8 @@ export class RewindGuard {
     try {
       if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
       const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
-      const { version, operation } = deleted
-      const head = { ...found.head, version, operation, exists: false }
+      const { version, operation, deletedAtMs } = deleted
+      const head = { ...found.head, version, operation, updatedAtMs: deletedAtMs, exists: false }
       if (heal.writes.length > 0) {
         // The memory keeps the writes that came after the deletion until they are written.
         this.memory.holdDeletion(sessionId, deleted)
@@ -234,24 +234,27 @@ export class RewindGuard {
       expectedVersion: head.exists ? head.version : 0,
       above: known.version,
     }
-    const { version, incarnation, operation } = await this.#operations.run('heal', sessionId, call =>
-      this.#backend.commit(sessionId, { ...commit, call }),
+    const { version, incarnation, operation, updatedAtMs } = await this.#operations.run(
+      'heal',
+      sessionId,
+      call => this.#backend.commit(sessionId, { ...commit, call }),
     )
     const allForks = fork ? [{ ...fork, to: version }, ...forks] : forks
-    return { version, incarnation, operation, exists: true, forks: allForks }
+    return { version, incarnation, operation, updatedAtMs, exists: true, forks: allForks }
   }
 
   #deleteAgain(
     sessionId: string,
     known: KnownHistory,
     { head }: HistoryResult,
-    { fence }: HeldDeletion,
+    { fence, deletedAtMs }: HeldDeletion,
   ): Promise<BackendDeletion> {
     const deletion = {
       fencingToken: endedToken(fence),
       expectedVersion: head.version,
       operationId: this.memory.operationIds.next(),
       above: known.version,
+      deletedAtMs,
     }
     return this.#operations.run('heal', sessionId, call =>
       this.#backend.delete(sessionId, { ...deletion, call }),

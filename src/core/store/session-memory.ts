@@ -18,6 +18,7 @@ const NOTHING: KnownHistory = {
   incarnation: '',
   version: 0,
   operation: '',
+  updatedAtMs: 0,
   exists: false,
   forks: NO_FORKS,
 }
@@ -84,12 +85,13 @@ export class SessionMemory {
   }
 
   noteVersion(sessionId: string, version: number): void {
-    const { exists } = this.history(sessionId)
-    this.noteHistory(sessionId, { version, incarnation: '', operation: '', exists })
+    const { exists, updatedAtMs } = this.history(sessionId)
+    this.noteHistory(sessionId, { version, incarnation: '', operation: '', updatedAtMs, exists })
   }
 
   /** Notes more of the known history. `adopt` takes over another one. */
-  noteHistory(sessionId: string, { version, incarnation, operation, exists }: SeenHistory): void {
+  noteHistory(sessionId: string, seen: SeenHistory): void {
+    const { version, incarnation, operation, updatedAtMs, exists } = seen
     const known = this.history(sessionId)
     if (incarnation !== '' && known.incarnation !== '' && incarnation !== known.incarnation) return
     const tellsMore =
@@ -102,6 +104,7 @@ export class SessionMemory {
         incarnation: incarnation || known.incarnation,
         operation: version > known.version ? operation : operation || known.operation,
         own: isOwn ? undefined : this.#ownStep(known),
+        updatedAtMs: Math.max(known.updatedAtMs, updatedAtMs),
         exists,
         forks: known.forks,
       })
@@ -156,8 +159,9 @@ export class SessionMemory {
 
   /** Forgets the earlier writes: no heal may repeat them. */
   noteDeletion(sessionId: string, deleted: BackendDeletion): void {
-    const { version, fence, operation } = deleted
-    this.noteHistory(sessionId, { version, operation, incarnation: '', exists: false })
+    const { version, fence, operation, deletedAtMs } = deleted
+    const updatedAtMs = deletedAtMs
+    this.noteHistory(sessionId, { version, operation, incarnation: '', updatedAtMs, exists: false })
     this.#fences.note(sessionId, fence)
     this.#forgetChanges(sessionId)
     this.holdDeletion(sessionId, deleted)
@@ -165,8 +169,8 @@ export class SessionMemory {
   }
 
   /** Keeps the last deletion by this process. */
-  holdDeletion(sessionId: string, { version, fence, operation }: HeldDeletion): void {
-    this.#deletions.set(sessionId, { version, fence, operation })
+  holdDeletion(sessionId: string, { version, fence, operation, deletedAtMs }: HeldDeletion): void {
+    this.#deletions.set(sessionId, { version, fence, operation, deletedAtMs })
   }
 
   /** The last deletion by this process. */
