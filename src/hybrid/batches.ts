@@ -3,6 +3,7 @@ import type { Application, Applied } from '../core/durable-backend.js'
 import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
+import { LATER } from './session/compare.js'
 import { type PendingWrite, sizeOf } from './session/pending-write.js'
 
 /** Most bytes of one change to the durable store. A change has at most as many operations as a session remembers. */
@@ -89,6 +90,22 @@ function takeBatch(queue: PendingWrite[]): PendingWrite[] {
     count++
   }
   return queue.splice(0, count)
+}
+
+/**
+ * Applies writes of a batch once more, as one write of this version. Its operation is not one of their process, whose
+ * own writes are judged by what it had seen before.
+ */
+export function applyAbove(
+  durable: DurableSide,
+  sessionId: string,
+  version: number,
+  batch: Batch,
+): Promise<Applied> {
+  const { operationId, updatedAtMs, fencingToken } = batch.at(-1) as PendingWrite
+  const operations = [{ id: `${LATER}${operationId}`, version, updatedAtMs }]
+  const writes = mergeWrites(batch).map(write => ({ ...write, version: undefined }))
+  return durable.apply(sessionId, { version, fencingToken, operations, kind: 'fields' }, writes)
 }
 
 /** `isOwn`: they may be missing in the outbox, so the durable store refuses them if a later owner has the session. */

@@ -1,17 +1,28 @@
 import type { AppliedOperation, Commit, Deletion } from '../core/backend.js'
 import type { Applied } from '../core/durable-backend.js'
 import { assertAwaited } from '../core/retry.js'
+import { applyAbove } from './batches.js'
+import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
-import { BYPASS_STEP, isForked } from './session/compare.js'
+import { BYPASS_STEP, cameLater, isForked } from './session/compare.js'
+import type { PendingWrite } from './session/pending-write.js'
 import type { Sessions } from './session/sessions.js'
+
+interface ForksParts {
+  redis: RedisSide
+  durable: DurableSide
+  sessions: Sessions
+}
 
 /** Handles two histories of a session that have met: Redis has lost writes and taken others since. */
 export class Forks {
   readonly #redis: RedisSide
+  readonly #durable: DurableSide
   readonly #sessions: Sessions
 
-  constructor({ redis, sessions }: { redis: RedisSide; sessions: Sessions }) {
+  constructor({ redis, durable, sessions }: ForksParts) {
     this.#redis = redis
+    this.#durable = durable
     this.#sessions = sessions
   }
 
@@ -31,6 +42,15 @@ export class Forks {
     if (hasMet) route.noteFork()
     else route.noteApart()
     return hasMet
+  }
+
+  /**
+   * Applies writes of one history again, above the other one, as far as Redis took them after it. Nobody waits for them:
+   * Redis alone has acknowledged them, and their process may be gone.
+   */
+  async prefer(sessionId: string, batch: readonly PendingWrite[], applied: Applied): Promise<void> {
+    const later = batch.filter(write => cameLater(write, applied))
+    if (later.length > 0) await applyAbove(this.#durable, sessionId, applied.version + BYPASS_STEP, later)
   }
 
   /** Repeats the write past Redis, where it outranks both histories. */

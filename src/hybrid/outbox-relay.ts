@@ -264,11 +264,11 @@ export class OutboxRelay {
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
     const late = toOperations(batch)
     const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, late))
-    let isAwaited = false
+    const isAwaited = batch.some(({ operationId }) => backlog.isAwaited(operationId))
+    if (isForked && !isAwaited) await this.#forks.prefer(sessionId, batch, applied)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)
-      isAwaited ||= write?.resolve !== undefined
       if (write && (!this.#hasWorkers || !isOwn)) this.#metrics.count('direct_writes')
       write?.resolve?.({ ...applied, isForked })
     }

@@ -83,7 +83,7 @@ export function decideApplication(
     case 'late':
       // A session that has begun since is another one: the writes do not touch it. A late deletion ends one that has
       // only continued.
-      if (isOfEarlierLife(found, application)) return { result }
+      if (result.isOfEarlierLife) return { result }
       if (kind === 'deletion') return decideEnd(found, application, context, result)
       return {
         result,
@@ -93,13 +93,10 @@ export function decideApplication(
   }
 }
 
-function toApplied(
-  { document, head, isExpired }: Found,
-  application: Application,
-  finding: Finding,
-): Applied {
+function toApplied(found: Found, application: Application, finding: Finding): Applied {
+  const { document, head, isExpired } = found
   const { version, operations, kind } = application
-  const { v: found = 0, ops } = document ?? {}
+  const { v = 0, ops } = document ?? {}
   const comesNext = finding === 'new' || finding === 'revival'
   const isNewlyLate = finding === 'late' || finding === 'after the end'
   // A known write may have been late when it came: a repetition must get the same answer.
@@ -107,13 +104,15 @@ function toApplied(
   const overtaker = isAnyKnown ? operations.map(({ id }) => overtakerOf(ops, id)).find(one => one) : undefined
   const continues = head.exists || isExpired
   return {
-    version: comesNext ? version : found,
+    version: comesNext ? version : v,
     fence: head.fence,
     isBarred: finding === 'barred',
     mustSplit: finding === 'straddling',
     isLate: isNewlyLate || overtaker !== undefined,
+    isOfEarlierLife:
+      finding === 'after the end' || (finding === 'late' && isOfEarlierLife(found, application)),
     isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
-    newest: isNewlyLate ? operationAt(ops, found) : overtaker,
+    newest: isNewlyLate ? operationAt(ops, v) : overtaker,
   }
 }
 

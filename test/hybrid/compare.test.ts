@@ -4,6 +4,7 @@ import type { Head } from '../../src/core/backend.js'
 import type { Applied, DurableHead } from '../../src/core/durable-backend.js'
 import {
   BYPASS_STEP,
+  cameLater,
   compare,
   covers,
   isBelievable,
@@ -288,6 +289,36 @@ describe('missingIn names the operation of the durable version that Redis may la
   })
 })
 
+describe('cameLater judges a write of another history than the durable store has', () => {
+  const write = { kind: 'fields', version: 5, updatedAtMs: 50 } as const
+  const newest = { id: 'last', version: 7, updatedAtMs: 40 }
+  const belongs = { newest, isOfEarlierLife: false }
+  const past = 7 + BYPASS_STEP
+
+  test.each<[what: string, Parameters<typeof cameLater>[0], Parameters<typeof cameLater>[1], boolean]>([
+    ['Redis took it after the newest one', write, belongs, true],
+    ['Redis took it before', { ...write, updatedAtMs: 30 }, belongs, false],
+    ['the newest one is unknown', write, { ...belongs, newest: undefined }, false],
+    [
+      'the newest one was written past Redis',
+      write,
+      { ...belongs, newest: { ...newest, version: past } },
+      false,
+    ],
+    [
+      'the newest one has come later itself, before it',
+      write,
+      { ...belongs, newest: { id: 'later.a', version: past, updatedAtMs: 50 } },
+      true,
+    ],
+    ['the session was deleted since', write, { ...belongs, isOfEarlierLife: true }, false],
+    ['it is a deletion', { ...write, kind: 'deletion' }, belongs, false],
+    ['it begins the session', { ...write, kind: 'session' }, belongs, false],
+  ])('%s', (_what, late, applied, expected) => {
+    expect(cameLater(late, applied)).toBe(expected)
+  })
+})
+
 describe('isForked judges a late write in the durable store', () => {
   const newest = { id: 'last', version: 7, updatedAtMs: 0 }
   const late = (members: Partial<Applied> = {}): Applied => ({
@@ -296,6 +327,7 @@ describe('isForked judges a late write in the durable store', () => {
     isBarred: false,
     mustSplit: false,
     isLate: true,
+    isOfEarlierLife: false,
     isPart: false,
     newest,
     ...members,

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { names, SESSION } from '../support/simulation/sim-process.js'
+import { SESSION } from '../support/simulation/sim-process.js'
 import { setUpTwo } from '../support/simulation/stage.js'
 
 // Fake timers do not replace those of this module.
@@ -11,14 +11,12 @@ vi.mock('node:timers/promises', () => ({
 describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   async function setUp() {
     const stage = await setUpTwo(isWriteBehind)
-    const [creds, keys] = names.of(SESSION)
-    const evict = () => stage.world.redis.run('DEL', creds, keys)
     /** Both databases lose all of the session. */
     const loseAll = () => {
       stage.world.redis.restore(new Map())
       stage.world.mongo.restore(new Map())
     }
-    return { ...stage, evict, loseAll }
+    return { ...stage, loseAll }
   }
 
   test('a write outlives a failover that another write of its batch does not', async () => {

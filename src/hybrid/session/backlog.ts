@@ -82,6 +82,11 @@ export class Backlog {
     return this.#writes.has(operationId)
   }
 
+  /** Whether a caller waits for the write. */
+  isAwaited(operationId: string): boolean {
+    return this.#writes.get(operationId)?.resolve !== undefined
+  }
+
   /** The writes up to a version, including those without values. */
   upTo(version: number): PendingWrite[] {
     return [...this.#writes.values()].filter(write => write.version <= version)

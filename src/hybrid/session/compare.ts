@@ -6,6 +6,7 @@ import type { AppliedOperation, Head } from '../../core/backend.js'
 import type { Applied, DurableHead } from '../../core/durable-backend.js'
 import { compareHistories, type KnownHistory } from '../../core/store/histories.js'
 import { operationAt } from '../../core/store/operation-ids.js'
+import type { PendingWrite } from './pending-write.js'
 
 /** A session as Redis holds it. lua/peek.lua defines the states. */
 export interface RedisView {
@@ -170,5 +171,21 @@ export function isForked(
     !redis.remembered.has(id) && (redis.state === 'cold' || redis.lowestVersion <= version)
   return late.some(isLost) || (newest === undefined ? redis.version < version : isLost(newest))
 }
+
+/**
+ * Whether Redis took a late write after all that the durable store has of the other history: then the write counts.
+ * Instants of one Redis are compared, and of its replicas; the durable store itself has given those of writes past Redis.
+ */
+export function cameLater(
+  { kind, version, updatedAtMs }: Pick<PendingWrite, 'kind' | 'version' | 'updatedAtMs'>,
+  { newest, isOfEarlierLife }: Pick<Applied, 'newest' | 'isOfEarlierLife'>,
+): boolean {
+  if (kind !== 'fields' || newest === undefined || isOfEarlierLife) return false
+  const isByRedis = newest.id.startsWith(LATER) || newest.version - version < BYPASS_STEP / 2
+  return isByRedis && updatedAtMs >= newest.updatedAtMs
+}
+
+/** Begins the id of the operation that applies a write again because it came later. It keeps the instant of the write. */
+export const LATER = 'later.'
 
 type Operation = Pick<AppliedOperation, 'id' | 'version'>

@@ -4,7 +4,12 @@ import { CREDS, type CreateStoreDatabase } from './harness.js'
 import { read, setUpProcesses, write } from './processes.js'
 
 const STATES = ['nothing', 'the first session', 'its tombstone'] as const
-const DELETERS = ['knows nothing of it', 'has seen it', 'has written it', 'has deleted an earlier one'] as const
+const DELETERS = [
+  'knows nothing of it',
+  'has seen it',
+  'has written it',
+  'has deleted an earlier one',
+] as const
 const CASES = STATES.flatMap(state => DELETERS.map(who => [state, who] as const))
 
 const LATER = { ...CREDS, registrationId: 77 }

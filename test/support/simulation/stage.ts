@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
+import { type Mode, names, SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { beginVirtualTime } from './virtual-time.js'
 import { type Side, World } from './world.js'
 
@@ -50,5 +50,7 @@ export async function setUpTwo(isWriteBehind: boolean) {
   await stage.read(two, 'a')
   /** MongoDB gets all that waits. By default the other process learns nothing of it. */
   const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
-  return { ...stage, one, two, drain }
+  const [creds, keys] = names.of(SESSION)
+  const evict = () => stage.world.redis.run('DEL', creds, keys)
+  return { ...stage, one, two, drain, evict }
 }
