@@ -77,8 +77,11 @@ export interface Applied {
   readonly mustSplit: boolean
   /** A later write was applied before, of this history of the session or of another one. */
   readonly isLate: boolean
-  /** The session was deleted or begun anew since: nothing was written. */
-  readonly isOfEarlierLife: boolean
+  /**
+   * The late operations that the session lacked when they came. Not those of an earlier life of it, nor those that it may
+   * have had and forgotten.
+   */
+  readonly missing: readonly string[]
   /** The fields belong to no session: the database has lost it. */
   readonly isPart: boolean
   /** If `isLate`: the operation of the highest version applied before, if the head remembers it. */

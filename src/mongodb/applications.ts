@@ -1,12 +1,13 @@
 /**
  * What an application does to a head: the database in front has given the versions. Pure functions, like decisions.ts.
  */
-import type { FieldWrite, StoredHistory } from '../core/backend.js'
+import type { AppliedOperation, FieldWrite, StoredHistory } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { checkGuard } from '../core/store/guard.js'
 import { nextHistory } from '../core/store/histories.js'
 import {
   findOperation,
+  hasLost,
   isForgotten,
   noteOperation,
   operationAt,
@@ -41,7 +42,7 @@ export function classify({ document, head, isExpired }: Found, application: Appl
   const isAfterEnd = kind === 'fields' && !head.exists && !isExpired && ops !== ''
   const isLate = found >= version && !revives
   const areKnown = operations.every(({ id }) => findOperation(ops, id) !== undefined)
-  if ((isLate || isAfterEnd) && areKnown) return 'repeated'
+  if (areKnown && !revives) return 'repeated'
   if (fencingToken !== undefined && fencingToken < barredBelow) return 'barred'
   if (isAfterEnd) return 'after the end'
   if (isLate) return 'late'
@@ -83,7 +84,7 @@ export function decideApplication(
     case 'late':
       // A session that has begun since is another one: the writes do not touch it. A late deletion ends one that has
       // only continued.
-      if (result.isOfEarlierLife) return { result }
+      if (isOfEarlierLife(found, application)) return { result }
       if (kind === 'deletion') return decideEnd(found, application, context, result)
       return {
         result,
@@ -109,11 +110,20 @@ function toApplied(found: Found, application: Application, finding: Finding): Ap
     isBarred: finding === 'barred',
     mustSplit: finding === 'straddling',
     isLate: isNewlyLate || overtaker !== undefined,
-    isOfEarlierLife:
-      finding === 'after the end' || (finding === 'late' && isOfEarlierLife(found, application)),
+    missing: findMissing(found, application, finding),
     isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
     newest: isNewlyLate ? operationAt(ops, v) : overtaker,
   }
+}
+
+/** See `Applied.missing`. A known operation was missing when it came, if a later one was there before it. */
+function findMissing(found: Found, application: Application, finding: Finding): string[] {
+  const isLate = finding === 'late' && !isOfEarlierLife(found, application)
+  if (!isLate && finding !== 'repeated') return []
+  const { ops } = found.document ?? {}
+  const wasMissing = ({ id, version }: AppliedOperation) =>
+    hasLost(ops, id, version) || overtakerOf(ops, id) !== undefined
+  return application.operations.filter(wasMissing).map(({ id }) => id)
 }
 
 /** Whether the session was deleted or begun anew since: then the writes neither bring it back nor end it. */

@@ -4,6 +4,7 @@ import {
   findOperation,
   hasLost,
   isForgotten,
+  lastOperation,
   MAX_REMEMBERED,
   noteOperation,
   operationAt,
@@ -72,6 +73,18 @@ describe('the operations that a session remembers', () => {
     expect(overtakerOf(known, 'again')?.id).toBe('d')
     for (const inTime of ['a', 'b', 'd', 'unknown']) expect(overtakerOf(known, inTime)).toBeUndefined()
   })
+
+  test.each(['x\n', 'x 1\n', ' 1 1\n', 'x 1 1\n', 'x 1e3 1\n', `x ${'9'.repeat(40)} 1\n`])(
+    'survive a text of many damaged lines: %j',
+    line => {
+      for (const count of [1, 20, 100_000]) {
+        const known = noteOperation(line.repeat(count), { id: 'next', version: 7, updatedAtMs: 70 })
+        expect(findOperation(known, 'next')).toEqual({ id: 'next', version: 7, updatedAtMs: 70 })
+        expect(lastOperation(known, 7)).toBe('next')
+        expect(known.length).toBeLessThan(4096)
+      }
+    },
+  )
 
   test('have forgotten a version that is older than all of them', () => {
     const many = Array.from({ length: MAX_REMEMBERED }, (_, n): [string, number] => [`op${n}`, 5 + n])

@@ -290,9 +290,15 @@ describe('missingIn names the operation of the durable version that Redis may la
 })
 
 describe('cameLater judges a write of another history than the durable store has', () => {
-  const write = { kind: 'fields', version: 5, updatedAtMs: 50 } as const
+  const write = {
+    kind: 'fields',
+    operationId: 'late',
+    version: 5,
+    updatedAtMs: 50,
+    fencingToken: undefined,
+  } as const
   const newest = { id: 'last', version: 7, updatedAtMs: 40 }
-  const belongs = { newest, isOfEarlierLife: false }
+  const belongs = { newest, missing: ['late'] }
   const past = 7 + BYPASS_STEP
 
   test.each<[what: string, Parameters<typeof cameLater>[0], Parameters<typeof cameLater>[1], boolean]>([
@@ -311,7 +317,7 @@ describe('cameLater judges a write of another history than the durable store has
       { ...belongs, newest: { id: 'later.a', version: past, updatedAtMs: 50 } },
       true,
     ],
-    ['the session was deleted since', write, { ...belongs, isOfEarlierLife: true }, false],
+    ['the durable store may have had it before', write, { ...belongs, missing: ['other'] }, false],
     ['it is a deletion', { ...write, kind: 'deletion' }, belongs, false],
     ['it begins the session', { ...write, kind: 'session' }, belongs, false],
   ])('%s', (_what, late, applied, expected) => {
@@ -327,7 +333,7 @@ describe('isForked judges a late write in the durable store', () => {
     isBarred: false,
     mustSplit: false,
     isLate: true,
-    isOfEarlierLife: false,
+    missing: [],
     isPart: false,
     newest,
     ...members,

@@ -20,9 +20,10 @@ async function setUpFork(lost: readonly Record<string, string>[]) {
   world.servers.mongo = 'down'
   await stage.pass(10)
   /** Writes of a process that then dies; a later one brings them to MongoDB. */
-  const writeAndDie = async (writes: readonly Record<string, string>[]) => {
+  const writeAndDie = async (writes: readonly Record<string, string>[], onDeath = () => {}) => {
     for (const values of writes) expect(await write(one, values)).toMatchObject({ durability: 'outbox' })
     one.condition = 'dead'
+    onDeath()
     world.servers.mongo = 'up'
     const later = start('later')
     await untilTriedAgain('mongo')
@@ -47,6 +48,23 @@ test.each([
   for (const process of [later, two]) expect(await read(process, 'a', 'b')).toEqual(all)
   evict()
   expect(await read(start('last'), 'a', 'b')).toEqual(all)
+})
+
+test('a write that has counted so does not count again when its entry comes back', async () => {
+  const { world, two, write, read, drain, evict, start, settled, writeAndDie } = await setUpFork([
+    { a: 'lost' },
+  ])
+  let replica = world.redis.snapshot()
+  await writeAndDie([{ a: 'kept' }], () => {
+    replica = world.redis.snapshot()
+  })
+  await write(two, { a: 'newest' })
+  await drain(two)
+  world.redis.restore(replica)
+  await settled(start('third').reconciler.reconcileAll())
+  expect(await read(two, 'a')).toEqual({ a: 'newest' })
+  evict()
+  expect(await read(start('last'), 'a')).toEqual({ a: 'newest' })
 })
 
 test('a write counts before those that Redis had taken after it, and lost', async () => {

@@ -26,6 +26,10 @@ test.each([
     'apply late writes together with new ones',
     /writes of the other process have taken its version|and their process is gone/,
   ],
+  [
+    'keep the other history though Redis has taken a write after it',
+    'counts after those that Redis had lost',
+  ],
   ["repeat a deletion by its tombstone's fence", 'though clocks have gone back'],
   ['no stale check', /is fenced after an opening|does not find it again in a Redis/],
 ])(

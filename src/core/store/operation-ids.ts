@@ -3,6 +3,9 @@ import type { AppliedOperation } from '../backend.js'
 
 /** Operations remembered of a session, at least: as many as may be unanswered after a lost connection. */
 export const MAX_REMEMBERED = 16
+/** Operations of one version are forgotten together, so a session may remember some more. */
+const MAX_LINES = 256
+const LINE = /^\S+ \d{1,16} \d{1,16}$/
 
 /**
  * Makes ids of operations: a random prefix for the store, and a count. They are short, because sessions keep the last
@@ -96,8 +99,9 @@ function withRoom(lines: string[]): string[] {
 
 type Remembered = string | null | undefined
 
+/** Without the lines that this library cannot have written: a damaged text must cost neither time nor memory. */
 function linesOf(remembered: Remembered): string[] {
-  return remembered?.split('\n').filter(line => line !== '') ?? []
+  return remembered?.split('\n', MAX_LINES).filter(line => LINE.test(line)) ?? []
 }
 
 function parse(line: string): AppliedOperation {

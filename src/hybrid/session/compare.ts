@@ -177,10 +177,10 @@ export function isForked(
  * Instants of one Redis are compared, and of its replicas; the durable store itself has given those of writes past Redis.
  */
 export function cameLater(
-  { kind, version, updatedAtMs }: Pick<PendingWrite, 'kind' | 'version' | 'updatedAtMs'>,
-  { newest, isOfEarlierLife }: Pick<Applied, 'newest' | 'isOfEarlierLife'>,
+  { kind, operationId, version, updatedAtMs }: Omit<PendingWrite, 'writes'>,
+  { newest, missing }: Pick<Applied, 'newest' | 'missing'>,
 ): boolean {
-  if (kind !== 'fields' || newest === undefined || isOfEarlierLife) return false
+  if (kind !== 'fields' || newest === undefined || !missing.includes(operationId)) return false
   const isByRedis = newest.id.startsWith(LATER) || newest.version - version < BYPASS_STEP / 2
   return isByRedis && updatedAtMs >= newest.updatedAtMs
 }

@@ -140,6 +140,30 @@ export function describeApplications(create: CreateDurableDatabase): void {
     expect(await applyTwo(5)).toMatchObject({ version: 6, mustSplit: false })
   })
 
+  test('late operations that the session lacked are named each time, and those that it had are not', async () => {
+    const { apply, backend } = await setUp()
+    await apply(2, { a: 'two' }, { operation: 'two' })
+    await apply(3, { a: 'three' }, { operation: 'three' })
+    const missingOf = async (...of: Parameters<typeof apply>) => (await apply(...of)).missing
+    expect(await missingOf(4, { a: 'four' }, { operation: 'four' })).toEqual([])
+    expect(await missingOf(2, { a: 'two' }, { operation: 'two' })).toEqual([])
+    for (const _ of [1, 2]) {
+      expect(await missingOf(3, { a: 'other' }, { operation: 'otherthree' })).toEqual(['otherthree'])
+    }
+    for (let version = 5; version <= 30; version++) await apply(version, { b: `${version}` })
+    expect(await missingOf(3, { a: 'third' }, { operation: 'asold' })).toEqual([])
+    await backend.delete('s', { operationId: 'end' })
+    expect(await missingOf(31, { a: 'late' }, { operation: 'afterend' })).toEqual([])
+  })
+
+  test('an operation that is known does nothing, whatever version it comes with', async () => {
+    const { apply, read } = await setUp()
+    await apply(2, { a: 'two' }, { operation: 'known' })
+    await apply(3, { a: 'three' })
+    await apply(9, { a: 'two' }, { operation: 'known' })
+    expect(await read()).toMatchObject({ version: 3, a: 'three' })
+  })
+
   describe('a replaced owner', () => {
     test('has its writes applied until it is barred, and none after that', async () => {
       const { apply, backend, read } = await setUp()

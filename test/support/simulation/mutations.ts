@@ -39,6 +39,10 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'src/hybrid/session-opener.ts', from: 'await this.#relay.adopt(sessionId)', to: '' }],
   },
   {
+    name: 'keep the other history though Redis has taken a write after it',
+    edits: [{ file: 'src/hybrid/outbox-relay.ts', from: 'if (isForked && !isAwaited)', to: 'if (false)' }],
+  },
+  {
     name: "repeat a deletion by its tombstone's fence",
     edits: [
       {

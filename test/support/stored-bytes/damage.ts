@@ -69,7 +69,10 @@ export function damage(random: Random, value: unknown, others: readonly unknown[
       return random.pick(HOSTILE)
     case 3: {
       const size = random.pick([64 * 1024, 100_000, MIB])
-      return { kind: `${size} characters`, value: random.pick(['9', 'x', '\n', 'a ']).repeat(size) }
+      return {
+        kind: `${size} characters`,
+        value: random.pick(['9', 'x', '\n', 'a ', 'a\n', 'op 7 7\n']).repeat(size),
+      }
     }
     default:
       return alter(random, value)
@@ -106,7 +109,12 @@ function alterBytes(random: Random, bytes: Buffer): { kind: string; value: Buffe
     case 2:
       return {
         kind: 'appended',
-        value: Buffer.concat([copy, Buffer.from(random.pick(['0', ' ', '\n', '\0', 'x 1 1\n']))]),
+        value: Buffer.concat([
+          copy,
+          Buffer.from(
+            random.pick(['0', ' ', '\n', '\0', 'x 1 1\n', '\nx'.repeat(40), '\nx 1 1'.repeat(4000)]),
+          ),
+        ]),
       }
     default: {
       const end = Math.min(copy.length, at + 1 + random.whole(8))
