@@ -181,14 +181,12 @@ export class StoreTimeoutError extends StoreError {
   ) {
     const { situation, cause } = context
     const doubt = READS.has(operation) ? '' : ' A write may or may not have been applied.'
-    super(
-      'TIMEOUT',
-      `"${operation}" did not end within ${timeoutMs} ms${situation === undefined ? '' : `: ${situation}`}.${doubt} ` +
-        (cause === undefined
-          ? 'Repeat it, or raise "resilience.operationTimeout".'
-          : 'Put that right, and repeat it.'),
-      context,
-    )
+    const advice =
+      cause === undefined
+        ? 'Repeat the call, or raise "resilience.operationTimeout".'
+        : 'Once that is mended, repeat the call.'
+    const why = situation === undefined ? '' : `: ${situation}`
+    super('TIMEOUT', `"${operation}" did not end within ${timeoutMs} ms${why}. ${advice}${doubt}`, context)
   }
 }
 

@@ -3,7 +3,7 @@ import type { Application, Applied } from '../core/durable-backend.js'
 import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
-import { LATER } from './session/compare.js'
+import { toIdAbove } from './session/compare.js'
 import { type PendingWrite, sizeOf } from './session/pending-write.js'
 
 /** Most bytes of one change to the durable store. A change has at most as many operations as a session remembers. */
@@ -27,7 +27,7 @@ export type Outcome =
   | { readonly kind: 'barred'; readonly batch: Batch; readonly fence: number }
   | { readonly kind: 'refused'; readonly write: PendingWrite; readonly error: StoreError }
 
-type Batch = readonly PendingWrite[]
+export type Batch = readonly PendingWrite[]
 
 /**
  * Applies writes to the durable store, several at once, in the order of their versions. `isOwn`: whether a write may be
@@ -102,8 +102,9 @@ export function applyAbove(
   version: number,
   batch: Batch,
 ): Promise<Applied> {
-  const { operationId, updatedAtMs, fencingToken } = batch.at(-1) as PendingWrite
-  const operations = [{ id: `${LATER}${operationId}`, version, updatedAtMs }]
+  const last = batch.at(-1) as PendingWrite
+  const { updatedAtMs, fencingToken } = last
+  const operations = [{ id: toIdAbove(last), version, updatedAtMs }]
   const writes = mergeWrites(batch).map(write => ({ ...write, version: undefined }))
   return durable.apply(sessionId, { version, fencingToken, operations, kind: 'fields' }, writes)
 }

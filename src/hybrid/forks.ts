@@ -1,11 +1,10 @@
-import type { AppliedOperation, Commit, Deletion } from '../core/backend.js'
+import type { Commit, Deletion } from '../core/backend.js'
 import type { Applied } from '../core/durable-backend.js'
 import { assertAwaited } from '../core/retry.js'
-import { applyAbove } from './batches.js'
+import { applyAbove, type Batch, toOperations } from './batches.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
-import { BYPASS_STEP, cameLater, isForked } from './session/compare.js'
-import type { PendingWrite } from './session/pending-write.js'
+import { BYPASS_STEP, cameLater, isForked as judgeFork } from './session/compare.js'
 import type { Sessions } from './session/sessions.js'
 
 interface ForksParts {
@@ -28,29 +27,32 @@ export class Forks {
 
   /**
    * Whether two histories have met, by the durable store's answer to writes of any process that Redis had taken. Then
-   * Redis lacks what the durable store has, and has to be loaded. The same counts if Redis does not answer.
+   * Redis lacks what the durable store has, and has to be loaded. The same counts if Redis does not answer. `later`: the
+   * writes that count above the other history.
    */
-  async check(sessionId: string, applied: Applied, late: readonly AppliedOperation[]): Promise<boolean> {
-    if (!applied.isLate) return false
+  async check(
+    sessionId: string,
+    applied: Applied,
+    batch: Batch,
+  ): Promise<{ isForked: boolean; later: Batch }> {
+    if (!applied.isLate) return { isForked: false, later: [] }
+    const operations = toOperations(batch)
     const { newest } = applied
-    const asked = [...(newest ? [newest] : []), ...late].map(({ id }) => id)
-    const hasMet = await this.#redis.peek(sessionId, asked).then(
-      view => isForked(applied, late, view),
-      () => true,
-    )
+    const asked = [...(newest ? [newest] : []), ...operations].map(({ id }) => id)
+    const view = await this.#redis.peek(sessionId, asked).catch(() => undefined)
+    const isForked = view === undefined || judgeFork(applied, operations, view)
     const { route } = this.#sessions.of(sessionId)
-    if (hasMet) route.noteFork()
+    if (isForked) route.noteFork()
     else route.noteApart()
-    return hasMet
+    return { isForked, later: view ? batch.filter(write => cameLater(write, applied, view)) : [] }
   }
 
   /**
-   * Applies writes of one history again, above the other one, as far as Redis took them after it. Nobody waits for them:
-   * Redis alone has acknowledged them, and their process may be gone.
+   * Applies writes again, above the other history. For those that nobody waits for: Redis alone has acknowledged them, and
+   * their process may be gone.
    */
-  async prefer(sessionId: string, batch: readonly PendingWrite[], applied: Applied): Promise<void> {
-    const later = batch.filter(write => cameLater(write, applied))
-    if (later.length > 0) await applyAbove(this.#durable, sessionId, applied.version + BYPASS_STEP, later)
+  async raise(sessionId: string, later: Batch, { version }: Applied): Promise<void> {
+    if (later.length > 0) await applyAbove(this.#durable, sessionId, version + BYPASS_STEP, later)
   }
 
   /** Repeats the write past Redis, where it outranks both histories. */

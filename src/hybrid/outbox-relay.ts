@@ -2,7 +2,7 @@ import { FencedError, type StoreError, StoreUnavailableError } from '../core/err
 import { forEach } from '../core/for-each.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Metrics } from '../core/metrics.js'
-import { applyInBatches, type Outcome, toOperations } from './batches.js'
+import { applyInBatches, type Outcome } from './batches.js'
 import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
 import type { Forks } from './forks.js'
@@ -27,6 +27,8 @@ export interface OutboxRelayParts {
   parking: Parking
   metrics: Metrics
 }
+
+const IN_ORDER = { isForked: false, later: [] }
 
 /** Writes from the outbox. */
 interface Page {
@@ -262,10 +264,9 @@ export class OutboxRelay {
   ): Promise<void> {
     // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
-    const late = toOperations(batch)
-    const isForked = !isByWorkers && (await this.#forks.check(sessionId, applied, late))
+    const { isForked, later } = isByWorkers ? IN_ORDER : await this.#forks.check(sessionId, applied, batch)
     const isAwaited = batch.some(({ operationId }) => backlog.isAwaited(operationId))
-    if (isForked && !isAwaited) await this.#forks.prefer(sessionId, batch, applied)
+    if (!isAwaited) await this.#forks.raise(sessionId, later, applied)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)

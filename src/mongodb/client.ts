@@ -14,6 +14,7 @@ export interface MongoClient extends GivenMongoClient {
     /** The hosts of the URL. Their `toString` gives an address. */
     hosts?: readonly object[] | undefined
     srvHost?: string | undefined
+    replicaSet?: string | undefined
     tls?: boolean | undefined
   }
   /** Optional, since a stand-in for a client may have no events. */
@@ -21,7 +22,10 @@ export interface MongoClient extends GivenMongoClient {
     event: 'serverHeartbeatFailed',
     listener: (event: { connectionId: string; failure: Error }) => void,
   ): unknown
-  on?(event: 'serverHeartbeatSucceeded', listener: (event: { connectionId: string }) => void): unknown
+  on?(
+    event: 'serverHeartbeatSucceeded',
+    listener: (event: { connectionId: string; reply?: { setName?: unknown } }) => void,
+  ): unknown
   db(name?: string, options?: CollectionOptions): MongoDatabase
 }
 

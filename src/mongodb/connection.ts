@@ -8,7 +8,7 @@ import {
   type MongoDatabase,
   type WriteConcern,
 } from './client.js'
-import { reasonOf } from './mongo-errors.js'
+import { reasonOf, WrongReplicaSetError } from './mongo-errors.js'
 
 /** On a standalone server, only `journal` protects a write from a kill of the server. */
 const SAFEST: WriteConcern = { w: 'majority', journal: true }
@@ -55,12 +55,20 @@ export class MongoConnection {
 
   /** Remembers why the driver cannot reach its servers: a call that waits for one gets no reason. */
   watch(): void {
+    const { hosts, replicaSet } = this.client.options
     const failed = new Set<string>()
-    this.client.on?.('serverHeartbeatFailed', ({ connectionId, failure }) => {
+    const noteFailure = (connectionId: string, failure: Error) => {
       failed.add(connectionId)
-      if (failed.size >= (this.client.options.hosts?.length ?? 1)) this.link.noteFailure(failure)
-    })
-    this.client.on?.('serverHeartbeatSucceeded', ({ connectionId }) => {
+      if (failed.size >= (hosts?.length ?? 1)) this.link.noteFailure(failure)
+    }
+    this.client.on?.('serverHeartbeatFailed', ({ connectionId, failure }) =>
+      noteFailure(connectionId, failure),
+    )
+    this.client.on?.('serverHeartbeatSucceeded', ({ connectionId, reply }) => {
+      if (replicaSet && reply?.setName !== replicaSet) {
+        noteFailure(connectionId, new WrongReplicaSetError())
+        return
+      }
       failed.delete(connectionId)
       this.link.noteConnected()
     })

@@ -27,7 +27,15 @@ const REASONS: Readonly<Record<number, string>> = {
 }
 
 /** What the names of the driver's errors mean. */
+const WRONG_SET = 'no server there belongs to the replica set that "replicaSet" names'
+
+/** The server answers, and the driver asks it nothing more, without an error. */
+export class WrongReplicaSetError extends Error {
+  override readonly name = 'WrongReplicaSetError'
+}
+
 const DRIVER_REASONS: Readonly<Record<string, string>> = {
+  WrongReplicaSetError: WRONG_SET,
   MongoNetworkTimeoutError: 'no connection came about in time, or it did not answer',
   MongoNetworkError: 'the connection was cut',
   MongoPoolClearedError: 'the connection was cut',
@@ -94,8 +102,7 @@ interface SelectionError {
 function reasonOfSelection(error: SelectionError, doubt: string | undefined): string | undefined {
   const { setName, servers } = error.reason ?? {}
   if (servers === undefined) return undefined
-  if (servers.size === 0 && setName)
-    return 'no server there belongs to the replica set that "replicaSet" names'
+  if (servers.size === 0 && setName) return WRONG_SET
   const known = [...servers.values()]
   const isSilent = known.every(server => server.type === 'Unknown' && !server.error)
   return isSilent ? `it has not answered${doubt ? `; ${doubt}` : ''}` : undefined

@@ -53,7 +53,7 @@ describe('withRetry', () => {
     const policy = { ...QUICK, timeoutMs: 20 }
     const error = await catchError('TIMEOUT', () => withRetry(policy, { ...ATTEMPT, link }, action))
     expect(error.message).toContain(
-      'within 20 ms: The test at a:1: no server is of the set. Put that right, and repeat it.',
+      'within 20 ms: The test at a:1: no server is of the set. Once that is mended, repeat the call.',
     )
     expect(error).toMatchObject({ cause, sessionId: 'bot' })
   })
@@ -149,7 +149,7 @@ describe('the deadline', () => {
     const error = await ended
     expect(error).toMatchObject({ operation: 'getKeys', timeoutMs: 700, sessionId: 'bot' })
     expect(error.message).toBe(
-      '"getKeys" did not end within 700 ms. Repeat it, or raise "resilience.operationTimeout". (session "bot")',
+      '"getKeys" did not end within 700 ms. Repeat the call, or raise "resilience.operationTimeout". (session "bot")',
     )
   })
 
@@ -161,7 +161,7 @@ describe('the deadline', () => {
     await vi.advanceTimersByTimeAsync(703)
     const { message, cause } = await ended
     expect(message).toContain(
-      'within 700 ms: Redis at host:6379 has not answered. A write may or may not have',
+      'within 700 ms: Redis at host:6379 has not answered. Once that is mended, repeat the call. A write may or may not have',
     )
     expect(cause).toBe(link.cause)
   })

@@ -300,28 +300,51 @@ describe('cameLater judges a write of another history than the durable store has
   const newest = { id: 'last', version: 7, updatedAtMs: 40 }
   const belongs = { newest, missing: ['late'] }
   const past = 7 + BYPASS_STEP
+  const has = (...ids: string[]) => new Set(['late', ...ids])
+  const view = { ...redis('live', 5, 1), lowestVersion: 1, remembered: has() }
+  const raised = (id: string, updatedAtMs: number) => ({
+    newest: { id, version: past, updatedAtMs },
+    missing: ['late'],
+  })
 
-  test.each<[what: string, Parameters<typeof cameLater>[0], Parameters<typeof cameLater>[1], boolean]>([
-    ['Redis took it after the newest one', write, belongs, true],
-    ['Redis took it before', { ...write, updatedAtMs: 30 }, belongs, false],
-    ['the newest one is unknown', write, { ...belongs, newest: undefined }, false],
+  type Case = [
+    what: string,
+    Partial<Parameters<typeof cameLater>[0]>,
+    typeof belongs | object,
+    Partial<RedisView>,
+    boolean,
+  ]
+  test.each<Case>([
+    ['Redis took it after the newest one, and has lost that', {}, {}, {}, true],
+    ['Redis took it before', { updatedAtMs: 30 }, {}, {}, false],
+    ['Redis took both in one millisecond', { updatedAtMs: 40 }, {}, {}, false],
+    ['Redis has both', {}, {}, { remembered: has('last') }, false],
+    ['Redis may have forgotten the newest one', {}, {}, { lowestVersion: 8 }, false],
+    ['Redis has lost the session', {}, {}, { state: 'cold' }, false],
+    ['the newest one is unknown', {}, { newest: undefined }, {}, false],
+    ['the newest one was written past Redis', {}, { newest: { ...newest, version: past } }, {}, false],
+    ['the newest one was raised, and came before it', {}, raised('above.4.a', 49), {}, true],
     [
-      'the newest one was written past Redis',
-      write,
-      { ...belongs, newest: { ...newest, version: past } },
-      false,
-    ],
-    [
-      'the newest one has come later itself, before it',
-      write,
-      { ...belongs, newest: { id: 'later.a', version: past, updatedAtMs: 50 } },
+      'the newest one was raised, and came in its millisecond, before it',
+      {},
+      raised('above.4.a', 50),
+      {},
       true,
     ],
-    ['the durable store may have had it before', write, { ...belongs, missing: ['other'] }, false],
-    ['it is a deletion', { ...write, kind: 'deletion' }, belongs, false],
-    ['it begins the session', { ...write, kind: 'session' }, belongs, false],
-  ])('%s', (_what, late, applied, expected) => {
-    expect(cameLater(late, applied)).toBe(expected)
+    [
+      'the newest one was raised, and came in its millisecond, after it',
+      {},
+      raised('above.6.a', 50),
+      {},
+      false,
+    ],
+    ['the durable store may have had it before', {}, { missing: ['other'] }, {}, false],
+    ['it is a deletion', { kind: 'deletion' }, {}, {}, false],
+    ['it begins the session', { kind: 'session' }, {}, {}, false],
+  ])('%s', (_what, late, applied, inRedis, expected) => {
+    expect(cameLater({ ...write, ...late }, { ...belongs, ...applied }, { ...view, ...inRedis })).toBe(
+      expected,
+    )
   })
 })
 

@@ -274,3 +274,23 @@ test('an opening that has timed out takes the session from no later owner', asyn
   await slow.close()
   await proxy.close()
 })
+
+test('every call tells that the URL names a replica set to which no server belongs', async () => {
+  const { redis, mongo } = await setUp()
+  const resilience = { operationTimeout: 1500, maxRetries: 1 }
+  const mongoUrl = `${mongo.url}?replicaSet=theirs`
+  const store = await createHybridStore({ redisUrl: redis.url, mongoUrl, resilience })
+  onTestFinished(() => store.close())
+  const calls = [
+    () => store.get('s'),
+    () => store.set('s', { creds: {} }),
+    () => useHybridAuthState({ sessionId: 's', store }),
+  ]
+  for (const call of calls) {
+    const { message } = await call().then(
+      () => new Error('it went well'),
+      (error: Error) => error,
+    )
+    expect(message).toContain('no server there belongs to the replica set that "replicaSet" names')
+  }
+})

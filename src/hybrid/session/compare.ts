@@ -167,25 +167,40 @@ export function isForked(
   late: readonly Operation[],
   redis: RedisView,
 ): boolean {
-  const isLost = ({ id, version }: Operation) =>
-    !redis.remembered.has(id) && (redis.state === 'cold' || redis.lowestVersion <= version)
-  return late.some(isLost) || (newest === undefined ? redis.version < version : isLost(newest))
+  const mayBeLost = (operation: Operation) =>
+    isLost(operation, redis) || (redis.state === 'cold' && !redis.remembered.has(operation.id))
+  return late.some(mayBeLost) || (newest === undefined ? redis.version < version : mayBeLost(newest))
+}
+
+/** Redis remembers another operation of that version or before. */
+function isLost({ id, version }: Operation, { remembered, lowestVersion }: RedisView): boolean {
+  return !remembered.has(id) && lowestVersion <= version
 }
 
 /**
- * Whether Redis took a late write after all that the durable store has of the other history: then the write counts.
- * Instants of one Redis are compared, and of its replicas; the durable store itself has given those of writes past Redis.
+ * Whether Redis took a late write after it had lost the newest one of the durable store, and not before: then the late one
+ * counts. The two instants are those of one Redis, and of its replicas; writes past Redis have those of the durable store.
  */
 export function cameLater(
   { kind, operationId, version, updatedAtMs }: Omit<PendingWrite, 'writes'>,
   { newest, missing }: Pick<Applied, 'newest' | 'missing'>,
+  redis: RedisView,
 ): boolean {
   if (kind !== 'fields' || newest === undefined || !missing.includes(operationId)) return false
-  const isByRedis = newest.id.startsWith(LATER) || newest.version - version < BYPASS_STEP / 2
-  return isByRedis && updatedAtMs >= newest.updatedAtMs
+  if (redis.state !== 'live' || !isLost(newest, redis)) return false
+  if (newest.version - version >= BYPASS_STEP / 2 && !isAbove(newest.id)) return false
+  const isTie = updatedAtMs === newest.updatedAtMs
+  return isTie ? isAbove(newest.id) && version > versionBelow(newest.id) : updatedAtMs > newest.updatedAtMs
 }
 
-/** Begins the id of the operation that applies a write again because it came later. It keeps the instant of the write. */
-export const LATER = 'later.'
+/** The operation that applies a write once more, above another history. It keeps the instant that Redis gave the write. */
+export function toIdAbove({ operationId, version }: Pick<PendingWrite, 'operationId' | 'version'>): string {
+  return `${ABOVE}${version}.${operationId}`
+}
+
+const ABOVE = 'above.'
+const isAbove = (id: string) => id.startsWith(ABOVE)
+/** The version that Redis gave the write. */
+const versionBelow = (id: string) => Number(id.split('.')[1])
 
 type Operation = Pick<AppliedOperation, 'id' | 'version'>

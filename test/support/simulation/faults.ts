@@ -38,6 +38,7 @@ export class Faults {
     const isWiped = this.#world.random.chance(1 / 3)
     this.#world.redis.restore(isWiped ? new Map() : this.#replica)
     this.#world.note(isWiped ? 'redis is wiped' : 'redis fails over to an older replica')
+    this.#world.jumpClock('redis', 1) // no failover is over within a millisecond
   }
 
   /**

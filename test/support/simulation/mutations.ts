@@ -40,7 +40,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'keep the other history though Redis has taken a write after it',
-    edits: [{ file: 'src/hybrid/outbox-relay.ts', from: 'if (isForked && !isAwaited)', to: 'if (false)' }],
+    edits: [
+      {
+        file: 'src/hybrid/outbox-relay.ts',
+        from: 'if (!isAwaited) await this.#forks.raise(sessionId, later, applied)',
+        to: '',
+      },
+    ],
   },
   {
     name: "repeat a deletion by its tombstone's fence",
