@@ -338,6 +338,13 @@ describe('cameLater judges a write of another history than the durable store has
       {},
       false,
     ],
+    [
+      'Redis has lost the session, after one was raised that came before it',
+      {},
+      raised('above.4.a', 49),
+      { state: 'cold' },
+      true,
+    ],
     ['the durable store may have had it before', {}, { missing: ['other'] }, {}, false],
     ['it is a deletion', { kind: 'deletion' }, {}, {}, false],
     ['it begins the session', { kind: 'session' }, {}, {}, false],

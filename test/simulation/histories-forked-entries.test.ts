@@ -67,6 +67,30 @@ test('a write that has counted so does not count again when its entry comes back
   expect(await read(start('last'), 'a')).toEqual({ a: 'newest' })
 })
 
+test('a write counts after one that has counted so, though Redis has lost the session meanwhile', async () => {
+  const { world, one, two, write, read, drain, evict, start, settled, pass, until, untilTriedAgain } =
+    await setUpTwo(true)
+  const replica = world.redis.snapshot()
+  await write(two, { a: 'lost' })
+  await drain(two)
+  world.redis.restore(replica)
+  world.servers.mongo = 'down'
+  await pass(10)
+  await write(one, { a: 'first' })
+  await write(one, { a: 'second' })
+  one.condition = 'dead'
+  world.servers.mongo = 'up'
+  const later = start('later')
+  await untilTriedAgain('mongo')
+  later.reconciler.reconcileAll().catch(() => {})
+  await until('later → redis peek')
+  await until('later → mongo bulk') // the first one is raised
+  later.condition = 'dead'
+  evict()
+  await settled(start('last').reconciler.reconcileAll())
+  expect(await read(two, 'a')).toEqual({ a: 'second' })
+})
+
 test('a write counts before those that Redis had taken after it, and lost', async () => {
   const { world, one, two, write, read, drain, start, settled, evict, untilTriedAgain } = await setUpTwo(true)
   world.servers.mongo = 'down'

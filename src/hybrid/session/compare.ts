@@ -187,10 +187,12 @@ export function cameLater(
   redis: RedisView,
 ): boolean {
   if (kind !== 'fields' || newest === undefined || !missing.includes(operationId)) return false
-  if (redis.state !== 'live' || !isLost(newest, redis)) return false
-  if (newest.version - version >= BYPASS_STEP / 2 && !isAbove(newest.id)) return false
   const isTie = updatedAtMs === newest.updatedAtMs
-  return isTie ? isAbove(newest.id) && version > versionBelow(newest.id) : updatedAtMs > newest.updatedAtMs
+  const isLater = updatedAtMs > newest.updatedAtMs
+  // Redis took that one as well, and may have nothing of the session any more.
+  if (isAbove(newest.id)) return isTie ? version > versionBelow(newest.id) : isLater
+  const isPastRedis = newest.version - version >= BYPASS_STEP / 2
+  return redis.state === 'live' && isLost(newest, redis) && !isPastRedis && isLater
 }
 
 /** The operation that applies a write once more, above another history. It keeps the instant that Redis gave the write. */
