@@ -86,6 +86,8 @@ export interface Applied {
   readonly isPart: boolean
   /** If `isLate`: the operation of the highest version applied before, if the head remembers it. */
   readonly newest: AppliedOperation | undefined
+  /** The operation of the head's version, if the head remembers it. For a repeated write, it may have come since. */
+  readonly last: AppliedOperation | undefined
 }
 
 export interface DurableBackend extends Backend {

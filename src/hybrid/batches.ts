@@ -93,20 +93,23 @@ function takeBatch(queue: PendingWrite[]): PendingWrite[] {
 }
 
 /**
- * Applies writes of a batch once more, as one write of this version. Its operation is not one of their process, whose
- * own writes are judged by what it had seen before.
+ * Applies a write once more, as one of this version. Its operation is not one of its process, whose own writes are judged
+ * by what it had seen before.
  */
 export function applyAbove(
   durable: DurableSide,
   sessionId: string,
   version: number,
-  batch: Batch,
+  write: PendingWrite,
 ): Promise<Applied> {
-  const last = batch.at(-1) as PendingWrite
-  const { updatedAtMs, fencingToken } = last
-  const operations = [{ id: toIdAbove(last), version, updatedAtMs }]
-  const writes = mergeWrites(batch).map(write => ({ ...write, version: undefined }))
-  return durable.apply(sessionId, { version, fencingToken, operations, kind: 'fields' }, writes)
+  const { updatedAtMs, fencingToken, writes = [] } = write
+  const operations = [{ id: toIdAbove(write), version, updatedAtMs }]
+  const application: Application = { version, fencingToken, operations, kind: 'fields' }
+  return durable.apply(
+    sessionId,
+    application,
+    writes.map(({ type, id, bytes }) => ({ type, id, bytes })),
+  )
 }
 
 /** `isOwn`: they may be missing in the outbox, so the durable store refuses them if a later owner has the session. */

@@ -37,8 +37,8 @@ export class Forks {
   ): Promise<{ isForked: boolean; later: Batch }> {
     if (!applied.isLate) return { isForked: false, later: [] }
     const operations = toOperations(batch)
-    const { newest } = applied
-    const asked = [...(newest ? [newest] : []), ...operations].map(({ id }) => id)
+    const { newest, last } = applied
+    const asked = [newest, last, ...operations].flatMap(operation => (operation ? [operation.id] : []))
     const view = await this.#redis.peek(sessionId, asked).catch(() => undefined)
     const isForked = view === undefined || judgeFork(applied, operations, view)
     const { route } = this.#sessions.of(sessionId)
@@ -49,10 +49,13 @@ export class Forks {
 
   /**
    * Applies writes again, above the other history. For those that nobody waits for: Redis alone has acknowledged them, and
-   * their process may be gone.
+   * their process may be gone. One by one, so that each is known to have been raised.
    */
   async raise(sessionId: string, later: Batch, { version }: Applied): Promise<void> {
-    if (later.length > 0) await applyAbove(this.#durable, sessionId, version + BYPASS_STEP, later)
+    let last = version
+    for (const write of later) {
+      last = (await applyAbove(this.#durable, sessionId, last + BYPASS_STEP, write)).version
+    }
   }
 
   /** Repeats the write past Redis, where it outranks both histories. */

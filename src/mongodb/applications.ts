@@ -113,6 +113,7 @@ function toApplied(found: Found, application: Application, finding: Finding): Ap
     missing: findMissing(found, application, finding),
     isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
     newest: isNewlyLate ? operationAt(ops, v) : overtaker,
+    last: operationAt(ops, v),
   }
 }
 

@@ -297,13 +297,13 @@ describe('cameLater judges a write of another history than the durable store has
     updatedAtMs: 50,
     fencingToken: undefined,
   } as const
-  const newest = { id: 'last', version: 7, updatedAtMs: 40 }
-  const belongs = { newest, missing: ['late'] }
+  const last = { id: 'last', version: 7, updatedAtMs: 40 }
+  const belongs = { last, missing: ['late'] }
   const past = 7 + BYPASS_STEP
   const has = (...ids: string[]) => new Set(['late', ...ids])
   const view = { ...redis('live', 5, 1), lowestVersion: 1, remembered: has() }
   const raised = (id: string, updatedAtMs: number) => ({
-    newest: { id, version: past, updatedAtMs },
+    last: { id, version: past, updatedAtMs },
     missing: ['late'],
   })
 
@@ -315,24 +315,24 @@ describe('cameLater judges a write of another history than the durable store has
     boolean,
   ]
   test.each<Case>([
-    ['Redis took it after the newest one, and has lost that', {}, {}, {}, true],
+    ['Redis took it after the last one, and has lost that', {}, {}, {}, true],
     ['Redis took it before', { updatedAtMs: 30 }, {}, {}, false],
     ['Redis took both in one millisecond', { updatedAtMs: 40 }, {}, {}, false],
     ['Redis has both', {}, {}, { remembered: has('last') }, false],
-    ['Redis may have forgotten the newest one', {}, {}, { lowestVersion: 8 }, false],
+    ['Redis may have forgotten the last one', {}, {}, { lowestVersion: 8 }, false],
     ['Redis has lost the session', {}, {}, { state: 'cold' }, false],
-    ['the newest one is unknown', {}, { newest: undefined }, {}, false],
-    ['the newest one was written past Redis', {}, { newest: { ...newest, version: past } }, {}, false],
-    ['the newest one was raised, and came before it', {}, raised('above.4.a', 49), {}, true],
+    ['the last one is unknown', {}, { last: undefined }, {}, false],
+    ['the last one was written past Redis', {}, { last: { ...last, version: past } }, {}, false],
+    ['the last one was raised, and came before it', {}, raised('above.4.a', 49), {}, true],
     [
-      'the newest one was raised, and came in its millisecond, before it',
+      'the last one was raised, and came in its millisecond, before it',
       {},
       raised('above.4.a', 50),
       {},
       true,
     ],
     [
-      'the newest one was raised, and came in its millisecond, after it',
+      'the last one was raised, and came in its millisecond, after it',
       {},
       raised('above.6.a', 50),
       {},
@@ -345,6 +345,7 @@ describe('cameLater judges a write of another history than the durable store has
       { state: 'cold' },
       true,
     ],
+    ['one that came after it was raised since', {}, raised('above.9.a', 60), {}, false],
     ['the durable store may have had it before', {}, { missing: ['other'] }, {}, false],
     ['it is a deletion', { kind: 'deletion' }, {}, {}, false],
     ['it begins the session', { kind: 'session' }, {}, {}, false],
@@ -366,6 +367,7 @@ describe('isForked judges a late write in the durable store', () => {
     missing: [],
     isPart: false,
     newest,
+    last: newest,
     ...members,
   })
 

@@ -178,21 +178,21 @@ function isLost({ id, version }: Operation, { remembered, lowestVersion }: Redis
 }
 
 /**
- * Whether Redis took a late write after it had lost the newest one of the durable store, and not before: then the late one
+ * Whether Redis took a late write after it had lost the last one of the durable store, and not before: then the late one
  * counts. The two instants are those of one Redis, and of its replicas; writes past Redis have those of the durable store.
  */
 export function cameLater(
   { kind, operationId, version, updatedAtMs }: Omit<PendingWrite, 'writes'>,
-  { newest, missing }: Pick<Applied, 'newest' | 'missing'>,
+  { last, missing }: Pick<Applied, 'last' | 'missing'>,
   redis: RedisView,
 ): boolean {
-  if (kind !== 'fields' || newest === undefined || !missing.includes(operationId)) return false
-  const isTie = updatedAtMs === newest.updatedAtMs
-  const isLater = updatedAtMs > newest.updatedAtMs
+  if (kind !== 'fields' || last === undefined || !missing.includes(operationId)) return false
+  const isTie = updatedAtMs === last.updatedAtMs
+  const isLater = updatedAtMs > last.updatedAtMs
   // Redis took that one as well, and may have nothing of the session any more.
-  if (isAbove(newest.id)) return isTie ? version > versionBelow(newest.id) : isLater
-  const isPastRedis = newest.version - version >= BYPASS_STEP / 2
-  return redis.state === 'live' && isLost(newest, redis) && !isPastRedis && isLater
+  if (isAbove(last.id)) return isTie ? version > versionBelow(last.id) : isLater
+  const isPastRedis = last.version - version >= BYPASS_STEP / 2
+  return redis.state === 'live' && isLost(last, redis) && !isPastRedis && isLater
 }
 
 /** The operation that applies a write once more, above another history. It keeps the instant that Redis gave the write. */

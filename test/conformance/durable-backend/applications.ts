@@ -147,10 +147,12 @@ export function describeApplications(create: CreateDurableDatabase): void {
     const missingOf = async (...of: Parameters<typeof apply>) => (await apply(...of)).missing
     expect(await missingOf(4, { a: 'four' }, { operation: 'four' })).toEqual([])
     expect(await missingOf(2, { a: 'two' }, { operation: 'two' })).toEqual([])
-    for (const _ of [1, 2]) {
-      expect(await missingOf(3, { a: 'other' }, { operation: 'otherthree' })).toEqual(['otherthree'])
+    for (const last of ['four', 'five']) {
+      const late = await apply(3, { a: 'other' }, { operation: 'otherthree' })
+      expect(late).toMatchObject({ missing: ['otherthree'], newest: { id: 'four' }, last: { id: last } })
+      await apply(5, { b: 'five' }, { operation: 'five' })
     }
-    for (let version = 5; version <= 30; version++) await apply(version, { b: `${version}` })
+    for (let version = 6; version <= 30; version++) await apply(version, { b: `${version}` })
     expect(await missingOf(3, { a: 'third' }, { operation: 'asold' })).toEqual([])
     await backend.delete('s', { operationId: 'end' })
     expect(await missingOf(31, { a: 'late' }, { operation: 'afterend' })).toEqual([])
