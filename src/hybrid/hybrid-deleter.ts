@@ -61,13 +61,7 @@ export class HybridDeleter {
     const taken = await this.#lanes.take(sessionId, belowVersion =>
       this.#redis.delete(sessionId, { ...deletion, belowVersion }),
     )
-    const { version, fence, deletedAtMs, isEntered, operationBefore } = taken
-    if (!isEntered) {
-      // Redis has no such session. MongoDB may have one, which a load would bring back.
-      const always = { ...deletion, seenVersion: undefined } // MongoDB may have forgotten a tombstone
-      const { route } = this.#sessions.of(sessionId)
-      return route.pastRedis(deletion, () => this.#deletePastRedis(sessionId, always))
-    }
+    const { version, fence, deletedAtMs, operationBefore } = taken
     this.#memory.noteVersion(sessionId, version) // a Redis that has the session again has gone back in time
     const settle = () =>
       this.#lanes.settle(sessionId, deletion, above => this.#durable.delete(sessionId, above))
@@ -77,7 +71,10 @@ export class HybridDeleter {
     const write = { version, operationId, fencingToken, updatedAtMs: deletedAtMs, kind, writes: [] } as const
     const hasToken = deletion.fencingToken !== undefined
     try {
-      const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
+      // MongoDB may have a session that Redis has nothing of, and that a load would bring back.
+      const applied = taken.hadSession
+        ? await this.#lanes.passOn(sessionId, write, operationBefore)
+        : await this.#lanes.bring(sessionId, write, operationBefore)
       const durability = applied ? 'durable' : 'outbox'
       if (!applied?.isForked) return { version, fence, operation: operationId, deletedAtMs, durability }
     } catch (error) {

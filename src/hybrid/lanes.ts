@@ -127,6 +127,14 @@ export class Lanes {
     return result
   }
 
+  /** Applies a write that Redis has taken to MongoDB. Throws the error that prevents it; the relay retries later. */
+  async bring(sessionId: string, write: PendingWrite, operationBefore: string): Promise<AppliedWrite> {
+    const applied = await this.#relay.apply(sessionId, write, operationBefore)
+    const fence = fenceAfter(write)
+    if (fence === undefined || applied.fence <= fence) return applied
+    throw new FencedError(write.fencingToken ?? 0, applied.fence, { sessionId })
+  }
+
   /** Applies a write that Redis has taken to MongoDB, or passes it on; `undefined`: MongoDB gets it later. */
   async passOn(
     sessionId: string,
@@ -139,10 +147,7 @@ export class Lanes {
       return undefined
     }
     try {
-      const applied = await this.#relay.apply(sessionId, write, operationBefore)
-      const fence = fenceAfter(write)
-      if (fence === undefined || applied.fence <= fence) return applied
-      throw new FencedError(write.fencingToken ?? 0, applied.fence, { sessionId })
+      return await this.bring(sessionId, write, operationBefore)
     } catch (error) {
       // A deletion also ends a damaged session: the caller asks MongoDB for it directly.
       const isRefused = write.kind === 'deletion' && hasCode(error, 'CORRUPT_VALUE')

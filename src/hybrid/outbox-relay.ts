@@ -265,8 +265,10 @@ export class OutboxRelay {
     // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
     const { isForked, later } = isByWorkers ? IN_ORDER : await this.#forks.check(sessionId, applied, batch)
-    const isAwaited = batch.some(({ operationId }) => backlog.isAwaited(operationId))
-    if (!isAwaited) await this.#forks.raise(sessionId, later, applied)
+    const isAwaited = ({ operationId }: PendingWrite) => backlog.isAwaited(operationId)
+    const isAnyAwaited = batch.some(isAwaited)
+    const unawaited = later.filter(write => !isAwaited(write))
+    await this.#forks.raise(sessionId, unawaited, applied)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)
@@ -274,7 +276,7 @@ export class OutboxRelay {
       write?.resolve?.({ ...applied, isForked })
     }
     // A caller that waits settles the fork, and aligns after that.
-    if (applied.isPart || (isForked && !isAwaited)) this.onDifference(sessionId)
+    if (applied.isPart || (isForked && !isAnyAwaited)) this.onDifference(sessionId)
   }
 
   /** After `FENCED`, the next round applies the write from the outbox. If the outbox lacks it, Redis has lost it. */

@@ -21,8 +21,10 @@ export interface RedisDeletion {
   version: number
   /** The fence of the tombstone: above every token handed out. */
   fence: number
-  /** Whether there was a session to remove. */
-  isEntered: boolean
+  /** Always: a deletion leaves a tombstone and an entry in the outbox. */
+  isEntered: true
+  /** Whether there was a session to remove; a repeated deletion does not know any more. */
+  hadSession: boolean
   /** See `RedisCommit`. */
   isRepeated: boolean
   operationBefore: string
@@ -31,6 +33,7 @@ export interface RedisDeletion {
 }
 
 /** Effects, as lua/commit.lua and lua/delete.lua return them. */
+const REMOVAL = 1
 const BEGINNING = 2
 const REPEATED = 3
 const REPEATED_BEGINNING = 4
@@ -49,7 +52,7 @@ export function toRedisCommit(reply: Reply): RedisCommit {
 /** Decodes a reply of lua/delete.lua. */
 export function toRedisDeletion(reply: Reply): RedisDeletion {
   const { effect, ...taken } = toDeleted(reply)
-  return { ...taken, isEntered: effect > 0, isRepeated: effect === REPEATED }
+  return { ...taken, isEntered: true, hadSession: effect === REMOVAL, isRepeated: effect === REPEATED }
 }
 
 /** Decodes a reply of lua/peek.lua. */

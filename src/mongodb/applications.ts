@@ -192,6 +192,7 @@ function decideEnd(
     ...vacate(document, nowMs, v, fencingToken),
     ops: noteOperations(document, application),
     updatedAt: new Date(lastInstant(application)),
+    incarnation: document?.incarnation || application.operations[0]?.id,
   }
   return { result: { ...result, version: v }, head: tombstone }
 }

@@ -90,6 +90,7 @@ export function decideDeletion(
     ...vacate(document, nowMs, v, guard.fencingToken ?? deletedAtMs - 1),
     ops: noteOperation(null, { id: operationId, version: v, updatedAtMs: deletedAtMs }),
     updatedAt: new Date(deletedAtMs),
+    incarnation: document?.incarnation || operationId,
   }
   const result = toDeleted({ version: v, fence: tombstone.fence, operation: operationId, deletedAtMs })
   return { result, head: tombstone }

@@ -287,6 +287,7 @@ export class SqliteBackend implements Backend {
       fence: Math.max(row.fence + 1, fencingToken === undefined ? deletedAtMs : fencingToken + 1),
       updated_at: deletedAtMs,
       operation: noteOperation(null, { id: operationId, version, updatedAtMs: deletedAtMs }),
+      incarnation: row.incarnation || operationId,
     })
   }
 

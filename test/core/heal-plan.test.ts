@@ -114,6 +114,16 @@ describe('the plan of a process that finds another history heals a session', () 
       { at: 4, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 4 }, deletes: false } },
     ],
     [
+      'has gone back to an earlier one that it knows nothing of, whose deletion was repeated: with all held writes',
+      {
+        known: { ...KNOWN, updatedAtMs: 50 },
+        head: { exists: false, version: 11, incarnation: 'zero', ops: 'end 11 40', updatedAtMs: 40 },
+        versions: [0, 0, 0, 0],
+        isDeleted: true,
+      },
+      { at: 0, heal: { writes: ['a 5', 'b 8', 'c 10'], fork: { from: 'one', at: 0 }, deletes: false } },
+    ],
+    [
       'was healed by another process: with the writes that it lacks, in its incarnation',
       { head: ANOTHER, forks: 'one 6 11', versions: [5, 2, 12, 1] },
       { at: 6, heal: { writes: ['b 8'], fork: undefined, deletes: false } },
@@ -196,8 +206,13 @@ describe('the plan of a process that has deleted the session, for a session', ()
       { at: 10, heal: undefined },
     ],
     [
-      'no longer has the tombstone: do nothing',
+      'no longer has the tombstone: leave another one, which is no rewind',
       { ...DELETED, head: { exists: false, version: 0, incarnation: '' } },
+      { ...deletes(0), at: undefined },
+    ],
+    [
+      'has the tombstone of another process instead: do nothing',
+      { ...DELETED, head: { exists: false, version: 1, incarnation: '' }, isDeleted: true },
       NOTHING,
     ],
     [

@@ -32,6 +32,8 @@ export interface HealPlan {
   readonly at: number | undefined
   /** Brings the found history to what this process has done; `undefined`: there is nothing to write. */
   readonly heal: Heal | undefined
+  /** The found session is another one: no earlier write may ever be written again. */
+  readonly isOther?: true
   /** The highest token of the writes that are left out, since a later owner has the session. */
   readonly refused?: number
 }
@@ -82,12 +84,12 @@ function withoutRefused(plan: HealPlan, fence: number): HealPlan {
 function planWhole(situation: HealSituation): HealPlan {
   const { known, found } = situation
   const verdict = toVerdict(situation)
-  if (!known.exists && !found.head.exists) return NOTHING_MISSING
+  if (!known.exists && !found.head.exists) return planTombstone(situation)
   switch (verdict.kind) {
     case 'continues':
       return NOTHING_MISSING
     case 'unrelated':
-      return { at: found.head.version, heal: undefined }
+      return { at: found.head.version, heal: undefined, isOther: true }
     case 'rewound': {
       const { at } = verdict
       if (isDeletedByAnother(situation, at)) return { at, heal: undefined }
@@ -110,6 +112,13 @@ function planWhole(situation: HealSituation): HealPlan {
         : planJoin(situation, at, to)
     }
   }
+}
+
+/** The session is absent, as it was. If the store has lost the tombstone of this process, others may have to find it. */
+function planTombstone(situation: HealSituation): HealPlan {
+  const { found, deletion } = situation
+  const isLost = deletion !== undefined && !found.isDeleted && found.head.version < deletion.version
+  return isLost ? { ...planDeletion(situation, found.head.version), at: undefined } : NOTHING_MISSING
 }
 
 /** No process has written since version `at`: this one begins a new incarnation. */

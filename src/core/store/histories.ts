@@ -102,7 +102,11 @@ export function compareHistories(known: KnownHistory, found: Head, forks: readon
   }
   const ancestor = known.forks.find(({ from }) => from === incarnation)
   if (ancestor) return { kind: 'rewound', at: Math.min(version, ancestor.at) }
-  return found.exists || version >= known.version ? { kind: 'unrelated' } : { kind: 'rewound', at: version }
+  if (found.exists) return { kind: 'unrelated' }
+  if (version < known.version) return { kind: 'rewound', at: version }
+  // The tombstone of an earlier life. If that deletion was repeated, its version is above those of the known life.
+  const isEarlier = known.updatedAtMs !== 0 && found.updatedAtMs < known.updatedAtMs
+  return isEarlier ? { kind: 'rewound', at: 0 } : { kind: 'unrelated' }
 }
 
 /** Whether two incarnations are the same; an unknown one counts as the same. */

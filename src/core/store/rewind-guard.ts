@@ -162,7 +162,7 @@ export class RewindGuard {
       this.#backend.readHistory(sessionId, fields),
     )
     const fence = this.memory.fence(sessionId)
-    const { at, heal, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
+    const { at, heal, isOther, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
     if (outcome === 'overtaken') return outcome
     const left = refused === undefined ? undefined : new FencedError(refused, found.head.fence, { sessionId })
@@ -175,7 +175,7 @@ export class RewindGuard {
     if (at === undefined) return refusal
     this.memory.dropWrites(
       sessionId,
-      held.filter(write => write.version > at),
+      held.filter(write => isOther || write.version > at),
     )
     const writes = healed && heal ? heal.writes : []
     for (const write of writes) {
@@ -202,7 +202,7 @@ export class RewindGuard {
   ): Promise<KnownHistory | 'overtaken' | FencedError> {
     try {
       if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
-      const deleted = await this.#deleteAgain(sessionId, known, found, heal.deletion)
+      const deleted = await this.#deleteAgain(sessionId, found, heal.deletion)
       const { version, operation, deletedAtMs } = deleted
       const head = { ...found.head, version, operation, updatedAtMs: deletedAtMs, exists: false }
       if (heal.writes.length > 0) {
@@ -245,15 +245,14 @@ export class RewindGuard {
 
   #deleteAgain(
     sessionId: string,
-    known: KnownHistory,
     { head }: HistoryResult,
-    { fence, deletedAtMs }: HeldDeletion,
+    { version, fence, deletedAtMs }: HeldDeletion,
   ): Promise<BackendDeletion> {
     const deletion = {
       fencingToken: endedToken(fence),
       expectedVersion: head.version,
       operationId: this.memory.operationIds.next(),
-      above: known.version,
+      above: version - 1, // the same version, so that what began after it still comes after it
       deletedAtMs,
     }
     return this.#operations.run('heal', sessionId, call =>

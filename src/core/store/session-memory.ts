@@ -123,7 +123,9 @@ export class SessionMemory {
    */
   noteOwn(sessionId: string, seen: SeenHistory): void {
     const known = this.history(sessionId)
-    const { version, incarnation } = seen
+    const { version, incarnation, operation } = seen
+    // What was written before belongs to an earlier life.
+    if (incarnation !== '' && incarnation === operation) this.#writes.forget(sessionId)
     const begins = known.incarnation !== '' && incarnation !== '' && incarnation !== known.incarnation
     if (!begins || version <= known.version) {
       this.noteHistory(sessionId, seen)

@@ -43,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/hybrid/outbox-relay.ts',
-        from: 'if (!isAwaited) await this.#forks.raise(sessionId, later, applied)',
+        from: 'await this.#forks.raise(sessionId, unawaited, applied)',
         to: '',
       },
     ],
