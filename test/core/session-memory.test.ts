@@ -80,6 +80,18 @@ describe('SessionMemory', () => {
     expect(heldAfter(memory, 'a:x', 0)).toHaveLength(1)
   })
 
+  it('forgets what was written before the session began, and nothing that was written since', () => {
+    const memory = new SessionMemory()
+    const [old, next] = [write('x'), write('y')]
+    memory.noteWrites('a', 1, [old])
+    memory.noteWrites('a', 4, [next])
+    const begun = { version: 3, incarnation: 'op3', operation: 'op3', updatedAtMs: 0, exists: true }
+    memory.noteOwn('a', begun)
+    expect(heldAfter(memory, 'a', 0)).toEqual([next])
+    memory.noteOwn('a', { ...begun, version: 5, operation: 'op5' })
+    expect(heldAfter(memory, 'a', 0)).toEqual([next])
+  })
+
   it('forgets the writes of a session that is deleted, and nothing of its siblings', () => {
     const memory = new SessionMemory()
     for (const sessionId of ['a', 'a:b']) {

@@ -83,9 +83,11 @@ export function isForgotten(remembered: Remembered, version: number): boolean {
   return known.length >= MAX_REMEMBERED && known.every(operation => operation.version > version)
 }
 
+/** Forgets damaged lines. */
 export function noteOperation(remembered: Remembered, applied: AppliedOperation): string {
   const { id, version, updatedAtMs } = applied
-  return [`${id} ${version} ${updatedAtMs}`, ...withRoom(linesOf(remembered))].join('\n')
+  const sound = linesOf(remembered).filter(line => LINE.test(line))
+  return [`${id} ${version} ${updatedAtMs}`, ...withRoom(sound)].join('\n')
 }
 
 /** Forgets the lowest versions, each with all operations that took it: see `hasLost`. */
@@ -99,9 +101,9 @@ function withRoom(lines: string[]): string[] {
 
 type Remembered = string | null | undefined
 
-/** Without the lines that this library cannot have written: a damaged text must cost neither time nor memory. */
+/** Not all lines of a text that this library cannot have written: damage must cost neither time nor memory. */
 function linesOf(remembered: Remembered): string[] {
-  return remembered?.split('\n', MAX_LINES).filter(line => LINE.test(line)) ?? []
+  return remembered?.split('\n', MAX_LINES).filter(line => line !== '') ?? []
 }
 
 function parse(line: string): AppliedOperation {

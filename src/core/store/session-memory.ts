@@ -124,8 +124,7 @@ export class SessionMemory {
   noteOwn(sessionId: string, seen: SeenHistory): void {
     const known = this.history(sessionId)
     const { version, incarnation, operation } = seen
-    // What was written before belongs to an earlier life.
-    if (incarnation !== '' && incarnation === operation) this.#writes.forget(sessionId)
+    if (incarnation !== '' && incarnation === operation) this.#forgetEarlierLives(sessionId, version)
     const begins = known.incarnation !== '' && incarnation !== '' && incarnation !== known.incarnation
     if (!begins || version <= known.version) {
       this.noteHistory(sessionId, seen)
@@ -133,6 +132,12 @@ export class SessionMemory {
     }
     const fork = { from: known.incarnation, at: version - 1, to: version }
     this.adopt(sessionId, { ...seen, forks: [fork, ...known.forks].slice(0, MAX_FORKS) })
+  }
+
+  /** A session has begun with this version. Its next writes may have been answered before. */
+  #forgetEarlierLives(sessionId: string, version: number): void {
+    const earlier = this.writesAfter(sessionId, 0).filter(write => write.version < version)
+    if (earlier.length > 0) this.dropWrites(sessionId, earlier)
   }
 
   /** Replaces the known history. */

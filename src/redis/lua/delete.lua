@@ -31,7 +31,8 @@ local refusal = refuse(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if refusal then return refusal end
 local isThere = damaged or isHalf or (hasHead and not isVacant)
 local token = tonumber(ARGV[3])
-updatedAt = tonumber(ARGV[9]) or now
+now = tonumber(ARGV[9]) or now -- the entry has it as well
+updatedAt = now
 version = math.min(math.max(version, tonumber(ARGV[8])) + 1, MOST_COUNT - LEFT_COUNT)
 fence = math.min(math.max(fence + 1, token and not damaged and token + 1 or updatedAt), MOST_COUNT - LEFT_COUNT)
 if incarnation == '' then incarnation = ARGV[2] end -- no life of the session is known, so it is a history of its own
