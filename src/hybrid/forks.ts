@@ -4,7 +4,7 @@ import { assertAwaited } from '../core/retry.js'
 import { applyAbove, type Batch, toOperations } from './batches.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
-import { BYPASS_STEP, cameLater, isForked as judgeFork } from './session/compare.js'
+import { BYPASS_STEP, cameLater, isForked } from './session/compare.js'
 import type { Sessions } from './session/sessions.js'
 
 interface ForksParts {
@@ -40,11 +40,11 @@ export class Forks {
     const { newest, last } = applied
     const asked = [newest, last, ...operations].flatMap(operation => (operation ? [operation.id] : []))
     const view = await this.#redis.peek(sessionId, asked).catch(() => undefined)
-    const isForked = view === undefined || judgeFork(applied, operations, view)
+    const hasMet = view === undefined || isForked(applied, operations, view)
     const { route } = this.#sessions.of(sessionId)
-    if (isForked) route.noteFork()
+    if (hasMet) route.noteFork()
     else route.noteApart()
-    return { isForked, later: view ? batch.filter(write => cameLater(write, applied, view)) : [] }
+    return { isForked: hasMet, later: view ? batch.filter(write => cameLater(write, applied, view)) : [] }
   }
 
   /**

@@ -13,7 +13,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/store/operation-ids.js'
-import { type Context, sinceAfter, vacate } from './decisions.js'
+import { bury, type Context, sinceAfter } from './decisions.js'
 import type { Found, HeadDocument } from './documents.js'
 import type { Change } from './requests.js'
 
@@ -185,15 +185,11 @@ function decideEnd(
   { nowMs, strayVersion = 0 }: Context,
   result: Applied,
 ): Change<Applied> {
-  const { version, fencingToken = 0 } = application
+  const { version, fencingToken: token = 0, operations } = application
+  const [by] = operations as [AppliedOperation] // a deletion comes alone
   const { v: found = 0 } = document ?? {}
   const v = Math.max(found >= version ? found + 1 : version, strayVersion)
-  const tombstone = {
-    ...vacate(document, nowMs, v, fencingToken),
-    ops: noteOperations(document, application),
-    updatedAt: new Date(lastInstant(application)),
-    incarnation: document?.incarnation || application.operations[0]?.id,
-  }
+  const tombstone = bury(document, nowMs, { v, token, by, ops: noteOperations(document, application) })
   return { result: { ...result, version: v }, head: tombstone }
 }
 

@@ -8,7 +8,7 @@ import {
   type MongoDatabase,
   type WriteConcern,
 } from './client.js'
-import { reasonOf, WrongReplicaSetError } from './mongo-errors.js'
+import { reasonOf, WrongSetError } from './mongo-errors.js'
 
 /** On a standalone server, only `journal` protects a write from a kill of the server. */
 const SAFEST: WriteConcern = { w: 'majority', journal: true }
@@ -66,7 +66,7 @@ export class MongoConnection {
     )
     this.client.on?.('serverHeartbeatSucceeded', ({ connectionId, reply }) => {
       if (replicaSet && reply?.setName !== replicaSet) {
-        noteFailure(connectionId, new WrongReplicaSetError())
+        noteFailure(connectionId, new WrongSetError())
         return
       }
       failed.delete(connectionId)

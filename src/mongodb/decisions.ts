@@ -1,7 +1,7 @@
 /**
  * What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries their decisions out.
  */
-import type { BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
+import type { AppliedOperation, BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
 import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
@@ -86,18 +86,29 @@ export function decideDeletion(
   // At least every field's version: the next session would read a field above the tombstone as its own.
   const v = Math.max(Math.max(version, above) + step, strayVersion)
   // Without a token, the fence is the instant, and so above the tokens of claims that the database has lost.
-  const tombstone = {
-    ...vacate(document, nowMs, v, guard.fencingToken ?? deletedAtMs - 1),
-    ops: noteOperation(null, { id: operationId, version: v, updatedAtMs: deletedAtMs }),
-    updatedAt: new Date(deletedAtMs),
-    incarnation: document?.incarnation || operationId,
-  }
+  const token = guard.fencingToken ?? deletedAtMs - 1
+  const by = { id: operationId, version: v, updatedAtMs: deletedAtMs }
+  const tombstone = bury(document, nowMs, { v, token, by, ops: noteOperation(null, by) })
   const result = toDeleted({ version: v, fence: tombstone.fence, operation: operationId, deletedAtMs })
   return { result, head: tombstone }
 }
 
 function toDeleted(deletion: Omit<BackendDeletion, 'durability'>): BackendDeletion {
   return { ...deletion, durability: 'durable' }
+}
+
+/** What a deletion leaves, which is the operation `by`. Where no life of the session is known, it is a history of its own. */
+export function bury(
+  document: HeadDocument | undefined,
+  nowMs: number,
+  { v, token, by, ops }: { v: number; token: number; by: AppliedOperation; ops: string },
+): Partial<HeadDocument> & { v: number; fence: number } {
+  return {
+    ...vacate(document, nowMs, v, token),
+    ops,
+    updatedAt: new Date(by.updatedAtMs),
+    incarnation: document?.incarnation || by.id,
+  }
 }
 
 /** The token is above `after`. */
@@ -128,7 +139,7 @@ export function decideClaim(
  * The tombstone's fence is above every token handed out, so that no earlier owner can write. `token`: the highest one that
  * the deletion ends. There need not be a session: a process may know one that the database has lost.
  */
-export function vacate(
+function vacate(
   document: HeadDocument | undefined,
   nowMs: number,
   v: number,

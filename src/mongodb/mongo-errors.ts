@@ -30,12 +30,12 @@ const REASONS: Readonly<Record<number, string>> = {
 const WRONG_SET = 'no server there belongs to the replica set that "replicaSet" names'
 
 /** The server answers, and the driver asks it nothing more, without an error. */
-export class WrongReplicaSetError extends Error {
-  override readonly name = 'WrongReplicaSetError'
+export class WrongSetError extends Error {
+  override readonly name = 'WrongSetError'
 }
 
 const DRIVER_REASONS: Readonly<Record<string, string>> = {
-  WrongReplicaSetError: WRONG_SET,
+  WrongSetError: WRONG_SET,
   MongoNetworkTimeoutError: 'no connection came about in time, or it did not answer',
   MongoNetworkError: 'the connection was cut',
   MongoPoolClearedError: 'the connection was cut',

@@ -31,6 +31,17 @@ export interface Floor {
   fence: number
 }
 
+/** What a row begins with, besides its version and fence. */
+export const NO_ROW: Omit<SessionRow, 'id' | keyof Floor> = {
+  updated_at: 0,
+  expires_at: null,
+  vacant_since: null,
+  operation: null,
+  lease_until: null,
+  incarnation: null,
+  forks: null,
+}
+
 /** The columns of the table `session`, except `id`. Reads and writes use the same list. */
 export const STATE_COLUMNS = [
   'version',

@@ -18,7 +18,7 @@ import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
-import { checkApplied, checkLease, type Floor, hasNext, MAX_FLOOR, type SessionRow } from './rows.js'
+import { checkApplied, checkLease, type Floor, hasNext, MAX_FLOOR, NO_ROW, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'
 
 /** A tombstone outlives every write that could still be under way. */
@@ -38,16 +38,6 @@ export interface SqliteBackendOptions {
   /** Releases the connection. */
   release: () => Promise<void>
   now?: () => number
-}
-
-const NO_ROW: Omit<SessionRow, 'id' | keyof Floor> = {
-  updated_at: 0,
-  expires_at: null,
-  vacant_since: null,
-  operation: null,
-  lease_until: null,
-  incarnation: null,
-  forks: null,
 }
 
 /** A session as a read or write finds it. */

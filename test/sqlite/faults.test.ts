@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, type SqliteOptions } from '../../src/sqlite/index.js'
 import { openConnection } from '../../src/sqlite/open-connection.js'
+import { NO_ROW } from '../../src/sqlite/rows.js'
 import { writeInTime } from '../support/frozen-server.js'
 
 const CREDS = { registrationId: 1 }
@@ -87,17 +88,7 @@ describe('a full disk', () => {
 test('a write that fails half-way leaves nothing, and fails no other write of its batch', async () => {
   const { store, path } = await setUp()
   const { connection, release } = await openConnection({ path })
-  const row = {
-    version: 1,
-    fence: 0,
-    updated_at: 0,
-    expires_at: null,
-    vacant_since: null,
-    operation: null,
-    lease_until: null,
-    incarnation: null,
-    forks: null,
-  }
+  const row = { ...NO_ROW, version: 1, fence: 0 }
   const failing = connection.write(1000, statements => {
     statements.putSession({ id: 't', ...row })
     throw new Error('the driver has failed')

@@ -166,8 +166,7 @@ export class SessionMemory {
 
   /** Forgets the earlier writes: no heal may repeat them. */
   noteDeletion(sessionId: string, deleted: BackendDeletion): void {
-    const { version, fence, operation, deletedAtMs } = deleted
-    const updatedAtMs = deletedAtMs
+    const { version, fence, operation, deletedAtMs: updatedAtMs } = deleted
     this.noteHistory(sessionId, { version, operation, incarnation: '', updatedAtMs, exists: false })
     this.#fences.note(sessionId, fence)
     this.#forgetChanges(sessionId)
