@@ -27,7 +27,7 @@ for (const sessionId of ['first', 'second']) {
   await close()
 }
 
-for await (const sessionId of store.sessions()) {
+for await (const { sessionId } of store.sessions()) {
   const session = await store.get(sessionId)
   const keys = await store.listKeys(sessionId)
   console.log(`${sessionId} is at version ${session?.version} with ${keys.length} key`)

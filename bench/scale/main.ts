@@ -22,6 +22,8 @@ import { sessionIdOf } from './values.js'
 
 /** Opened and closed beforehand, so that code that is loaded and compiled once is not counted. */
 const WARM_UP_SESSIONS = 200
+/** Sessions that are read whole, beside the catalogue. */
+const MAX_READ = 100
 
 type Handle = AuthStateHandle<AuthStore>
 
@@ -52,6 +54,17 @@ async function seed(seedOptions: SeedOptions): Promise<Memory> {
 async function measure({ database, countRedisClients }: Place, creds: Memory): Promise<Figures> {
   const { store, open } = await openStore(database)
   await closeAll(await openAll(open, Math.min(WARM_UP_SESSIONS, sessions), new Times()), new Times())
+  const pages = new Times()
+  const listing = watchLoad()
+  await list(store, pages)
+  const catalogueLoad = listing.stop()
+  const wholes = new Times()
+  const reading = watchLoad()
+  for (let index = 0; index < Math.min(sessions, MAX_READ); index++) {
+    await wholes.measure(() => store.get(sessionIdOf(index)))
+  }
+  const wholeLoad = reading.stop()
+
   const timersBefore = countTimers()
   const before = await measureMemory()
 
@@ -82,6 +95,8 @@ async function measure({ database, countRedisClients }: Place, creds: Memory): P
   await closeAll(handles, closes)
   await store.close()
   const phases: Phase[] = [
+    { name: 'catalogue', load: catalogueLoad, calls: toCalls(pages) },
+    { name: 'get of a whole session', load: wholeLoad, calls: toCalls(wholes) },
     { name: 'open', load: openLoad, calls: toCalls(opens) },
     { name: 'messages: get', load: trafficLoad, calls: toCalls(gets) },
     { name: 'messages: set', load: trafficLoad, calls: toCalls(sets) },
@@ -107,6 +122,12 @@ async function openAll(open: OpenStore['open'], count: number, times: Times): Pr
     handles.push(await times.measure(() => open(sessionIdOf(index))))
   })
   return handles
+}
+
+/** All sessions by their heads, one after the other; they come in pages. */
+async function list(store: AuthStore, times: Times): Promise<void> {
+  const found = store.sessions()[Symbol.asyncIterator]()
+  while (!(await times.measure(() => found.next())).done);
 }
 
 function closeAll(handles: readonly Handle[], times: Times): Promise<void> {

@@ -88,6 +88,6 @@ function withoutPassword(url: string): string {
 
 async function removeSessions(database: Database, masterKey: string): Promise<void> {
   const store = await openStore(database, masterKey)
-  for await (const sessionId of store.sessions()) await store.delete(sessionId)
+  for await (const { sessionId } of store.sessions()) await store.delete(sessionId)
   await store.close()
 }

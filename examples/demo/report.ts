@@ -14,7 +14,7 @@ export async function tabulateKeys(database: Database, masterKey: string): Promi
   const add = (type: string, value: unknown) => {
     sizes.set(type, [...(sizes.get(type) ?? []), Buffer.byteLength(serialize(value))])
   }
-  for await (const sessionId of store.sessions()) {
+  for await (const { sessionId } of store.sessions()) {
     const session = await store.get(sessionId)
     add('creds', session?.data.creds)
     for (const [type, values] of Object.entries(session?.data.keys ?? {})) {

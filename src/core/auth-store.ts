@@ -55,6 +55,44 @@ export interface DeletionResult {
   durability: Durability
 }
 
+/** The last opener of a session. */
+export interface SessionOwner {
+  /** As the opener gave it: the hook's `owner`, by default `hostname:pid`. `null`: it gave none. */
+  label: string | null
+  fencingToken: number
+  claimedAt: Date
+  /** `null`: it holds no exclusive lease. */
+  leaseEndsAt: Date | null
+}
+
+/** What a catalogue tells of a session, without reading its keys. All instants are by the clock of the database. */
+export interface SessionInfo {
+  sessionId: string
+  version: number
+  /** Whether the creds name an account. `null`: not known; the next save of the creds tells it. */
+  isPaired: boolean | null
+  /** When the session began. `null`: not known. */
+  createdAt: Date | null
+  /** Of the last write. */
+  updatedAt: Date
+  /** When its TTL ends unless it is written or touched before. `null`: never. */
+  expiresAt: Date | null
+  /** `null`: nobody has opened it, or an earlier release of this library has. */
+  owner: SessionOwner | null
+  /** Only in `sessions()`: the head is damaged, and the members above tell nothing. An opening gives the error. */
+  isDamaged?: true
+}
+
+/** Which sessions `sessions()` goes over; by default all. */
+export interface SessionFilter {
+  /** Leave out those that are known not to be paired. Default `false`. */
+  pairedOnly?: boolean | undefined
+  /** Only those that the owner of this label has opened last. */
+  ownedBy?: string | undefined
+  /** Only those whose last write is at least so many milliseconds ago. */
+  idleSinceMs?: number | undefined
+}
+
 export interface SessionPage {
   sessionIds: string[]
   /** Pass it back as `cursor` for the next page; `null` after the last one. */
@@ -92,6 +130,8 @@ export interface ClaimOptions {
   exclusive?: boolean | undefined
   /** Throws for creds that the caller cannot use. Then the claim takes nothing, and the owner keeps the session. */
   checkCreds?: ((creds: StoredCreds) => void) | undefined
+  /** Names the caller to others: 1 to 128 characters, stored in the clear. Default: no name. */
+  owner?: string | undefined
   /**
    * For a caller that treats an absent session as new: the claim throws `FOREIGN_DATA`, and takes nothing, if the place
    * of the session holds data of another store. Default `false`.
@@ -157,8 +197,10 @@ export interface AuthStore {
   exists(sessionId: string): Promise<boolean>
   /** A page of session ids in a stable order. */
   list(options?: ListOptions): Promise<SessionPage>
-  /** All session ids, page by page. */
-  sessions(): AsyncIterable<string>
+  /** What a catalogue shows of the session, or `null` if there is none. Takes nothing: the owner keeps the session. */
+  describe(sessionId: string): Promise<SessionInfo | null>
+  /** `describe` of all sessions, page by page. A damaged one is among them: see `SessionInfo.isDamaged`. */
+  sessions(filter?: SessionFilter): AsyncIterable<SessionInfo>
   /** The names of all keys, or of those of one type, without their values. `fencingToken`: see `getKeys`. */
   listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]>
 

@@ -84,6 +84,25 @@ export interface SnapshotResult {
   readonly fields: readonly StoredField[]
 }
 
+/** What a catalogue tells of a session, from its head alone; see `SessionInfo`. */
+export interface Summary {
+  readonly head: Head
+  readonly createdAtMs?: number | undefined
+  readonly expiresAtMs?: number | undefined
+  /** The last claim, if the database knows one. */
+  readonly claim?: ClaimNote | undefined
+  /** `undefined`: nobody has the lease. */
+  readonly leaseEndsAtMs?: number | undefined
+  /** The creds' envelope, or at least its first `PEEKED_BYTES`. */
+  readonly creds?: Uint8Array | undefined
+}
+
+export interface ClaimNote {
+  readonly claimedAtMs: number
+  /** As the claim gave it. */
+  readonly owner?: string | undefined
+}
+
 /** Conditions of a write. If one is not met, the backend refuses the write and writes nothing. */
 export interface Guard {
   /** Refuse with `VersionMismatchError` unless the session is at this version; 0 is "absent". */
@@ -150,6 +169,16 @@ export interface BackendDeletion {
   readonly durability: Durability
 }
 
+/** How a session is claimed. All are optional. */
+export interface ClaimTerms {
+  /** Also take the lease for that time. */
+  readonly leaseMs?: number | undefined
+  /** Who claims it, for the catalogue and for the errors of others. */
+  readonly owner?: string | undefined
+  /** The call that waits for the claim; an abandoned claim would cost the next owner its session. */
+  readonly call?: Call | undefined
+}
+
 export interface BackendClaim {
   readonly fencingToken: number
   readonly head: Head
@@ -170,6 +199,8 @@ export interface Backend {
    */
   read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult>
   readAll(sessionId: string): Promise<SnapshotResult>
+  /** Reads none of the keys. */
+  summarize(sessionId: string): Promise<Summary>
   /** For a process that finds another history than its own. */
   readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult>
   /** A commit with neither writes nor `above` checks its guard and changes nothing. */
@@ -180,11 +211,10 @@ export interface Backend {
    */
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion>
   /**
-   * Takes the next fencing token, whether or not the session exists; with `leaseMs`, also the lease for that time.
-   * Refused with `SessionLockedError` while another claim's lease lasts. `call`: the call that waits for the claim; an
-   * abandoned claim would cost the next owner its session.
+   * Takes the next fencing token, whether or not the session exists. Refused with `SessionLockedError` while another
+   * claim's lease lasts.
    */
-  claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim>
+  claim(sessionId: string, terms?: ClaimTerms): Promise<BackendClaim>
   /** What to do about an outage that ends an opening, as a sentence. */
   readonly openingAdvice?: string | undefined
   /** Another store's data under the name of a session that does not exist here, in the words of an error. */
@@ -211,5 +241,7 @@ export interface Backend {
 export const CREDS_FIELD: Field = { type: 'creds', id: '' }
 /** The type of the `appState` fields. The `@` keeps it apart from every type of key. */
 export const APP_STATE_TYPE = '@app-state'
+/** Bytes of an envelope that tell its pairing. */
+export const PEEKED_BYTES = 2
 /** The largest value before compression. Nothing is inflated beyond it. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024

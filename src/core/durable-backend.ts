@@ -7,6 +7,7 @@ import type {
   Backend,
   BackendClaim,
   BackendDeletion,
+  ClaimTerms,
   Commit,
   CommitResult,
   Deletion,
@@ -16,6 +17,7 @@ import type {
   ReadResult,
   SnapshotResult,
   StoredHistory,
+  Summary,
 } from './backend.js'
 import type { ServerLink } from './server-link.js'
 
@@ -99,6 +101,7 @@ export interface DurableBackend extends Backend {
   ): Promise<WithDurableHead<ReadResult>>
   readAll(sessionId: string): Promise<WithDurableHead<SnapshotResult>>
   readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>>
+  summarize(sessionId: string): Promise<WithDurableHead<Summary>>
   readWhole(sessionId: string): Promise<WholeSession>
   commit(sessionId: string, commit: DurableCommit): Promise<CommitResult>
   delete(sessionId: string, deletion: DurableDeletion): Promise<BackendDeletion>
@@ -108,7 +111,7 @@ export interface DurableBackend extends Backend {
    */
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied>
   /** Same as `claim`, with a token above `after`, which the other database has given. */
-  claimAfter(sessionId: string, leaseMs: number | undefined, after: number): Promise<BackendClaim>
+  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<BackendClaim>
   /** Raises the fence to a token of the other database. A higher fence stays. */
   raiseFence(sessionId: string, token: number): Promise<void>
   /** I11: from now on `apply` takes nothing from owners with lower tokens. */

@@ -68,23 +68,48 @@ export class VersionMismatchError extends StoreError {
   }
 }
 
+/** A number as long as a phone number. A process id is shorter. */
+const LONG_NUMBER = /\p{Nd}{6,}(?=\p{Nd}{2})/gu
+
+/** The owner who stands in the way, as far as the store knows it. */
+export interface KnownOwner {
+  /** As its opener gave it. */
+  label: string | undefined
+  claimedAt: Date
+}
+
+function nameOwner(owner: KnownOwner | undefined): string {
+  if (owner === undefined) return 'Another owner'
+  const name = owner.label === undefined ? 'Another owner' : `"${owner.label.replace(LONG_NUMBER, '…')}"`
+  return `${name} (since ${owner.claimedAt.toISOString()})`
+}
+
 /** `FENCED`: a later owner has opened the session, or it was deleted. End the socket. */
 export class FencedError extends StoreError {
+  /** The later owner's label, if the store knows it. */
+  readonly owner: string | undefined
+
   /** `current` is `undefined` where there is no session: deleted, expired, or opened and not yet written. */
   constructor(
     readonly token: number,
     readonly current: number | undefined,
-    context: StoreErrorContext,
+    context: StoreErrorContext & { owner?: KnownOwner | undefined },
   ) {
     const found =
       current === undefined
         ? 'Another owner has opened the session, or it was deleted or has expired'
-        : `Another owner has opened the session, with fencing token ${current}`
+        : `${nameOwner(context.owner)} has opened the session, with fencing token ${current}`
     super(
       'FENCED',
       `${found}: the owner with token ${token} may not write any more. Nothing was written. End this socket.`,
       context,
     )
+    this.owner = context.owner?.label
+  }
+
+  /** @internal A copy that names the later owner. */
+  by(owner: KnownOwner): FencedError {
+    return new FencedError(this.token, this.current, { sessionId: this.sessionId, cause: this.cause, owner })
   }
 }
 
@@ -101,16 +126,25 @@ export class RewoundError extends StoreError {
 
 /** Another owner holds the session by an exclusive lease. */
 export class SessionLockedError extends StoreError {
+  /** The owner's label, if the store knows it. */
+  readonly owner: string | undefined
+
   constructor(
     readonly remainingMs: number,
-    context: StoreErrorContext,
+    context: StoreErrorContext & { owner?: KnownOwner | undefined },
   ) {
     super(
       'SESSION_LOCKED',
-      `Another owner has the session open, in this process or in another one. Its lease ends in ${remainingMs} ms ` +
+      `${nameOwner(context.owner)} has the session open, in this process or in another one. Its lease ends in ${remainingMs} ms ` +
         'unless the owner renews it. Close the session there, or wait for the end of the lease.',
       context,
     )
+    this.owner = context.owner?.label
+  }
+
+  /** @internal A copy that names the owner. */
+  by(owner: KnownOwner): SessionLockedError {
+    return new SessionLockedError(this.remainingMs, { sessionId: this.sessionId, cause: this.cause, owner })
   }
 }
 
@@ -169,7 +203,7 @@ function nameServer(store: string, address: string | undefined): string {
 }
 
 /** These calls change nothing, so a timeout leaves no doubt about a write. */
-const READS = new Set(['get', 'getKeys', 'exists', 'list', 'listKeys', 'open'])
+const READS = new Set(['get', 'getCreds', 'getKeys', 'exists', 'list', 'listKeys', 'open', 'describe'])
 
 /** `TIMEOUT`: the deadline of the call is over. A write may have been applied; repeating it is safe. */
 export class StoreTimeoutError extends StoreError {

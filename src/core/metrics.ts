@@ -25,17 +25,41 @@ const COUNTERS = {
   degraded_opens: 'Sessions opened while one of Redis and MongoDB was away',
   written_bytes: 'Bytes of encoded values that were written',
   read_bytes: 'Bytes of encoded values that were read',
+  sessions_opened: 'Claims that have taken the ownership of a session',
+  sessions_deleted: 'Deletions of sessions',
 } as const
+
+/** Counters by the type of a key. */
+const KEY_COUNTERS = {
+  keys_written: 'Keys that were written',
+  keys_deleted: 'Keys that were deleted',
+} as const
+/** The values of the label. Other types would make it unbounded: they are "other". */
+const KEY_TYPES = new Set([
+  'pre-key',
+  'session',
+  'sender-key',
+  'sender-key-memory',
+  'app-state-sync-key',
+  'app-state-sync-version',
+  'lid-mapping',
+  'device-list',
+  'tctoken',
+  'identity-key',
+  'creds',
+])
 
 /** Gauges. Stores that share a registry add up. */
 const GAUGES = {
   sessions_open: 'Sessions that are open and owned by this process',
+  sessions_open_paired: 'Sessions that are open, owned by this process, and paired with an account',
   mongo_breakers_open: 'Circuit breakers around MongoDB that are open now, or let one call try',
   redis_breakers_open: 'Circuit breakers around Redis that are open now, or let one call try',
 } as const
 
 export type CounterName = keyof typeof COUNTERS
 export type GaugeName = keyof typeof GAUGES
+type KeyCounterName = keyof typeof KEY_COUNTERS
 export type Layer = 'store' | 'redis' | 'mongodb'
 /** `refused`: the store works, and has refused the call. */
 export type Status = 'ok' | 'refused' | 'error'
@@ -43,6 +67,12 @@ export type Status = 'ok' | 'refused' | 'error'
 export interface Gauges {
   /** A negative `by` subtracts. */
   add(name: GaugeName, by: number): void
+}
+
+/** One field of a write; without bytes, it is deleted. */
+interface Written {
+  readonly type: string
+  readonly bytes: Uint8Array | null
 }
 
 /** What waits in the outboxes of all sessions; `NaN` if unknown. */
@@ -61,6 +91,8 @@ export interface Metrics extends Gauges {
   readonly registry: Registry | null
   /** Adds one, or `by`. */
   count(name: CounterName, by?: number): void
+  /** The fields of a write, by their types. */
+  countWrites(writes: readonly Written[]): void
   /** The duration of an operation, including retries. */
   observe(layer: Layer, operation: string, status: Status, ms: number): void
   observeReconciliation(ms: number): void
@@ -72,6 +104,7 @@ export const NO_METRICS: Metrics = {
   registry: null,
   count() {},
   add() {},
+  countWrites() {},
   observe() {},
   observeReconciliation() {},
   watchOutbox: () => () => {},
@@ -97,6 +130,9 @@ const OUTBOX_GAUGES = {
 /** Every metric that the library may register: type, name, help, labels. */
 const ALL: readonly (readonly [string, string, string, readonly string[]])[] = [
   ...Object.entries(COUNTERS).map(([name, help]) => ['counter', `${name}_total`, help, []] as const),
+  ...Object.entries(KEY_COUNTERS).map(
+    ([name, help]) => ['counter', `${name}_total`, help, ['type']] as const,
+  ),
   ...Object.entries({ ...GAUGES, ...OUTBOX_GAUGES }).map(
     ([name, help]) => ['gauge', name, help, []] as const,
   ),
@@ -137,16 +173,19 @@ class PromMetrics implements Metrics {
   readonly #prom: PromClient
   readonly #counters: Readonly<Record<CounterName, Counter>>
   readonly #gauges: Readonly<Record<GaugeName, Gauge>>
+  readonly #keys: Readonly<Record<KeyCounterName, Counter<'type'>>>
   readonly #latency: Histogram<'operation' | 'layer' | 'status'>
   readonly #reconciliation: Histogram
   /** By label values: looking labels up costs more than counting. */
   readonly #labelled = new Map<string, Labelled>()
+  readonly #byType = new Map<string, Pick<Counter.Internal, 'inc'>>()
 
   constructor(prom: PromClient, registry: Registry) {
     this.registry = registry
     this.#prom = prom
     this.#counters = mapValues(COUNTERS, (name, help) => this.#counter(`${name}_total`, help))
     this.#gauges = mapValues(GAUGES, (name, help) => this.#known<Gauge>(name) ?? this.#gauge(name, help))
+    this.#keys = mapValues(KEY_COUNTERS, (name, help) => this.#counter(`${name}_total`, help, ['type']))
     this.#latency = this.#histogram('operation_latency_seconds', LATENCY.help, [...LATENCY.labels])
     this.#reconciliation = this.#histogram('outbox_reconciler_latency_seconds', RECONCILIATION.help, [])
   }
@@ -157,6 +196,27 @@ class PromMetrics implements Metrics {
 
   add(name: GaugeName, by: number): void {
     quietly(() => this.#gauges[name].inc(by))
+  }
+
+  countWrites(writes: readonly Written[]): void {
+    quietly(() => {
+      let from = 0
+      for (const [n, { type, bytes }] of writes.entries()) {
+        const next = writes[n + 1] // most writes are of one type
+        if (next?.type === type && (next.bytes === null) === (bytes === null)) continue
+        this.#labelType(bytes === null ? 'keys_deleted' : 'keys_written', type).inc(n + 1 - from)
+        from = n + 1
+      }
+    })
+  }
+
+  #labelType(name: KeyCounterName, type: string): Pick<Counter.Internal, 'inc'> {
+    const label = KEY_TYPES.has(type) ? type : 'other'
+    const key = `${name} ${label}`
+    const known = this.#byType.get(key)
+    const labelled = known ?? this.#keys[name].labels({ type: label })
+    if (known === undefined) this.#byType.set(key, labelled)
+    return labelled
   }
 
   observe(layer: Layer, operation: string, status: Status, ms: number): void {
@@ -206,10 +266,10 @@ class PromMetrics implements Metrics {
     return Object.assign(depth, { measures })
   }
 
-  #counter(name: string, help: string): Counter {
+  #counter<L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> {
     return (
-      this.#known<Counter>(name) ??
-      new this.#prom.Counter({ name: PREFIX + name, help, registers: [this.registry] })
+      this.#known<Counter<L>>(name) ??
+      new this.#prom.Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] })
     )
   }
 

@@ -12,6 +12,14 @@ export const MAX_NAME_BYTES = 1024
 /** Most bytes of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES_A_UNIT = 3
 const KEY_TYPE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+/** The label of an owner, which messages show. */
+const OWNER = /^[^\p{Cc}\p{Cs}]+$/u
+export const MAX_OWNER_LENGTH = 128
+export const OWNER_TEXT = '1 to 128 characters without control characters'
+
+export function isOwner(label: unknown): label is string {
+  return typeof label === 'string' && label.length <= MAX_OWNER_LENGTH && OWNER.test(label)
+}
 
 export function checkSessionId(sessionId: unknown): asserts sessionId is string {
   const fault = findFault(sessionId)

@@ -2,11 +2,13 @@ import type { Field, SessionPage } from '../core/auth-store.js'
 import type {
   BackendClaim,
   BackendDeletion,
+  ClaimTerms,
   CommitResult,
   FieldWrite,
   HistoryResult,
   ReadResult,
   SnapshotResult,
+  Summary,
 } from '../core/backend.js'
 import type {
   Application,
@@ -46,6 +48,10 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.readHistory(sessionId, fields), LOADING_MS)
   }
 
+  summarize(sessionId: string): Promise<WithDurableHead<Summary>> {
+    return this.breaker.run(() => this.#backend.summarize(sessionId))
+  }
+
   async readHead(sessionId: string): Promise<DurableHead> {
     return (await this.breaker.run(() => this.#backend.read(sessionId, []))).head
   }
@@ -83,8 +89,8 @@ export class DurableSide {
   }
 
   /** The token is above `after`, one that Redis has handed out. */
-  claim(sessionId: string, leaseMs: number | undefined, after = 0): Promise<BackendClaim> {
-    return this.breaker.run(() => this.#backend.claimAfter(sessionId, leaseMs, after))
+  claim(sessionId: string, terms: ClaimTerms, after = 0): Promise<BackendClaim> {
+    return this.breaker.run(() => this.#backend.claimAfter(sessionId, terms, after))
   }
 
   raiseFence(sessionId: string, token: number): Promise<void> {

@@ -3,16 +3,17 @@ import type {
   Backend,
   BackendClaim,
   BackendDeletion,
+  ClaimTerms,
   Commit,
   CommitResult,
   Deletion,
   HistoryResult,
   ReadResult,
   SnapshotResult,
+  Summary,
 } from '../core/backend.js'
 import { Calls, CLOSE_MS } from '../core/connection/calls.js'
 import { endsWithin } from '../core/ends-within.js'
-import type { Call } from '../core/retry.js'
 import { joinLinks, type KnownSituation } from '../core/server-link.js'
 import { isOutage, isOutageOf } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
@@ -75,6 +76,10 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#reader.readHistory(sessionId, fields))
   }
 
+  summarize(sessionId: string): Promise<Summary> {
+    return this.#calls.run(() => this.#reader.summarize(sessionId))
+  }
+
   readAll(sessionId: string): Promise<SnapshotResult> {
     return this.#calls.run(() => this.#reader.read(sessionId, side => side.readAll(sessionId)))
   }
@@ -99,8 +104,8 @@ export class HybridBackend implements Backend {
     return this.#calls.run(() => this.#deleter.delete(sessionId, deletion))
   }
 
-  claim(sessionId: string, leaseMs?: number, call?: Call): Promise<BackendClaim> {
-    return this.#calls.run(() => this.#opener.claim(sessionId, { leaseMs, call }))
+  claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
+    return this.#calls.run(() => this.#opener.claim(sessionId, terms))
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Field } from '../core/auth-store.js'
-import type { Backend, Head, HistoryResult } from '../core/backend.js'
+import type { Backend, Head, HistoryResult, Summary } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError, type StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
@@ -14,6 +14,7 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
 import { covers, isBelievable, judge } from './session/compare.js'
 import type { Sessions } from './session/sessions.js'
+import { joinSummaries } from './summaries.js'
 
 /** The questions that both databases can answer. */
 export type Side = Pick<Backend, 'read' | 'readAll' | 'readHistory' | 'listFields'>
@@ -78,6 +79,22 @@ export class HybridReader {
       outage = error as StoreError
     }
     return this.#readDurably(sessionId, ask, outage)
+  }
+
+  /**
+   * Asks both, and joins their answers. Loads nothing into Redis: a catalogue goes over all sessions, and most of them may
+   * be cold. Only a read tells that there is no session.
+   */
+  async summarize(sessionId: string): Promise<Summary> {
+    const asked = [this.#redis.summarize(sessionId), this.#durable.summarize(sessionId)]
+    const answers = await Promise.allSettled(asked)
+    const found = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const errors = answers.flatMap(answer => (answer.status === 'rejected' ? [answer.reason] : []))
+    const fault = errors.find(error => !isCold(error) && !isOutage(error))
+    if (fault !== undefined) throw fault
+    const summary = joinSummaries(found)
+    if (summary?.head.exists) return summary
+    return this.read(sessionId, side => side.read(sessionId, []))
   }
 
   /** Redis forgets which version wrote a field when the session is loaded. MongoDB knows it, once the two are in step. */

@@ -1,12 +1,14 @@
 import type { Field, SessionPage } from '../core/auth-store.js'
 import type {
   BackendClaim,
+  ClaimTerms,
   Commit,
   Deletion,
   Guard,
   HistoryResult,
   ReadResult,
   SnapshotResult,
+  Summary,
 } from '../core/backend.js'
 import { Calls } from '../core/connection/calls.js'
 import type { WholeSession } from '../core/durable-backend.js'
@@ -130,6 +132,10 @@ export class RedisSide {
     return result
   }
 
+  summarize(sessionId: string): Promise<Summary> {
+    return this.breaker.run(() => this.#backend.summarize(sessionId))
+  }
+
   listFields(sessionId: string, type: string | undefined, fencingToken?: number): Promise<Field[]> {
     return this.breaker.run(() => this.#backend.listFields(sessionId, type, fencingToken), LOADING_MS)
   }
@@ -189,12 +195,8 @@ export class RedisSide {
   /**
    * `token`: MongoDB's; throws `COLD` if Redis has handed out one as high. Without `token`, Redis takes its next one.
    */
-  async claim(
-    sessionId: string,
-    leaseMs: number | undefined,
-    token: number | undefined,
-  ): Promise<BackendClaim> {
-    const input = toClaimInput(this.#ttlMs, leaseMs, token)
+  async claim(sessionId: string, terms: ClaimTerms, token: number | undefined): Promise<BackendClaim> {
+    const input = toClaimInput(this.#ttlMs, terms, token)
     if (!this.#isMarked) await this.#leaveMark()
     const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
     this.#seen.note(sessionId, claim.head.version)

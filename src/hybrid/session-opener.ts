@@ -1,10 +1,10 @@
-import { type BackendClaim, CREDS_FIELD } from '../core/backend.js'
+import { type BackendClaim, type ClaimTerms, CREDS_FIELD } from '../core/backend.js'
 import { SessionLockedError, type StoreError } from '../core/errors.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import type { Metrics } from '../core/metrics.js'
-import { assertAwaited, type Call } from '../core/retry.js'
+import { assertAwaited } from '../core/retry.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import type { Aligned, Aligner } from './aligner.js'
 import { isOutage, isOutageOf } from './breaker/outage.js'
@@ -13,12 +13,6 @@ import type { OutboxRelay } from './outbox-relay.js'
 import type { RedisSide } from './redis-side.js'
 import { covers, isOpenable } from './session/compare.js'
 import type { Sessions } from './session/sessions.js'
-
-export interface Opening {
-  leaseMs: number | undefined
-  /** The call that waits for it. */
-  call: Call | undefined
-}
 
 export interface SessionOpenerParts {
   redis: RedisSide
@@ -66,17 +60,17 @@ export class SessionOpener {
     return this.#opensDegraded ? undefined : ADVICE
   }
 
-  claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
+  claim(sessionId: string, terms: ClaimTerms): Promise<BackendClaim> {
     return this.#turns.run(sessionId, async () => {
-      assertAwaited(opening.call)
-      return this.#claim(sessionId, opening)
+      assertAwaited(terms.call)
+      return this.#claim(sessionId, terms)
     })
   }
 
-  async #claim(sessionId: string, opening: Opening): Promise<BackendClaim> {
+  async #claim(sessionId: string, terms: ClaimTerms): Promise<BackendClaim> {
     // `COLD` from Redis: evicted just now, or another process claimed later in MongoDB and sooner in Redis. Repeat.
-    const claimBoth = (aligned: Aligned | undefined) => this.#claimBoth(sessionId, opening, aligned)
-    const both = () => this.#aligner.withLoaded(sessionId, claimBoth, { call: opening.call })
+    const claimBoth = (aligned: Aligned | undefined) => this.#claimBoth(sessionId, terms, aligned)
+    const both = () => this.#aligner.withLoaded(sessionId, claimBoth, { call: terms.call })
     try {
       // Tries twice: one lost connection is no outage, and an opening with one database may go back to an older state.
       return await both().catch(error => {
@@ -88,8 +82,8 @@ export class SessionOpener {
       if (!this.#opensDegraded) throw error
       const outage = error as StoreError
       const claim = isOutageOf('Redis', outage)
-        ? await this.#claimDurable(sessionId, opening, outage)
-        : await this.#claimRedis(sessionId, opening, outage)
+        ? await this.#claimDurable(sessionId, terms, outage)
+        : await this.#claimRedis(sessionId, terms, outage)
       this.#metrics.count('degraded_opens')
       const about = { sessionId: maskSessionId(sessionId), reason: outage.message }
       this.#logger.warn(about, 'a session was opened while one of Redis and MongoDB was away')
@@ -100,19 +94,20 @@ export class SessionOpener {
   /** I10: MongoDB first. The token then given to Redis is above all tokens of both databases. */
   async #claimBoth(
     sessionId: string,
-    { leaseMs, call }: Opening,
+    terms: ClaimTerms,
     aligned: Aligned | undefined,
   ): Promise<BackendClaim> {
+    const { leaseMs, call } = terms
     const { peek } = aligned ?? (await this.#aligner.align(sessionId))
     // The owner may have renewed its lease in Redis alone, while MongoDB was away. A claim in MongoDB would end it.
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     await this.#redis.assertOneWriter()
     assertAwaited(call)
-    const durable = await this.#durable.claim(sessionId, leaseMs, peek.fence)
+    const durable = await this.#durable.claim(sessionId, terms, peek.fence)
     const { fencingToken } = durable
     try {
       assertAwaited(call)
-      const hot = await this.#redis.claim(sessionId, leaseMs, fencingToken)
+      const hot = await this.#redis.claim(sessionId, terms, fencingToken)
       return await this.#finish(sessionId, durable, hot)
     } catch (error) {
       // Otherwise the next attempt would take this lease for another owner's.
@@ -150,35 +145,27 @@ export class SessionOpener {
   }
 
   /** I13: opens only a session that exists. That a session is new, both databases have to say. */
-  async #claimDurable(
-    sessionId: string,
-    { leaseMs, call }: Opening,
-    outage: StoreError,
-  ): Promise<BackendClaim> {
+  async #claimDurable(sessionId: string, terms: ClaimTerms, outage: StoreError): Promise<BackendClaim> {
     this.#sessions.of(sessionId).route.noteApart()
     await this.#relay.applyOwn(sessionId)
     const head = await this.#durable.readHead(sessionId)
     const { hotVersions } = this.#memory
     if (!covers(head, this.#memory.seenVersion(sessionId), hotVersions.of(sessionId))) throw outage
-    assertAwaited(call)
-    return this.#durable.claim(sessionId, leaseMs)
+    assertAwaited(terms.call)
+    return this.#durable.claim(sessionId, terms)
   }
 
   /** Adopts the entries in the outbox as writes of this process, so that it can go on without Redis later. */
-  async #claimRedis(
-    sessionId: string,
-    { leaseMs, call }: Opening,
-    outage: StoreError,
-  ): Promise<BackendClaim> {
+  async #claimRedis(sessionId: string, terms: ClaimTerms, outage: StoreError): Promise<BackendClaim> {
     const found = await this.#redis.peek(sessionId)
     await this.#redis.assertOneWriter()
     if (!isOpenable(found, this.#memory.seenVersion(sessionId))) throw outage
-    assertAwaited(call)
-    const claim = await this.#redis.claim(sessionId, leaseMs, undefined)
+    assertAwaited(terms.call)
+    const claim = await this.#redis.claim(sessionId, terms, undefined)
     try {
       await this.#relay.adopt(sessionId)
     } catch (error) {
-      if (leaseMs !== undefined) await this.#giveBack(sessionId, claim.fencingToken)
+      if (terms.leaseMs !== undefined) await this.#giveBack(sessionId, claim.fencingToken)
       throw error
     }
     return claim

@@ -144,12 +144,14 @@ function nextHead(
   const { v: before = 0, since = 0, late = 0 } = document ?? {}
   const begins = kind === 'session' || !(head.exists || isExpired)
   const lastMs = lastInstant(application)
+  const beganAt = (before === version && document?.createdAt) || new Date(lastMs) // the same one, if it comes again
   return {
     session: sessionId,
     v: version,
     late: before === version ? late + 1 : undefined,
     fence: Math.max(head.fence, fencingToken),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastMs)),
+    ...(begins && { createdAt: beganAt }),
     since: sinceAfter(begins ? undefined : since, firstOf(application), writes),
     isPart: isPart || undefined,
     ops: noteOperations(document, application),

@@ -1,7 +1,13 @@
 /**
  * What a commit, a deletion and a claim do to a head. Pure functions; session-writer.ts carries their decisions out.
  */
-import type { AppliedOperation, BackendDeletion, CommitResult, FieldWrite } from '../core/backend.js'
+import type {
+  AppliedOperation,
+  BackendDeletion,
+  ClaimTerms,
+  CommitResult,
+  FieldWrite,
+} from '../core/backend.js'
 import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
@@ -65,6 +71,7 @@ export function decideCommit(
       v: version,
       fence: Math.max(head.fence, fencingToken ?? 0),
       updatedAt: new Date(nowMs),
+      ...(!continues && { createdAt: new Date(nowMs) }),
       since: sinceAfter(continues ? document?.since : undefined, version, writes),
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
@@ -114,7 +121,7 @@ export function bury(
 /** The token is above `after`. */
 export function decideClaim(
   { document, head, isExpired }: Found,
-  leaseMs: number | undefined,
+  { leaseMs, owner }: ClaimTerms,
   after: number,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<number> {
@@ -132,7 +139,8 @@ export function decideClaim(
   const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
   const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
-  return { result: fence, head: { ...(document ? vacated : VACANT), ...life, fence, leaseUntil } }
+  const claim = { leaseUntil, claimedAt: new Date(nowMs), owner }
+  return { result: fence, head: { ...(document ? vacated : VACANT), ...life, ...claim, fence } }
 }
 
 /**
@@ -154,6 +162,9 @@ function vacate(
     fence: Math.max(document?.fence ?? 0, token) + 1,
     ops: '',
     leaseUntil: undefined,
+    createdAt: undefined,
+    claimedAt: undefined,
+    owner: undefined,
     intent: { v, purge: true },
   }
 }

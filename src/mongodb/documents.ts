@@ -29,6 +29,11 @@ export interface HeadDocument {
   keptUntil?: Date | undefined
   expiresAt?: Date | undefined
   leaseUntil?: Date | undefined
+  /** When this life of the session began. */
+  createdAt?: Date | undefined
+  /** When the session was claimed last, and the label of that owner. */
+  claimedAt?: Date | undefined
+  owner?: string | undefined
   /** Hybrid, I11: all writes of owners with lower tokens are here. Any other write of theirs was never accepted. */
   barredBelow?: number | undefined
   /** The open work of version `intent.v`. Readers count it as done. */

@@ -2,6 +2,7 @@ import type { Field, SessionPage } from '../core/auth-store.js'
 import {
   type BackendClaim,
   type BackendDeletion,
+  type ClaimTerms,
   type CommitResult,
   CREDS_FIELD,
   type FieldWrite,
@@ -9,6 +10,7 @@ import {
   type ReadResult,
   type SnapshotResult,
   type StoredField,
+  type Summary,
 } from '../core/backend.js'
 import { Calls } from '../core/connection/calls.js'
 import type {
@@ -30,7 +32,7 @@ import { decideApplication, decideBar, decideFence } from './applications.js'
 import type { AuthCollection } from './auth-collection.js'
 import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
 import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
-import { type Found, toFound, toOwned } from './documents.js'
+import { type Found, type HeadDocument, toFound, toOwned } from './documents.js'
 import { GatheredFinds, type NamedDocument } from './gathered-finds.js'
 import { readHead, type Send } from './heads.js'
 import { dropOrphans, toIntentWrites } from './intents.js'
@@ -105,6 +107,20 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
+  summarize(sessionId: string): Promise<WithDurableHead<Summary>> {
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const creds = names.of(CREDS_FIELD)
+      const found = await this.#read(names, { $in: [names.head, creds] })
+      const { head, document } = await this.#writer.toFound(names, found.head)
+      return {
+        head,
+        ...toNotes(document, this.#now()),
+        creds: head.exists ? found.fields.get(creds)?.data : undefined,
+      }
+    })
+  }
+
   /** Includes deleted fields: a deletion by another process counts as a write. */
   readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return this.#enter(async () => {
@@ -145,18 +161,18 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
-    return this.claimAfter(sessionId, leaseMs, 0)
+  claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
+    return this.claimAfter(sessionId, terms, 0)
   }
 
   /** The token is above `after`, which another database has handed out. */
-  claimAfter(sessionId: string, leaseMs: number | undefined, after: number): Promise<BackendClaim> {
+  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<BackendClaim> {
     return this.#enter(async () => {
       await this.#send(() => this.#collection.clock.sync())
       this.#sweep()
       const names = new DocumentNames(sessionId)
       const fencingToken = await this.#writer.change(names, found =>
-        decideClaim(found, leaseMs, after, this.#of(sessionId)),
+        decideClaim(found, terms, after, this.#of(sessionId)),
       )
       const which = { $in: [names.head, names.of(CREDS_FIELD)] }
       const { head: document, fields } = await this.#read(names, which)
@@ -368,6 +384,17 @@ export class MongoBackend implements DurableBackend {
   /** Runs in the background: removing a million documents takes longer than a call may. */
   #sweep(): void {
     this.#calls.run(() => this.#collection.sweep(this.#now())).catch(() => {}) // the next hour brings another
+  }
+}
+
+function toNotes(document: HeadDocument | undefined, nowMs: number): Omit<Summary, 'head' | 'creds'> {
+  const { createdAt, endsAt, claimedAt, owner, leaseUntil } = document ?? {}
+  const leaseEndsAtMs = leaseUntil?.getTime()
+  return {
+    createdAtMs: createdAt?.getTime(),
+    expiresAtMs: endsAt?.getTime(),
+    claim: claimedAt && { claimedAtMs: claimedAt.getTime(), owner },
+    leaseEndsAtMs: leaseEndsAtMs !== undefined && leaseEndsAtMs > nowMs ? leaseEndsAtMs : undefined,
   }
 }
 

@@ -1,5 +1,6 @@
 import { CorruptValueError } from '../core/errors.js'
 import { isObject } from '../core/is-object.js'
+import { isOwner } from '../core/names.js'
 import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
 import { isPossibleEnd } from '../core/store/life.js'
 import type { ChainDocument, FieldDocument, HeadDocument } from './documents.js'
@@ -47,6 +48,9 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
   ['keptUntil', optional(isInstant)],
   ['expiresAt', optional(isInstant)],
   ['leaseUntil', optional(isInstant)],
+  ['createdAt', optional(isInstant)],
+  ['claimedAt', optional(isInstant)],
+  ['owner', optional(isOwner)],
   ['barredBelow', optional(isCount)],
   ['intent', optional(isIntent)],
 ]

@@ -3,6 +3,7 @@ import {
   type Backend,
   type BackendClaim,
   type BackendDeletion,
+  type ClaimTerms,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
@@ -10,9 +11,11 @@ import {
   type Guard,
   type Head,
   type HistoryResult,
+  PEEKED_BYTES,
   type ReadResult,
   type SnapshotResult,
   type StoredField,
+  type Summary,
 } from '../core/backend.js'
 import { Calls } from '../core/connection/calls.js'
 import { hasCode } from '../core/errors.js'
@@ -32,6 +35,7 @@ import {
   toHistory,
   toList,
   toSnapshot,
+  toSummary,
   toValues,
   toWhole,
 } from './replies.js'
@@ -118,6 +122,10 @@ export class RedisBackend implements Backend {
     }
   }
 
+  async summarize(sessionId: string): Promise<Summary> {
+    return toSummary(await this.#run('summary', sessionId, [PEEKED_BYTES]))
+  }
+
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
     const { version, updatedAtMs, incarnation, effect } = toCommitted(reply)
@@ -131,9 +139,9 @@ export class RedisBackend implements Backend {
     return { version, fence, deletedAtMs, operation: deletion.operationId, durability: 'durable' }
   }
 
-  async claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+  async claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
     await this.#connection.assertOneWriter()
-    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, leaseMs)))
+    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, terms)))
   }
 
   async findForeign(sessionId: string): Promise<string | undefined> {

@@ -1,5 +1,6 @@
-import type { BackendClaim, Head, HistoryResult, StoredField } from '../core/backend.js'
+import type { BackendClaim, ClaimNote, Head, HistoryResult, StoredField, Summary } from '../core/backend.js'
 import { InvalidOptionError } from '../core/errors.js'
+import { isOwner } from '../core/names.js'
 import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import { parseForks } from '../core/store/histories.js'
 import { lastOperation } from '../core/store/operation-ids.js'
@@ -122,6 +123,39 @@ export function toSnapshot([, exists, version, fence, updatedAt, incarnation, op
     creds: toBytes(creds),
     fields: fields === null ? undefined : [...toFields(toValueList(fields)).values()],
   }
+}
+
+/** The reply of lua/summary.lua. Damaged notes count as unknown: the session itself is sound. */
+export function toSummary(reply: Reply): Summary {
+  const [
+    ,
+    exists,
+    version,
+    fence,
+    updatedAt,
+    incarnation,
+    ops,
+    createdAt,
+    expiresAt,
+    claim,
+    leaseUntil,
+    creds,
+  ] = reply
+  return {
+    head: toHead(exists, version, fence, updatedAt, incarnation, ops),
+    createdAtMs: toWhole(toBytes(createdAt)),
+    expiresAtMs: toWhole(toBytes(expiresAt)),
+    claim: toClaimNote(toText(claim)),
+    leaseEndsAtMs: toWhole(toBytes(leaseUntil)),
+    creds: toBytes(creds),
+  }
+}
+
+function toClaimNote(text: string): ClaimNote | undefined {
+  const at = text.indexOf(' ')
+  const claimedAtMs = toWhole(text.slice(0, at))
+  const owner = text.slice(at + 1)
+  return claimedAtMs === undefined ? undefined : { claimedAtMs, owner: isOwner(owner) ? owner : undefined }
 }
 
 /** The reply of lua/history.lua. `names`: the fields asked for. */

@@ -1,4 +1,4 @@
-import { type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/backend.js'
+import { type ClaimTerms, type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/backend.js'
 import { toBuffer } from '../core/bytes.js'
 import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
@@ -59,8 +59,12 @@ export function toDeletionInput(
 }
 
 /** The arguments of lua/claim.lua. `token`: taken instead of the next one. */
-export function toClaimInput(ttlMs: number | null, leaseMs?: number, token?: number): Argument[] {
-  return [orEmpty(ttlMs), GRACE_MS, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token)]
+export function toClaimInput(
+  ttlMs: number | null,
+  { leaseMs, owner = '' }: ClaimTerms,
+  token?: number,
+): Argument[] {
+  return [orEmpty(ttlMs), GRACE_MS, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token), owner]
 }
 
 export const orEmpty = (value: number | null | undefined): number | '' => value ?? ''

@@ -9,6 +9,7 @@ import lease from './lua/lease.lua'
 import packed from './lua/packed.lua'
 import read from './lua/read.lua'
 import session from './lua/session.lua'
+import summary from './lua/summary.lua'
 import touch from './lua/touch.lua'
 
 /** The keys of a session, all in one slot. Only the hybrid store has an outbox. */
@@ -28,7 +29,7 @@ export const MAX_ARGUMENTS = 3000
 export type Reply = [1, ...unknown[]] | [0, reason: unknown, actual: unknown]
 export type RunScript = (keys: readonly (string | undefined)[], input: readonly Argument[]) => Promise<Reply>
 
-const SOURCES = withSession({ commit, delete: remove, claim, lease, touch, read, history })
+const SOURCES = withSession({ commit, delete: remove, claim, lease, touch, read, history, summary })
 export type Scripts = Record<keyof typeof SOURCES, RunScript>
 
 /** The scripts of every store on Redis. */

@@ -7,11 +7,12 @@ import { toList } from './replies.js'
 /** Least number of keys that one SCAN looks at: most of a database may be foreign. */
 const SCAN_COUNT = 500
 
-/** The end of a page: the node, its SCAN cursor, and how many of the sessions found there have been returned. */
+/** The end of a page: the node, its SCAN cursor, and the last of the sessions found there that was returned. */
 interface Position {
   node: number
   cursor: string
-  skip: number
+  /** By name, not by number: sessions before it may end in between. Empty: none was returned. */
+  after: string
 }
 
 interface FoundPage extends SessionPage {
@@ -45,33 +46,34 @@ export async function listSessions(
     const sessionIds = ids.filter(id => id !== undefined).sort()
     const existing = await Promise.all(sessionIds.map(exists))
     foreign += ids.length - existing.filter(known => known !== undefined).length
-    const fresh = sessionIds.filter((_, i) => existing[i]).slice(position.skip)
+    const { after } = position
+    const fresh = sessionIds.filter((sessionId, i) => existing[i] && sessionId > after)
     const room = limit - found.length
     found.push(...fresh.slice(0, room))
     if (fresh.length > room) {
-      const end = toCursor({ ...position, skip: position.skip + room })
+      const end = toCursor({ ...position, after: found.at(-1) ?? after })
       return { sessionIds: found, cursor: end, foreign }
     }
     position =
       next === '0'
-        ? { node: position.node + 1, cursor: '0', skip: 0 }
-        : { node: position.node, cursor: String(next), skip: 0 }
+        ? { node: position.node + 1, cursor: '0', after: '' }
+        : { node: position.node, cursor: String(next), after: '' }
   }
 }
 
-function toCursor({ node, cursor, skip }: Position): string {
-  return `${node}.${cursor}.${skip}`
+function toCursor({ node, cursor, after }: Position): string {
+  return `${node}.${cursor}.${after}`
 }
 
 /** Redis' own cursors have 64 bits. */
-const CURSOR = /^\d{1,4}\.(\d{1,20})\.\d{1,6}$/
+const CURSOR = /^(\d{1,4})\.(\d{1,20})\.(.*)$/s
 const MAX_SCAN_CURSOR = 2n ** 64n - 1n
 
-function parsePosition(cursor: unknown = '0.0.0'): Position {
+function parsePosition(cursor: unknown = '0.0.'): Position {
   const found = typeof cursor === 'string' ? CURSOR.exec(cursor) : null
-  if (found === null || BigInt(found[1] as string) > MAX_SCAN_CURSOR) {
+  if (found === null || BigInt(found[2] as string) > MAX_SCAN_CURSOR) {
     throw new InvalidOptionError('"cursor" must be the "cursor" of an earlier page of this store.')
   }
-  const [node, scan, skip] = found[0].split('.') as [string, string, string]
-  return { node: Number(node), cursor: scan, skip: Number(skip) }
+  const [, node, scan, after] = found as unknown as [string, string, string, string]
+  return { node: Number(node), cursor: scan, after }
 }

@@ -59,6 +59,12 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE field;
   ALTER TABLE field_by_name RENAME TO field;
   `,
+  // For the catalogue: when the session began, and who has claimed it last.
+  `
+  ALTER TABLE session ADD COLUMN created_at INTEGER;
+  ALTER TABLE session ADD COLUMN claimed_at INTEGER;
+  ALTER TABLE session ADD COLUMN owner TEXT;
+  `,
 ]
 
 /** Migrates the file, all or nothing; safe if several processes do so at once. */

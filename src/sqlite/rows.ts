@@ -1,7 +1,8 @@
 import type { Field } from '../core/auth-store.js'
-import type { AppliedOperation, StoredField } from '../core/backend.js'
+import type { AppliedOperation, ClaimNote, StoredField } from '../core/backend.js'
 import { CorruptValueError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
+import { isOwner } from '../core/names.js'
 import { MAX_COUNT, MAX_STORED_COUNT } from '../core/store/arguments.js'
 import { isPossibleEnd } from '../core/store/life.js'
 import type { Cell } from './query.js'
@@ -19,6 +20,12 @@ export interface SessionRow {
   /** In the format of core/store/histories.ts; both are `NULL` in sessions of earlier releases. */
   incarnation: string | null
   forks: string | null
+}
+
+/** Columns that only the catalogue reads, and that no write depends on. */
+export interface SessionNotes {
+  createdAtMs: number | undefined
+  claim: ClaimNote | undefined
 }
 
 export type StateColumn = Exclude<keyof SessionRow, 'id'>
@@ -85,6 +92,15 @@ export function toSessionRow(row: Record<StateColumn, Cell>, sessionId: string):
     lease_until: instant('lease_until'),
     incarnation: text('incarnation'),
     forks: areForks(text('forks')) ? text('forks') : fail('forks'),
+  }
+}
+
+/** Damaged notes count as unknown: the session itself is sound. */
+export function toNotes(row: Record<'created_at' | 'claimed_at' | 'owner', Cell> | undefined): SessionNotes {
+  const { created_at: createdAtMs = null, claimed_at: claimedAtMs = null, owner } = row ?? {}
+  return {
+    createdAtMs: isWhole(createdAtMs) ? createdAtMs : undefined,
+    claim: isWhole(claimedAtMs) ? { claimedAtMs, owner: isOwner(owner) ? owner : undefined } : undefined,
   }
 }
 

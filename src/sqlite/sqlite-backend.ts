@@ -3,6 +3,7 @@ import {
   type Backend,
   type BackendClaim,
   type BackendDeletion,
+  type ClaimTerms,
   type Commit,
   type CommitResult,
   CREDS_FIELD,
@@ -11,6 +12,7 @@ import {
   type HistoryResult,
   type ReadResult,
   type SnapshotResult,
+  type Summary,
 } from '../core/backend.js'
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
 import { toResult } from '../core/store/commit-result.js'
@@ -79,6 +81,20 @@ export class SqliteBackend implements Backend {
     })
   }
 
+  async summarize(sessionId: string): Promise<Summary> {
+    return this.#connection.read(statements => {
+      const { row, head } = this.#find(statements, sessionId)
+      const leaseEndsAtMs = row?.lease_until ?? 0
+      return {
+        head,
+        ...statements.findNotes(sessionId),
+        expiresAtMs: row?.expires_at ?? undefined,
+        leaseEndsAtMs: leaseEndsAtMs > this.#now() ? leaseEndsAtMs : undefined,
+        creds: head.exists ? statements.peekCreds(sessionId) : undefined,
+      }
+    })
+  }
+
   async readHistory(sessionId: string, fields: readonly Field[]): Promise<HistoryResult> {
     return this.#connection.read(statements => {
       const { row, head } = this.#find(statements, sessionId)
@@ -124,7 +140,7 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  claim(sessionId: string, leaseMs?: number): Promise<BackendClaim> {
+  claim(sessionId: string, { leaseMs, owner }: ClaimTerms = {}): Promise<BackendClaim> {
     return this.#write(statements => {
       this.#sweep(statements)
       const { row: expired, isExpired } = this.#find(statements, sessionId)
@@ -146,6 +162,7 @@ export class SqliteBackend implements Backend {
         forks: row?.forks ?? null,
       }
       statements.putSession(next)
+      statements.setClaim(sessionId, this.#now(), owner)
       const creds = head.exists ? statements.getField(sessionId, CREDS_FIELD) : undefined
       return { fencingToken: fence, head: { ...head, fence }, creds }
     })
@@ -257,6 +274,7 @@ export class SqliteBackend implements Backend {
       ),
     }
     statements.putSession(next)
+    if (begins) statements.setBeginning(sessionId, updatedAtMs)
     for (const write of commit.writes) {
       if (write.bytes === null) statements.deleteField(sessionId, write)
       else statements.putField(sessionId, write, write.version ?? version, write.bytes)
@@ -288,6 +306,7 @@ export class SqliteBackend implements Backend {
   #vacate(statements: Statements, row: SessionRow): void {
     statements.deleteFields(row.id)
     statements.putSession({ ...row, expires_at: null, vacant_since: this.#now(), lease_until: null })
+    statements.forgetNotes(row.id)
   }
 
   /** Above all versions seen and tokens handed out, which the file may have forgotten. */

@@ -1,5 +1,5 @@
 import type { Field } from '../core/auth-store.js'
-import { MAX_VALUE_BYTES, type StoredField } from '../core/backend.js'
+import { CREDS_FIELD, MAX_VALUE_BYTES, PEEKED_BYTES, type StoredField } from '../core/backend.js'
 import { MAX_NAME_BYTES } from '../core/names.js'
 import type { SqliteDatabase, SqliteValue } from './driver.js'
 import { type Cell, prepareQuery } from './query.js'
@@ -7,12 +7,14 @@ import {
   checkCounts,
   type Floor,
   MAX_FLOOR,
+  type SessionNotes,
   type SessionRow,
   STATE_COLUMNS,
   type StateColumn,
   toBytes,
   toField,
   toFloor,
+  toNotes,
   toSessionRow,
   toStoredField,
   toVersion,
@@ -40,6 +42,17 @@ export function prepareStatements(database: SqliteDatabase) {
   )
   const setLease = database.prepare('UPDATE session SET lease_until = ? WHERE id = ?')
   const setExpiry = database.prepare('UPDATE session SET expires_at = ? WHERE id = ?')
+  const setBeginning = database.prepare('UPDATE session SET created_at = ? WHERE id = ?')
+  const setClaim = database.prepare('UPDATE session SET claimed_at = ?, owner = ? WHERE id = ?')
+  const forget = database.prepare(
+    'UPDATE session SET created_at = NULL, claimed_at = NULL, owner = NULL WHERE id = ?',
+  )
+  const findNotes = prepareQuery(
+    database,
+    ['created_at', 'claimed_at', 'owner'],
+    'FROM session WHERE id = ?',
+    ['owner'],
+  )
   const listSessions = prepareQuery(
     database,
     ['id'],
@@ -65,6 +78,12 @@ export function prepareStatements(database: SqliteDatabase) {
     database,
     ['bytes'],
     `FROM ${FIELD} WHERE session_id = ? AND type = ? AND id = ?`,
+  )
+  const peekCreds = prepareQuery(
+    database,
+    ['bytes'],
+    `FROM (SELECT session_id, substr(bytes, 1, ${PEEKED_BYTES}) AS bytes FROM field
+     WHERE type = '${CREDS_FIELD.type}' AND id = '') WHERE session_id = ?`,
   )
   const allFields = prepareQuery(database, ['type', 'id', 'bytes'], `FROM ${FIELD} WHERE session_id = ?`, [
     'type',
@@ -109,6 +128,12 @@ export function prepareStatements(database: SqliteDatabase) {
     },
     setLease: (sessionId: string, leaseUntil: number | null) => void setLease.run(leaseUntil, sessionId),
     setExpiry: (sessionId: string, expiresAt: number | null) => void setExpiry.run(expiresAt, sessionId),
+    setBeginning: (sessionId: string, atMs: number) => void setBeginning.run(atMs, sessionId),
+    setClaim: (sessionId: string, claimedAtMs: number, owner: string | undefined) =>
+      void setClaim.run(claimedAtMs, owner ?? null, sessionId),
+    /** Forgets the beginning and the claim of a session that has ended. */
+    forgetNotes: (sessionId: string) => void forget.run(sessionId),
+    findNotes: (sessionId: string): SessionNotes => toNotes(findNotes.get(sessionId)),
     /** Skips names that are not text: no caller could ask for such a session. */
     listSessions(after: string, nowMs: number, limit: number): string[] {
       const ids: string[] = []
@@ -134,6 +159,11 @@ export function prepareStatements(database: SqliteDatabase) {
     },
     getField(sessionId: string, { type, id }: Field): Uint8Array | undefined {
       const row = getField.get(sessionId, type, id)
+      return row && toBytes(row.bytes, sessionId)
+    },
+    /** The first bytes of the creds. */
+    peekCreds(sessionId: string): Uint8Array | undefined {
+      const row = peekCreds.get(sessionId)
       return row && toBytes(row.bytes, sessionId)
     },
     allFields: (sessionId: string): StoredField[] =>

@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { describeArguments } from './auth-store/arguments.js'
+import { describeCatalogue } from './auth-store/catalogue.js'
 import { describeConcurrency } from './auth-store/concurrency.js'
 import { describeDeletionsAfterALoss } from './auth-store/deletions-after-a-loss.js'
 import { describeForks } from './auth-store/forks.js'
@@ -30,6 +31,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeInput(create)
     describeArguments(create)
     describeSessions(create)
+    describeCatalogue(create)
     describeConcurrency(create)
     describeSecrecy(create)
     describeRewinds(create)

@@ -1,12 +1,41 @@
 import { runInNewContext, runInThisContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { PEEKED_BYTES } from '../../src/core/backend.js'
 import { createCodec } from '../../src/core/codec/codec.js'
+import { readPairing } from '../../src/core/codec/envelope.js'
 import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { catchError } from '../support/catch-error.js'
 import { DAY_MS, MASTER_KEY, makeCodec, NAME, OTHER_KEY, sealing } from '../support/test-codec.js'
 
 const VALUE = { secret: 'do not show this', bytes: Buffer.from('bytes') }
 const ciphers = ['aes-256-gcm', 'secretbox'] as const
+
+describe('the pairing in an envelope', () => {
+  const CREDS = { ...NAME, type: 'creds', id: '' }
+  const packed = { serialiser: 'json', bytes: Buffer.from('{}') } as const
+
+  it.each([...ciphers, 'none'] as const)('can be read without a key (%s)', async cipher => {
+    const codec = await makeCodec(cipher === 'none' ? {} : sealing(cipher))
+    for (const pairing of [true, false, undefined]) {
+      const sealed = codec.seal(CREDS, packed, pairing)
+      expect(readPairing(sealed)).toBe(pairing)
+      expect(readPairing(sealed.subarray(0, PEEKED_BYTES))).toBe(pairing)
+      expect(codec.decode(CREDS, sealed)).toEqual({})
+    }
+  })
+
+  it.each(['', 'b1', '00', 'b1c0', 'b280', '5180'])('of %s is not known', bytes => {
+    expect(readPairing(Buffer.from(bytes, 'hex'))).toBeUndefined()
+  })
+
+  it('is bound to the sealed value', async () => {
+    const codec = await makeCodec(sealing('aes-256-gcm'))
+    const sealed = Buffer.from(codec.seal(CREDS, packed, false))
+    sealed[1] = (sealed[1] ?? 0) ^ 0b1100_0000 // paired
+    expect(readPairing(sealed)).toBe(true)
+    await catchError('DECRYPTION_FAILED', () => codec.decode(CREDS, sealed))
+  })
+})
 
 describe.each(ciphers)('%s', cipher => {
   it('gives back what it sealed, and no two seals are the same', async () => {

@@ -47,10 +47,11 @@ describe('a hook', () => {
     [{ redis: {} }, '"redis" is not an option; this hook takes "sqlite".'],
     [
       { zzzzzzzzzzzz: 1 },
-      '"zzzzzzzzzzzz" is not an option; there are sessionId, store, sqlite, ownership, resetIdentity, ignoreForeignData, ' +
-        'repairSenderKeys, signal, onOwnershipLost, onRewind.',
+      '"zzzzzzzzzzzz" is not an option; there are sessionId, store, sqlite, ownership, owner, resetIdentity, ' +
+        'ignoreForeignData, repairSenderKeys, signal, onOwnershipLost, onRewind.',
     ],
     [{ resetIdentity: 'yes' }, '"resetIdentity" must be true or false, got "yes"'],
+    [{ owner: 5 }, '"owner" must be a text of 1 to 128 characters without control characters, got 5'],
     [{ repairSenderKeys: 1 }, '"repairSenderKeys" must be true or false, got 1'],
     [{ onOwnershipLost: 'end' }, '"onOwnershipLost" must be a function, got "end"'],
     [{ signal: 'stop' }, '"signal" must be an AbortSignal, got "stop"'],

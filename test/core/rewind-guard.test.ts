@@ -20,7 +20,8 @@ test('a rewrite after a rewind does not overwrite what was written meanwhile', a
   })
   const backend = new FaultyBackend(raw)
   const memory = new SessionMemory()
-  const operations = new Operations({ retry: POLICY, observer: NO_OBSERVER, link: undefined })
+  const findOwner = async () => undefined
+  const operations = new Operations({ retry: POLICY, observer: NO_OBSERVER, link: undefined, findOwner })
   const guard = new RewindGuard({ backend, memory, operations, logger: nullLogger })
   const writes = (text: string) => [{ ...KEY, bytes: Buffer.from(text) }]
   const creds = [{ ...CREDS_FIELD, bytes: Buffer.from('creds') }]

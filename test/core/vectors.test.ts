@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { deserialize, serialize } from '../../src/core/codec/buffers.js'
-import { parseEnvelope } from '../../src/core/codec/envelope.js'
+import { parseEnvelope, readPairing } from '../../src/core/codec/envelope.js'
 import type { ValueName } from '../../src/core/names.js'
 import { catchError } from '../support/catch-error.js'
 import { makeCodec } from '../support/test-codec.js'
@@ -14,6 +14,8 @@ interface EnvelopeVector {
   serialiser?: string
   cipher: string
   compression: string
+  /** Of creds. */
+  pairing?: boolean
   masterKey?: string
   name: ValueName
   /** Base64 of what a database holds. */
@@ -26,19 +28,23 @@ const envelopes: EnvelopeVector[] = read('envelopes.json')
 const texts: Record<string, string> = read('json.json')
 /** Raise the counts and the digest with each addition. */
 const RELEASED = {
-  envelopes: 72,
+  envelopes: 78,
   texts: 8,
-  sha256: '228802e8279ad56cd0302d0923b4449d043db097c4523a02ffcf25c1e08aec69',
+  sha256: '714f030f578d77edb08604aa1532d07ef5dbc147ac6fb6b6054b510fa1c92b56',
 }
 
 describe('golden vectors', () => {
-  it.each(envelopes)('are read: $value, $serialiser, $cipher, compression $compression', async vector => {
-    const { name, serialiser = 'json', cipher, compression, masterKey } = vector
-    const stored = Buffer.from(vector.stored, 'base64')
-    expect(parseEnvelope(stored)).toMatchObject({ serialiser, cipher, compression })
-    const codec = await makeCodec(masterKey === undefined ? {} : { masterKey })
-    expect(codec.decode(name, stored)).toStrictEqual(vectorValues[vector.value])
-  })
+  it.each(envelopes)(
+    'are read: $value, $serialiser, $cipher, compression $compression, pairing $pairing',
+    async vector => {
+      const { name, serialiser = 'json', cipher, compression, pairing, masterKey } = vector
+      const stored = Buffer.from(vector.stored, 'base64')
+      expect(parseEnvelope(stored, name)).toMatchObject({ serialiser, cipher, compression, pairing })
+      expect(readPairing(stored)).toBe(pairing)
+      const codec = await makeCodec(masterKey === undefined ? {} : { masterKey })
+      expect(codec.decode(name, stored)).toStrictEqual(vectorValues[vector.value])
+    },
+  )
 
   it.each(['json', 'msgpack'])('cover every cipher with every compression, of %s', format => {
     const ofFormat = envelopes.filter(({ serialiser = 'json' }) => serialiser === format)

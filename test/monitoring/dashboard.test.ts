@@ -51,6 +51,7 @@ beforeAll(async () => {
   const { state } = await useHybridAuthState({ sessionId: 'bot', store })
   await state.keys.set({ session: { a: Buffer.alloc(100) } })
   await state.keys.get('session', ['a'])
+  await state.keys.set({ session: { a: null } })
   await mongo.kill()
   for (let n = 0; !store.isMongoCircuitBreakerOpen(); n++) await store.set('bot', { appState: { n } })
   await store.claim('unknown').catch(() => {}) // only MongoDB could answer

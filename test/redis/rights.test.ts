@@ -110,7 +110,11 @@ const CASES: Record<string, Case> = {
   'a write that makes the session last for ever': { before: write, act: commit('eternal'), after: expectNew },
   'a write to an expired session': { before: expire, act: commit('mortal'), after: expectNew },
   'a claim': { before: write, act: ({ mortal }, id) => mortal.claim(id), after: expectTaken },
-  'an exclusive claim': { before: write, act: ({ mortal }, id) => mortal.claim(id, 1), after: expectTaken },
+  'an exclusive claim': {
+    before: write,
+    act: ({ mortal }, id) => mortal.claim(id, { leaseMs: 1 }),
+    after: expectTaken,
+  },
   'a claim for ever': { before: write, act: ({ eternal }, id) => eternal.claim(id), after: expectTaken },
   'a claim of no session': { before: nothing, act: ({ mortal }, id) => mortal.claim(id), after: expectTaken },
   'a claim of an expired session': {

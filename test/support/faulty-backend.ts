@@ -58,6 +58,7 @@ export class FaultyBackend implements Backend {
   read = this.#wrap('read')
   readAll = this.#wrap('readAll')
   readHistory = this.#wrap('readHistory')
+  summarize = this.#wrap('summarize')
   commit = this.#wrap('commit')
   delete = this.#wrap('delete')
   claim = this.#wrap('claim')

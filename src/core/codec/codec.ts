@@ -48,10 +48,11 @@ export class Codec {
     return unpack(name, this.open(name, stored))
   }
 
-  seal(name: ValueName, packed: Packed): Uint8Array {
+  /** `pairing`: see `Contents`. */
+  seal(name: ValueName, packed: Packed, pairing?: boolean): Uint8Array {
     const { cipher, keyring } = this.#options
     const { compression, bytes } = this.#compress(packed.bytes)
-    const contents = { serialiser: packed.serialiser, compression }
+    const contents = { serialiser: packed.serialiser, compression, pairing }
     if (cipher === 'none' || keyring === null) return Buffer.concat([writePlainHeader(contents), bytes])
     const { writingKeyId } = keyring
     const period = this.#findPeriod()
@@ -63,7 +64,7 @@ export class Codec {
   }
 
   open(name: ValueName, stored: Uint8Array): Packed {
-    const envelope = parseEnvelope(stored, name.sessionId)
+    const envelope = parseEnvelope(stored, name)
     const bytes = this.#inflate(envelope.compression, this.#decrypt(envelope, name), name)
     return { serialiser: envelope.serialiser, bytes }
   }

@@ -1,10 +1,12 @@
+import { CREDS_FIELD } from '../backend.js'
 import { CorruptValueError, UnsupportedFormatError } from '../errors.js'
+import type { ValueName } from '../names.js'
 
 /**
  * The first bytes of every stored value:
  *
  *   byte 0      magic 0xB in the high half, format version 1 in the low half
- *   byte 1      flags: bits 0-1 serialiser, 2-3 compression, 4-5 cipher, 6-7 zero
+ *   byte 1      flags: bits 0-1 serialiser, 2-3 compression, 4-5 cipher, 6-7 pairing
  *   bytes 2-5   id of the master key        } only with a cipher
  *   bytes 6-7   rotation period, big-endian }
  *   the rest    payload; with a cipher: nonce, ciphertext, tag
@@ -21,11 +23,16 @@ export type CipherName = 'none' | 'aes-256-gcm' | 'secretbox'
 const SERIALISERS: readonly SerialiserName[] = ['json', 'msgpack']
 const COMPRESSIONS: readonly CompressionName[] = ['none', 'snappy', 'gzip']
 const CIPHERS: readonly CipherName[] = ['none', 'aes-256-gcm', 'secretbox']
+/** In the clear, so that a catalogue tells it without a key. Releases before 1.0 wrote no pairing, and other values have none. */
+const PAIRINGS: readonly (boolean | undefined)[] = [undefined, false, true]
+const PAIRING_BIT = 6
 
 /** The format of the payload after decryption. */
 export interface Contents {
   readonly serialiser: SerialiserName
   readonly compression: CompressionName
+  /** Of the creds: whether they name an account. */
+  readonly pairing?: boolean | undefined
 }
 
 export interface Envelope extends Contents {
@@ -56,7 +63,7 @@ export function writeSealedHeader(
 }
 
 /** Throws `CorruptValueError` for bytes that are no envelope, `UnsupportedFormatError` for a later format. */
-export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
+export function parseEnvelope(bytes: Uint8Array, { sessionId, type }: Partial<ValueName> = {}): Envelope {
   const context = { sessionId }
   const first = bytes[0] ?? 0
   const flags = bytes[1] ?? 0
@@ -73,7 +80,9 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
   const compression = COMPRESSIONS[(flags >> 2) & 3]
   const cipher = CIPHERS[(flags >> 4) & 3]
   const isKnown = serialiser !== undefined && compression !== undefined && cipher !== undefined
-  if (!isKnown || (flags & 0b1100_0000) !== 0) {
+  const pairing = flags >> PAIRING_BIT
+  const hasPairing = pairing === 0 || (pairing < PAIRINGS.length && type === CREDS_FIELD.type)
+  if (!isKnown || !hasPairing) {
     throw new UnsupportedFormatError(
       `A value has flags 0x${flags.toString(16)}, which this version does not know.`,
       context,
@@ -87,6 +96,7 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
     serialiser,
     compression,
     cipher,
+    pairing: PAIRINGS[pairing],
     keyId: header.subarray(2, 6),
     period: cipher === 'none' ? 0 : ((header[6] ?? 0) << 8) | (header[7] ?? 0),
     header,
@@ -94,8 +104,15 @@ export function parseEnvelope(bytes: Uint8Array, sessionId?: string): Envelope {
   }
 }
 
-function toFlags({ serialiser, compression }: Contents, cipher: CipherName): number {
+/** Whether the creds in this envelope name an account; `undefined`: not known. Reads the header only. */
+export function readPairing(bytes: Uint8Array): boolean | undefined {
+  const isEnvelope = bytes[0] === (MAGIC | VERSION)
+  return isEnvelope ? PAIRINGS[(bytes[1] ?? 0) >> PAIRING_BIT] : undefined
+}
+
+function toFlags({ serialiser, compression, pairing }: Contents, cipher: CipherName): number {
   return (
+    (PAIRINGS.indexOf(pairing) << PAIRING_BIT) |
     SERIALISERS.indexOf(serialiser) |
     (COMPRESSIONS.indexOf(compression) << 2) |
     (CIPHERS.indexOf(cipher) << 4)

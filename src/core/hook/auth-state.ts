@@ -13,7 +13,7 @@ import { CredsSaver } from './creds-saver.js'
 import { keepAlive } from './keep-alive.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
-import { claimOwnership, type Ownership, renewLeases } from './ownership.js'
+import { claimOwnership, nameOwner, type Ownership, renewLeases } from './ownership.js'
 import { toRemoval } from './removal.js'
 import { repairSenderKey } from './sender-keys.js'
 
@@ -29,6 +29,11 @@ export interface AuthStateOptions {
    * `exclusive`: an opener waits for the owner to close or to die (`ttl.lockTtl`), then throws `SESSION_LOCKED`.
    */
   ownership?: Ownership | undefined
+  /**
+   * Names this owner in the store's catalogue and in the errors of other openers: 1 to 128 characters, stored in the clear.
+   * Default: the host's name and the process id, `hostname:pid`.
+   */
+  owner?: string | undefined
   /**
    * Let a save replace a paired identity by another one. The first write of the new identity removes the keys of the
    * old one. Default `false`: `IDENTITY_CONFLICT`.
@@ -101,6 +106,7 @@ export async function openAuthState<S extends AuthStore>(
   const ownership = options.ownership ?? 'last-opener'
   const claim = await claimOwnership(store, sessionId, {
     ownership,
+    owner: options.owner ?? nameOwner(),
     checkCreds: found => checkUsable(found, sessionId),
     refuseForeign: !options.ignoreForeignData,
     signal: options.signal,
@@ -118,6 +124,7 @@ export async function openAuthState<S extends AuthStore>(
     warn(error, 'the session is not that of this owner any more; its writes end here')
     callBack(() => onOwnershipLost?.(error))
   })
+  session.notePairing(isPaired(creds))
   let [isClosed, isRemoved, isDeleted] = [false, false, false]
   let lastCredsWrite: Promise<unknown> = Promise.resolve()
   const saver = new CredsSaver({
@@ -171,6 +178,7 @@ export async function openAuthState<S extends AuthStore>(
       const all = saver.isReplacing ? await withoutOthers(keys) : keys
       await session.write({ creds: current, keys: all })
       saver.noteSaved(current)
+      session.notePairing(isPaired(current))
     }
     const writing = lastCredsWrite.then(write)
     lastCredsWrite = writing.catch(() => {}) // the caller of `write` gets the error

@@ -3,7 +3,7 @@ import type { AuthStore } from '../auth-store.js'
 import { hasCode, InvalidOptionError } from '../errors.js'
 import { flag } from '../input/options.js'
 import { parseOptions } from '../input/parse-options.js'
-import { checkSessionId } from '../names.js'
+import { checkSessionId, isOwner, OWNER_TEXT } from '../names.js'
 import { abortable } from './abortable.js'
 import { type AuthStateHandle, type AuthStateOptions, openAuthState } from './auth-state.js'
 import { type HookSource, shareStore } from './shared-stores.js'
@@ -89,6 +89,7 @@ function checkOptions(options: object, name: string): void {
       ),
       [name]: v.optional(v.custom(given => !isStore(given), OPTIONS)),
       ownership: v.optional(v.picklist(['last-opener', 'exclusive'], '"last-opener" or "exclusive"')),
+      owner: v.optional(v.custom<string>(isOwner, `a text of ${OWNER_TEXT}`)),
       resetIdentity: flag,
       ignoreForeignData: flag,
       repairSenderKeys: flag,

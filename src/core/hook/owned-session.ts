@@ -11,6 +11,7 @@ export class OwnedSession {
   readonly #writes = new InFlight()
   #lost: FencedError | undefined
   #isClosed = false
+  #isPaired = false
 
   constructor(
     store: AuthStore,
@@ -23,6 +24,13 @@ export class OwnedSession {
     this.#fencingToken = fencingToken
     this.#onLost = onLost
     store.gauges.add('sessions_open', 1)
+  }
+
+  /** For the gauge of paired sessions. */
+  notePairing(isPaired: boolean): void {
+    if (isPaired === this.#isPaired || !this.takesWrites) return
+    this.#isPaired = isPaired
+    this.#store.gauges.add('sessions_open_paired', isPaired ? 1 : -1)
   }
 
   get isLost(): boolean {
@@ -84,6 +92,8 @@ export class OwnedSession {
 
   /** Runs once, when the session is closed or lost. */
   #end(): void {
-    if (!this.#isClosed && !this.#lost) this.#store.gauges.add('sessions_open', -1)
+    if (!this.takesWrites) return
+    this.notePairing(false)
+    this.#store.gauges.add('sessions_open', -1)
   }
 }

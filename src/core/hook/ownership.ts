@@ -1,6 +1,8 @@
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuthStore, Claim, ClaimOptions } from '../auth-store.js'
 import { hasCode } from '../errors.js'
+import { MAX_OWNER_LENGTH } from '../names.js'
 
 /** How a hook takes a session that has an owner: at once, or only after the owner's lease has ended. */
 export type Ownership = 'last-opener' | 'exclusive'
@@ -10,10 +12,15 @@ const MAX_POLL_MS = 200
 /** A lease is renewed after its life divided by this, so that one failed renewal does not end it. */
 const RENEWAL_PART = 3
 
-interface OwnershipOptions extends Pick<ClaimOptions, 'checkCreds' | 'refuseForeign'> {
+interface OwnershipOptions extends Pick<ClaimOptions, 'owner' | 'checkCreds' | 'refuseForeign'> {
   ownership: Ownership
   /** Ends the waiting. */
   signal: AbortSignal | undefined
+}
+
+/** The label of an owner that gives none. */
+export function nameOwner(): string {
+  return `${hostname()}:${process.pid}`.slice(-MAX_OWNER_LENGTH)
 }
 
 /**

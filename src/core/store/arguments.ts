@@ -2,7 +2,7 @@ import { InvalidKeyError, InvalidOptionError } from '../errors.js'
 import { readGiven } from '../input/read-given.js'
 import { showName, showUnlessText } from '../input/shown-values.js'
 import { isTable } from '../is-object.js'
-import { checkKeyId } from '../names.js'
+import { checkKeyId, isOwner, OWNER_TEXT } from '../names.js'
 
 const MAX_PAGE_SIZE = 1000
 /** Most sessions of one batch: a longer list is a sparse one, or a mistake. */
@@ -71,6 +71,17 @@ export function checkCursor(cursor: unknown): void {
   if (cursor === undefined || cursor === null) return
   if (typeof cursor === 'string' && cursor !== '' && cursor.length <= MAX_CURSOR_LENGTH) return
   fail('cursor', 'that of an earlier page', cursor)
+}
+
+/** An owner's label: it is shown in messages, and stored in the clear. */
+export function checkOwner(name: string, value: unknown): void {
+  if (isOwner(value)) return
+  fail(name, `a text of ${OWNER_TEXT}`, value)
+}
+
+export function checkDuration(name: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0) return
+  fail(name, 'a number of milliseconds of 0 or more', value)
 }
 
 export function checkFlag(name: string, value: unknown): void {

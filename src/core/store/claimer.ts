@@ -1,6 +1,7 @@
 import type { Claim, ClaimOptions } from '../auth-store.js'
 import type { Backend } from '../backend.js'
 import { ForeignDataError, StoreUnavailableError } from '../errors.js'
+import type { Metrics } from '../metrics.js'
 import type { CredsReader } from './creds-reader.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
@@ -12,6 +13,7 @@ export interface ClaimerParts {
   reader: CredsReader
   rewinds: RewindGuard
   memory: SessionMemory
+  metrics: Metrics
   /** The life of an exclusive lease without renewal. */
   leaseMs: number
 }
@@ -33,17 +35,18 @@ export class Claimer {
 
   async #claim(
     sessionId: string,
-    { exclusive = false, checkCreds, refuseForeign = false }: ClaimOptions,
+    { exclusive = false, owner, checkCreds, refuseForeign = false }: ClaimOptions,
   ): Promise<Claim> {
-    const { backend, reader, rewinds, memory, leaseMs } = this.#parts
+    const { backend, reader, rewinds, memory, metrics, leaseMs } = this.#parts
     // First reads without taking anything: an opener that cannot read the creds must not cost the owner its session.
     const { creds: found } = await reader.read('open', sessionId)
     if (found !== null) checkCreds?.(found)
     else if (refuseForeign) await this.#assertNoForeign(sessionId)
     const endedAt = found === null ? await this.#findEnd(sessionId) : undefined
     const { head, creds, fencingToken } = await rewinds.read('claim', sessionId, call =>
-      backend.claim(sessionId, exclusive ? leaseMs : undefined, call),
+      backend.claim(sessionId, { leaseMs: exclusive ? leaseMs : undefined, owner, call }),
     )
+    metrics.count('sessions_opened')
     memory.noteToken(sessionId, fencingToken)
     memory.cache?.begin(sessionId, fencingToken, head.version)
     const decoded = reader.decode(sessionId, head, creds)

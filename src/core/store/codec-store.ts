@@ -10,6 +10,8 @@ import type {
   Field,
   ListOptions,
   Rewind,
+  SessionFilter,
+  SessionInfo,
   SessionPage,
   SessionUpdate,
   StoredCreds,
@@ -28,15 +30,18 @@ import type { RetryPolicy } from '../retry.js'
 import {
   checkConditions,
   checkCursor,
+  checkDuration,
   checkFlag,
   checkFunction,
   checkLimit,
+  checkOwner,
   checkToken,
   checkTtl,
   readIds,
   readList,
   readMembers,
 } from './arguments.js'
+import { Catalogue, findOwner } from './catalogue.js'
 import { Claimer } from './claimer.js'
 import { CredsReader } from './creds-reader.js'
 import { KeyReader } from './key-reader.js'
@@ -84,6 +89,7 @@ export class CodecStore implements AuthStore {
   readonly #keys: KeyReader
   readonly #creds: CredsReader
   readonly #claimer: Claimer
+  readonly #catalogue: Catalogue
   readonly #rewinds: RewindGuard
 
   /** @internal */
@@ -91,7 +97,12 @@ export class CodecStore implements AuthStore {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
     const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts
     const { metrics } = observer
-    const operations = new Operations({ retry, observer, link: backend.link })
+    const operations = new Operations({
+      retry,
+      observer,
+      link: backend.link,
+      findOwner: sessionId => findOwner(backend, sessionId),
+    })
     const rewinds = new RewindGuard({ backend, memory, operations, logger })
     rewinds.onRewind(() => metrics.count('rewinds'))
     if (ttlMs !== null) memory.expectExpiry()
@@ -100,6 +111,7 @@ export class CodecStore implements AuthStore {
     this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
     this.#creds = new CredsReader(shared)
     this.#claimer = new Claimer({ ...shared, reader: this.#creds, leaseMs })
+    this.#catalogue = new Catalogue(shared)
     this.#rewinds = rewinds
     this.#operations = operations
     this.#observer = observer
@@ -169,6 +181,7 @@ export class CodecStore implements AuthStore {
     if (underWay) cached?.endWrite(underWay, result.version, values)
     this.#rewinds.noteCommit(sessionId, result, writes, fencingToken)
     this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
+    this.#observer.metrics.countWrites(writes)
     const { version, updatedAtMs, durability } = result
     return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
   }
@@ -182,6 +195,7 @@ export class CodecStore implements AuthStore {
       this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
     )
     this.#memory.noteDeletion(sessionId, deleted)
+    this.#observer.metrics.count('sessions_deleted')
     return { durability: deleted.durability }
   }
 
@@ -207,13 +221,17 @@ export class CodecStore implements AuthStore {
     return this.#operations.run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
   }
 
-  async *sessions(): AsyncIterable<string> {
-    let cursor: string | null | undefined
-    while (cursor !== null) {
-      const page: SessionPage = await this.list(cursor === undefined ? {} : { cursor })
-      yield* page.sessionIds
-      cursor = page.cursor
-    }
+  async describe(sessionId: string): Promise<SessionInfo | null> {
+    checkSessionId(sessionId)
+    return this.#catalogue.describe(sessionId, this.#memory.token(sessionId))
+  }
+
+  sessions(filter: SessionFilter = {}): AsyncIterable<SessionInfo> {
+    const asked = readMembers('filter', filter, ['pairedOnly', 'ownedBy', 'idleSinceMs'])
+    checkFlag('pairedOnly', asked.pairedOnly)
+    if (asked.ownedBy !== undefined) checkOwner('ownedBy', asked.ownedBy)
+    if (asked.idleSinceMs !== undefined) checkDuration('idleSinceMs', asked.idleSinceMs)
+    return this.#catalogue.sessions(asked)
   }
 
   async listKeys(sessionId: string, type?: string, fencingToken?: number): Promise<Field[]> {
@@ -259,9 +277,10 @@ export class CodecStore implements AuthStore {
 
   async claim(sessionId: string, options: ClaimOptions = {}): Promise<Claim> {
     checkSessionId(sessionId)
-    const asked = readMembers('options', options, ['exclusive', 'checkCreds', 'refuseForeign'])
+    const asked = readMembers('options', options, ['exclusive', 'owner', 'checkCreds', 'refuseForeign'])
     checkFlag('exclusive', asked.exclusive)
     checkFlag('refuseForeign', asked.refuseForeign)
+    if (asked.owner !== undefined) checkOwner('owner', asked.owner)
     if (asked.checkCreds !== undefined) checkFunction('checkCreds', asked.checkCreds)
     return this.#claimer.claim(sessionId, asked)
   }

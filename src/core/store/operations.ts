@@ -1,4 +1,4 @@
-import { ClosedError } from '../errors.js'
+import { ClosedError, FencedError, type KnownOwner, SessionLockedError } from '../errors.js'
 import { type Call, type RetryPolicy, singleAttempt, withRetry } from '../retry.js'
 import type { KnownSituation } from '../server-link.js'
 import type { Observer } from './observer.js'
@@ -8,7 +8,12 @@ export interface OperationsParts {
   observer: Observer
   /** The link to the store's servers, for the error of a call that has waited in vain. */
   link: KnownSituation | undefined
+  /** The owner of a session, for the error of a call that it refuses. */
+  findOwner: (sessionId: string) => Promise<KnownOwner | undefined>
 }
+
+/** How long such an error waits for the owner's name. */
+const NAMING_MS = 1000
 
 /** Runs the calls of one store: refuses them after its end, observes them, and repeats each within one deadline. */
 export class Operations {
@@ -36,7 +41,23 @@ export class Operations {
   run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
     this.assertOpen(sessionId)
     const { observer, retry, link } = this.#parts
-    return observer.run(operation, sessionId, () => withRetry(retry, { operation, sessionId, link }, action))
+    const attempt = { operation, sessionId, link }
+    return observer.run(operation, sessionId, () =>
+      withRetry(retry, attempt, action).catch(error => this.#nameOwner(error)),
+    )
+  }
+
+  /** Adds the owner's name to the error of a call that it refuses. */
+  async #nameOwner(error: unknown): Promise<never> {
+    const isRefusal =
+      error instanceof SessionLockedError || (error instanceof FencedError && error.current !== undefined)
+    if (!isRefusal || error.sessionId === undefined) throw error
+    const { sessionId } = error
+    const finding = withRetry(singleAttempt(NAMING_MS), { operation: 'describe' }, () =>
+      this.#parts.findOwner(sessionId),
+    )
+    const owner = await finding.catch(() => undefined) // the refusal matters more
+    throw owner ? error.by(owner) : error
   }
 
   /** Runs a check once. A check that fails, or misses the deadline of a call, is answered with `false`. */

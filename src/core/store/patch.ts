@@ -6,7 +6,7 @@ import { InvalidValueError } from '../errors.js'
 import { readGiven } from '../input/read-given.js'
 import { isTable } from '../is-object.js'
 import { checkKeyId, checkKeyType } from '../names.js'
-import { asStoredCreds, checkGivenCreds } from './creds-shape.js'
+import { asStoredCreds, checkGivenCreds, isPaired } from './creds-shape.js'
 
 const PATCH_MEMBERS = new Set(['creds', 'keys', 'appState'])
 
@@ -32,15 +32,15 @@ function encodeAll(codec: Codec, sessionId: string, patch: AuthPatch): EncodedPa
   checkMembers(sessionId, patch)
   const writes: FieldWrite[] = []
   const values: (Packed | null)[] = []
-  const encode = (type: string, id: string, value: unknown): void => {
+  const encode = (type: string, id: string, value: unknown, pairing?: boolean): void => {
     const name = { sessionId, type, id }
     const packed = value === null || value === undefined ? null : pack(name, value)
     values.push(packed)
-    writes.push({ type, id, bytes: packed && codec.seal(name, packed) })
+    writes.push({ type, id, bytes: packed && codec.seal(name, packed, pairing) })
   }
   if (patch.creds !== undefined) {
     checkGivenCreds(patch.creds, sessionId)
-    encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds)
+    encode(CREDS_FIELD.type, CREDS_FIELD.id, patch.creds, isPaired(patch.creds))
   }
   for (const [type, values] of Object.entries(patch.keys ?? {})) {
     checkKeyType(type, sessionId)

@@ -28,12 +28,14 @@ for _, waiting in ipairs(redis.call('HKEYS', outboxKey)) do
 end
 
 local leaseUntil = redis.call('HGET', credsKey, 'leaseUntil')
+local claim = redis.call('HGET', credsKey, 'claim')
 version, fence = math.max(version, tonumber(ARGV[3])), math.max(fence, tonumber(ARGV[4]))
 updatedAt = tonumber(ARGV[5])
 if version >= MOST_COUNT or fence >= MOST_COUNT then return {0, 'DAMAGED', version >= MOST_COUNT and 'version' or 'fence'} end
 local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt), 'ops', ARGV[8],
   'incarnation', ARGV[13], 'forks', ARGV[14]}
 if leaseUntil then head[#head + 1], head[#head + 2] = 'leaseUntil', leaseUntil end
+if claim then head[#head + 1], head[#head + 2] = 'claim', claim end
 if ARGV[10] == 'vacant' then head[#head + 1], head[#head + 2] = 'vacant', '1' end
 local MINUTE = 60000 -- an expired session stays this long for the caller that loads it
 local lifeMs = ARGV[10] == 'vacant' and ARGV[9]

@@ -114,6 +114,7 @@ if journalUntil then
     journalUntil = nil
   end
 end
+if begins then head[#head + 1], head[#head + 2] = 'createdAt', digits(now) end
 if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11] end
 
 probe()

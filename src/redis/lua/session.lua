@@ -1,7 +1,7 @@
 -- Begins every script that changes or judges a session: reads and checks its state.
 --
 -- KEYS[1]  hash of the head and the creds: version, fence, updatedAt, expiresAt, vacant, leaseUntil, ops, incarnation,
---          forks, journalUntil, data
+--          forks, journalUntil, createdAt, claim (the instant of the last one, a space and its owner's label), data
 -- KEYS[2]  hash of the keys: "type:id" -> envelope; @version, @fence, @updatedAt, @expiresAt as in the head; @history:
 --          the incarnation, a space and the operation that wrote the version; @journal: the writes since a heal, see
 --          commit.lua

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rewind } from '../../../src/index.js'
 import { makeLogger } from '../../support/logger.js'
@@ -16,6 +17,19 @@ export function describeNotices(create: CreateStoreDatabase): void {
       await Promise.allSettled([first.saveCreds(), first.state.keys.set({ session: { a: record('a') } })])
       expect(losses).toHaveLength(1)
       expect(losses[0]).toMatchObject({ code: 'FENCED', sessionId: 's' })
+    })
+
+    test('is told who has it now: by default, the host and the process', async () => {
+      const { open, openStore } = await setStage(create)
+      const { logger, lines } = makeLogger()
+      const { store } = await openStore({ logger })
+      const first = await open({ store, owner: 'worker-1' })
+      await open()
+      const label = `${hostname()}:${process.pid}`
+      await expect(first.saveCreds()).rejects.toMatchObject({ code: 'FENCED', owner: label })
+      expect(JSON.stringify(lines)).toContain(`\\"${label}\\" (since `)
+      await open({ owner: 'worker-2' })
+      expect((await store.describe('s'))?.owner?.label).toBe('worker-2')
     })
 
     test('is refused without another call to the database', async () => {

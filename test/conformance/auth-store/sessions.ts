@@ -118,7 +118,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       expect(written.filter(result => 'error' in result)).toEqual([])
     }
     const found: string[] = []
-    for await (const sessionId of store.sessions()) found.push(sessionId)
+    for await (const { sessionId } of store.sessions()) found.push(sessionId)
     expect(found.sort()).toEqual([...names].sort())
     const first = await store.list()
     expect(first.sessionIds).toHaveLength(100)

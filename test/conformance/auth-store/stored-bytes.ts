@@ -179,7 +179,7 @@ const CALLS: Record<string, Call> = {
       if (!(await scene.reader.exists(scene.victim))) expectMayBeAbsent(scene)
     }),
   list: async ({ reader, neighbour }) => {
-    for await (const sessionId of reader.sessions()) if (sessionId === neighbour) return
+    for await (const { sessionId } of reader.sessions()) if (sessionId === neighbour) return
     throw new Error('the neighbour is missing from the list')
   },
   touch: scene => refusedOr(() => scene.reader.touch(scene.victim)),

@@ -18,20 +18,23 @@ export function describeLeases(create: CreateDatabase): void {
       async (_, exists = true) => {
         const { clock, one, other } = await setUp()
         if (exists) await put(one, 's', { a: '1' })
-        const { fencingToken } = await one.claim('s', LEASE_MS)
+        const { fencingToken } = await one.claim('s', { leaseMs: LEASE_MS })
         clock.advance(LEASE_MS - 1)
-        await expect(other.claim('s', LEASE_MS)).rejects.toMatchObject({ ...locked, remainingMs: 1 })
+        await expect(other.claim('s', { leaseMs: LEASE_MS })).rejects.toMatchObject({
+          ...locked,
+          remainingMs: 1,
+        })
         await expect(other.claim('s')).rejects.toMatchObject(locked)
         await put(one, 's', { a: '2' }, { fencingToken })
         clock.advance(1)
-        expect((await other.claim('s', LEASE_MS)).fencingToken).toBeGreaterThan(fencingToken)
+        expect((await other.claim('s', { leaseMs: LEASE_MS })).fencingToken).toBeGreaterThan(fencingToken)
         await expect(put(one, 's', { a: '3' }, { fencingToken })).rejects.toMatchObject({ code: 'FENCED' })
       },
     )
 
     test('is renewed by its owner for the given time, which commits and touches do not change', async () => {
       const { clock, one, other } = await setUp()
-      const { fencingToken } = await one.claim('s', LEASE_MS)
+      const { fencingToken } = await one.claim('s', { leaseMs: LEASE_MS })
       clock.advance(4000)
       await one.lease('s', fencingToken, LEASE_MS)
       await put(one, 's', { a: '1' }, { fencingToken })
@@ -44,17 +47,17 @@ export function describeLeases(create: CreateDatabase): void {
 
     test('lets the next claim through at once after its release', async () => {
       const { one, other } = await setUp()
-      const { fencingToken } = await one.claim('s', LEASE_MS)
+      const { fencingToken } = await one.claim('s', { leaseMs: LEASE_MS })
       await one.lease('s', fencingToken, null)
-      await other.claim('s', LEASE_MS)
+      await other.claim('s', { leaseMs: LEASE_MS })
     })
 
     test('is neither renewed nor released by an earlier owner', async () => {
       const { clock, one, other } = await setUp()
       await put(one, 's', { a: '1' })
-      const { fencingToken } = await one.claim('s', LEASE_MS)
+      const { fencingToken } = await one.claim('s', { leaseMs: LEASE_MS })
       clock.advance(LEASE_MS)
-      const later = await other.claim('s', LEASE_MS)
+      const later = await other.claim('s', { leaseMs: LEASE_MS })
       const fenced = { code: 'FENCED', current: later.fencingToken }
       await expect(one.lease('s', fencingToken, LEASE_MS)).rejects.toMatchObject(fenced)
       await expect(one.lease('s', fencingToken, null)).rejects.toMatchObject(fenced)
@@ -64,8 +67,8 @@ export function describeLeases(create: CreateDatabase): void {
     test('ends with its session, and belongs to one session', async () => {
       const { one, other } = await setUp()
       await put(one, 's', { a: '1' })
-      await one.claim('s', LEASE_MS)
-      await other.claim('s2', LEASE_MS)
+      await one.claim('s', { leaseMs: LEASE_MS })
+      await other.claim('s2', { leaseMs: LEASE_MS })
       await other.delete('s', deletion())
       await other.claim('s')
       await expect(one.claim('s2')).rejects.toMatchObject(locked)
@@ -74,7 +77,7 @@ export function describeLeases(create: CreateDatabase): void {
     test('is not held by a claim that asks for none', async () => {
       const { one, other } = await setUp()
       await one.claim('s')
-      await other.claim('s', LEASE_MS)
+      await other.claim('s', { leaseMs: LEASE_MS })
     })
   })
 }

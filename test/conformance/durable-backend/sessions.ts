@@ -54,8 +54,8 @@ export function describeWholeSessions(create: CreateDurableDatabase): void {
     test('are lower than the token of a claim after them', async () => {
       const { backend } = await openDurable(create)
       const after = Date.now() + 1_000_000_000
-      expect((await backend.claimAfter('s', undefined, after)).fencingToken).toBe(after + 1)
-      const { fencingToken } = await backend.claimAfter('s', undefined, 0)
+      expect((await backend.claimAfter('s', {}, after)).fencingToken).toBe(after + 1)
+      const { fencingToken } = await backend.claimAfter('s', {}, 0)
       expect(fencingToken).toBe(after + 2)
     })
   })

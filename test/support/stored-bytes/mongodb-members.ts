@@ -5,7 +5,17 @@ import type { StoredMember, StoredMembers } from './stored-member.js'
 type Documents = Collection<Document & { _id: string }>
 
 /** Members that a head may have and has not always. */
-const MORE = ['late', 'isPart', 'leaseUntil', 'barredBelow', 'forks', 'intent']
+const MORE = [
+  'late',
+  'isPart',
+  'leaseUntil',
+  'barredBelow',
+  'forks',
+  'intent',
+  'createdAt',
+  'claimedAt',
+  'owner',
+]
 const ENDS = ['session', 'endsAt', 'intent']
 
 /** Every member of every document of a session, intents on its head, and the documents themselves. */

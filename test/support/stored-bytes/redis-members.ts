@@ -3,7 +3,7 @@ import type { KeyNames } from '../../../src/redis/key-names.js'
 import type { StoredMember, StoredMembers } from './stored-member.js'
 
 /** Members that a head may have and has not always. */
-const MORE = ['vacant', 'leaseUntil', 'expiresAt', 'journalUntil']
+const MORE = ['vacant', 'leaseUntil', 'expiresAt', 'journalUntil', 'createdAt', 'claim']
 const ENDS = ['vacant', 'expiresAt']
 
 /** Every field of the hashes of a session, their names, the types of the keys, and the members of what waits. */

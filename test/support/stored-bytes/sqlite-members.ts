@@ -13,6 +13,9 @@ const SESSION = [
   'lease_until',
   'incarnation',
   'forks',
+  'created_at',
+  'claimed_at',
+  'owner',
 ]
 const FIELD = ['session_id', 'type', 'id', 'version', 'bytes']
 const ENDS = ['expires_at', 'vacant_since']

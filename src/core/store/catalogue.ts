@@ -1,0 +1,113 @@
+import type { SessionFilter, SessionInfo } from '../auth-store.js'
+import type { Backend, Summary } from '../backend.js'
+import { readPairing } from '../codec/envelope.js'
+import { hasCode, type KnownOwner, type StoreErrorCode } from '../errors.js'
+import type { Operations } from './operations.js'
+import type { RewindGuard } from './rewind-guard.js'
+
+/** Sessions that are described side by side. */
+const PAGE_SIZE = 100
+/** These errors are about one session. They must not hide the others. */
+const OF_ONE_SESSION: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'SESSION_INCOMPLETE']
+
+export interface CatalogueParts {
+  backend: Backend
+  operations: Operations
+  rewinds: RewindGuard
+}
+
+/** Describes sessions from their heads. */
+export class Catalogue {
+  readonly #parts: CatalogueParts
+
+  constructor(parts: CatalogueParts) {
+    this.#parts = parts
+  }
+
+  /** `token`: see `RewindGuard`. */
+  async describe(sessionId: string, token: number | undefined): Promise<SessionInfo | null> {
+    const { backend, rewinds } = this.#parts
+    const summary = await rewinds.read('describe', sessionId, () => backend.summarize(sessionId), token)
+    return toInfo(sessionId, summary)
+  }
+
+  /** Notes nothing of what it reads: a catalogue would displace what the process has to remember of its own sessions. */
+  async *sessions(filter: SessionFilter): AsyncIterable<SessionInfo> {
+    const { backend, operations } = this.#parts
+    let cursor: string | null | undefined
+    while (cursor !== null) {
+      const after: string | undefined = cursor
+      const page = await operations.run('list', undefined, () => backend.list(PAGE_SIZE, after))
+      const describing = () => Promise.all(page.sessionIds.map(sessionId => this.#tryDescribe(sessionId)))
+      const found = await operations.run('describe', undefined, describing)
+      const nowMs = Date.now()
+      for (const info of found) if (info && passes(info, filter, nowMs)) yield info
+      cursor = page.cursor
+    }
+  }
+
+  async #tryDescribe(sessionId: string): Promise<SessionInfo | null> {
+    try {
+      return toInfo(sessionId, await this.#parts.backend.summarize(sessionId))
+    } catch (error) {
+      if (!OF_ONE_SESSION.some(code => hasCode(error, code))) throw error
+      return toDamaged(sessionId)
+    }
+  }
+}
+
+function toInfo(sessionId: string, summary: Summary): SessionInfo | null {
+  const { head, createdAtMs, expiresAtMs, claim, leaseEndsAtMs, creds } = summary
+  if (!head.exists) return null
+  return {
+    sessionId,
+    version: head.version,
+    isPaired: (creds && readPairing(creds)) ?? null,
+    createdAt: toDate(createdAtMs),
+    updatedAt: new Date(head.updatedAtMs),
+    expiresAt: toDate(expiresAtMs),
+    owner: claim
+      ? {
+          label: claim.owner ?? null,
+          fencingToken: head.fence,
+          claimedAt: new Date(claim.claimedAtMs),
+          leaseEndsAt: toDate(leaseEndsAtMs),
+        }
+      : null,
+  }
+}
+
+function toDamaged(sessionId: string): SessionInfo {
+  return {
+    sessionId,
+    version: 0,
+    isPaired: null,
+    createdAt: null,
+    updatedAt: new Date(0),
+    expiresAt: null,
+    owner: null,
+    isDamaged: true,
+  }
+}
+
+/** A session of which nothing is known may be paired. Nothing else is assumed of a damaged one. */
+function passes(
+  info: SessionInfo,
+  { pairedOnly, ownedBy, idleSinceMs }: SessionFilter,
+  nowMs: number,
+): boolean {
+  if (pairedOnly && info.isPaired === false) return false
+  if (ownedBy !== undefined && info.owner?.label !== ownedBy) return false
+  if (idleSinceMs === undefined) return true
+  return !info.isDamaged && nowMs - info.updatedAt.getTime() >= idleSinceMs
+}
+
+function toDate(ms: number | undefined): Date | null {
+  return ms === undefined ? null : new Date(ms)
+}
+
+/** The owner of a session, for an error; `undefined` if the store does not know one. */
+export async function findOwner(backend: Backend, sessionId: string): Promise<KnownOwner | undefined> {
+  const { claim } = await backend.summarize(sessionId)
+  return claim && { label: claim.owner, claimedAt: new Date(claim.claimedAtMs) }
+}
