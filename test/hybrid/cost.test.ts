@@ -41,7 +41,12 @@ describe.each([
 ])('$mode, with $size keys in the session', ({ enableWriteBehind, size }) => {
   async function setUp() {
     const where = place()
-    const store = await createHybridStore({ ...where, enableWriteBehind, cache: false })
+    const store = await createHybridStore({
+      ...where,
+      enableWriteBehind,
+      cache: false,
+      resilience: { operationTimeout: 60_000 }, // 10,000 keys at once, on a busy machine
+    })
     const handle = await useHybridAuthState({ sessionId: 's', store })
     onTestFinished(async () => {
       await handle.close()
