@@ -33,6 +33,7 @@ export {
   InvalidOptionError,
   InvalidSessionIdError,
   InvalidValueError,
+  type KnownOwner,
   MissingDependencyError,
   RewoundError,
   SessionIncompleteError,

@@ -68,9 +68,6 @@ export class VersionMismatchError extends StoreError {
   }
 }
 
-/** A number as long as a phone number. A process id is shorter. */
-const LONG_NUMBER = /\p{Nd}{6,}(?=\p{Nd}{2})/gu
-
 /** The owner who stands in the way, as far as the store knows it. */
 export interface KnownOwner {
   /** As its opener gave it. */
@@ -80,7 +77,9 @@ export interface KnownOwner {
 
 function nameOwner(owner: KnownOwner | undefined): string {
   if (owner === undefined) return 'Another owner'
-  const name = owner.label === undefined ? 'Another owner' : `"${owner.label.replace(LONG_NUMBER, '…')}"`
+  // A number as long as a phone number is masked; a process id is shorter.
+  const label = owner.label?.replace(/\p{Nd}{6,}(?=\p{Nd}{2})/gu, '…')
+  const name = label === undefined ? 'Another owner' : `"${label}"`
   return `${name} (since ${owner.claimedAt.toISOString()})`
 }
 
