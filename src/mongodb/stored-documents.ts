@@ -48,12 +48,11 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
   ['keptUntil', optional(isInstant)],
   ['expiresAt', optional(isInstant)],
   ['leaseUntil', optional(isInstant)],
-  ['createdAt', optional(isInstant)],
-  ['claimedAt', optional(isInstant)],
-  ['owner', optional(isOwner)],
   ['barredBelow', optional(isCount)],
   ['intent', optional(isIntent)],
 ]
+
+const NOTES: Readonly<Record<string, Check>> = { createdAt: isInstant, claimedAt: isInstant, owner: isOwner }
 
 /**
  * Throws `CORRUPT_VALUE` for a head that this library cannot have written. Leaves out members that are `null`: some
@@ -61,7 +60,7 @@ const HEAD: readonly (readonly [name: keyof HeadDocument, check: Check])[] = [
  */
 export function toHead(document: object, sessionId: string): HeadDocument {
   const damaged = findDamage(document, sessionId)
-  if (damaged === undefined) return withoutNulls(document) as HeadDocument
+  if (damaged === undefined) return withoutUnknown(document) as HeadDocument
   throw new CorruptValueError(`The member "${damaged}" of the session's head in MongoDB is damaged.`, {
     sessionId,
   })
@@ -89,8 +88,10 @@ function endsTooEarly({ endsAt, updatedAt }: Stored): boolean {
   return endsAt instanceof Date && !isPossibleEnd(endsAt.getTime(), (updatedAt as Date).getTime())
 }
 
-function withoutNulls(document: object): object {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null))
+/** Without notes for the catalogue that are damaged: they count as unknown, and the session itself is sound. */
+function withoutUnknown(document: object): object {
+  const isKept = ([name, value]: [string, unknown]) => value !== null && (NOTES[name]?.(value) ?? true)
+  return Object.fromEntries(Object.entries(document).filter(isKept))
 }
 
 /** `hasData`: whether the reader asked for the data as well. */

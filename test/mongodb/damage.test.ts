@@ -158,3 +158,26 @@ test('a lease that ends later than any lease can is damage, and its session can 
   await store.delete('s')
   expect(await store.claim('s')).toMatchObject({ fencingToken: expect.any(Number) })
 })
+
+test.each<[string, Record<string, unknown>]>([
+  ['a claim that is no instant', { claimedAt: 'x' }],
+  ['an owner that is no text', { owner: 5 }],
+  ['an owner with a control character', { owner: 'a\nb' }],
+  ['a beginning that is no instant', { createdAt: 5 }],
+])('%s is unknown to the catalogue, and harms nothing', async (_, members) => {
+  const { store } = await setUp(set(HEAD, members))
+  expect(await store.describe('s')).toMatchObject({ version: 6, isPaired: false, owner: null })
+  expect((await store.claim('s', { owner: 'worker-2' })).creds).toEqual(CREDS)
+  expect((await store.describe('s'))?.owner?.label).toBe('worker-2')
+})
+
+test('a damaged session is told from the others in a catalogue', async () => {
+  const { store } = await setUp(set(HEAD, { v: 'x' }))
+  const found = []
+  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  expect(found.sort()).toEqual([
+    ['s', true],
+    ['s2', undefined],
+  ])
+  await expect(store.describe('s')).rejects.toMatchObject(corrupt)
+})

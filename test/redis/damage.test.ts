@@ -379,3 +379,29 @@ test.each(['set', 'list', 'zset', 'stream', 'string'] as const)(
     await expectDeletable(store)
   },
 )
+
+test.each([
+  ['a claim without an instant', { claim: 'worker-1' }],
+  ['a claim whose owner has a control character', { claim: '1700000000000 a\nb' }],
+  ['a beginning that is no instant', { createdAt: 'x' }],
+])('%s is unknown to the catalogue, and harms nothing', async (_, members) => {
+  const store = await setUp()
+  await store.claim('damaged', { owner: 'worker-1' })
+  await client.hset(HEAD, members)
+  const info = await store.describe('damaged')
+  expect([info?.createdAt ?? null, info?.owner?.label ?? null]).toContain(null)
+  expect((await store.claim('damaged', { owner: 'worker-2' })).creds).toEqual({ registrationId: 7 })
+  expect((await store.describe('damaged'))?.owner?.label).toBe('worker-2')
+})
+
+test('a damaged session is told from the others in a catalogue', async () => {
+  const store = await setUp()
+  await client.hset(HEAD, 'version', 'x')
+  const found = []
+  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  expect(found.sort()).toEqual([
+    ['damaged', true],
+    ['sound', undefined],
+  ])
+  await expect(store.describe('damaged')).rejects.toMatchObject(CORRUPT)
+})

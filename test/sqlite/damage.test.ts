@@ -328,3 +328,50 @@ test('an expired session is kept for a day, for an owner that was stopped; then 
   await expect(late).rejects.toMatchObject({ code: 'FENCED' })
   await backend.close()
 })
+
+test.each([
+  ['a claim before time began', 'claimed_at = -1'],
+  ['an owner with a control character', "owner = 'a' || char(10)"],
+  ['a beginning that is no instant', 'created_at = 9007199254740993'],
+])('%s is unknown to the catalogue, and harms nothing', async (_, damage) => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await store.claim('s', { owner: 'worker-1' })
+  await change(`UPDATE session SET ${damage} WHERE id = 's'`)
+  const info = await store.describe('s')
+  expect([info?.createdAt ?? null, info?.owner?.label ?? null]).toContain(null)
+  expect((await store.claim('s', { owner: 'worker-2' })).creds).toEqual(CREDS)
+  expect((await store.describe('s'))?.owner?.label).toBe('worker-2')
+})
+
+test('a damaged session is told from the others in a catalogue', async () => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: CREDS })
+  await store.set('s2', { creds: CREDS })
+  await change("UPDATE session SET version = -1 WHERE id = 's'")
+  const found = []
+  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  expect(found).toEqual([
+    ['s', true],
+    ['s2', undefined],
+  ])
+  await expect(store.describe('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+})
+
+test('a session of an earlier release is described as far as it is known, and in full after its next save', async () => {
+  const { store, change } = await setUp()
+  await store.set('s', { creds: { ...CREDS, me: { id: '1@s.whatsapp.net' } } })
+  await change(`
+    UPDATE session SET created_at = NULL;
+    UPDATE field SET bytes = unhex(substr(hex(bytes), 1, 2) || '01' || substr(hex(bytes), 5)) WHERE type = 'creds'
+  `)
+  const before = await store.describe('s')
+  expect(before).toMatchObject({ isPaired: null, createdAt: null, owner: null })
+  const { data } = (await store.getCreds('s')) ?? {}
+  await store.set('s', { creds: data })
+  await store.claim('s', { owner: 'worker-1' })
+  expect(await store.describe('s')).toMatchObject({ isPaired: true, owner: { label: 'worker-1' } })
+  const names = []
+  for await (const { sessionId } of store.sessions({ pairedOnly: true })) names.push(sessionId)
+  expect(names).toEqual(['s'])
+})
