@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { SessionPage } from '../core/auth-store.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { keyPrefixOf, mastersOf, type RedisClient } from './client.js'
@@ -7,12 +8,14 @@ import { toList } from './replies.js'
 /** Least number of keys that one SCAN looks at: most of a database may be foreign. */
 const SCAN_COUNT = 500
 
-/** The end of a page: the node, its SCAN cursor, and the last of the sessions found there that was returned. */
+/**
+ * The end of a page: the node, its SCAN cursor, and which of the sessions found there were returned. Neither their number
+ * nor the last name would do: sessions end meanwhile, and when Redis resizes its table, the same cursor finds others too.
+ */
 interface Position {
   node: number
   cursor: string
-  /** By name, not by number: sessions before it may end in between. Empty: none was returned. */
-  after: string
+  returned: ReadonlySet<string>
 }
 
 interface FoundPage extends SessionPage {
@@ -46,27 +49,35 @@ export async function listSessions(
     const sessionIds = ids.filter(id => id !== undefined).sort()
     const existing = await Promise.all(sessionIds.map(exists))
     foreign += ids.length - existing.filter(known => known !== undefined).length
-    const { after } = position
-    const fresh = sessionIds.filter((sessionId, i) => existing[i] && sessionId > after)
+    const { returned } = position
+    const fresh = sessionIds.filter((sessionId, i) => existing[i] && !returned.has(toDigest(sessionId)))
     const room = limit - found.length
-    found.push(...fresh.slice(0, room))
+    const page = fresh.slice(0, room)
+    found.push(...page)
     if (fresh.length > room) {
-      const end = toCursor({ ...position, after: found.at(-1) ?? after })
+      const end = toCursor({ ...position, returned: new Set([...returned, ...page.map(toDigest)]) })
       return { sessionIds: found, cursor: end, foreign }
     }
     position =
       next === '0'
-        ? { node: position.node + 1, cursor: '0', after: '' }
-        : { node: position.node, cursor: String(next), after: '' }
+        ? { node: position.node + 1, cursor: '0', returned: new Set() }
+        : { node: position.node, cursor: String(next), returned: new Set() }
   }
 }
 
-function toCursor({ node, cursor, after }: Position): string {
-  return `${node}.${cursor}.${after}`
+function toCursor({ node, cursor, returned }: Position): string {
+  return `${node}.${cursor}.${[...returned].join('')}`
+}
+
+const DIGEST_LENGTH = 8
+
+/** 48 bits: among the 500 keys of one SCAN, no two have the same one. */
+function toDigest(sessionId: string): string {
+  return createHash('sha1').update(sessionId).digest('base64url').slice(0, DIGEST_LENGTH)
 }
 
 /** Redis' own cursors have 64 bits. */
-const CURSOR = /^(\d{1,4})\.(\d{1,20})\.(.*)$/s
+const CURSOR = /^(\d{1,4})\.(\d{1,20})\.((?:[\w-]{8})*)$/
 const MAX_SCAN_CURSOR = 2n ** 64n - 1n
 
 function parsePosition(cursor: unknown = '0.0.'): Position {
@@ -74,6 +85,6 @@ function parsePosition(cursor: unknown = '0.0.'): Position {
   if (found === null || BigInt(found[2] as string) > MAX_SCAN_CURSOR) {
     throw new InvalidOptionError('"cursor" must be the "cursor" of an earlier page of this store.')
   }
-  const [, node, scan, after] = found as unknown as [string, string, string, string]
-  return { node: Number(node), cursor: scan, after }
+  const [, node, scan, digests] = found as unknown as [string, string, string, string]
+  return { node: Number(node), cursor: scan, returned: new Set(digests.match(/.{8}/g)) }
 }
