@@ -89,7 +89,7 @@ export interface SessionFilter {
   pairedOnly?: boolean | undefined
   /** Only those that the owner of this label has opened last. */
   ownedBy?: string | undefined
-  /** Only those whose last write is at least so many milliseconds ago. */
+  /** Only those whose last write is at least this many milliseconds ago. */
   idleSinceMs?: number | undefined
 }
 

@@ -169,7 +169,7 @@ export interface BackendDeletion {
   readonly durability: Durability
 }
 
-/** How a session is claimed. All are optional. */
+/** How a session is claimed. */
 export interface ClaimTerms {
   /** Also take the lease for that time. */
   readonly leaseMs?: number | undefined

@@ -28,6 +28,7 @@ import { singleAttempt, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 import { checkGuard } from '../core/store/guard.js'
 import { parseForks } from '../core/store/histories.js'
+import { ifAhead } from '../core/store/life.js'
 import { decideApplication, decideBar, decideFence } from './applications.js'
 import type { AuthCollection } from './auth-collection.js'
 import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
@@ -389,12 +390,11 @@ export class MongoBackend implements DurableBackend {
 
 function toNotes(document: HeadDocument | undefined, nowMs: number): Omit<Summary, 'head' | 'creds'> {
   const { createdAt, endsAt, claimedAt, owner, leaseUntil } = document ?? {}
-  const leaseEndsAtMs = leaseUntil?.getTime()
   return {
     createdAtMs: createdAt?.getTime(),
     expiresAtMs: endsAt?.getTime(),
     claim: claimedAt && { claimedAtMs: claimedAt.getTime(), owner },
-    leaseEndsAtMs: leaseEndsAtMs !== undefined && leaseEndsAtMs > nowMs ? leaseEndsAtMs : undefined,
+    leaseEndsAtMs: ifAhead(leaseUntil?.getTime(), nowMs),
   }
 }
 

@@ -18,6 +18,7 @@ import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/err
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
+import { ifAhead } from '../core/store/life.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import type { SqliteConnection } from './connection.js'
 import { checkApplied, checkLease, type Floor, hasNext, MAX_FLOOR, NO_ROW, type SessionRow } from './rows.js'
@@ -84,12 +85,11 @@ export class SqliteBackend implements Backend {
   async summarize(sessionId: string): Promise<Summary> {
     return this.#connection.read(statements => {
       const { row, head } = this.#find(statements, sessionId)
-      const leaseEndsAtMs = row?.lease_until ?? 0
       return {
         head,
         ...statements.findNotes(sessionId),
         expiresAtMs: row?.expires_at ?? undefined,
-        leaseEndsAtMs: leaseEndsAtMs > this.#now() ? leaseEndsAtMs : undefined,
+        leaseEndsAtMs: ifAhead(row?.lease_until, this.#now()),
         creds: head.exists ? statements.peekCreds(sessionId) : undefined,
       }
     })

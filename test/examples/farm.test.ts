@@ -7,6 +7,7 @@ import { createRedisStore } from '../../src/redis/index.js'
 import { ALICE, jidOf } from '../support/conversation.js'
 import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
 import { setScene } from '../support/scene.js'
+import { sessionsOf } from '../support/sessions-of.js'
 import { quietLibsignal } from '../support/silence.js'
 import { TYPESCRIPT } from '../support/typescript.js'
 
@@ -50,11 +51,8 @@ test('examples/farm.mjs hands 20 bots over to a second process: no message is lo
   for (const [n, account] of accounts.entries()) await (await scene.start(account, `bot-${n}`)).stop()
   const alice = await scene.start(ALICE, 'alice')
   const ownersOf = async () => {
-    const labels: (string | null | undefined)[] = []
-    for await (const { owner } of store.sessions({ pairedOnly: true })) {
-      labels.push(owner?.leaseEndsAt ? owner.label : undefined)
-    }
-    return labels
+    const infos = await sessionsOf(store, { pairedOnly: true })
+    return infos.map(({ owner }) => (owner?.leaseEndsAt ? owner.label : undefined))
   }
   const all = (label: string) => Array.from({ length: BOTS }, () => label)
   const sent: string[] = []

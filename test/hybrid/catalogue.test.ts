@@ -1,10 +1,11 @@
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
-import { createHybridStore, type HybridAuthStore, type HybridOptions } from '../../src/hybrid/index.js'
+import { createHybridStore, type HybridOptions } from '../../src/hybrid/index.js'
 import { createMongoStore } from '../../src/mongodb/index.js'
 import { CREDS } from '../conformance/auth-store/harness.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { KEEPS_ALL, startRedis } from '../support/redis/redis-server.js'
+import { sessionsOf } from '../support/sessions-of.js'
 
 const PAIRED = { ...CREDS, me: { id: '1@s.whatsapp.net' } }
 
@@ -26,12 +27,6 @@ async function setUp() {
     keep(await createHybridStore({ redisUrl: redis.url, mongoUrl: mongo.url, ...options }))
   const openMongo = async () => keep(await createMongoStore({ mongoUrl: mongo.url }))
   return { redis, mongo, client, open, openMongo }
-}
-
-async function infosOf(store: HybridAuthStore) {
-  const infos = []
-  for await (const info of store.sessions()) infos.push(info)
-  return infos
 }
 
 test('both databases know what the catalogue tells', async () => {
@@ -61,7 +56,7 @@ test('a catalogue loads no session into Redis', async () => {
   const names = Array.from({ length: 120 }, (_, n) => `bot-${n}`)
   await Promise.all(names.map(name => store.set(name, { creds: PAIRED })))
   await client.flushall()
-  const infos = await infosOf(await open())
+  const infos = await sessionsOf(await open())
   expect(infos.map(({ sessionId }) => sessionId).sort()).toEqual([...names].sort())
   expect(infos.every(({ isPaired, createdAt }) => isPaired && createdAt)).toBe(true)
   expect((await client.keys('*')).filter(key => key.includes('bot-'))).toEqual([])

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { useMongoAuthState } from '../../src/mongodb/index.js'
 import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
+import { sessionsOf } from '../support/sessions-of.js'
 
 const CREDS = { registrationId: 7 }
 const server = useServer('damage')
@@ -173,8 +174,7 @@ test.each<[string, Record<string, unknown>]>([
 
 test('a damaged session is told from the others in a catalogue', async () => {
   const { store } = await setUp(set(HEAD, { v: 'x' }))
-  const found = []
-  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  const found = (await sessionsOf(store)).map(({ sessionId, isDamaged }) => [sessionId, isDamaged])
   expect(found.sort()).toEqual([
     ['s', true],
     ['s2', undefined],

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createRedisStore, useRedisAuthState } from '../../src/redis/index.js'
 import { type RedisServer, startRedis } from '../support/redis/redis-server.js'
+import { sessionsOf } from '../support/sessions-of.js'
 
 let server: RedisServer
 let client: Redis
@@ -397,8 +398,7 @@ test.each([
 test('a damaged session is told from the others in a catalogue', async () => {
   const store = await setUp()
   await client.hset(HEAD, 'version', 'x')
-  const found = []
-  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  const found = (await sessionsOf(store)).map(({ sessionId, isDamaged }) => [sessionId, isDamaged])
   expect(found.sort()).toEqual([
     ['damaged', true],
     ['sound', undefined],

@@ -3,6 +3,7 @@ import type { SqliteDatabase } from '../../src/sqlite/driver.js'
 import { createSqliteStore, useSqliteAuthState } from '../../src/sqlite/index.js'
 import { CREDS } from '../conformance/auth-store/harness.js'
 import { Clock, DAY_MS, put, texts } from '../conformance/backend/harness.js'
+import { sessionsOf } from '../support/sessions-of.js'
 import { createSqliteFile, openSqliteBackend, withDatabase } from '../support/sqlite-database.js'
 
 async function setUp() {
@@ -349,8 +350,7 @@ test('a damaged session is told from the others in a catalogue', async () => {
   await store.set('s', { creds: CREDS })
   await store.set('s2', { creds: CREDS })
   await change("UPDATE session SET version = -1 WHERE id = 's'")
-  const found = []
-  for await (const { sessionId, isDamaged } of store.sessions()) found.push([sessionId, isDamaged])
+  const found = (await sessionsOf(store)).map(({ sessionId, isDamaged }) => [sessionId, isDamaged])
   expect(found).toEqual([
     ['s', true],
     ['s2', undefined],
@@ -371,7 +371,5 @@ test('a session of an earlier release is described as far as it is known, and in
   await store.set('s', { creds: data })
   await store.claim('s', { owner: 'worker-1' })
   expect(await store.describe('s')).toMatchObject({ isPaired: true, owner: { label: 'worker-1' } })
-  const names = []
-  for await (const { sessionId } of store.sessions({ pairedOnly: true })) names.push(sessionId)
-  expect(names).toEqual(['s'])
+  expect((await sessionsOf(store, { pairedOnly: true })).map(({ sessionId }) => sessionId)).toEqual(['s'])
 })

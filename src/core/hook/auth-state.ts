@@ -13,7 +13,7 @@ import { CredsSaver } from './creds-saver.js'
 import { keepAlive } from './keep-alive.js'
 import { createKeyStore } from './key-store.js'
 import { OwnedSession } from './owned-session.js'
-import { claimOwnership, nameOwner, type Ownership, renewLeases } from './ownership.js'
+import { claimOwnership, defaultOwner, type Ownership, renewLeases } from './ownership.js'
 import { toRemoval } from './removal.js'
 import { repairSenderKey } from './sender-keys.js'
 
@@ -106,7 +106,7 @@ export async function openAuthState<S extends AuthStore>(
   const ownership = options.ownership ?? 'last-opener'
   const claim = await claimOwnership(store, sessionId, {
     ownership,
-    owner: options.owner ?? nameOwner(),
+    owner: options.owner ?? defaultOwner(),
     checkCreds: found => checkUsable(found, sessionId),
     refuseForeign: !options.ignoreForeignData,
     signal: options.signal,

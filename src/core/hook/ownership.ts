@@ -19,7 +19,7 @@ interface OwnershipOptions extends Pick<ClaimOptions, 'owner' | 'checkCreds' | '
 }
 
 /** The label of an owner that gives none. */
-export function nameOwner(): string {
+export function defaultOwner(): string {
   return `${hostname()}:${process.pid}`.slice(-MAX_OWNER_LENGTH)
 }
 

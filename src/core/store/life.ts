@@ -9,3 +9,8 @@ export function isPossibleEnd(endMs: number, writtenMs: number): boolean {
   const nowMs = Date.now()
   return endMs > nowMs || writtenMs > nowMs || endMs > writtenMs - MAX_SKEW_MS
 }
+
+/** An instant that is still to come; `undefined`: it is over, or there is none. */
+export function ifAhead(instantMs: number | null | undefined, nowMs: number): number | undefined {
+  return instantMs != null && instantMs > nowMs ? instantMs : undefined
+}

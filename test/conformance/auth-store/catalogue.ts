@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { AuthStore, SessionFilter } from '../../../src/index.js'
+import { sessionsOf } from '../../support/sessions-of.js'
 import { CREDS, type CreateStoreDatabase, KEY, OTHER_KEY, setUp } from './harness.js'
 
 const PAIRED = { ...CREDS, me: { id: '15550001234:1@s.whatsapp.net' } }
 
 async function namesOf(store: AuthStore, filter?: SessionFilter): Promise<string[]> {
-  const names: string[] = []
-  for await (const { sessionId } of store.sessions(filter)) names.push(sessionId)
-  return names.sort()
+  return (await sessionsOf(store, filter)).map(({ sessionId }) => sessionId).sort()
 }
 
 export function describeCatalogue(create: CreateStoreDatabase): void {

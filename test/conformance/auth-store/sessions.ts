@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CodecStore } from '../../../src/core/store/codec-store.js'
+import { sessionsOf } from '../../support/sessions-of.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, setUp } from './harness.js'
 
 /** Whole sessions: existence, lists, batches, expiry and deletion. */
@@ -117,8 +118,7 @@ export function describeSessions(create: CreateStoreDatabase): void {
       const written = await store.batchSet(updates.slice(from, from + 50))
       expect(written.filter(result => 'error' in result)).toEqual([])
     }
-    const found: string[] = []
-    for await (const { sessionId } of store.sessions()) found.push(sessionId)
+    const found = (await sessionsOf(store)).map(({ sessionId }) => sessionId)
     expect(found.sort()).toEqual([...names].sort())
     const first = await store.list()
     expect(first.sessionIds).toHaveLength(100)
