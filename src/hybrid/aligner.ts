@@ -1,6 +1,7 @@
 import type { Commit } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { hasCode, RewoundError, SessionIncompleteError } from '../core/errors.js'
+import { LostInPartError } from '../core/store/lost-in-part.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
 import { isAhead, isCold } from '../redis/protocol-errors.js'
 import { Contention } from './contention.js'
@@ -108,10 +109,10 @@ export class Aligner {
     }
   }
 
-  /** Throws `SESSION_INCOMPLETE` if Redis has a part of a session that MongoDB has never heard of. */
+  /** Throws `SESSION_INCOMPLETE` if one of the two has a part of the session, and neither has it whole. */
   async assertNotLost(sessionId: string, durable: DurableHead): Promise<void> {
-    if (isLostInPart(await this.#redis.peek(sessionId), durable))
-      throw new SessionIncompleteError({ sessionId })
+    const peek = await this.#redis.peek(sessionId)
+    if (durable.isPart || isLostInPart(peek, durable)) throw toIncomplete(sessionId, peek)
   }
 
   /** Whether Redis lacks the write that took the durable store's version, though it is at the same version. */
@@ -146,7 +147,7 @@ export class Aligner {
           markAligned()
           return { peek, head }
         case 'partial':
-          throw new SessionIncompleteError({ sessionId })
+          throw toIncomplete(sessionId, peek)
         case 'restore the durable store':
           // At first sight, Redis may be ahead by a write that is on its way.
           if (foundAhead === peek.version) await this.#repairs.restoreDurable(sessionId, peek, head)
@@ -164,4 +165,9 @@ export class Aligner {
       await contention.pause()
     }
   }
+}
+
+/** A heal loads Redis anew, and so must not find there what it would remove. */
+function toIncomplete(sessionId: string, { version }: RedisView): SessionIncompleteError {
+  return version === 0 ? new LostInPartError({ sessionId }) : new SessionIncompleteError({ sessionId })
 }

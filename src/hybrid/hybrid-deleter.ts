@@ -100,13 +100,19 @@ export class HybridDeleter {
 
   /** Deletes a session of which neither database has the whole. */
   async #discardParts(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
-    const { fencingToken } = deletion
+    const { fencingToken, deletedAtMs } = deletion
+    // A heal, which repeats a deletion at its instant, takes a part for nothing: it expects no version of one.
+    const expectedVersion = deletedAtMs === undefined ? deletion.expectedVersion : undefined
     return await this.#sessions.use(sessionId, async state => {
       const peek = await this.#redis.peek(sessionId)
       if (fencingToken !== undefined && fencingToken < peek.fence) {
         throw new FencedError(fencingToken, peek.fence, { sessionId })
       }
-      const deleted = await this.#durable.delete(sessionId, { ...deletion, seenVersion: undefined })
+      const deleted = await this.#durable.delete(sessionId, {
+        ...deletion,
+        expectedVersion,
+        seenVersion: undefined,
+      })
       if (peek.state !== 'cold') return deleted
       // The next reader would take the remains in Redis for half a session.
       if (await this.#repairs.loadRedis(sessionId, peek, state)) return deleted

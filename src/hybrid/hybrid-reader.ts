@@ -1,7 +1,7 @@
 import type { Field } from '../core/auth-store.js'
 import type { Backend, Head, HistoryResult, Summary } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
-import { SessionIncompleteError, type StoreError } from '../core/errors.js'
+import type { StoreError } from '../core/errors.js'
 import type { Metrics } from '../core/metrics.js'
 import { continuesFrom, type KnownHistory } from '../core/store/histories.js'
 import type { SessionMemory } from '../core/store/session-memory.js'
@@ -185,8 +185,8 @@ export class HybridReader {
     if (outage) await this.#relay.applyOwn(sessionId)
     const result = await ask(this.#durable)
     this.#metrics.count('mongo_fallbacks')
-    if (!outage && result.head.isPart) throw new SessionIncompleteError({ sessionId })
-    if (!outage && !result.head.exists) await this.#aligner.assertNotLost(sessionId, result.head)
+    const isWhole = result.head.exists && !result.head.isPart
+    if (!outage && !isWhole) await this.#aligner.assertNotLost(sessionId, result.head)
     // Redis may have what MongoDB lacks.
     if (outage && !covers(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     return result

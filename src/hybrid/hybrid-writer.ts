@@ -1,4 +1,5 @@
 import type { Commit, CommitResult } from '../core/backend.js'
+import { LostInPartError } from '../core/store/lost-in-part.js'
 import type { Aligner } from './aligner.js'
 import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
@@ -29,12 +30,18 @@ export class HybridWriter {
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     this.#durable.checkWrites(sessionId, commit.writes)
-    return this.#lanes.write(
+    const toDurable = () => this.#durable.commit(sessionId, { ...commit, step: BYPASS_STEP })
+    const written = this.#lanes.write(
       sessionId,
       commit,
       () => this.#commitToRedis(sessionId, commit),
-      () => this.#durable.commit(sessionId, { ...commit, step: BYPASS_STEP }),
+      toDurable,
     )
+    return written.catch(error => {
+      // Only a heal, which alone has a fork, may go on from a part.
+      if (!(error instanceof LostInPartError) || commit.fork === undefined) throw error
+      return this.#lanes.pastRedis(sessionId, commit, toDurable)
+    })
   }
 
   lease(sessionId: string, fencingToken: number, leaseMs: number | null): Promise<void> {

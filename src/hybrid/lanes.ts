@@ -98,12 +98,22 @@ export class Lanes {
     // `memory` has what this process has seen since the caller's read.
     const seen = Math.max(seenVersion, this.#memory.seenVersion(sessionId))
     if (!covers(head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
-    const { route } = this.#sessions.of(sessionId)
-    await route.untilRedisIsQuiet()
-    assertAwaited(call)
-    const result = await route.pastRedis({ fencingToken }, toDurable)
-    this.#metrics.count('direct_writes')
-    return result
+    return this.pastRedis(sessionId, { fencingToken, call }, toDurable)
+  }
+
+  /** Leaves Redis out. The next call loads Redis again. */
+  async pastRedis<T>(
+    sessionId: string,
+    { fencingToken, call }: Pick<Commit, 'fencingToken' | 'call'>,
+    toDurable: () => Promise<T>,
+  ): Promise<T> {
+    return this.#sessions.use(sessionId, async ({ route }) => {
+      await route.untilRedisIsQuiet()
+      assertAwaited(call)
+      const result = await route.pastRedis({ fencingToken }, toDurable)
+      this.#metrics.count('direct_writes')
+      return result
+    })
   }
 
   /** I12: Redis refuses a write at `belowVersion` or above. */

@@ -40,11 +40,13 @@ export function sinceAfter(since: number | undefined, from: number, writes: read
 }
 
 export function decideCommit(
-  { document, head, isExpired }: Found,
+  { document, head: found, isExpired }: Found,
   commit: DurableCommit,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<CommitResult> {
   const { operationId, fencingToken, above = 0, step = 1, writes, fork } = commit
+  // A heal begins the session again that is lost but for a part.
+  const head = found.isPart && fork ? { ...found, exists: false } : found
   const applied = findOperation(document?.ops, operationId)
   // An operation with a version of another database may have come too late to count.
   const isInTime = applied && overtakerOf(document?.ops, operationId) === undefined
@@ -73,6 +75,7 @@ export function decideCommit(
       updatedAt: new Date(nowMs),
       ...(!continues && { createdAt: new Date(nowMs) }),
       since: sinceAfter(continues ? document?.since : undefined, version, writes),
+      isPart: continues ? document?.isPart : undefined,
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
       ...lifetime.from(nowMs, document),

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Rewind } from '../auth-store.js'
+import type { Field, Rewind } from '../auth-store.js'
 import {
   type Backend,
   type BackendDeletion,
@@ -17,6 +17,7 @@ import type { Call } from '../retry.js'
 import { endedToken } from './guard.js'
 import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory } from './histories.js'
+import { LostInPartError } from './lost-in-part.js'
 import type { Operations } from './operations.js'
 import type { SessionMemory } from './session-memory.js'
 
@@ -70,14 +71,14 @@ export class RewindGuard {
     for (let heals = 0; ; heals++) {
       // Taken before the call: a write that ends during the call may be missing in its answer.
       const known = this.memory.history(sessionId)
-      const result = await this.#operations.run(operation, sessionId, action)
-      const { head } = result
-      if (continuesFrom(known, head) || this.#isOwn(known, head)) {
-        this.memory.noteHead(sessionId, head)
+      const result = await this.#operations.run(operation, sessionId, action).catch(orLost(known))
+      if (result && (continuesFrom(known, result.head) || this.#isOwn(known, result.head))) {
+        this.memory.noteHead(sessionId, result.head)
         return result
       }
-      if (heals === MAX_HEALS) throw new RewoundError(known.version, head.version, { sessionId })
-      const refusal = await this.#reconcile(sessionId, known, head.version)
+      const foundVersion = result?.head.version ?? 0
+      if (heals === MAX_HEALS) throw new RewoundError(known.version, foundVersion, { sessionId })
+      const refusal = await this.#reconcile(sessionId, known, foundVersion)
       if (refusal && token !== undefined) throw refusal
     }
   }
@@ -98,8 +99,9 @@ export class RewindGuard {
       try {
         return await this.#operations.run(operation, sessionId, call => action(seen, call))
       } catch (error) {
-        if (!hasCode(error, 'REWOUND') || heals === MAX_HEALS) throw error
-        await this.#reconcile(sessionId, known, (error as RewoundError).found)
+        const isBehind = error instanceof RewoundError
+        if (heals === MAX_HEALS || !(isBehind || isLost(error, known))) throw error
+        await this.#reconcile(sessionId, known, isBehind ? error.found : 0)
       }
     }
   }
@@ -158,9 +160,10 @@ export class RewindGuard {
     const held = this.memory.writesAfter(sessionId, 0)
     const deletion = this.memory.deletion(sessionId)
     const fields = [...held.map(({ write }) => write), CREDS_FIELD]
-    const found = await this.#operations.run('heal', sessionId, () =>
-      this.#backend.readHistory(sessionId, fields),
-    )
+    const found =
+      (await this.#operations
+        .run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
+        .catch(orLost(known))) ?? toNothing(fields)
     const fence = this.memory.fence(sessionId)
     const { at, heal, isOther, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
@@ -272,4 +275,22 @@ export class RewindGuard {
     )
     for (const listener of this.#listeners) listener(rewind)
   }
+}
+
+/** Whether the database has lost what this process knows, and has a part that was written since. */
+function isLost(error: unknown, known: KnownHistory): boolean {
+  return error instanceof LostInPartError && known.version > 0
+}
+
+/** For `catch`: the answer of a database that has lost what this process knows is `undefined`. */
+function orLost(known: KnownHistory): (error: unknown) => undefined {
+  return error => {
+    if (!isLost(error, known)) throw error
+  }
+}
+
+/** The history of a session that the database has never heard of. */
+function toNothing(fields: readonly Field[]): HistoryResult {
+  const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
+  return { head, isDeleted: false, forks: [], versions: fields.map(() => 0) }
 }

@@ -68,8 +68,8 @@ export const MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'src/core/store/rewind-guard.ts',
-        from: 'if (continuesFrom(known, head) || this.#isOwn(known, head)) {',
-        to: 'if (true) {',
+        from: 'if (result && (continuesFrom(known, result.head) || this.#isOwn(known, result.head))) {',
+        to: 'if (result) {',
       },
       {
         file: 'src/redis/lua/session.lua',

@@ -1,0 +1,119 @@
+import { describe, expect, test, vi } from 'vitest'
+import { names, SESSION } from '../support/simulation/sim-process.js'
+import { setUpTwo } from '../support/simulation/stage.js'
+
+// Fake timers do not replace those of this module.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)),
+}))
+
+const CREDS = { registrationId: 7 }
+const INCOMPLETE = { code: 'SESSION_INCOMPLETE' }
+
+/** Both databases have lost a session, or a part of it, and what is left cannot be told from half a session. */
+describe.each([true, false])('with write-behind: %s', isWriteBehind => {
+  /** `one` has written the creds, `two` a key. A write of `two` reaches a MongoDB that has lost all else, as Redis has. */
+  async function setUpPart({ isAskedFor = false } = {}) {
+    const stage = await setUpTwo(isWriteBehind)
+    const { world, one, two, write, untilTriedAgain, drain } = stage
+    await write(one, { b: 'second' })
+    await drain()
+    const rejoin = world.separate(two, 'mongo')
+    await write(two, { c: 'waiting' })
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    if (isAskedFor) await stage.settled(stage.start('too early').store.get(SESSION))
+    rejoin()
+    await untilTriedAgain('mongo')
+    return stage
+  }
+  const ALL = { a: 'first', b: 'second', c: 'waiting' }
+
+  test('a part in MongoDB is half a session for a process that knows nothing else of it', async () => {
+    const { settled, start } = await setUpPart()
+    const stranger = start('stranger').store
+    await expect(settled(stranger.get(SESSION))).rejects.toMatchObject(INCOMPLETE)
+    await expect(settled(stranger.set(SESSION, { creds: { registrationId: 8 } }))).rejects.toMatchObject(
+      INCOMPLETE,
+    )
+    await expect(settled(stranger.claim(SESSION))).rejects.toMatchObject(INCOMPLETE)
+  })
+
+  test.each(['reads', 'writes', 'opens'])(
+    'a part in MongoDB becomes the session again when the process with the creds %s',
+    async what => {
+      const { one, two, write, read, settled, drain, evict, start } = await setUpPart()
+      if (what === 'reads') expect(await read(one, 'a', 'b', 'c')).toEqual(ALL)
+      if (what === 'writes') await write(one, { d: 'fourth' })
+      if (what === 'opens') expect(await settled(one.store.claim(SESSION))).toMatchObject({ creds: CREDS })
+      const all = what === 'writes' ? { ...ALL, d: 'fourth' } : ALL
+      for (const process of [two, one, start('third')])
+        expect(await read(process, 'a', 'b', 'c', 'd')).toEqual(all)
+      await drain()
+      evict()
+      const later = start('later')
+      expect(await read(later, 'a', 'b', 'c', 'd')).toEqual(all)
+      expect((await settled(later.store.get(SESSION)))?.data.creds).toEqual(CREDS)
+    },
+  )
+
+  test.each([false, true])(
+    'a part in MongoDB becomes the session again whichever process asks first (one had asked before it came: %s)',
+    async isAskedFor => {
+      const { one, two, read, settled, drain, evict, start } = await setUpPart({ isAskedFor })
+      await expect(settled(two.store.get(SESSION))).rejects.toMatchObject(INCOMPLETE)
+      for (const process of [one, two]) expect(await read(process, 'a', 'b', 'c')).toEqual(ALL)
+      await drain()
+      evict()
+      expect(await read(start('later'), 'a', 'b', 'c')).toEqual(ALL)
+    },
+  )
+
+  test('a part in MongoDB of a session that its process has deleted is deleted', async () => {
+    const { one, two, settled, world, start, write, untilTriedAgain } = await setUpTwo(isWriteBehind)
+    const rejoin = world.separate(two, 'mongo')
+    await write(two, { c: 'waiting' })
+    await settled(one.store.delete(SESSION))
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    rejoin()
+    await untilTriedAgain('mongo')
+    for (const process of [one, two, start('third')])
+      expect(await settled(process.store.get(SESSION))).toBeNull()
+  })
+
+  test('a part in MongoDB of a deleted session gives way to the session that has begun since', async () => {
+    const { one, two, read, settled, world, drain, evict, start, write, untilTriedAgain } =
+      await setUpTwo(isWriteBehind)
+    const rejoin = world.separate(two, 'mongo')
+    await write(two, { c: 'waiting' })
+    await settled(one.store.delete(SESSION))
+    await settled(one.store.set(SESSION, { creds: CREDS, keys: { session: { a: 'next' } } }))
+    await drain()
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    rejoin()
+    await untilTriedAgain('mongo')
+    for (const process of [one, two, start('third')])
+      expect(await read(process, 'a', 'c')).toEqual({ a: 'next' })
+    await drain()
+    evict()
+    expect(await read(start('later'), 'a', 'c')).toEqual({ a: 'next' })
+  })
+
+  test.each(['creds', 'keys'])(
+    'the %s that Redis alone still has are half a session for every process, and stay',
+    async which => {
+      const { one, two, settled, world, write, drain, start } = await setUpTwo(isWriteBehind)
+      await drain()
+      world.mongo.restore(new Map())
+      const [creds, keys] = names.of(SESSION)
+      world.redis.run('DEL', which === 'creds' ? keys : creds)
+      const remains = world.redis.run('HGETALL', which === 'creds' ? creds : keys)
+      for (const { store } of [start('stranger'), one, two])
+        await expect(settled(store.get(SESSION))).rejects.toMatchObject(INCOMPLETE)
+      await expect(write(one, { b: 'second' })).rejects.toMatchObject(INCOMPLETE)
+      expect(world.redis.run('HGETALL', which === 'creds' ? creds : keys)).toEqual(remains)
+    },
+  )
+})
