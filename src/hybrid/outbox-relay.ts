@@ -3,14 +3,14 @@ import { forEach } from '../core/for-each.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Metrics } from '../core/metrics.js'
 import { applyInBatches, type Outcome } from './batches.js'
-import { isOutage } from './breaker/outage.js'
 import type { DurableSide } from './durable-side.js'
 import type { Forks } from './forks.js'
 import type { Outbox } from './outbox/outbox.js'
+import { OutboxReader, type Page } from './outbox-reader.js'
 import type { Parking } from './parking.js'
 import { RetryTimer } from './retry-timer.js'
 import type { Backlog } from './session/backlog.js'
-import { type AppliedWrite, type PendingWrite, toPendingWrite } from './session/pending-write.js'
+import type { AppliedWrite, PendingWrite } from './session/pending-write.js'
 import type { SessionState, Sessions } from './session/sessions.js'
 
 const SESSIONS_AT_ONCE = 8
@@ -30,18 +30,9 @@ export interface OutboxRelayParts {
 
 const IN_ORDER = { isForked: false, later: [] }
 
-/** Writes from the outbox. */
-interface Page {
-  readonly writes: readonly PendingWrite[]
-  /** All writes up to this version are known. */
-  readonly lastVersion: number
-  /** Whether the outbox has nothing beyond them. */
-  readonly isAll: boolean
-}
-
 /**
  * Applies what Redis has taken to the durable store: each session in the order of its versions, one run at a time. Only
- * the relay changes a backlog.
+ * the relay and its reader change a backlog.
  */
 export class OutboxRelay {
   /** Number of entries that the durable store has taken. */
@@ -49,6 +40,7 @@ export class OutboxRelay {
   /** Called for a session of which one of the two lacks what the other has: it has to be aligned. */
   onDifference: (sessionId: string) => void = () => {}
   readonly #outbox: Outbox
+  readonly #reader: OutboxReader
   readonly #durable: DurableSide
   readonly #forks: Forks
   readonly #sessions: Sessions
@@ -60,6 +52,7 @@ export class OutboxRelay {
 
   constructor({ outbox, durable, forks, sessions, hasWorkers, parking, metrics }: OutboxRelayParts) {
     this.#outbox = outbox
+    this.#reader = new OutboxReader({ outbox, parking, hasWorkers })
     this.#durable = durable
     this.#forks = forks
     this.#sessions = sessions
@@ -115,16 +108,16 @@ export class OutboxRelay {
       backlog.beginRun()
       while (!backlog.isEmpty || backlog.othersWait) {
         const doneLooking = backlog.beginLook()
-        const page = await this.#fetchKnown(sessionId, state)
-        const applied = await this.#apply(sessionId, state, page).catch(error => {
-          if (page.writes.length > 0) backlog.noteOthers() // they still wait
-          throw error
-        })
-        if (page.isAll) doneLooking()
-        else backlog.noteOthers()
-        const acked = this.#ack(sessionId, applied)
-        if (page.writes.length > 0) await acked
-        else acked.catch(() => {}) // the next run finds the entries in the outbox, and applies them again
+        for await (const page of this.#reader.readKnown(sessionId, state)) {
+          const applied = await this.#apply(sessionId, state, page).catch(error => {
+            if (page.writes.length > 0) backlog.noteOthers() // they still wait
+            throw error
+          })
+          const acked = this.#ack(sessionId, applied)
+          if (page.writes.length > 0) await acked
+          else acked.catch(() => {}) // the next run finds the entries in the outbox, and applies them again
+        }
+        doneLooking()
       }
     })
   }
@@ -136,9 +129,12 @@ export class OutboxRelay {
       if (evenParked) backlog.forgetPassedOver()
       for (;;) {
         const doneLooking = backlog.beginLook()
-        const page = await this.#fetch(sessionId, state, { evenParked })
-        if (page.isAll && page.writes.length === 0 && backlog.isEmpty) return doneLooking()
-        await this.#ack(sessionId, await this.#apply(sessionId, state, page))
+        let found = 0
+        for await (const page of this.#reader.readAll(sessionId, state, { evenParked })) {
+          found += page.writes.length
+          await this.#ack(sessionId, await this.#apply(sessionId, state, page))
+        }
+        if (found === 0 && backlog.isEmpty) return doneLooking()
       }
     })
   }
@@ -149,11 +145,12 @@ export class OutboxRelay {
       const { backlog } = state
       backlog.noteOthers()
       const doneLooking = backlog.beginLook()
-      const { writes, isAll } = await this.#fetch(sessionId, state)
-      for (const write of writes) {
-        if (!backlog.has(write.operationId)) backlog.add(write, '') // this look finds all that waits
+      for await (const { writes } of this.#reader.readAll(sessionId, state)) {
+        for (const write of writes) {
+          if (!backlog.has(write.operationId)) backlog.add(write, '') // this look finds all that waits
+        }
       }
-      if (isAll) doneLooking()
+      doneLooking()
     })
   }
 
@@ -173,65 +170,6 @@ export class OutboxRelay {
         throw error
       })
     return this.#turns.run(sessionId, () => this.#sessions.use(sessionId, runOrReject))
-  }
-
-  /** The part of the outbox that this process needs to keep the order of versions (I3). */
-  async #fetchKnown(sessionId: string, state: SessionState): Promise<Page> {
-    const { backlog } = state
-    const { isIncomplete } = backlog
-    const isLastResort = backlog.othersWait || isIncomplete
-    const nothing = { writes: [], lastVersion: backlog.highest, isAll: true }
-    if (!isLastResort && !this.#hasWorkers) return nothing
-    try {
-      return await this.#fetch(sessionId, state, { isLastResort })
-    } catch (error) {
-      const isMissed = isIncomplete || backlog.othersWait || backlog.isEmpty
-      if (isMissed || !isOutage(error)) throw error
-      return nothing
-    }
-  }
-
-  async #fetch(
-    sessionId: string,
-    { route, backlog }: SessionState,
-    { evenParked = false, isLastResort = false } = {},
-  ): Promise<Page> {
-    const { highest } = backlog
-    const options = { except: backlog.passedOver, isLastResort }
-    const { entries, strangeNames, names, isAll } = await this.#outbox.entries(sessionId, options)
-    // Own writes whose answers came together with this one are examined first: their versions were not taken before.
-    if (entries.length > 0) await new Promise(resolve => setImmediate(resolve))
-    backlog.forgetPassedOver(names)
-    for (const name of strangeNames) backlog.passOver(name, '')
-    if (strangeNames.length > 0) this.#parking.reportStrange(sessionId, strangeNames.length)
-    const writes: PendingWrite[] = []
-    for (const { version, entry, digest } of entries) {
-      const isRefused = entry === undefined || (entry.status === 'failed' && !evenParked)
-      if (entry !== undefined) route.noteTaken(version)
-      if (isRefused) backlog.passOver(`${version}`, digest)
-      else writes.push(toPendingWrite(entry))
-      if (entry === undefined) this.#parking.reportUnreadable(sessionId, version)
-    }
-    const lastEntry = entries.at(-1)?.version ?? 0
-    const lastVersion = isAll ? Math.max(highest, lastEntry) : lastEntry
-    this.#forgetGone(sessionId, backlog, writes, lastVersion)
-    return { writes, lastVersion, isAll }
-  }
-
-  /** Another process has applied a write that is gone from the outbox, and whose values this process does not hold. */
-  #forgetGone(
-    sessionId: string,
-    backlog: Backlog,
-    found: readonly PendingWrite[],
-    lastVersion: number,
-  ): void {
-    const names = new Set(found.map(({ operationId }) => operationId))
-    for (const { operationId, writes } of backlog.upTo(lastVersion)) {
-      if (writes !== undefined || names.has(operationId)) continue
-      const context = { sessionId }
-      const error = new StoreUnavailableError('MongoDB', 'another process has applied the write.', context)
-      backlog.remove(operationId)?.reject?.(error)
-    }
   }
 
   /**

@@ -8,6 +8,7 @@ import type { DurableSide } from './durable-side.js'
 import type { Outbox } from './outbox/outbox.js'
 import { OutboxCensus } from './outbox/outbox-census.js'
 import type { OutboxEntry } from './outbox/outbox-entry.js'
+import { readPages } from './outbox/outbox-pages.js'
 import type { OutboxRelay } from './outbox-relay.js'
 import type { Parking } from './parking.js'
 import { Sweeper } from './sweeper.js'
@@ -166,13 +167,11 @@ export class Reconciler {
 
   /** Versions go in order: the first entry holds up all others. */
   async #first(sessionId: string): Promise<OutboxEntry | undefined> {
-    const except = new Map<string, string>()
-    for (;;) {
-      const { entries, isAll } = await this.#outbox.entries(sessionId, { except })
-      const first = entries.find(({ entry }) => entry && entry.status !== 'failed')?.entry
-      if (first || isAll) return first
-      for (const { version, digest } of entries) except.set(`${version}`, digest)
+    for await (const { entries } of readPages(this.#outbox, sessionId)) {
+      const first = entries.find(({ entry }) => entry && entry.status !== 'failed')
+      if (first) return first.entry
     }
+    return undefined
   }
 
   /** An entry that a dead process has left `processing` is due like a `pending` one. */

@@ -53,14 +53,18 @@ export class OutboxCensus {
 
   /** Adds a session's outbox. Ignores a foreign key of that name. */
   async add(tally: Tally, sessionId: string): Promise<void> {
-    const found = await this.#outbox.entries(sessionId, { limit: 1 }).catch(error => {
+    const found = await this.#outbox.list(sessionId).catch(error => {
       if (!hasCode(error, 'CORRUPT_VALUE')) throw error
     })
     if (!found) return
-    const { entries, count } = found
+    const { versions, strange } = found
+    const count = versions.length + strange.length
     tally.depth += count
     tally.largestDepth = Math.max(tally.largestDepth, count)
-    const [first] = entries
+    const [first] = await this.#outbox.read(
+      sessionId,
+      versions.slice(0, 1).map(version => [version, '']),
+    )
     if (first?.entry)
       tally.oldestAtMs = Math.min(tally.oldestAtMs ?? first.entry.createdAt, first.entry.createdAt)
   }

@@ -16,8 +16,6 @@ import look from './lua/look.lua'
 import mark from './lua/mark.lua'
 import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry, parseEntry, toDigest, toMark } from './outbox-entry.js'
 
-/** Entries read at once. */
-const PAGE = 128
 const SCAN_COUNT = 500
 const SESSIONS_AT_ONCE = 8
 const MAX_REST_MS = 1000
@@ -33,24 +31,16 @@ export interface StoredEntry {
 /** Names to pass over while their text has this digest; '' for names that are no versions. */
 export type PassedOver = ReadonlyMap<string, string>
 
-export interface EntriesOptions {
-  except?: PassedOver | undefined
-  limit?: number | undefined
-  /** The caller cannot go on without them: ask Redis even while its breaker is open. */
-  isLastResort?: boolean | undefined
+/** The names in the outbox of a session. */
+export interface OutboxNames {
+  /** In their order. */
+  readonly versions: readonly string[]
+  /** Names that are no versions: when their values were written is unknown. */
+  readonly strange: readonly string[]
 }
 
-export interface OutboxPage {
-  entries: StoredEntry[]
-  /** Names that are no versions: when their values were written is unknown. */
-  strangeNames: string[]
-  /** Number of names, except those passed over. */
-  count: number
-  /** All names in the outbox. */
-  names: ReadonlySet<string>
-  /** Whether `entries` has every entry that was not passed over. */
-  isAll: boolean
-}
+/** A version, and the digest of a text that the caller knows and need not get; '' for none. */
+export type Asked = readonly [version: string, knownDigest: string]
 
 const SOURCES = withSession({ ack, discard, mark, look })
 
@@ -83,31 +73,28 @@ export class Outbox {
     this.locks = new Locks(connection.client, call => this.#send(call))
   }
 
-  /** The first entries of a session by version. */
-  async entries(sessionId: string, options: EntriesOptions = {}): Promise<OutboxPage> {
-    const { except = new Map<string, string>(), limit = PAGE, isLastResort = false } = options
+  /** `isLastResort`: the caller cannot go on without it: ask Redis even while its breaker is open. */
+  async list(sessionId: string, isLastResort = false): Promise<OutboxNames> {
     const { client } = this.#connection
     const key = this.#names.of(sessionId)[2] as string
-    const all = await this.#send(() => client.hkeys(key), isLastResort).catch(error =>
+    const names = await this.#send(() => client.hkeys(key), isLastResort).catch(error =>
       about(sessionId, error, key),
     )
-    const strangeNames = all.filter(name => !isVersion(name) && !except.has(name))
-    const versions = all.filter(isVersion)
-    const fresh = versions.filter(version => !except.has(version)).sort(byNumber)
-    const passedOver = versions.filter(version => except.has(version))
-    const known = passedOver.map((version): [string, string] => [version, except.get(version) as string])
-    const first = fresh.slice(0, limit).map((version): [string, string] => [version, ''])
-    const found = await this.#look(sessionId, [...known, ...first], isLastResort)
-    const changed = found.filter(({ version }) => except.has(`${version}`))
-    const entries = found.sort((a, b) => a.version - b.version).slice(0, limit)
-    const isAll = first.length === fresh.length && entries.length === found.length
-    const count = strangeNames.length + fresh.length + changed.length
-    return { entries, strangeNames, count, names: new Set(all), isAll }
+    const versions = names.filter(isVersion).sort((a, b) => Number(a) - Number(b))
+    return { versions, strange: names.filter(name => !isVersion(name)) }
   }
 
-  /** The entry at this version, if there is one. */
-  async entryAt(sessionId: string, version: number): Promise<StoredEntry | undefined> {
-    return (await this.#look(sessionId, [[`${version}`, '']], false))[0]
+  /** What is stored at these versions, in their order, except the known texts. `isLastResort`: see `list`. */
+  async read(sessionId: string, asked: readonly Asked[], isLastResort = false): Promise<StoredEntry[]> {
+    if (asked.length === 0) return []
+    const send = () => this.#sessions.run(this.#scripts.look, sessionId, [MAX_ENTRY_BYTES, ...asked.flat()])
+    const [, found] = isLastResort ? await this.#breaker.insist(send) : await this.#breaker.run(send)
+    return toList(found).flatMap((text, i) => {
+      const version = Number(asked[i]?.[0])
+      if (Array.isArray(text)) return [{ version, entry: undefined, digest: String(text[0]) }]
+      if (!Buffer.isBuffer(text)) return []
+      return [{ version, entry: parseEntry(String(text), sessionId, version), digest: toDigest(text) }]
+    })
   }
 
   /** Removes the entries of writes that MongoDB has. */
@@ -166,23 +153,6 @@ export class Outbox {
     return this.#send(() => client.get(name))
   }
 
-  /** Reads what is stored at these versions, except texts with the digest given beside the version. */
-  async #look(
-    sessionId: string,
-    asked: readonly [version: string, passedOver: string][],
-    isLastResort: boolean,
-  ): Promise<StoredEntry[]> {
-    if (asked.length === 0) return []
-    const send = () => this.#sessions.run(this.#scripts.look, sessionId, [MAX_ENTRY_BYTES, ...asked.flat()])
-    const [, found] = isLastResort ? await this.#breaker.insist(send) : await this.#breaker.run(send)
-    return toList(found).flatMap((text, i) => {
-      const version = Number(asked[i]?.[0])
-      if (Array.isArray(text)) return [{ version, entry: undefined, digest: String(text[0]) }]
-      if (!Buffer.isBuffer(text)) return []
-      return [{ version, entry: parseEntry(String(text), sessionId, version), digest: toDigest(text) }]
-    })
-  }
-
   async #run(script: RunScript, sessionId: string, input: readonly Argument[]): Promise<void> {
     await this.#breaker.run(() => this.#sessions.run(script, sessionId, input))
   }
@@ -192,5 +162,3 @@ export class Outbox {
     return isLastResort ? this.#breaker.insist(send) : this.#breaker.run(send)
   }
 }
-
-const byNumber = (a: string, b: string): number => Number(a) - Number(b)

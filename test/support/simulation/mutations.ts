@@ -139,7 +139,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'bring writes past those that wait before them',
     edits: [
       {
-        file: 'src/hybrid/outbox-relay.ts',
+        file: 'src/hybrid/outbox-reader.ts',
         from: 'const isMissed = isIncomplete || backlog.othersWait ||',
         to: 'backlog.beginLook()(); const isMissed = isIncomplete ||',
       },
