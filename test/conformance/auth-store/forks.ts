@@ -6,7 +6,7 @@ import { read, setUpProcesses, setUpSession, write } from './processes.js'
 export function describeForks(create: CreateStoreDatabase): void {
   describe('a database that goes back under several processes', () => {
     test('gets the lost writes of each, also of those that notice after another process has healed it', async () => {
-      const { one, another, third, rewinds, restore } = await setUpSession(create)
+      const { database, one, another, third, rewinds, restore } = await setUpSession(create)
       await write(one, { a: 1 })
       await write(another, { b: 2 })
       await write(third, { c: 3 })
@@ -16,7 +16,9 @@ export function describeForks(create: CreateStoreDatabase): void {
         expect(await read(store, ['a', 'b', 'c', 'k'])).toEqual({ a: 1, b: 2, c: 3, k: 'first' })
       }
       expect(rewinds.map(own => own.length)).toEqual([1, 1, 1])
-      expect(rewinds.flat().every(({ rewrittenFields }) => rewrittenFields === 1)).toBe(true)
+      // A process may still hold its write for MongoDB, and bring it there before it notices.
+      const counts = database.durability === 'outbox' ? [0, 1] : [1]
+      for (const { rewrittenFields } of rewinds.flat()) expect(counts).toContain(rewrittenFields)
     })
 
     test('gets the lost writes when a process writes as when it reads', async () => {
