@@ -4,7 +4,8 @@ import { assertAwaited } from '../core/retry.js'
 import { applyAbove, type Batch, toOperations } from './batches.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
-import { BYPASS_STEP, cameLater, isForked } from './session/compare.js'
+import { BYPASS_STEP, cameLater, isForked, mayCount } from './session/compare.js'
+import type { PendingWrite } from './session/pending-write.js'
 import type { Sessions } from './session/sessions.js'
 
 interface ForksParts {
@@ -27,24 +28,31 @@ export class Forks {
 
   /**
    * Whether two histories have met, by the durable store's answer to writes of any process that Redis had taken. Then
-   * Redis lacks what the durable store has, and has to be loaded. The same counts if Redis does not answer. `later`: the
-   * writes that count above the other history.
+   * Redis lacks what the durable store has, and has to be loaded. The same counts if Redis does not answer. `later`: those
+   * of the unawaited writes that count above the other history. Throws if Redis does not say whether they do: they stay in
+   * the outbox.
    */
   async check(
     sessionId: string,
     applied: Applied,
     batch: Batch,
+    isAwaited: (write: PendingWrite) => boolean,
   ): Promise<{ isForked: boolean; later: Batch }> {
     if (!applied.isLate) return { isForked: false, later: [] }
     const operations = toOperations(batch)
     const { newest, last } = applied
     const asked = [newest, last, ...operations].flatMap(operation => (operation ? [operation.id] : []))
-    const view = await this.#redis.peek(sessionId, asked).catch(() => undefined)
-    const hasMet = view === undefined || isForked(applied, operations, view)
     const { route } = this.#sessions.of(sessionId)
+    const view = await this.#redis.peek(sessionId, asked).catch(error => {
+      route.noteFork()
+      if (batch.some(write => !isAwaited(write) && mayCount(write, applied))) throw error
+    })
+    if (!view) return { isForked: true, later: [] }
+    const hasMet = isForked(applied, operations, view)
     if (hasMet) route.noteFork()
     else route.noteApart()
-    return { isForked: hasMet, later: view ? batch.filter(write => cameLater(write, applied, view)) : [] }
+    const later = batch.filter(write => !isAwaited(write) && cameLater(write, applied, view))
+    return { isForked: hasMet, later }
   }
 
   /**

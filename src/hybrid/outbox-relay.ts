@@ -202,11 +202,12 @@ export class OutboxRelay {
   ): Promise<void> {
     // Workers of a queue may have applied all of them by now, more than the durable store remembers: not a late write.
     const isByWorkers = this.#hasWorkers && isOwn && applied.version <= backlog.highest
-    const { isForked, later } = isByWorkers ? IN_ORDER : await this.#forks.check(sessionId, applied, batch)
     const isAwaited = ({ operationId }: PendingWrite) => backlog.isAwaited(operationId)
+    const { isForked, later } = isByWorkers
+      ? IN_ORDER
+      : await this.#forks.check(sessionId, applied, batch, isAwaited)
     const isAnyAwaited = batch.some(isAwaited)
-    const unawaited = later.filter(write => !isAwaited(write))
-    await this.#forks.raise(sessionId, unawaited, applied)
+    await this.#forks.raise(sessionId, later, applied)
     this.appliedCount += batch.length
     for (const { operationId } of batch) {
       const write = backlog.remove(operationId)

@@ -50,6 +50,26 @@ test.each([
   expect(await read(start('last'), 'a', 'b')).toEqual(all)
 })
 
+test('a write counts after those that Redis had lost before it, though Redis does not say so at the first time', async () => {
+  const { world, one, two, write, read, evict, start, settled, until, untilTriedAgain } = await setUpFork([
+    { a: 'lost' },
+  ])
+  await write(one, { a: 'kept' })
+  one.condition = 'dead'
+  world.servers.mongo = 'up'
+  const later = start('later')
+  await untilTriedAgain('mongo')
+  later.reconciler.reconcileAll().catch(() => {})
+  await until('later → redis look')
+  world.losesAnswerOf = 'redis'
+  await until('later → redis peek, and the answer is lost')
+  await untilTriedAgain('redis')
+  await settled(start('next').reconciler.reconcileAll())
+  for (const process of [later, two]) expect(await read(process, 'a')).toEqual({ a: 'kept' })
+  evict()
+  expect(await read(start('last'), 'a')).toEqual({ a: 'kept' })
+})
+
 test('a write that has counted so does not count again when its entry comes back', async () => {
   const { world, two, write, read, drain, evict, start, settled, writeAndDie } = await setUpFork([
     { a: 'lost' },

@@ -182,17 +182,27 @@ function isLost({ id, version }: Operation, { remembered, lowestVersion }: Redis
  * counts. The two instants are those of one Redis, and of its replicas; writes past Redis have those of the durable store.
  */
 export function cameLater(
-  { kind, operationId, version, updatedAtMs }: Omit<PendingWrite, 'writes'>,
-  { last, missing }: Pick<Applied, 'last' | 'missing'>,
+  write: Omit<PendingWrite, 'writes'>,
+  applied: Pick<Applied, 'last' | 'missing'>,
   redis: RedisView,
 ): boolean {
-  if (kind !== 'fields' || last === undefined || !missing.includes(operationId)) return false
+  const { version, updatedAtMs } = write
+  const { last } = applied
+  if (last === undefined || !mayCount(write, applied)) return false
   const isTie = updatedAtMs === last.updatedAtMs
   const isLater = updatedAtMs > last.updatedAtMs
   // Redis took that one as well, and may have nothing of the session any more.
   if (isAbove(last.id)) return isTie ? version > versionBelow(last.id) : isLater
   const isPastRedis = last.version - version >= BYPASS_STEP / 2
   return redis.state === 'live' && isLost(last, redis) && !isPastRedis && isLater
+}
+
+/** Whether a late write may count above the last one of the durable store: `cameLater` says whether it does. */
+export function mayCount(
+  { kind, operationId }: Pick<PendingWrite, 'kind' | 'operationId'>,
+  { last, missing }: Pick<Applied, 'last' | 'missing'>,
+): boolean {
+  return kind === 'fields' && last !== undefined && missing.includes(operationId)
 }
 
 /** The operation that applies a write once more, above another history. It keeps the instant that Redis gave the write. */

@@ -43,7 +43,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/hybrid/outbox-relay.ts',
-        from: 'await this.#forks.raise(sessionId, unawaited, applied)',
+        from: 'await this.#forks.raise(sessionId, later, applied)',
         to: '',
       },
     ],
