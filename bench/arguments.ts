@@ -9,7 +9,7 @@ export interface BenchOptions {
 
 const USAGE = `npm run bench -- [--quick] [--only CASE,CASE]
 
-  --quick   shorter, for a look at whether something has changed much
+  --quick   sessions of 1,000 keys, and fewer samples: a look at whether something has changed much
   --only    these cases: ${CASES.join(', ')}
   --help    this text
 

@@ -10,6 +10,8 @@ export interface Effort {
   patienceMs: number
   /** Of the seed's setting, for each contender. */
   settingMs: number
+  /** Keys in a session. Filling 10,000 of the peer, which writes the whole session for each, takes most of a minute. */
+  sizes: readonly number[]
 }
 
 export const FULL: Effort = {
@@ -19,6 +21,7 @@ export const FULL: Effort = {
   minSamples: 5,
   patienceMs: 8000,
   settingMs: 20_000,
+  sizes: [100, 1000, 10_000],
 }
 
 export const QUICK: Effort = {
@@ -26,6 +29,7 @@ export const QUICK: Effort = {
   roundMs: 20,
   warmUpMs: 30,
   minSamples: 3,
-  patienceMs: 1000,
-  settingMs: 2000,
+  patienceMs: 500,
+  settingMs: 1000,
+  sizes: [1000],
 }

@@ -10,13 +10,13 @@ import type { CaseName, StoreName } from './names.js'
 import { openSession, type Session, toKeys } from './session.js'
 
 const BURST = 100
-export const SIZES: readonly number[] = [100, 1000, 10_000]
 
 export interface GrowthOptions {
   /** Default: that of the store. */
   name?: CaseName
   store: StoreName
   names: readonly ContenderName[]
+  /** Default: those of the effort. */
   sizes?: readonly number[]
   operations?: readonly Operation[]
   /** Of a value; each has about 1 KB. */
@@ -29,7 +29,7 @@ interface Seat extends Session {
 
 /** Each operation for each contender and size, all of one operation in turns. */
 export async function measureGrowth(
-  { store, name = store, names, sizes = SIZES, operations = OPERATIONS, ratchets = 1 }: GrowthOptions,
+  { store, name = store, names, sizes, operations = OPERATIONS, ratchets = 1 }: GrowthOptions,
   place: Place,
   effort: Effort,
   recorder: Recorder,
@@ -48,7 +48,7 @@ export async function measureGrowth(
     bytes: ratchets * 1024,
   })
   for (const contender of contenders) {
-    for (const keys of sizes) {
+    for (const keys of sizes ?? effort.sizes) {
       const sessionId = `${store}-${contender.name}-${keys}-${ratchets}`
       try {
         seats.push({ ...(await openSession(contender, sessionId, { keys, ratchets })), contender })
