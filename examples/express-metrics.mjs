@@ -1,7 +1,8 @@
 /**
  * A hybrid store whose metrics Prometheus scrapes: node express-metrics.mjs, then curl localhost:9464/metrics
  *
- * REDIS_URL, MONGO_URL and PORT say where; redis://localhost:6379, mongodb://localhost:27017 and 9464 by default.
+ * REDIS_URL, MONGO_URL, MONGO_DATABASE and PORT say where; redis://localhost:6379, mongodb://localhost:27017, whatsapp and
+ * 9464 by default.
  * Needs express: npm install express. BAILEYS_MASTER_KEY encrypts the sessions.
  * From a clone: npm run build, then node examples/express-metrics.mjs
  */
@@ -11,6 +12,7 @@ import express from 'express'
 const store = await createHybridStore({
   redisUrl: process.env.REDIS_URL ?? 'redis://localhost:6379',
   mongoUrl: process.env.MONGO_URL ?? 'mongodb://localhost:27017',
+  mongoDatabase: process.env.MONGO_DATABASE ?? 'whatsapp', // the same as in your bots
   masterKey: process.env.BAILEYS_MASTER_KEY,
   observability: { enableMetrics: true, metricsInterval: 15_000 },
 })

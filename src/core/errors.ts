@@ -217,7 +217,7 @@ export class StoreTimeoutError extends StoreError {
     const advice =
       cause === undefined
         ? 'Repeat the call, or raise "resilience.operationTimeout".'
-        : 'Once that is mended, repeat the call.'
+        : 'Once that is fixed, repeat the call.'
     const why = situation === undefined ? '' : `: ${situation}`
     super('TIMEOUT', `"${operation}" did not end within ${timeoutMs} ms${why}. ${advice}${doubt}`, context)
   }

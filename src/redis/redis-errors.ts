@@ -63,7 +63,7 @@ const CLIENT_REASONS: readonly (readonly [text: RegExp, reason: string])[] = [
   [/^failed to connect to sentinel .* because Command timed out/, 'the Sentinel has not answered'],
   [
     /^failed to connect to sentinel .* because Connection is closed/, // ioredis does not tell which of the two
-    'no connection comes about: nothing listens there, or there is no host of that name',
+    'it cannot be connected to: nothing listens there, or there is no host of that name',
   ],
   [
     /^ERR unknown command/,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ClosedError, StoreError } from '../core/errors.js'
+import { ClosedError, StoreError, StoreUnavailableError } from '../core/errors.js'
+import type { KnownSituation } from '../core/server-link.js'
 import { SessionMemory } from '../core/store/session-memory.js'
 import type { SqliteDatabase } from './driver.js'
 import type { Fate, Place } from './place.js'
@@ -42,7 +43,7 @@ export interface OpenDatabase {
  * so one flush to the disk. Each is acknowledged after the flush, and after a check that the file is still the one at
  * its path. If another file is there instead, the connection opens it; lost writes are then a rewind.
  */
-export class SqliteConnection {
+export class SqliteConnection implements KnownSituation {
   /** What the process knows of the sessions in this file, through any store. */
   readonly memory = new SessionMemory()
   readonly #reopen: (() => OpenDatabase) | undefined
@@ -53,12 +54,24 @@ export class SqliteConnection {
   /** The number of writes at the front of the queue whose batch has failed: they run one by one. */
   #alone = 0
   #isClosed = false
+  /** Another process has the lock: writes wait for it. */
+  #lockError: unknown
 
   /** `reopen`: opens a file put in the place of the open one. Default: such a file is an error. */
   constructor(open: OpenDatabase, reopen?: () => OpenDatabase) {
     this.#open = open
     this.#reopen = reopen
     this.#statements = prepareStatements(open.database)
+  }
+
+  /** What writes wait for, which the error of one that has waited in vain tells. */
+  get situation(): string | undefined {
+    const error = this.#lockError === undefined ? undefined : this.#toError(this.#lockError)
+    return error instanceof StoreUnavailableError ? error.situation : undefined
+  }
+
+  get cause(): unknown {
+    return this.#lockError
   }
 
   /** Reads one consistent state of the file. */
@@ -131,9 +144,9 @@ export class SqliteConnection {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, this.#alone > 0 ? 1 : MAX_BATCH)
       this.#alone = Math.max(0, this.#alone - 1)
-      const lockError = this.#commit(batch)
-      if (lockError === undefined) continue
-      this.#queue.unshift(...this.#rejectOverdue(batch, lockError))
+      this.#lockError = this.#commit(batch)
+      if (this.#lockError === undefined) continue
+      this.#queue.unshift(...this.#rejectOverdue(batch, this.#lockError))
       await sleep(Math.random() * MAX_BUSY_DELAY_MS)
     }
     this.#flushing = undefined

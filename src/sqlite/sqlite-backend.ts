@@ -15,6 +15,7 @@ import {
   type Summary,
 } from '../core/backend.js'
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
+import type { KnownSituation } from '../core/server-link.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
@@ -65,6 +66,10 @@ export class SqliteBackend implements Backend {
     this.#busyTimeoutMs = busyTimeoutMs
     this.#release = release
     this.#now = now
+  }
+
+  get link(): KnownSituation {
+    return this.#connection
   }
 
   async read(sessionId: string, fields: readonly Field[], fencingToken?: number): Promise<ReadResult> {

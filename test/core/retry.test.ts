@@ -53,7 +53,7 @@ describe('withRetry', () => {
     const policy = { ...QUICK, timeoutMs: 20 }
     const error = await catchError('TIMEOUT', () => withRetry(policy, { ...ATTEMPT, link }, action))
     expect(error.message).toContain(
-      'within 20 ms: The test at a:1: no server is of the set. Once that is mended, repeat the call.',
+      'within 20 ms: The test at a:1: no server is of the set. Once that is fixed, repeat the call.',
     )
     expect(error).toMatchObject({ cause, sessionId: 'bot' })
   })
@@ -161,7 +161,7 @@ describe('the deadline', () => {
     await vi.advanceTimersByTimeAsync(703)
     const { message, cause } = await ended
     expect(message).toContain(
-      'within 700 ms: Redis at host:6379 has not answered. Once that is mended, repeat the call. A write may or may not have',
+      'within 700 ms: Redis at host:6379 has not answered. Once that is fixed, repeat the call. A write may or may not have',
     )
     expect(cause).toBe(link.cause)
   })

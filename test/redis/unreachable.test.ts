@@ -46,7 +46,7 @@ test.each([
   ['nowhere.invalid', 26379],
   ['127.0.0.1', 1],
 ])('the error says that the Sentinel %s:%i cannot be reached', async (host, port) => {
-  const why = 'no connection comes about: nothing listens there, or there is no host of that name'
+  const why = 'it cannot be connected to: nothing listens there, or there is no host of that name'
   const redisOptions = { sentinels: [{ host, port }], name: 'main' }
   for (const error of await tellOf({ redisOptions, resilience: { operationTimeout: 500, maxRetries: 0 } })) {
     expect((error as Error).message).toContain(`Redis at the Sentinels ${host}:${port}: ${why}`)

@@ -41,11 +41,15 @@ describe('a file that another process has locked', () => {
     expect(await store.getKeys('s', 'session', ['a'])).toEqual({ a: 1 })
   })
 
-  test('fails writes by their deadline, and they are not applied later', async () => {
+  test('fails writes by their deadline with the reason, and they are not applied later', async () => {
     const { store, other } = await setUp({ resilience: { operationTimeout: 200 } })
     other.exec('BEGIN IMMEDIATE')
     const late = store.set('s', { keys: { session: { a: 1 } } })
-    await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^(STORE_UNAVAILABLE|TIMEOUT)$/) })
+    await expect(late).rejects.toMatchObject({
+      code: expect.stringMatching(/^(STORE_UNAVAILABLE|TIMEOUT)$/),
+      message: expect.stringMatching(/SQLite at .*auth\.db.*: another process holds the lock of the file/),
+      cause: { code: expect.stringContaining('BUSY') },
+    })
     await sleep(50)
     other.exec('COMMIT')
     await writeInTime(store, { keys: { session: { b: 2 } } })

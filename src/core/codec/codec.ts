@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { MAX_VALUE_BYTES } from '../backend.js'
-import { CorruptValueError, DecryptionError, MissingDependencyError } from '../errors.js'
+import { DecryptionError, MissingDependencyError } from '../errors.js'
 import type { ValueName } from '../names.js'
 import { COMPRESS_ABOVE_BYTES, type Compressors, loadCompressors } from './compression.js'
+import { toCorruptValue } from './corrupt-value.js'
 import { ciphers } from './encryption.js'
 import {
   type CipherName,
@@ -78,16 +79,12 @@ export class Codec {
 
   #inflate(compression: CompressionName, bytes: Uint8Array, name: ValueName): Uint8Array {
     if (compression === 'none' && bytes.length <= MAX_VALUE_BYTES) return bytes
-    if (compression === 'none')
-      throw new CorruptValueError(`A value of type "${name.type}" is too large.`, name)
+    if (compression === 'none') throw toCorruptValue(name, 'is too large')
     try {
       return this.#compressors[compression].inflate(bytes)
     } catch (cause) {
       if (cause instanceof MissingDependencyError) throw cause
-      throw new CorruptValueError(`A value of type "${name.type}" does not inflate (${compression}).`, {
-        ...name,
-        cause,
-      })
+      throw toCorruptValue(name, `does not inflate (${compression})`, cause)
     }
   }
 
@@ -115,7 +112,7 @@ export class Codec {
     if (bytes !== undefined) return bytes
     throw this.#failure(
       name,
-      `does not authenticate under master key ${toHex(keyId)}: it was changed, or belongs to another session, type or id.`,
+      `does not authenticate under master key ${toHex(keyId)}: it was changed, or belongs to another session, type or id. Restore it from a backup.`,
     )
   }
 

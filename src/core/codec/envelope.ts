@@ -1,6 +1,7 @@
 import { CREDS_FIELD } from '../backend.js'
-import { CorruptValueError, UnsupportedFormatError } from '../errors.js'
+import { UnsupportedFormatError } from '../errors.js'
 import type { ValueName } from '../names.js'
+import { nameValue, toCorruptValue } from './corrupt-value.js'
 
 /**
  * The first bytes of every stored value:
@@ -63,16 +64,17 @@ export function writeSealedHeader(
 }
 
 /** Throws `CorruptValueError` for bytes that are no envelope, `UnsupportedFormatError` for a later format. */
-export function parseEnvelope(bytes: Uint8Array, { sessionId, type }: Partial<ValueName> = {}): Envelope {
+export function parseEnvelope(bytes: Uint8Array, name: Partial<ValueName> = {}): Envelope {
+  const { sessionId, type } = name
   const context = { sessionId }
   const first = bytes[0] ?? 0
   const flags = bytes[1] ?? 0
   if (bytes.length < PLAIN_HEADER_BYTES || (first & 0xf0) !== MAGIC) {
-    throw new CorruptValueError('A stored value does not begin as an envelope.', context)
+    throw toCorruptValue(name, "does not begin as this library's values do")
   }
   if ((first & 0x0f) !== VERSION) {
     throw new UnsupportedFormatError(
-      `A value is in format ${first & 0x0f}; this version reads format ${VERSION}.`,
+      `${nameValue(type)} is in format ${first & 0x0f}; this version reads format ${VERSION}.`,
       context,
     )
   }
@@ -84,13 +86,12 @@ export function parseEnvelope(bytes: Uint8Array, { sessionId, type }: Partial<Va
   const hasPairing = pairing === 0 || (pairing < PAIRINGS.length && type === CREDS_FIELD.type)
   if (!isKnown || !hasPairing) {
     throw new UnsupportedFormatError(
-      `A value has flags 0x${flags.toString(16)}, which this version does not know.`,
+      `${nameValue(type)} has flags 0x${flags.toString(16)}, which this version does not know.`,
       context,
     )
   }
   const headerBytes = cipher === 'none' ? PLAIN_HEADER_BYTES : SEALED_HEADER_BYTES
-  if (bytes.length < headerBytes)
-    throw new CorruptValueError('A stored value is cut off inside its header.', context)
+  if (bytes.length < headerBytes) throw toCorruptValue(name, 'is cut off inside its header')
   const header = bytes.subarray(0, headerBytes)
   return {
     serialiser,

@@ -1,9 +1,10 @@
 import { MAX_VALUE_BYTES } from '../backend.js'
 import { toBuffer } from '../bytes.js'
-import { CorruptValueError, InvalidValueError, ValueTooLargeError } from '../errors.js'
+import { InvalidValueError, ValueTooLargeError } from '../errors.js'
 import type { ValueName } from '../names.js'
 import { checkJson, checkMessagePack } from './bounds.js'
 import { deserialize, serialize } from './buffers.js'
+import { toCorruptValue } from './corrupt-value.js'
 import type { SerialiserName } from './envelope.js'
 import { MAX_PARTS } from './max-parts.js'
 import { unpack as fromMessagePack, pack as toMessagePack } from './message-pack.js'
@@ -43,7 +44,7 @@ function checkParts(name: ValueName, { serialiser, bytes }: Packed): void {
 export function unpack(name: ValueName, { serialiser, bytes }: Packed): unknown {
   const value = parse(name, serialiser, toBuffer(bytes))
   // `null` deletes, so no store writes it. Baileys would take the key for absent.
-  if (value == null) throw new CorruptValueError(`A value of type "${name.type}" stands for nothing.`, name)
+  if (value == null) throw toCorruptValue(name, 'stands for nothing')
   return value
 }
 
@@ -53,7 +54,7 @@ function parse(name: ValueName, serialiser: SerialiserName, bytes: Buffer): unkn
     return serialiser === 'msgpack' ? fromMessagePack(bytes) : deserialize(bytes.toString('utf8'))
   } catch {
     // Without the cause: a SyntaxError quotes the text.
-    throw new CorruptValueError(`A value of type "${name.type}" is not ${FORMATS[serialiser]}.`, name)
+    throw toCorruptValue(name, `is not ${FORMATS[serialiser]}`)
   }
 }
 

@@ -77,11 +77,11 @@ export function createKeyStore({
     if (unread.size === 0) return
     for (const [type, values] of Object.entries(data)) {
       for (const id of Object.keys(values ?? {})) {
-        if (!unread.has(nameOf(type, id))) continue
-        throw new StoreUnavailableError('The store', UNREAD, {
-          sessionId,
-          cause: unread.cause,
-        })
+        const cause = unread.causeOf(nameOf(type, id))
+        if (cause === undefined) continue
+        // Damage does not pass by itself: its own error says what to do.
+        if (isOneOf(DAMAGES, cause)) throw cause
+        throw new StoreUnavailableError('The store', UNREAD, { sessionId, cause })
       }
     }
   }
@@ -135,32 +135,30 @@ function isOneOf(codes: readonly StoreErrorCode[], error: unknown): boolean {
 
 /** The latest names whose last read has failed; a limit keeps an outage from filling the memory. */
 class UnreadIds {
-  readonly #names = new Set<string>()
-  /** The error of the last failed read. */
-  cause: unknown
+  readonly #causes = new Map<string, unknown>()
 
   get size(): number {
-    return this.#names.size
+    return this.#causes.size
   }
 
-  has(name: string): boolean {
-    return this.#names.has(name)
+  /** The error of the last read of this name. */
+  causeOf(name: string): unknown {
+    return this.#causes.get(name)
   }
 
   add(name: string, cause: unknown): void {
-    this.cause = cause
-    this.#names.delete(name)
-    this.#names.add(name)
-    const [oldest] = this.#names
-    if (this.#names.size > MAX_UNREAD && oldest !== undefined) this.#names.delete(oldest)
+    this.#causes.delete(name)
+    this.#causes.set(name, cause)
+    const [oldest] = this.#causes.keys()
+    if (this.#causes.size > MAX_UNREAD && oldest !== undefined) this.#causes.delete(oldest)
   }
 
   delete(name: string): void {
-    this.#names.delete(name)
+    this.#causes.delete(name)
   }
 
   clear(): void {
-    this.#names.clear()
+    this.#causes.clear()
   }
 }
 

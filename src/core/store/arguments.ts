@@ -104,7 +104,7 @@ export function readMembers<T extends object>(
       const unknown = Object.keys(given).find(member => !known.some(other => other === member))
       if (unknown !== undefined && !ignoresOthers) {
         throw new InvalidOptionError(
-          `"${name}" has "${showName(unknown)}", which there is not; it takes ${known.join(', ')}.`,
+          `"${name}" has "${showName(unknown)}", which is not known; it takes ${known.join(', ')}.`,
         )
       }
       return Object.fromEntries(known.map(member => [member, given[member]])) as T
