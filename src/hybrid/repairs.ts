@@ -65,9 +65,10 @@ export class Repairs {
     route.liftBarrier(lost)
   }
 
-  /** `false`: Redis has changed meanwhile. */
+  /** `false`: one of the two has changed meanwhile. */
   async loadRedis(sessionId: string, peek: RedisView, { backlog }: SessionState): Promise<boolean> {
     const session = await this.#durable.readWhole(sessionId)
+    if (session.head.isPart) return false // it came after the last look: a load would make it the whole session
     return this.#redis.install(sessionId, peek, session, backlog.passedOver)
   }
 

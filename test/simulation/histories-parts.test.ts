@@ -116,4 +116,28 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
       expect(world.redis.run('HGETALL', which === 'creds' ? creds : keys)).toEqual(remains)
     },
   )
+
+  test('a part that comes while another process loads the session is not loaded as the whole', async () => {
+    const { world, one, two, read, settled, drain, start, until } = await setUpTwo(isWriteBehind)
+    await drain()
+    const writing = two.store.set(SESSION, { keys: { session: { b: 'on its way' } } })
+    await until('two → mongo find on') // its update comes next
+    await new Promise(resolve => setImmediate(resolve))
+    const arrive = world.holdUp('mongo')
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    const stranger = start('stranger', { isWriteBehind })
+    const asking = stranger.store.exists(SESSION)
+    await until('stranger → mongo find on') // MongoDB has nothing
+    await until('stranger → redis HKEYS')
+    stranger.condition = 'stalled'
+    arrive()
+    await until('two → mongo bulk')
+    stranger.condition = 'running'
+    expect(await settled(asking)).toBe(false) // asked before it came
+    await expect(settled(stranger.store.get(SESSION))).rejects.toMatchObject(INCOMPLETE)
+    await settled(writing)
+    const all = { a: 'first', b: 'on its way' }
+    for (const process of [one, two, stranger]) expect(await read(process, 'a', 'b')).toEqual(all)
+  })
 })

@@ -25,10 +25,11 @@ export interface Step {
 export function nextHistory(history: StoredHistory, step: Step): StoredHistory {
   const { incarnation, forks } = history
   const { operationId, begins, version } = step
-  const fork =
-    step.fork ?? (begins && incarnation !== '' ? { from: incarnation, at: step.before } : undefined)
-  if (fork) return { incarnation: operationId, forks: noteFork(forks, { ...fork, to: version }) }
-  return { incarnation: begins || incarnation === '' ? operationId : incarnation, forks }
+  if (step.fork) return { incarnation: operationId, forks: noteFork(forks, { ...step.fork, to: version }) }
+  if (!begins) return { incarnation: incarnation === '' ? operationId : incarnation, forks }
+  // Nothing that was lost before the end of the last life belongs into this one: its forks end with it.
+  const last = { from: incarnation, at: step.before, to: version }
+  return { incarnation: operationId, forks: incarnation === '' ? '' : noteFork('', last) }
 }
 
 export function noteFork(forks: string, { from, at, to }: Fork): string {

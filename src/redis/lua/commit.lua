@@ -79,7 +79,7 @@ local begins = not exists and not (isExpired and token ~= '')
 if begins and needsSession then return {0, 'NOTHING', version} end
 local isHeal = forkFrom ~= nil and forkFrom ~= ''
 if begins and not isHeal then forkFrom, forkAt = incarnation, digits(version) end
-local storedForks = (begins or isHeal) and redis.call('HGET', credsKey, 'forks') or ''
+local storedForks = isHeal and redis.call('HGET', credsKey, 'forks') or '' -- those of the last life end with it
 if #storedForks > MOST_OPS_BYTES then return {0, 'DAMAGED', 'forks'} end
 
 version = math.max(version, above or 0) + 1

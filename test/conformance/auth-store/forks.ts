@@ -41,6 +41,22 @@ export function describeForks(create: CreateStoreDatabase): void {
       expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
     })
 
+    test.each(['reads', 'writes'])(
+      'gets nothing of a session that a process %s, deletes and begins anew into the new one',
+      async what => {
+        const { database, one, another } = await setUpProcesses(create)
+        const restore = await database.remember()
+        await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+        await write(another, { b: 2 })
+        await restore()
+        await one.get('s')
+        if (what === 'writes') await write(one, { a: 3 })
+        await one.delete('s')
+        await one.set('s', { creds: { registrationId: 8 }, keys: { session: { a: 4 } } })
+        for (const store of [another, one]) expect(await read(store, ['a', 'b'])).toEqual({ a: 4 })
+      },
+    )
+
     test.each([
       ['with the creds', 'with a key', 'without a write'],
       ['with a key', 'with the creds', 'without a write'],
