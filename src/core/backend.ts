@@ -155,6 +155,8 @@ export interface CommitResult {
   /** The commit's operation, if it wrote `version`; else empty. */
   readonly operation: string
   readonly durability: Durability
+  /** It was written above another history, which was not compared with what this process had seen. */
+  readonly isAbove?: true | undefined
 }
 
 /** The tombstone of a deletion. */

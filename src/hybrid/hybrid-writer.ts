@@ -65,8 +65,10 @@ export class HybridWriter {
     const { version, updatedAtMs, incarnation, operationBefore } = taken
     const result = { version, updatedAtMs, incarnation, operation: operationId }
     if (!taken.isEntered) return { ...result, operation: '', durability: 'durable' }
-    const settle = () =>
-      this.#lanes.settle(sessionId, commit, above => this.#durable.commit(sessionId, above))
+    const settle = async (): Promise<CommitResult> => {
+      const write = (above: Commit) => this.#durable.commit(sessionId, above)
+      return { ...(await this.#lanes.settle(sessionId, commit, write)), isAbove: true }
+    }
     if (taken.isTwice) return settle()
     const kind = taken.begins ? 'session' : 'fields'
     const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const

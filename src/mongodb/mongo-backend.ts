@@ -93,7 +93,7 @@ export class MongoBackend implements DurableBackend {
       const isShort = ids.reduce((sum, id) => sum + id.length, 0) < MAX_NAMES_BYTES
       const which = isShort ? { $in: [names.head, ...ids] } : names.all
       const found = await this.#read(names, which)
-      const { head } = await this.#findAs(names, found, fencingToken)
+      const { head } = this.#findAs(names, found, fencingToken)
       return { head, values: ids.map(id => (head.exists ? found.fields.get(id)?.data : undefined)) }
     })
   }
@@ -102,7 +102,7 @@ export class MongoBackend implements DurableBackend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all)
-      const { head } = await this.#writer.toFound(names, found.head)
+      const { head } = toFound(found.head, this.#now())
       if (!head.exists) return { head, fields: [] }
       return { head, fields: toStoredFields(names, found) }
     })
@@ -113,7 +113,7 @@ export class MongoBackend implements DurableBackend {
       const names = new DocumentNames(sessionId)
       const creds = names.of(CREDS_FIELD)
       const found = await this.#read(names, { $in: [names.head, creds] })
-      const { head, document } = await this.#writer.toFound(names, found.head)
+      const { head, document } = toFound(found.head, this.#now())
       return {
         head,
         ...toNotes(document, this.#now()),
@@ -128,7 +128,7 @@ export class MongoBackend implements DurableBackend {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })
       const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
-      const { head, document } = await this.#writer.toFound(names, found.head)
+      const { head, document } = toFound(found.head, this.#now())
       const versions = fields.map(field => versionOf(names.of(field)))
       const { session, ops = '', forks = '' } = document ?? {}
       // Only a deletion leaves operations without a session.
@@ -233,7 +233,7 @@ export class MongoBackend implements DurableBackend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all)
-      const { head, document } = await this.#writer.toFound(names, found.head)
+      const { head, document } = toFound(found.head, this.#now())
       const isVacant = document?.session === undefined
       const fields = isVacant ? [] : toStoredFields(names, found)
       const endsAtMs = document?.endsAt?.getTime() ?? null
@@ -288,7 +288,7 @@ export class MongoBackend implements DurableBackend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })
-      const { head } = await this.#findAs(names, found, fencingToken)
+      const { head } = this.#findAs(names, found, fencingToken)
       if (!head.exists) return []
       const fields = [...found.fields.keys()].sort().map(id => parseSuffix(names.suffixOf(id)))
       return type === undefined ? fields : fields.filter(field => field.type === type)
@@ -329,22 +329,21 @@ export class MongoBackend implements DurableBackend {
     await this.#release()
   }
 
-  #read(
+  /** Throws `SESSION_INCOMPLETE` for fields without a head. */
+  async #read(
     names: DocumentNames,
     ids: Reading['ids'],
     projection: Readonly<Record<string, 0 | 1>> = {},
   ): Promise<SessionDocuments> {
     const { isSharded } = this.#collection
-    return readSession(this.#send, this.#finds, names, { ids, projection, isSharded })
+    for (;;) {
+      const found = await readSession(this.#send, this.#finds, names, { ids, projection, isSharded })
+      if (found.head !== undefined || (await this.#writer.isAbsent(names))) return found
+    }
   }
 
-  async #findAs(
-    names: DocumentNames,
-    { head }: SessionDocuments,
-    fencingToken: number | undefined,
-  ): Promise<Found> {
-    const found = await this.#writer.toFound(names, head)
-    return toOwned(found, names.sessionId, fencingToken, this.#now())
+  #findAs({ sessionId }: DocumentNames, { head }: SessionDocuments, fencingToken: number | undefined): Found {
+    return toOwned(toFound(head, this.#now()), sessionId, fencingToken, this.#now())
   }
 
   /** Runs one call, from its first command to its last. */

@@ -205,7 +205,8 @@ export class SessionWriter {
       const document = await readHead(this.#send, names)
       if (document === undefined && replacesRemains) return toFound(document, this.#now())
       if (document === undefined || (await completeIntent(this.#send, names, document, this.#now()))) {
-        return this.toFound(names, document && { ...document, intent: undefined })
+        if (document === undefined) await this.isAbsent(names) // a head that has come makes the insertion fail
+        return toFound(document && { ...document, intent: undefined }, this.#now())
       }
     }
     throw new CorruptValueError('The session has a write of which a part is missing.', {
@@ -214,26 +215,28 @@ export class SessionWriter {
   }
 
   /**
-   * Refuses fields without a head: half a session is not a new one. Waits first, because a write that has lost its head
-   * removes its fields again.
+   * Whether there is nothing of a session of which no head was found; `false`: the head has come since. Throws
+   * `SESSION_INCOMPLETE` for fields without a head: half a session is not a new one. Waits first, because a write that has
+   * lost its head removes its fields again.
    */
-  async toFound(names: DocumentNames, document: HeadDocument | undefined): Promise<Found> {
-    for (let looks = 0; document === undefined && (await this.#hasOrphanFields(names)); looks++) {
+  async isAbsent(names: DocumentNames): Promise<boolean> {
+    for (let looks = 0; ; looks++) {
+      const remains = await this.#findRemains(names)
+      if (remains !== 'fields') return remains === 'nothing'
       if (looks === MAX_LOOKS) throw new SessionIncompleteError({ sessionId: names.sessionId })
       await sleep(REMAINS_PAUSE_MS)
     }
-    return toFound(document, this.#now())
   }
 
-  async #hasOrphanFields(names: DocumentNames): Promise<boolean> {
+  async #findRemains(names: DocumentNames): Promise<'nothing' | 'fields' | 'a session'> {
     const lives = [{ expiresAt: null }, { expiresAt: { $gt: new Date(this.#now()) } }]
     const one = { limit: 1, projection: { _id: 1 } } as const
     const fields = await this.#send(documents =>
       documents.find({ _id: names.fields, gone: null, $or: lives }, one).toArray(),
     )
-    if (fields.length === 0) return false
+    if (fields.length === 0) return 'nothing'
     const heads = await this.#send(documents => documents.find({ _id: names.head }, one).toArray())
-    return heads.length === 0 // else a process has just written it
+    return heads.length === 0 ? 'fields' : 'a session'
   }
 
   /** Creates a head for fields without one, so that the session can be deleted. */

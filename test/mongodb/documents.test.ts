@@ -5,6 +5,7 @@ import { DocumentNames } from '../../src/mongodb/document-names.js'
 import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
 import { dropOrphans } from '../../src/mongodb/intents.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
+import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
 
 const CREDS = { registrationId: 7 }
@@ -35,6 +36,38 @@ describe('half a session', () => {
     expect((await store.set('s', { creds: CREDS })).version).toBeGreaterThan(version)
     expect((await store.get('s'))?.data.keys).toEqual({})
     expect(await store.exists('t')).toBe(true)
+  })
+
+  test('is not absent when its head comes while it is looked at', async () => {
+    const { store, open, documents } = await setUp()
+    await store.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+    const head = (await documents.findOne({ _id: 's/' })) as Document & { _id: string }
+    let looks = 0
+    const mongoClient = alterClient(server.client, {
+      documents: real => ({
+        find(...input: Parameters<typeof real.find>) {
+          const cursor = real.find(...input)
+          if (!('gone' in (input[0] ?? {}))) return cursor
+          const toArray = async () => {
+            const remains = await cursor.toArray()
+            if (++looks === 2) await documents.insertOne(head)
+            return remains
+          }
+          return { toArray }
+        },
+      }),
+    })
+    const other = await open({ mongoClient })
+    for (const ask of [
+      () => other.exists('s'),
+      () => other.get('s').then(found => found !== null),
+      () => other.getKeys('s', 'session', ['a']).then(({ a }) => a === 1),
+      () => other.listKeys('s').then(({ length }) => length === 1),
+    ]) {
+      await documents.deleteOne({ _id: 's/' })
+      looks = 0
+      expect(await ask()).toBe(true)
+    }
   })
 
   test('is an error when its creds are gone', async () => {

@@ -140,4 +140,22 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     const all = { a: 'first', b: 'on its way' }
     for (const process of [one, two, stranger]) expect(await read(process, 'a', 'b')).toEqual(all)
   })
+
+  test('a write that is repeated above the history of another process does not hide what its own had lost', async () => {
+    const { world, one, two, write, read, settled, drain, start, until } = await setUpTwo(isWriteBehind)
+    await write(two, { b: 'second' })
+    await drain()
+    const writing = one.store.set(SESSION, { keys: { session: { c: 'on its way' } } })
+    await until('one → redis commit')
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve)) // MongoDB is asked
+    const arrive = world.holdUp('mongo')
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    await write(two, { b: 'third' })
+    arrive()
+    await settled(writing)
+    const all = { a: 'first', b: 'third', c: 'on its way' }
+    expect((await settled(one.store.get(SESSION)))?.data).toEqual({ creds: CREDS, keys: { session: all } })
+    for (const process of [two, start('later')]) expect(await read(process, 'a', 'b', 'c')).toEqual(all)
+  })
 })

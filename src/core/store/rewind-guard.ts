@@ -112,7 +112,9 @@ export class RewindGuard {
     writes: readonly FieldWrite[],
     token: number | undefined,
   ): void {
-    this.memory.noteOwn(sessionId, { ...result, exists: true })
+    // After a write above another history, the next call compares the two.
+    if (result.isAbove) this.memory.noteVersion(sessionId, result.version)
+    else this.memory.noteOwn(sessionId, { ...result, exists: true })
     this.memory.noteWrites(sessionId, result.version, writes, { operation: result.operation, token })
   }
 
