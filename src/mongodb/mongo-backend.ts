@@ -122,15 +122,15 @@ export class MongoBackend implements DurableBackend {
     })
   }
 
-  /** Includes deleted fields: a deletion by another process counts as a write. */
+  /** Includes deleted fields: a deletion by another process counts as a write. Left-overs of an earlier life do not count. */
   readHistory(sessionId: string, fields: readonly Field[]): Promise<WithDurableHead<HistoryResult>> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const found = await this.#read(names, names.all, { data: 0 })
-      const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
       const { head, document } = toFound(found.head, this.#now())
-      const versions = fields.map(field => versionOf(names.of(field)))
-      const { session, ops = '', forks = '' } = document ?? {}
+      const { session, ops = '', forks = '', since = 0 } = document ?? {}
+      const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
+      const versions = fields.map(field => versionOf(names.of(field))).map(v => (v < since ? 0 : v))
       // Only a deletion leaves operations without a session.
       return { head, isDeleted: session === undefined && ops !== '', forks: parseForks(forks), versions }
     })

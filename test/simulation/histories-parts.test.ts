@@ -158,4 +158,25 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     expect((await settled(one.store.get(SESSION)))?.data).toEqual({ creds: CREDS, keys: { session: all } })
     for (const process of [two, start('later')]) expect(await read(process, 'a', 'b', 'c')).toEqual(all)
   })
+
+  test('a write from before the writes that a heal brings back is written again by its process', async () => {
+    const { world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
+      await setUpTwo(isWriteBehind)
+    const rejoin = [one, two].map(process => world.separate(process, 'mongo'))
+    await write(two, { c: 'waiting' })
+    await settled(one.store.set(SESSION, { creds: CREDS, keys: { session: { a: 'second' } } }))
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    for (const end of rejoin.toReversed()) {
+      end()
+      await untilTriedAgain('mongo')
+    }
+    const all = { a: 'second', c: 'waiting' }
+    await read(one, 'a')
+    for (const process of [two, one]) expect(await read(process, 'a', 'c')).toEqual(all)
+    await drain()
+    await pass(2000)
+    evict()
+    expect(await read(start('later'), 'a', 'c')).toEqual(all)
+  })
 })
