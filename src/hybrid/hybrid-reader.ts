@@ -105,7 +105,7 @@ export class HybridReader {
       await this.#aligner.align(sessionId)
       const { head, versions } = await this.#durable.readHistory(sessionId, fields)
       const isSame = head.version === found.head.version && head.incarnation === found.head.incarnation
-      return isSame ? { ...found, versions } : found
+      return isSame ? { ...found, versions: joinVersions(found, versions) } : found
     } catch (error) {
       if (!isOutage(error)) throw error
       return found
@@ -191,4 +191,13 @@ export class HybridReader {
     if (outage && !covers(result.head, seen, this.#memory.hotVersions.of(sessionId))) throw outage
     return result
   }
+}
+
+/**
+ * `durable`: MongoDB's versions of the same fields. Of a field that Redis lacks, a version from before the last heal is
+ * that of a left-over: a later heal by another process may have made it visible in MongoDB alone.
+ */
+function joinVersions({ versions, forks: [last] }: HistoryResult, durable: HistoryResult['versions']) {
+  const isLeftOver = (version = 0) => last !== undefined && version < last.to
+  return durable.map((version, i) => (versions[i] === 0 && isLeftOver(version) ? 0 : version))
 }

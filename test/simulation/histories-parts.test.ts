@@ -179,4 +179,28 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
     evict()
     expect(await read(start('later'), 'a', 'c')).toEqual(all)
   })
+
+  test('a write is written again though a heal has brought it back in MongoDB alone', async () => {
+    const { world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
+      await setUpTwo(isWriteBehind)
+    const third = start('third', { isWriteBehind })
+    await read(third, 'a')
+    const rejoin = [two, third].map(process => world.separate(process, 'mongo'))
+    await write(two, { c: 'waiting' })
+    await write(third, { d: 'later' })
+    world.redis.restore(new Map())
+    world.mongo.restore(new Map())
+    for (const end of rejoin) {
+      end()
+      await untilTriedAgain('mongo')
+    }
+    await settled(third.store.get(SESSION)).catch(() => {}) // begins the session again with its later key alone
+    const all = { a: 'first', c: 'waiting', d: 'later' }
+    await read(one, 'a') // brings the creds back, of an earlier version
+    for (const process of [two, one, third]) expect(await read(process, 'a', 'c', 'd')).toEqual(all)
+    await drain()
+    await pass(2000)
+    evict()
+    expect(await read(start('later'), 'a', 'c', 'd')).toEqual(all)
+  })
 })
