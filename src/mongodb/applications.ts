@@ -84,7 +84,7 @@ export function decideApplication(
     case 'late':
       // A session that has begun since is another one: the writes do not touch it. A late deletion ends one that has
       // only continued.
-      if (isOfEarlierLife(found, application)) return { result }
+      if (isOfEarlierLife(found, application) && !completes(found, application)) return { result }
       if (kind === 'deletion') return decideEnd(found, application, context, result)
       return {
         result,
@@ -163,21 +163,31 @@ function nextHead(
 
 /** The head stays at its version. */
 function lateHead(
-  { document, head }: Found,
+  found: Found,
   application: Application,
   writes: readonly FieldWrite[],
   { sessionId }: Context,
 ): Partial<HeadDocument> {
+  const { document, head } = found
+  const first = firstOf(application)
+  const since = sinceAfter(document?.since ?? 0, first, writes)
+  const isCompleted = completes(found, application)
   return {
     session: sessionId,
     v: head.version,
     late: (document?.late ?? 0) + 1,
     fence: Math.max(head.fence, application.fencingToken ?? 0),
     updatedAt: new Date(Math.max(head.updatedAtMs, lastInstant(application))),
-    since: sinceAfter(document?.since ?? 0, firstOf(application), writes),
-    isPart: document?.isPart,
+    since: isCompleted ? Math.min(since, first) : since,
+    isPart: isCompleted ? undefined : document?.isPart,
     ops: noteOperations(document, application),
+    ...(isCompleted && historyAfter(document, application)),
   }
+}
+
+/** Whether a whole session comes to a part of it, though with an earlier version: what the part has since stays. */
+function completes({ head }: Found, { kind }: Application): boolean {
+  return kind === 'session' && head.isPart === true
 }
 
 /** `strayVersion`: the tombstone outranks every field, as in `decideDeletion`. */

@@ -100,8 +100,8 @@ const TABLE: [what: string, RedisView, Durable, Verdict][] = [
 
   ['leftovers in Redis of what the durable store never had', redis('cold', 5, 2), NEVER_SEEN, 'partial'],
   ['a part in the durable store, nothing in Redis', redis('cold'), part(5, 2), 'partial'],
-  ['a newer part in the durable store', redis('live', 4, 2), part(5, 2), 'partial'],
-  ['a newer part by a newer claim', redis('live', 6, 1), part(5, 2), 'partial'],
+  ['a newer part in the durable store', redis('live', 4, 2), part(5, 2), 'restore the durable store'],
+  ['a part by a newer claim', redis('live', 6, 1), part(5, 2), 'restore the durable store'],
 
   ['a newer claim in Redis', redis('live', 5, 3), session(5, 2), 'raise the durable fence'],
 ]

@@ -67,9 +67,8 @@ export function isLostInPart({ state, version }: Version, durable: DurableVersio
 
 /** Redis counts as ahead with a session or a deletion, not with mere absence; and only if it has not lost a claim. */
 function isRedisAhead({ state, version, fence }: Version, durable: DurableVersion): boolean {
-  if (state === 'live' && version === durable.version && !isWhole(durable)) {
-    return durable.isPart === true || fence >= durable.fence
-  }
+  if (state === 'live' && durable.isPart) return true
+  if (state === 'live' && version === durable.version && !durable.exists) return fence >= durable.fence
   if (version <= durable.version) return false
   // A tombstone's fence is above the token that it has ended, and is nobody's token.
   return state === 'live' ? fence >= durable.fence : state === 'deleted' && fence > durable.fence
