@@ -28,13 +28,21 @@ export async function* readPages(
 ): AsyncGenerator<OutboxPage> {
   const { versions, strange } = await outbox.list(sessionId, isLastResort)
   onNames?.(new Set([...versions, ...strange]), strange)
+  const read = (page: readonly Asked[]) => outbox.read(sessionId, page, isLastResort)
   const passedOver = versions.filter(version => except.has(version))
-  const known = passedOver.map((version): Asked => [version, except.get(version) as string])
-  const changed = await outbox.read(sessionId, known, isLastResort)
-  const isChanged = new Set(changed.map(({ version }) => `${version}`))
-  const asked = versions.filter(version => !except.has(version) || isChanged.has(version))
-  for (let from = 0; from === 0 || from < asked.length; from += PAGE) {
-    const page = asked.slice(from, from + PAGE).map((version): Asked => [version, ''])
-    yield { entries: await outbox.read(sessionId, page, isLastResort), isLast: from + PAGE >= asked.length }
+  const changed = new Set<string>()
+  for (const page of toPages(passedOver)) {
+    const known = page.map((version): Asked => [version, except.get(version) ?? ''])
+    for (const { version } of await read(known)) changed.add(`${version}`)
   }
+  const pages = toPages(versions.filter(version => !except.has(version) || changed.has(version)))
+  for (const [i, page] of pages.entries()) {
+    yield { entries: await read(page.map((version): Asked => [version, ''])), isLast: i === pages.length - 1 }
+  }
+}
+
+/** At least one page, which may be empty. */
+function toPages(versions: readonly string[]): string[][] {
+  const count = Math.max(1, Math.ceil(versions.length / PAGE))
+  return Array.from({ length: count }, (_, i) => versions.slice(i * PAGE, (i + 1) * PAGE))
 }
