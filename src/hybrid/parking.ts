@@ -34,7 +34,7 @@ export class Parking {
     { version, operationId }: PendingWrite,
     { code }: StoreError,
   ): Promise<string | undefined> {
-    const entry = (await this.#outbox.read(sessionId, [[`${version}`, '']]))[0]?.entry
+    const entry = (await this.#outbox.entryAt(sessionId, version))?.entry
     let digest: string | undefined
     if (entry?.operationId === operationId) {
       const attempts = entry.attempts + 1

@@ -3,23 +3,13 @@ import type { Guard } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
 import { endedToken } from '../core/store/guard.js'
-import { formatForks } from '../core/store/histories.js'
+import { formatForks, NO_HEAD } from '../core/store/histories.js'
 import { operationsAfter } from '../core/store/operation-ids.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
 import { BYPASS_STEP, knowsAll, type RedisView } from './session/compare.js'
 import type { SessionRoute } from './session/session-route.js'
 import type { SessionState } from './session/sessions.js'
-
-/** What a database answers for a session that it has never heard of. */
-const NOTHING: DurableHead = {
-  exists: false,
-  version: 0,
-  fence: 0,
-  updatedAtMs: 0,
-  incarnation: '',
-  operation: '',
-}
 
 /** The steps of an alignment: each reads or changes a session in one of the two databases. */
 export class Repairs {
@@ -38,7 +28,7 @@ export class Repairs {
     } catch (error) {
       if (!hasCode(error, 'SESSION_INCOMPLETE')) throw error
       if (!knowsAll(peek, await this.#durable.highestVersion(sessionId))) throw error
-      return NOTHING
+      return NO_HEAD
     }
   }
 

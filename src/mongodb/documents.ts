@@ -1,5 +1,6 @@
 import type { DurableHead } from '../core/durable-backend.js'
 import { SessionIncompleteError } from '../core/errors.js'
+import { NO_HEAD } from '../core/store/histories.js'
 import { lastOperation } from '../core/store/operation-ids.js'
 
 /**
@@ -84,8 +85,7 @@ export interface Found {
 
 export function toFound(document: HeadDocument | undefined, nowMs: number): Found {
   if (document === undefined) {
-    const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
-    return { document, isExpired: false, head }
+    return { document, isExpired: false, head: NO_HEAD }
   }
   const { session, v: version, fence, updatedAt, endsAt, incarnation = '', ops = '' } = document
   const isExpired = session !== undefined && endsAt != null && endsAt.getTime() <= nowMs

@@ -129,8 +129,11 @@ export class MongoBackend implements DurableBackend {
       const found = await this.#read(names, names.all, { data: 0 })
       const { head, document } = toFound(found.head, this.#now())
       const { session, ops = '', forks = '', since = 0 } = document ?? {}
-      const versionOf = (id: string) => (found.fields.get(id) ?? found.gone.get(id))?.v ?? 0
-      const versions = fields.map(field => versionOf(names.of(field))).map(v => (v < since ? 0 : v))
+      const versions = fields.map(field => {
+        const id = names.of(field)
+        const { v = 0 } = found.fields.get(id) ?? found.gone.get(id) ?? {}
+        return v < since ? 0 : v
+      })
       // Only a deletion leaves operations without a session.
       return { head, isDeleted: session === undefined && ops !== '', forks: parseForks(forks), versions }
     })

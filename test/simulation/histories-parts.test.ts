@@ -15,13 +15,12 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   /** `one` has written the creds, `two` a key. A write of `two` reaches a MongoDB that has lost all else, as Redis has. */
   async function setUpPart({ isAskedFor = false } = {}) {
     const stage = await setUpTwo(isWriteBehind)
-    const { world, one, two, write, untilTriedAgain, drain } = stage
+    const { loseAll, world, one, two, write, untilTriedAgain, drain } = stage
     await write(one, { b: 'second' })
     await drain()
     const rejoin = world.separate(two, 'mongo')
     await write(two, { c: 'waiting' })
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     if (isAskedFor) await stage.settled(stage.start('too early').store.get(SESSION))
     rejoin()
     await untilTriedAgain('mongo')
@@ -70,12 +69,11 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   )
 
   test('a part in MongoDB of a session that its process has deleted is deleted', async () => {
-    const { one, two, settled, world, start, write, untilTriedAgain } = await setUpTwo(isWriteBehind)
+    const { loseAll, one, two, settled, world, start, write, untilTriedAgain } = await setUpTwo(isWriteBehind)
     const rejoin = world.separate(two, 'mongo')
     await write(two, { c: 'waiting' })
     await settled(one.store.delete(SESSION))
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     rejoin()
     await untilTriedAgain('mongo')
     for (const process of [one, two, start('third')])
@@ -83,15 +81,14 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   })
 
   test('a part in MongoDB of a deleted session gives way to the session that has begun since', async () => {
-    const { one, two, read, settled, world, drain, evict, start, write, untilTriedAgain } =
+    const { loseAll, world, one, two, read, settled, drain, evict, start, write, untilTriedAgain } =
       await setUpTwo(isWriteBehind)
     const rejoin = world.separate(two, 'mongo')
     await write(two, { c: 'waiting' })
     await settled(one.store.delete(SESSION))
     await settled(one.store.set(SESSION, { creds: CREDS, keys: { session: { a: 'next' } } }))
     await drain()
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     rejoin()
     await untilTriedAgain('mongo')
     for (const process of [one, two, start('third')])
@@ -118,14 +115,13 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   )
 
   test('a part that comes while another process loads the session is not loaded as the whole', async () => {
-    const { world, one, two, read, settled, drain, start, until } = await setUpTwo(isWriteBehind)
+    const { loseAll, world, one, two, read, settled, drain, start, until } = await setUpTwo(isWriteBehind)
     await drain()
     const writing = two.store.set(SESSION, { keys: { session: { b: 'on its way' } } })
     await until('two → mongo find on') // its update comes next
     await new Promise(resolve => setImmediate(resolve))
     const arrive = world.holdUp('mongo')
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     const stranger = start('stranger', { isWriteBehind })
     const asking = stranger.store.exists(SESSION)
     await until('stranger → mongo find on') // MongoDB has nothing
@@ -142,15 +138,15 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   })
 
   test('a write that is repeated above the history of another process does not hide what its own had lost', async () => {
-    const { world, one, two, write, read, settled, drain, start, until } = await setUpTwo(isWriteBehind)
+    const { loseAll, world, one, two, write, read, settled, drain, start, until } =
+      await setUpTwo(isWriteBehind)
     await write(two, { b: 'second' })
     await drain()
     const writing = one.store.set(SESSION, { keys: { session: { c: 'on its way' } } })
     await until('one → redis commit')
     for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve)) // MongoDB is asked
     const arrive = world.holdUp('mongo')
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     await write(two, { b: 'third' })
     arrive()
     await settled(writing)
@@ -160,13 +156,12 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   })
 
   test('a write from before the writes that a heal brings back is written again by its process', async () => {
-    const { world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
+    const { loseAll, world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
       await setUpTwo(isWriteBehind)
     const rejoin = [one, two].map(process => world.separate(process, 'mongo'))
     await write(two, { c: 'waiting' })
     await settled(one.store.set(SESSION, { creds: CREDS, keys: { session: { a: 'second' } } }))
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     for (const end of rejoin.toReversed()) {
       end()
       await untilTriedAgain('mongo')
@@ -181,15 +176,14 @@ describe.each([true, false])('with write-behind: %s', isWriteBehind => {
   })
 
   test('a write is written again though a heal has brought it back in MongoDB alone', async () => {
-    const { world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
+    const { loseAll, world, one, two, write, read, settled, pass, untilTriedAgain, drain, evict, start } =
       await setUpTwo(isWriteBehind)
     const third = start('third', { isWriteBehind })
     await read(third, 'a')
     const rejoin = [two, third].map(process => world.separate(process, 'mongo'))
     await write(two, { c: 'waiting' })
     await write(third, { d: 'later' })
-    world.redis.restore(new Map())
-    world.mongo.restore(new Map())
+    loseAll()
     for (const end of rejoin) {
       end()
       await untilTriedAgain('mongo')

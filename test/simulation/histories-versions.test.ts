@@ -9,15 +9,7 @@ vi.mock('node:timers/promises', () => ({
 
 /** MongoDB keeps each field under the version of the write that wrote it, since a heal looks for its own writes by it. */
 describe.each([true, false])('with write-behind: %s', isWriteBehind => {
-  async function setUp() {
-    const stage = await setUpTwo(isWriteBehind)
-    /** Both databases lose all of the session. */
-    const loseAll = () => {
-      stage.world.redis.restore(new Map())
-      stage.world.mongo.restore(new Map())
-    }
-    return { ...stage, loseAll }
-  }
+  const setUp = () => setUpTwo(isWriteBehind)
 
   test('a write outlives a failover that another write of its batch does not', async () => {
     const { world, one, two, write, read, drain, untilTriedAgain } = await setUp()

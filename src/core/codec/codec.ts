@@ -3,7 +3,7 @@ import { MAX_VALUE_BYTES } from '../backend.js'
 import { DecryptionError, MissingDependencyError } from '../errors.js'
 import type { ValueName } from '../names.js'
 import { COMPRESS_ABOVE_BYTES, type Compressors, loadCompressors } from './compression.js'
-import { toCorruptValue } from './corrupt-value.js'
+import { nameValue, toCorruptValue } from './corrupt-value.js'
 import { ciphers } from './encryption.js'
 import {
   type CipherName,
@@ -118,7 +118,7 @@ export class Codec {
 
   #failure({ sessionId, type }: ValueName, reason: string): DecryptionError {
     const keyIdsTried = this.#options.keyring?.keyIds ?? []
-    return new DecryptionError(`A value of type "${type}" ${reason}`, { sessionId, keyIdsTried })
+    return new DecryptionError(`${nameValue(type)} ${reason}`, { sessionId, keyIdsTried })
   }
 
   #findPeriod(): number {

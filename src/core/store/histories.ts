@@ -10,6 +10,16 @@ import { hasLost } from './operation-ids.js'
  */
 export const MAX_FORKS = 8
 
+/** What a database answers for a session that it has never heard of. */
+export const NO_HEAD: Head = {
+  exists: false,
+  version: 0,
+  fence: 0,
+  updatedAtMs: 0,
+  incarnation: '',
+  operation: '',
+}
+
 /** What a commit does to a history. */
 export interface Step {
   readonly operationId: string
@@ -29,7 +39,7 @@ export function nextHistory(history: StoredHistory, step: Step): StoredHistory {
   if (!begins) return { incarnation: incarnation === '' ? operationId : incarnation, forks }
   // Nothing that was lost before the end of the last life belongs into this one: its forks end with it.
   const last = { from: incarnation, at: step.before, to: version }
-  return { incarnation: operationId, forks: incarnation === '' ? '' : noteFork('', last) }
+  return { incarnation: operationId, forks: incarnation === '' ? '' : formatForks([last]) }
 }
 
 export function noteFork(forks: string, { from, at, to }: Fork): string {

@@ -16,7 +16,7 @@ import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
 import { endedToken } from './guard.js'
 import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
-import { continuesFrom, type KnownHistory } from './histories.js'
+import { continuesFrom, type KnownHistory, NO_HEAD } from './histories.js'
 import { LostInPartError } from './lost-in-part.js'
 import type { Operations } from './operations.js'
 import type { SessionMemory } from './session-memory.js'
@@ -71,7 +71,12 @@ export class RewindGuard {
     for (let heals = 0; ; heals++) {
       // Taken before the call: a write that ends during the call may be missing in its answer.
       const known = this.memory.history(sessionId)
-      const result = await this.#operations.run(operation, sessionId, action).catch(orLost(known))
+      let result: T | undefined
+      try {
+        result = await this.#operations.run(operation, sessionId, action)
+      } catch (error) {
+        if (!isLost(error, known)) throw error
+      }
       if (result && (continuesFrom(known, result.head) || this.#isOwn(known, result.head))) {
         this.memory.noteHead(sessionId, result.head)
         return result
@@ -162,10 +167,12 @@ export class RewindGuard {
     const held = this.memory.writesAfter(sessionId, 0)
     const deletion = this.memory.deletion(sessionId)
     const fields = [...held.map(({ write }) => write), CREDS_FIELD]
-    const found =
-      (await this.#operations
-        .run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
-        .catch(orLost(known))) ?? toNothing(fields)
+    const found = await this.#operations
+      .run('heal', sessionId, () => this.#backend.readHistory(sessionId, fields))
+      .catch(error => {
+        if (!isLost(error, known)) throw error
+        return toNothing(fields)
+      })
     const fence = this.memory.fence(sessionId)
     const { at, heal, isOther, refused } = planHeal({ known, found, foundVersion, held, deletion, fence })
     const outcome = heal && (await this.#heal(sessionId, known, found, heal))
@@ -284,15 +291,7 @@ function isLost(error: unknown, known: KnownHistory): boolean {
   return error instanceof LostInPartError && known.version > 0
 }
 
-/** For `catch`: the answer of a database that has lost what this process knows is `undefined`. */
-function orLost(known: KnownHistory): (error: unknown) => undefined {
-  return error => {
-    if (!isLost(error, known)) throw error
-  }
-}
-
 /** The history of a session that the database has never heard of. */
 function toNothing(fields: readonly Field[]): HistoryResult {
-  const head = { exists: false, version: 0, fence: 0, updatedAtMs: 0, incarnation: '', operation: '' }
-  return { head, isDeleted: false, forks: [], versions: fields.map(() => 0) }
+  return { head: NO_HEAD, isDeleted: false, forks: [], versions: fields.map(() => 0) }
 }

@@ -61,10 +61,8 @@ export class OutboxCensus {
     const count = versions.length + strange.length
     tally.depth += count
     tally.largestDepth = Math.max(tally.largestDepth, count)
-    const [first] = await this.#outbox.read(
-      sessionId,
-      versions.slice(0, 1).map(version => [version, '']),
-    )
+    const [lowest] = versions
+    const first = lowest === undefined ? undefined : await this.#outbox.entryAt(sessionId, Number(lowest))
     if (first?.entry)
       tally.oldestAtMs = Math.min(tally.oldestAtMs ?? first.entry.createdAt, first.entry.createdAt)
   }

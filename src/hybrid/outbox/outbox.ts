@@ -97,6 +97,11 @@ export class Outbox {
     })
   }
 
+  /** What is stored at this version, if anything is. */
+  async entryAt(sessionId: string, version: number): Promise<StoredEntry | undefined> {
+    return (await this.read(sessionId, [[`${version}`, '']]))[0]
+  }
+
   /** Removes the entries of writes that MongoDB has. */
   async ack(sessionId: string, applied: readonly { version: number; operationId: string }[]): Promise<void> {
     const input = applied.flatMap(({ version, operationId }) => [version, toMark(operationId)])

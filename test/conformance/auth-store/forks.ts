@@ -32,11 +32,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     })
 
     test('gets the lost writes when it has lost the whole session', async () => {
-      const { database, one, another } = await setUpProcesses(create)
-      const restore = await database.remember()
-      await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-      await write(another, { b: 2 })
-      await restore()
+      const { one, another } = await setUpLoss(create)
       await one.get('s')
       expect(await read(another, ['a', 'b'])).toEqual({ a: 1, b: 2 })
     })
@@ -44,11 +40,7 @@ export function describeForks(create: CreateStoreDatabase): void {
     test.each(['reads', 'writes'])(
       'gets nothing of a session that a process %s, deletes and begins anew into the new one',
       async what => {
-        const { database, one, another } = await setUpProcesses(create)
-        const restore = await database.remember()
-        await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
-        await write(another, { b: 2 })
-        await restore()
+        const { one, another } = await setUpLoss(create)
         await one.get('s')
         if (what === 'writes') await write(one, { a: 3 })
         await one.delete('s')
@@ -302,4 +294,15 @@ export function describeForks(create: CreateStoreDatabase): void {
     expect(await read(one, ['b', 'c', 'd'])).toEqual({ c: 3, d: 4 })
     expect(rewinds.flat()).toEqual([])
   })
+}
+
+/** The database has lost a session to which two processes have written. */
+async function setUpLoss(create: CreateStoreDatabase) {
+  const processes = await setUpProcesses(create)
+  const { database, one, another } = processes
+  const restore = await database.remember()
+  await one.set('s', { creds: CREDS, keys: { session: { a: 1 } } })
+  await write(another, { b: 2 })
+  await restore()
+  return processes
 }

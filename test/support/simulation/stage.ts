@@ -52,5 +52,10 @@ export async function setUpTwo(isWriteBehind: boolean) {
   const drain = (by = one) => stage.settled(by.reconciler.reconcileAll())
   const [creds, keys] = names.of(SESSION)
   const evict = () => stage.world.redis.run('DEL', creds, keys)
-  return { ...stage, one, two, drain, evict }
+  /** Both databases lose all of the session. */
+  const loseAll = () => {
+    stage.world.redis.restore(new Map())
+    stage.world.mongo.restore(new Map())
+  }
+  return { ...stage, one, two, drain, evict, loseAll }
 }
