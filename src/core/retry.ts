@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasCode, StoreTimeoutError, StoreUnavailableError } from './errors.js'
+import { hasCode, StoreError, StoreTimeoutError, StoreUnavailableError } from './errors.js'
 import type { KnownSituation } from './server-link.js'
 
 export interface RetryPolicy {
@@ -32,9 +32,13 @@ export interface Call {
   readonly isAbandoned: boolean
 }
 
-/** Throws if no caller waits for the call any more. */
+/**
+ * Throws if no caller waits for the call any more. Asked directly before a change: one that comes after the deadline would
+ * meet what others have done since.
+ */
 export function assertAwaited(call: Call | undefined): void {
-  if (call?.isAbandoned) throw new Error('Nobody waits for this call any more.')
+  if (call?.isAbandoned)
+    throw new StoreError('CLOSED', 'The deadline of this call is over. It changes nothing any more.')
 }
 
 /**

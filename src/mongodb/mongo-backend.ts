@@ -143,7 +143,8 @@ export class MongoBackend implements DurableBackend {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
       const writes = toIntentWrites(names, commit.writes)
-      return this.#writer.change(names, found => decideCommit(found, commit, this.#of(sessionId)), writes)
+      const decide = (found: Found) => decideCommit(found, commit, this.#of(sessionId))
+      return this.#writer.change(names, decide, writes, { call: commit.call })
     })
   }
 
@@ -154,7 +155,8 @@ export class MongoBackend implements DurableBackend {
       const remove = async () => {
         const strayVersion = await this.#writer.highestVersion(names)
         const circumstances = { ...this.#of(sessionId), strayVersion }
-        return this.#writer.change(names, found => decideDeletion(found, deletion, circumstances))
+        const decide = (found: Found) => decideDeletion(found, deletion, circumstances)
+        return this.#writer.change(names, decide, undefined, { call: deletion.call })
       }
       return await remove().catch(async error => {
         if (hasCode(error, 'SESSION_INCOMPLETE')) await this.#writer.recreateHead(names)
@@ -175,9 +177,8 @@ export class MongoBackend implements DurableBackend {
       await this.#send(() => this.#collection.clock.sync())
       this.#sweep()
       const names = new DocumentNames(sessionId)
-      const fencingToken = await this.#writer.change(names, found =>
-        decideClaim(found, terms, after, this.#of(sessionId)),
-      )
+      const decide = (found: Found) => decideClaim(found, terms, after, this.#of(sessionId))
+      const fencingToken = await this.#writer.change(names, decide, undefined, { call: terms.call })
       const which = { $in: [names.head, names.of(CREDS_FIELD)] }
       const { head: document, fields } = await this.#read(names, which)
       await dropOrphans(this.#send, names, document?.intent, this.#now())

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deletion } from '../core/backend.js'
 import { CorruptValueError, SessionIncompleteError, StoreTimeoutError } from '../core/errors.js'
+import { assertAwaited, type Call } from '../core/retry.js'
 import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import type { AuthCollection } from './auth-collection.js'
 import type { DocumentNames } from './document-names.js'
@@ -20,6 +21,12 @@ const MAX_READINGS = 50
 const MAX_LOOKS = 3
 const REMAINS_PAUSE_MS = 50
 
+interface ChangeOptions {
+  joins?: boolean
+  replacesRemains?: boolean
+  call?: Call | undefined
+}
+
 /**
  * Changes sessions without a transaction: one compare-and-set on the head, which is then carried out. Commits that wait
  * for their turn are joined into one change, so that round trips do not hold up a busy session.
@@ -38,17 +45,21 @@ export class SessionWriter {
     this.#now = now
   }
 
-  /** Decides on the current head, and again when another process was faster, until the deadline of the call. */
+  /** Decides on the current head, and again when another process was faster, until no caller waits any more. */
   change<T>(
     names: DocumentNames,
     decide: (found: Found) => Change<T>,
     writes?: IntentWrite[],
-    { joins = true, replacesRemains = false } = {},
+    { joins = true, replacesRemains = false, call }: ChangeOptions = {},
   ): Promise<T> {
     const { sessionId } = names
     return new Promise<T>((resolve, reject) => {
       const endMs = performance.now() + this.#timeoutMs
-      const request = { writes, joins, replacesRemains, decide, endMs, resolve, reject }
+      const decideInTime = (found: Found) => {
+        assertAwaited(call)
+        return decide(found)
+      }
+      const request = { writes, joins, replacesRemains, decide: decideInTime, endMs, resolve, reject }
       const queue = this.#queues.get(sessionId) ?? []
       if (writes) {
         queue.push(request)

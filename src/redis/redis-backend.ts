@@ -21,6 +21,7 @@ import { Calls } from '../core/connection/calls.js'
 import { hasCode } from '../core/errors.js'
 import { type Logger, nullLogger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
+import { assertAwaited } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
@@ -127,6 +128,7 @@ export class RedisBackend implements Backend {
   }
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
+    assertAwaited(commit.call)
     const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
     const { version, updatedAtMs, incarnation, effect } = toCommitted(reply)
     const operation = effect === 0 ? '' : commit.operationId
@@ -134,6 +136,7 @@ export class RedisBackend implements Backend {
   }
 
   async delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
+    assertAwaited(deletion.call)
     const reply = await this.#run('delete', sessionId, toDeletionInput(deletion), deletion)
     const { version, fence, deletedAtMs } = toDeleted(reply)
     return { version, fence, deletedAtMs, operation: deletion.operationId, durability: 'durable' }
@@ -141,6 +144,7 @@ export class RedisBackend implements Backend {
 
   async claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
     await this.#connection.assertOneWriter()
+    assertAwaited(terms.call)
     return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, terms)))
   }
 

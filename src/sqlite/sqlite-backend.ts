@@ -15,6 +15,7 @@ import {
   type Summary,
 } from '../core/backend.js'
 import { hasCode, SessionIncompleteError, SessionLockedError } from '../core/errors.js'
+import { assertAwaited, type Call } from '../core/retry.js'
 import type { KnownSituation } from '../core/server-link.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
@@ -119,7 +120,7 @@ export class SqliteBackend implements Backend {
       checkGuard(sessionId, head, commit)
       if (isNoOp(head, commit)) return toResult({ ...head, operation: '' })
       return this.#apply(statements, sessionId, found, commit)
-    })
+    }, commit.call)
   }
 
   delete(sessionId: string, deletion: Deletion): Promise<BackendDeletion> {
@@ -128,7 +129,7 @@ export class SqliteBackend implements Backend {
       const { head } = this.#find(statements, sessionId)
       const { version, fence, operation, updatedAtMs: deletedAtMs } = head
       return { version, fence, operation, deletedAtMs, durability: 'durable' }
-    })
+    }, deletion.call)
   }
 
   #delete(statements: Statements, sessionId: string, deletion: Deletion): void {
@@ -145,7 +146,7 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  claim(sessionId: string, { leaseMs, owner }: ClaimTerms = {}): Promise<BackendClaim> {
+  claim(sessionId: string, { leaseMs, owner, call }: ClaimTerms = {}): Promise<BackendClaim> {
     return this.#write(statements => {
       this.#sweep(statements)
       const { row: expired, isExpired } = this.#find(statements, sessionId)
@@ -170,7 +171,7 @@ export class SqliteBackend implements Backend {
       statements.setClaim(sessionId, this.#now(), owner)
       const creds = head.exists ? statements.getField(sessionId, CREDS_FIELD) : undefined
       return { fencingToken: fence, head: { ...head, fence }, creds }
-    })
+    }, call)
   }
 
   async findEnd(sessionId: string): Promise<number | undefined> {
@@ -222,8 +223,12 @@ export class SqliteBackend implements Backend {
     return this.#release()
   }
 
-  #write<T>(run: (statements: Statements) => T): Promise<T> {
-    return this.#connection.write(this.#busyTimeoutMs, run)
+  /** `call`: the one that waits for this write; it may end while the write waits for the lock. */
+  #write<T>(run: (statements: Statements) => T, call?: Call): Promise<T> {
+    return this.#connection.write(this.#busyTimeoutMs, statements => {
+      assertAwaited(call)
+      return run(statements)
+    })
   }
 
   /** `undefined`: the session is damaged, or only parts of it are left. Throws if the deletion has conditions. */

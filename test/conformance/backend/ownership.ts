@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CREDS_FIELD } from '../../../src/core/backend.js'
+import { type Backend, CREDS_FIELD } from '../../../src/core/backend.js'
 import {
   Clock,
   type CreateDatabase,
@@ -11,7 +11,22 @@ import {
   texts,
 } from './harness.js'
 
+const OVER = { call: { isAbandoned: true } }
+
 export function describeOwnership(create: CreateDatabase): void {
+  test.each<[string, (backend: Backend) => Promise<unknown>]>([
+    ['claim', backend => backend.claim('s', OVER)],
+    ['commit', backend => put(backend, 's', { a: 'late' }, OVER)],
+    ['deletion', backend => backend.delete('s', { ...deletion(), ...OVER })],
+  ])('a %s whose caller waits no more changes nothing', async (_, late) => {
+    const open = await openBackends(create)
+    const [one, other] = [await open(), await open()]
+    await put(one, 's', { a: 'first' })
+    const { fencingToken } = await other.claim('s')
+    await expectRefusal(one, 's', 'CLOSED', () => late(one))
+    await put(other, 's', { a: 'second' }, { fencingToken })
+  })
+
   describe('claim', () => {
     test('hands out growing tokens, whichever backend is asked', async () => {
       const open = await openBackends(create)
