@@ -79,12 +79,16 @@ export interface SessionInfo {
   expiresAt: Date | null
   /** `null`: nobody has opened it, or an earlier release of this library has. */
   owner: SessionOwner | null
+  /** Only of a deleted session that can be restored: when it was deleted. `updatedAt` is the same, `expiresAt` its end. */
+  deletedAt?: Date
   /** Only in `sessions()`: the head is damaged, and the members above tell nothing. An opening gives the error. */
   isDamaged?: true
 }
 
 /** Which sessions `sessions()` goes over; by default all. */
 export interface SessionFilter {
+  /** The deleted sessions that can be restored, instead of the others. Default `false`. */
+  deleted?: boolean | undefined
   /** Leave out those that are known not to be paired. Default `false`. */
   pairedOnly?: boolean | undefined
   /** Only those that the owner of this label has opened last. */
@@ -189,8 +193,18 @@ export interface AuthStore {
     expectedVersion?: number,
     fencingToken?: number,
   ): Promise<VersionedResult>
-  /** Removes the session and all its keys. Deleting an absent session is not an error. */
+  /**
+   * Removes the session and all its keys. Deleting an absent session is not an error. For `trash.keepSeconds` seconds,
+   * `restore` brings it back.
+   */
   delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
+  /**
+   * Brings a deleted session back as it was, at a later version. Its former owners stay refused. `null`: there is nothing
+   * to restore. Throws `VERSION_MISMATCH` if there is a session of that name, unless it was never paired.
+   */
+  restore(sessionId: string): Promise<VersionedResult | null>
+  /** Removes the session for good: neither it nor an earlier one of its name can be restored. */
+  purge(sessionId: string): Promise<DeletionResult>
   /** Renews the session's life, by default for the store's `ttl`. A `ttlSeconds` of 0 is for ever. */
   touch(sessionId: string, ttlSeconds?: number): Promise<void>
   /** Whether there is such a session. Throws for one that is damaged, or that is there in part. */

@@ -59,10 +59,11 @@ export class VersionMismatchError extends StoreError {
     readonly expected: number,
     readonly actual: number,
     context: StoreErrorContext,
+    advice = 'Read the session again and retry.',
   ) {
     super(
       'VERSION_MISMATCH',
-      `Expected version ${expected}, found ${actual}; nothing was written. Read the session again and retry.`,
+      `Expected version ${expected}, found ${actual}; nothing was written. ${advice}`,
       context,
     )
   }

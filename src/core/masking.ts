@@ -3,12 +3,15 @@
  */
 const NUMBER = /\p{Nd}(?:[^\p{L}\p{Nd}]{0,3}\p{Nd}){4,}/gu
 
+/** Would break a line of a log. The name of a deleted session's copy begins with one. */
+const CONTROLS = /\p{Cc}/gu
+
 /**
  * The name of a session for messages and logs: of a number of five digits or more, only the last two stay.
  * `tenant-15550001234` becomes `tenant-…34`.
  */
 export function maskSessionId(sessionId: string): string {
-  const masked = maskText(sessionId)
+  const masked = maskText(sessionId.replace(CONTROLS, ''))
   return masked.length > 64 ? `${masked.slice(0, 60)}…` : masked
 }
 

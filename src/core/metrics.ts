@@ -27,6 +27,7 @@ const COUNTERS = {
   read_bytes: 'Bytes of encoded values that were read',
   sessions_opened: 'Claims that have taken the ownership of a session',
   sessions_deleted: 'Deletions of sessions',
+  sessions_restored: 'Deleted sessions that were brought back',
 } as const
 
 /** Counters by the type of a key. */

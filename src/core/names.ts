@@ -7,6 +7,12 @@ export interface ValueName {
   id: string
 }
 
+/**
+ * Begins the name of a deleted session's copy. DEL, so that copies come behind most sessions where these are sorted, and
+ * because every database can store it.
+ */
+const TRASH_MARK = '\x7f'
+
 /** Longest session id or key id, in UTF-8 bytes. */
 export const MAX_NAME_BYTES = 1024
 /** Most bytes of a UTF-16 code unit in UTF-8. */
@@ -21,8 +27,26 @@ export function isOwner(label: unknown): label is string {
   return typeof label === 'string' && label.length <= MAX_OWNER_LENGTH && OWNER.test(label)
 }
 
+/** The name under which the copy of a deleted session is kept. */
+export function toTrashName(sessionId: string): string {
+  return TRASH_MARK + sessionId
+}
+
+/** The session of which this is the copy; `undefined`: this is the name of a session. */
+export function fromTrashName(name: string): string | undefined {
+  return name.startsWith(TRASH_MARK) ? name.slice(TRASH_MARK.length) : undefined
+}
+
+/** Whether a name found in a database can be a session's, or a copy's. */
+export function isStoredName(name: string): boolean {
+  return findFault(fromTrashName(name) ?? name) === undefined
+}
+
 export function checkSessionId(sessionId: unknown): asserts sessionId is string {
-  const fault = findFault(sessionId)
+  const isReserved = typeof sessionId === 'string' && sessionId.startsWith(TRASH_MARK)
+  const fault = isReserved
+    ? 'it begins with DEL, as only the copies of deleted sessions do'
+    : findFault(sessionId)
   if (fault !== undefined) throw new InvalidSessionIdError(fault)
 }
 

@@ -1,5 +1,5 @@
 import type { Field } from '../core/auth-store.js'
-import { checkSessionId } from '../core/names.js'
+import { isStoredName } from '../core/names.js'
 import type { SessionKeys } from './scripts.js'
 
 export const DEFAULT_PREFIX = 'baileys:auth'
@@ -92,21 +92,14 @@ export class KeyNames {
   sessionIdOf(key: string, clientPrefix: string): string | undefined {
     const begin = clientPrefix.length + this.#prefix.length + ':{'.length
     const sessionId = toSessionId(key.slice(begin, -'}:creds'.length))
-    return isSessionId(sessionId) && `${clientPrefix}${this.of(sessionId)[0]}` === key ? sessionId : undefined
+    return isStoredName(sessionId) && `${clientPrefix}${this.of(sessionId)[0]}` === key
+      ? sessionId
+      : undefined
   }
 }
 
 function escapePattern(name: string): string {
   return name.replace(/[\\*?[\]]/g, '\\$&')
-}
-
-function isSessionId(name: string): boolean {
-  try {
-    checkSessionId(name)
-    return true
-  } catch {
-    return false // the failure is the answer
-  }
 }
 
 function toSessionId(escaped: string): string {

@@ -9,6 +9,7 @@ import { describeLostClaims } from './auth-store/lost-claims.js'
 import { describeRewinds } from './auth-store/rewinds.js'
 import { describeSecrecy } from './auth-store/secrecy.js'
 import { describeSessions } from './auth-store/sessions.js'
+import { describeTrash } from './auth-store/trash.js'
 import { describeInput, describeValues } from './auth-store/values.js'
 
 /** What every store must do: one test a sentence of the contract `AuthStore`. */
@@ -31,6 +32,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeInput(create)
     describeArguments(create)
     describeSessions(create)
+    describeTrash(create)
     describeCatalogue(create)
     describeConcurrency(create)
     describeSecrecy(create)

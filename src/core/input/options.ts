@@ -70,6 +70,12 @@ export interface TtlOptions {
   lockTtl?: number | undefined
 }
 
+/** What becomes of deleted sessions. */
+export interface TrashOptions {
+  /** Seconds for which a deleted session can be restored; default 86,400. 0: not at all. Infinity: until it is purged. */
+  keepSeconds?: number | undefined
+}
+
 /** The memory for values that owners have read and written. */
 export interface CacheOptions {
   /** Most bytes of the cache, for all sessions together; default 64 MiB. */
@@ -90,6 +96,8 @@ export interface CommonOptions {
   resilience?: ResilienceOptions | undefined
   /** How long sessions live, in seconds. */
   ttl?: TtlOptions | undefined
+  /** How long deleted sessions can be restored. */
+  trash?: TrashOptions | undefined
   /** Metrics, traces and detailed logs. */
   observability?: ObservabilityOptions | undefined
   /**
@@ -218,6 +226,7 @@ export const commonOptions = {
       'an object',
     ),
   ),
+  trash: v.optional(v.strictObject({ keepSeconds: seconds }, 'an object')),
 }
 
 export function toRetryPolicy({ resilience = {} }: CommonOptions): RetryPolicy {
@@ -242,6 +251,14 @@ export function toTtlMs({ ttl = {} }: CommonOptions, defaultSeconds: number): nu
   const given = [ttl.defaultTtl, ttl.credsTtl, ttl.keysTtl].filter(value => value !== undefined)
   const lives = (given.length === 0 ? [defaultSeconds] : given).map(secondsToMs)
   return lives.includes(null) ? null : Math.max(...(lives as number[]))
+}
+
+const DEFAULT_KEEP_SECONDS = 24 * 60 * 60
+
+/** `null` is for ever; 0: deleted sessions are not kept. */
+export function toKeepMs({ trash = {} }: CommonOptions): number | null {
+  const { keepSeconds = DEFAULT_KEEP_SECONDS } = trash
+  return keepSeconds === 0 ? 0 : secondsToMs(keepSeconds)
 }
 
 const DEFAULT_LEASE_SECONDS = 5

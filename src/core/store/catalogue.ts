@@ -1,9 +1,11 @@
-import type { SessionFilter, SessionInfo } from '../auth-store.js'
+import type { SessionFilter, SessionInfo, SessionPage } from '../auth-store.js'
 import type { Backend, Summary } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
 import { hasCode, type KnownOwner, type StoreErrorCode } from '../errors.js'
+import { fromTrashName } from '../names.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
+import type { Trash } from './trash.js'
 
 /** Sessions that are described side by side. */
 const PAGE_SIZE = 100
@@ -14,6 +16,7 @@ export interface CatalogueParts {
   backend: Backend
   operations: Operations
   rewinds: RewindGuard
+  trash: Trash
 }
 
 /** Describes sessions from their heads. */
@@ -31,14 +34,28 @@ export class Catalogue {
     return toInfo(sessionId, summary)
   }
 
+  /** Passes over pages that hold only copies of deleted sessions. */
+  async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
+    let page = await this.#list(limit, cursor)
+    let live = page.sessionIds.filter(isLive)
+    while (live.length === 0 && page.cursor !== null) {
+      page = await this.#list(limit, page.cursor)
+      live = page.sessionIds.filter(isLive)
+    }
+    return { sessionIds: live, cursor: page.cursor }
+  }
+
   /** Notes nothing of what it reads: a catalogue would displace what the process has to remember of its own sessions. */
-  async *sessions(filter: SessionFilter): AsyncIterable<SessionInfo> {
-    const { backend, operations } = this.#parts
+  async *sessions({ deleted = false, ...filter }: SessionFilter): AsyncIterable<SessionInfo> {
+    const { trash, operations } = this.#parts
+    const describe = deleted
+      ? (sessionId: string) => this.#try(sessionId, () => trash.describe(sessionId))
+      : (sessionId: string) => this.#try(sessionId, () => this.#describe(sessionId))
     let cursor: string | null | undefined
     while (cursor !== null) {
-      const after: string | undefined = cursor
-      const page = await operations.run('list', undefined, () => backend.list(PAGE_SIZE, after))
-      const describing = () => Promise.all(page.sessionIds.map(sessionId => this.#tryDescribe(sessionId)))
+      const page: SessionPage = await this.#list(PAGE_SIZE, cursor)
+      const ids = deleted ? page.sessionIds.flatMap(toDeleted) : page.sessionIds.filter(isLive)
+      const describing = () => Promise.all(ids.map(describe))
       const found = await operations.run('describe', undefined, describing)
       const nowMs = Date.now()
       for (const info of found) if (info && passes(info, filter, nowMs)) yield info
@@ -46,9 +63,18 @@ export class Catalogue {
     }
   }
 
-  async #tryDescribe(sessionId: string): Promise<SessionInfo | null> {
+  #list(limit: number, cursor: string | undefined): Promise<SessionPage> {
+    const { backend, operations } = this.#parts
+    return operations.run('list', undefined, () => backend.list(limit, cursor))
+  }
+
+  async #describe(sessionId: string): Promise<SessionInfo | null> {
+    return toInfo(sessionId, await this.#parts.backend.summarize(sessionId))
+  }
+
+  async #try(sessionId: string, describe: () => Promise<SessionInfo | null>): Promise<SessionInfo | null> {
     try {
-      return toInfo(sessionId, await this.#parts.backend.summarize(sessionId))
+      return await describe()
     } catch (error) {
       if (!OF_ONE_SESSION.some(code => hasCode(error, code))) throw error
       return toDamaged(sessionId)
@@ -110,4 +136,14 @@ function toDate(ms: number | undefined): Date | null {
 export async function findOwner(backend: Backend, sessionId: string): Promise<KnownOwner | undefined> {
   const { claim } = await backend.summarize(sessionId)
   return claim && { label: claim.owner, claimedAt: new Date(claim.claimedAtMs) }
+}
+
+function isLive(name: string): boolean {
+  return fromTrashName(name) === undefined
+}
+
+/** The session of which this is the copy, if it is one. */
+function toDeleted(name: string): string[] {
+  const sessionId = fromTrashName(name)
+  return sessionId === undefined ? [] : [sessionId]
 }

@@ -18,7 +18,7 @@ import type {
   Versioned,
   VersionedResult,
 } from '../auth-store.js'
-import type { Backend } from '../backend.js'
+import type { Backend, CommitResult } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
 import { type FencedError, hasCode, InvalidOptionError, SessionIncompleteError } from '../errors.js'
 import { secondsToMs } from '../input/options.js'
@@ -44,6 +44,7 @@ import {
 import { Catalogue, findOwner } from './catalogue.js'
 import { Claimer } from './claimer.js'
 import { CredsReader } from './creds-reader.js'
+import { Deleter } from './deleter.js'
 import { KeyReader } from './key-reader.js'
 import { NO_OBSERVER, type Observer } from './observer.js'
 import { Operations } from './operations.js'
@@ -51,8 +52,10 @@ import { countBytes, decodeSnapshot, encodePatch } from './patch.js'
 import { RewindGuard } from './rewind-guard.js'
 import { SessionMemory } from './session-memory.js'
 import { settleEach } from './settle-each.js'
+import { Trash } from './trash.js'
 
 const DEFAULT_PAGE_SIZE = 100
+const FILTER_MEMBERS = ['deleted', 'pairedOnly', 'ownedBy', 'idleSinceMs'] as const
 const UPDATE_MEMBERS = ['sessionId', 'patch', 'expectedVersion', 'fencingToken'] as const
 
 export interface StoreParts {
@@ -65,6 +68,8 @@ export interface StoreParts {
   logger: Logger
   /** Shared by the stores of one connection; default: the store's own. */
   memory?: SessionMemory
+  /** How long a deleted session can be restored. `null`: for ever; 0, the default: not at all. */
+  keepMs?: number | null
   /** Most bytes of the owners' cache; `null`, the default: no cache. */
   cacheBytes?: number | null
   /** Default: observes nothing. */
@@ -90,12 +95,13 @@ export class CodecStore implements AuthStore {
   readonly #creds: CredsReader
   readonly #claimer: Claimer
   readonly #catalogue: Catalogue
+  readonly #trash: Trash
   readonly #rewinds: RewindGuard
 
   /** @internal */
   constructor(parts: StoreParts) {
     const { backend, codec, retry, ttlMs, leaseMs, logger } = parts
-    const { memory = new SessionMemory(), cacheBytes = null, observer = NO_OBSERVER } = parts
+    const { memory = new SessionMemory(), keepMs = 0, cacheBytes = null, observer = NO_OBSERVER } = parts
     const { metrics } = observer
     const operations = new Operations({
       retry,
@@ -111,7 +117,8 @@ export class CodecStore implements AuthStore {
     this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
     this.#creds = new CredsReader(shared)
     this.#claimer = new Claimer({ ...shared, reader: this.#creds, leaseMs })
-    this.#catalogue = new Catalogue(shared)
+    this.#trash = new Trash({ ...shared, deleter: new Deleter(shared), logger, keepMs })
+    this.#catalogue = new Catalogue({ ...shared, trash: this.#trash })
     this.#rewinds = rewinds
     this.#operations = operations
     this.#observer = observer
@@ -182,21 +189,26 @@ export class CodecStore implements AuthStore {
     this.#rewinds.noteCommit(sessionId, result, writes, fencingToken)
     this.#observer.metrics.count('written_bytes', countBytes(writes.map(field => field.bytes)))
     this.#observer.metrics.countWrites(writes)
-    const { version, updatedAtMs, durability } = result
-    return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
+    return toVersioned(result)
   }
 
   async delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult> {
     checkSessionId(sessionId)
     checkConditions(sessionId, expectedVersion, fencingToken, this.#memory)
-    const operationId = this.#memory.operationIds.next()
-    const deletion = { operationId, expectedVersion, fencingToken }
-    const deleted = await this.#rewinds.write('delete', sessionId, (seen, call) =>
-      this.#backend.delete(sessionId, { ...deletion, ...seen, call }),
-    )
-    this.#memory.noteDeletion(sessionId, deleted)
-    this.#observer.metrics.count('sessions_deleted')
-    return { durability: deleted.durability }
+    const { durability } = await this.#trash.delete(sessionId, { expectedVersion, fencingToken })
+    return { durability }
+  }
+
+  async restore(sessionId: string): Promise<VersionedResult | null> {
+    checkSessionId(sessionId)
+    const result = await this.#trash.restore(sessionId)
+    return result && toVersioned(result)
+  }
+
+  async purge(sessionId: string): Promise<DeletionResult> {
+    checkSessionId(sessionId)
+    const { durability } = await this.#trash.purge(sessionId)
+    return { durability }
   }
 
   async touch(sessionId: string, ttlSeconds?: number): Promise<void> {
@@ -218,7 +230,7 @@ export class CodecStore implements AuthStore {
     const { limit = DEFAULT_PAGE_SIZE, cursor } = readMembers('options', options, ['limit', 'cursor'])
     checkLimit(limit)
     checkCursor(cursor)
-    return this.#operations.run('list', undefined, () => this.#backend.list(limit, cursor ?? undefined))
+    return this.#catalogue.list(limit, cursor ?? undefined)
   }
 
   async describe(sessionId: string): Promise<SessionInfo | null> {
@@ -227,7 +239,8 @@ export class CodecStore implements AuthStore {
   }
 
   sessions(filter: SessionFilter = {}): AsyncIterable<SessionInfo> {
-    const asked = readMembers('filter', filter, ['pairedOnly', 'ownedBy', 'idleSinceMs'])
+    const asked = readMembers('filter', filter, FILTER_MEMBERS)
+    checkFlag('deleted', asked.deleted)
     checkFlag('pairedOnly', asked.pairedOnly)
     if (asked.ownedBy !== undefined) checkOwner('ownedBy', asked.ownedBy)
     if (asked.idleSinceMs !== undefined) checkDuration('idleSinceMs', asked.idleSinceMs)
@@ -360,4 +373,8 @@ export class CodecStore implements AuthStore {
   protected assertOpen(sessionId?: string): void {
     this.#operations.assertOpen(sessionId)
   }
+}
+
+function toVersioned({ version, updatedAtMs, durability }: CommitResult): VersionedResult {
+  return { version, updatedAt: new Date(updatedAtMs), success: true, durability }
 }

@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../errors.js'
 import {
   type CommonOptions,
   toCacheBytes,
+  toKeepMs,
   toLeaseMs,
   toLogger,
   toRetryPolicy,
@@ -38,6 +39,7 @@ export async function toSettings(options: CommonOptions, defaultTtlSeconds: numb
     retry: toRetryPolicy(options),
     ttlMs: toTtlMs(options, defaultTtlSeconds),
     leaseMs: toLeaseMs(options),
+    keepMs: toKeepMs(options),
     cacheBytes: toCacheBytes(options),
     logger,
     observer: new Observer({

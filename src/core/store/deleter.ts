@@ -1,0 +1,37 @@
+import type { Backend, BackendDeletion } from '../backend.js'
+import type { Metrics } from '../metrics.js'
+import type { RewindGuard } from './rewind-guard.js'
+import type { SessionMemory } from './session-memory.js'
+
+export interface DeleterParts {
+  backend: Backend
+  rewinds: RewindGuard
+  memory: SessionMemory
+  metrics: Metrics
+}
+
+/** What the caller of a deletion asks for; see `Guard`. */
+export interface DeletionGuard {
+  expectedVersion?: number | undefined
+  fencingToken?: number | undefined
+}
+
+/** Removes sessions, and remembers the deletions for as long as the process may have to tell them to a store. */
+export class Deleter {
+  readonly #parts: DeleterParts
+
+  constructor(parts: DeleterParts) {
+    this.#parts = parts
+  }
+
+  async delete(sessionId: string, guard: DeletionGuard = {}): Promise<BackendDeletion> {
+    const { backend, rewinds, memory, metrics } = this.#parts
+    const deletion = { operationId: memory.operationIds.next(), ...guard }
+    const deleted = await rewinds.write('delete', sessionId, (seen, call) =>
+      backend.delete(sessionId, { ...deletion, ...seen, call }),
+    )
+    memory.noteDeletion(sessionId, deleted)
+    metrics.count('sessions_deleted')
+    return deleted
+  }
+}

@@ -1,0 +1,343 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { createCodec } from '../../../src/core/codec/codec.js'
+import { nullLogger } from '../../../src/core/logger.js'
+import { toTrashName } from '../../../src/core/names.js'
+import { CodecStore } from '../../../src/core/store/codec-store.js'
+import { SessionMemory } from '../../../src/core/store/session-memory.js'
+import { toCodecOptions } from '../../../src/core/store/store-settings.js'
+import type { AuthStore } from '../../../src/index.js'
+import { toDying } from '../../support/dying-backend.js'
+import { sessionsOf } from '../../support/sessions-of.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp } from './harness.js'
+
+const PAIRED = { ...CREDS, me: { id: '15550001234:1@s.whatsapp.net' } }
+const SESSION = {
+  creds: PAIRED,
+  keys: { session: { a: Buffer.from('a'), b: 2 }, 'pre-key': { 1: 'one' } },
+  appState: { greeted: true },
+}
+const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
+const HOUR_MS = 60 * 60 * 1000
+
+const dataOf = async (store: AuthStore, sessionId = 's') => (await store.get(sessionId))?.data ?? null
+const deletedOf = async (store: AuthStore) =>
+  (await sessionsOf(store, { deleted: true })).map(({ sessionId }) => sessionId).sort()
+
+/** Deletion that can be undone. */
+export function describeTrash(create: CreateStoreDatabase): void {
+  describe('a deleted session', () => {
+    test.each([{}, { masterKey: KEY }])('is restored as it was, at a later version: %j', async options => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open(options), await open(options)]
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      const { durability } = await store.delete('s')
+      expect(await store.get('s')).toBeNull()
+      const restored = await other.restore('s')
+      expect(restored).toMatchObject({ success: true, durability })
+      expect(restored?.version).toBeGreaterThan(1)
+      for (const one of [store, other, await open(options)]) expect(await dataOf(one)).toEqual(before)
+      expect(await other.restore('s')).toBeNull()
+      expect(await store.describe('s')).toMatchObject({ isPaired: true, version: restored?.version })
+    })
+
+    test('is restored with 10,000 keys', async () => {
+      const { open } = await setUp(create)
+      const store = await open({ resilience: { operationTimeout: 60_000 } })
+      const session = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, `value ${n}`]))
+      await store.set('s', { creds: PAIRED, keys: { session } })
+      await store.delete('s')
+      await store.restore('s')
+      expect((await dataOf(store))?.keys).toEqual({ session })
+    })
+
+    test('is in the catalogue of deleted sessions alone, until it is restored', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      for (const name of ['lives', 's', 'z']) await store.set(name, SESSION)
+      const beganMs = Date.now()
+      await store.batchDelete(['s', 'z'])
+      expect((await sessionsOf(store)).map(({ sessionId }) => sessionId)).toEqual(['lives'])
+      expect(await store.list()).toEqual({ sessionIds: ['lives'], cursor: null })
+      expect((await store.list({ limit: 1 })).sessionIds).toEqual(['lives'])
+      const [info] = (await sessionsOf(store, { deleted: true })).sort((a, b) =>
+        a.sessionId < b.sessionId ? -1 : 1,
+      )
+      const { deletedAt, expiresAt, ...rest } = info ?? {}
+      expect(rest).toEqual({
+        sessionId: 's',
+        version: expect.any(Number),
+        isPaired: true,
+        createdAt: null,
+        updatedAt: deletedAt,
+        owner: null,
+      })
+      expect(Math.abs((deletedAt?.getTime() ?? 0) - beganMs)).toBeLessThan(60_000)
+      expect((expiresAt?.getTime() ?? 0) - (deletedAt?.getTime() ?? 0)).toBeGreaterThan(23 * HOUR_MS)
+      await store.restore('s')
+      expect(await deletedOf(store)).toEqual(['z'])
+    })
+
+    test('stays refused to its former owners, and begins with no write of theirs', async () => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open(), await open()]
+      await store.set('s', SESSION)
+      const { fencingToken } = await store.claim('s')
+      await store.set('s', { keys: { session: { c: 3 } } }, undefined, fencingToken)
+      await other.delete('s')
+      const late = () => store.set('s', { keys: { session: { c: 'late' } } }, undefined, fencingToken)
+      await expect(late()).rejects.toMatchObject({ code: 'FENCED' })
+      await other.restore('s')
+      await expectRefusal(other, 's', 'FENCED', late)
+      expect(await other.getKeys('s', 'session', ['c'])).toEqual({ c: 3 })
+      const next = await store.claim('s')
+      expect(next.fencingToken).toBeGreaterThan(fencingToken)
+      expect(next.creds).toMatchObject(PAIRED)
+    })
+
+    test('can be deleted and restored again, as it was at the last deletion', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', SESSION)
+      for (const value of [1, 2]) {
+        await store.set('s', { keys: { session: { a: null, [`of ${value}`]: value } } })
+        const before = await dataOf(store)
+        await store.delete('s')
+        await store.delete('s') // of an absent session: changes nothing
+        await store.restore('s')
+        expect(await dataOf(store)).toEqual(before)
+      }
+    })
+
+    test('is there for whoever deletes it with its token or version, and after a refused deletion it lives', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      const { version } = await store.set('s', SESSION)
+      await expectRefusal(store, 's', 'VERSION_MISMATCH', () => store.delete('s', version + 1))
+      const former = await store.claim('s')
+      const { fencingToken } = await store.claim('s')
+      await expectRefusal(store, 's', 'FENCED', () => store.delete('s', undefined, former.fencingToken))
+      await store.delete('s', version, fencingToken)
+      expect(await store.restore('s')).toMatchObject({ success: true })
+    })
+
+    test('does not replace a session that was paired since; one that was not gives way', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      await store.delete('s')
+      await store.set('s', { creds: { ...PAIRED, registrationId: 8 } })
+      await expectRefusal(store, 's', 'VERSION_MISMATCH', () => store.restore('s'))
+      await expect(store.restore('s')).rejects.toThrow('first remove the other')
+      expect(await deletedOf(store)).toEqual([])
+      await store.purge('s')
+      await store.set('s', SESSION)
+      await store.delete('s')
+      await store.set('s', { creds: CREDS, keys: { session: { a: 'of the new one', z: 1 } } })
+      expect(await deletedOf(store)).toEqual(['s'])
+      await store.restore('s')
+      expect(await dataOf(store)).toEqual(before)
+    })
+
+    test('is kept when a session of its name that was never paired is deleted', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      await store.delete('s')
+      await store.set('s', { creds: CREDS })
+      await store.delete('s')
+      await store.restore('s')
+      expect(await dataOf(store)).toEqual(before)
+    })
+
+    test('has all that was acknowledged before its deletion, though its owner writes all the time', async () => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open(), await open()]
+      await store.set('s', SESSION)
+      let acknowledged = 0
+      const writing = (async () => {
+        for (let n = 1; ; n++) {
+          await store.set('s', { keys: { session: { n } } })
+          acknowledged = n
+          await sleep(1) // an outbox has a bound
+        }
+      })()
+      await sleep(50)
+      await other.delete('s')
+      await expect(writing).rejects.toMatchObject({ code: 'SESSION_INCOMPLETE' })
+      if ((await other.restore('s')) === null) return // it was written all the time
+      expect((await other.getKeys('s', 'session', ['n'])).n).toBe(acknowledged)
+    })
+
+    test('cannot be restored after its time, or after a purge, or if none are kept', async () => {
+      const { open, openBackend } = await setUp(create)
+      const store = await open()
+      expect(await store.restore('never-written')).toBeNull()
+      await store.set('s', SESSION)
+      await store.delete('s')
+      expect(await store.purge('s')).toMatchObject({ durability: expect.any(String) })
+      expect(await store.restore('s')).toBeNull()
+      await store.set('lives', SESSION)
+      await store.purge('lives')
+      expect([await store.get('lives'), await store.restore('lives')]).toEqual([null, null])
+      const forgetful = await open({ trash: { keepSeconds: 0 } })
+      await forgetful.set('s', SESSION)
+      await forgetful.delete('s')
+      expect(await forgetful.restore('s')).toBeNull()
+      const brief = await open({ trash: { keepSeconds: 1 } })
+      await brief.set('s', SESSION)
+      await brief.delete('s')
+      expect(await deletedOf(brief)).toEqual(['s'])
+      await sleep(1100)
+      expect([await brief.restore('s'), await deletedOf(brief)]).toEqual([null, []])
+      const backend = await openBackend()
+      expect((await backend.read(toTrashName('s'), [])).head.exists).toBe(false)
+    })
+
+    test('is kept for ever if "trash.keepSeconds" is Infinity', async () => {
+      const store = await (await setUp(create)).open({ trash: { keepSeconds: Number.POSITIVE_INFINITY } })
+      await store.set('s', SESSION)
+      await store.delete('s')
+      expect(await sessionsOf(store, { deleted: true })).toMatchObject([{ sessionId: 's', expiresAt: null }])
+    })
+
+    test('whose copy is damaged gives CORRUPT_VALUE, and hides no other', async () => {
+      const { open, openBackend } = await setUp(create)
+      const store = await open()
+      for (const name of ['s', 'z']) {
+        await store.set(name, SESSION)
+        await store.delete(name)
+      }
+      const backend = await openBackend()
+      const writes = [{ type: '@trash', id: '', bytes: Buffer.from('{"state":"gone"}') }]
+      await backend.commit(toTrashName('s'), { writes, operationId: 'damage' })
+      await expect(store.restore('s')).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+      await expect(store.restore('s')).rejects.toThrow('store.purge')
+      expect(
+        (await sessionsOf(store, { deleted: true })).map(({ sessionId, isDamaged }) => [
+          sessionId,
+          isDamaged,
+        ]),
+      ).toEqual(
+        expect.arrayContaining([
+          ['s', true],
+          ['z', undefined],
+        ]),
+      )
+      await store.set('s', SESSION)
+      await store.delete('s')
+      expect(await store.restore('s')).toMatchObject({ success: true })
+    })
+
+    test('has no name that a caller can give', async () => {
+      const store = await (await setUp(create)).open()
+      for (const method of ['get', 'delete', 'restore', 'purge'] as const) {
+        await expect(store[method](toTrashName('s'))).rejects.toMatchObject({ code: 'INVALID_SESSION_ID' })
+      }
+    })
+  })
+
+  describe.each([true, false])('a process that dies, its last command carried out: %s,', isCarriedOut => {
+    test.each<[string, (store: AuthStore) => Promise<unknown>, boolean]>([
+      ['a deletion', store => store.delete('s'), false],
+      ['a deletion over an earlier copy', store => store.delete('s'), true],
+    ])('in %s leaves the session, or a copy of it', async (_, call, hasEarlier) => {
+      await dieAtEach(create, isCarriedOut, call, {
+        prepare: async store => {
+          if (hasEarlier) {
+            await store.set('s', { creds: { ...PAIRED, registrationId: 1 } })
+            await store.delete('s')
+            await store.set('s', { creds: PAIRED, keys: { session: { z: 26 } } })
+            await store.delete('s')
+            await store.restore('s')
+          }
+          await store.set('s', SESSION)
+          return dataOf(store)
+        },
+        check: async (store, before) => {
+          const isDeleted = !(await store.exists('s'))
+          expect(await deletedOf(store)).toEqual(isDeleted ? ['s'] : [])
+          if (!isDeleted) {
+            expect(await dataOf(store)).toEqual(before)
+            await store.delete('s')
+          }
+          await store.restore('s')
+          expect(await dataOf(store)).toEqual(before)
+        },
+      })
+    })
+
+    test('in a restoration leaves a session that can be restored, or is', async () => {
+      await dieAtEach(create, isCarriedOut, store => store.restore('s'), {
+        prepare: async store => {
+          await store.set('s', SESSION)
+          const before = await dataOf(store)
+          await store.delete('s')
+          await store.set('s', { creds: CREDS }) // gives way
+          return before
+        },
+        check: async (store, before) => {
+          await store.restore('s')
+          expect(await dataOf(store)).toEqual(before)
+          await store.set('s', { keys: { session: { later: 1 } } })
+          await store.purge('s')
+          expect([await store.restore('s'), await deletedOf(store)]).toEqual([null, []])
+        },
+      })
+    })
+
+    test('in a purge leaves a session that can be purged', async () => {
+      await dieAtEach(create, isCarriedOut, store => store.purge('s'), {
+        prepare: async store => {
+          await store.set('s', SESSION)
+          return dataOf(store)
+        },
+        check: async (store, before) => {
+          expect([before, null]).toContainEqual(await dataOf(store))
+          await store.purge('s')
+          expect([await store.get('s'), await store.restore('s')]).toEqual([null, null])
+        },
+      })
+    })
+  })
+}
+
+interface Play<T> {
+  prepare: (store: AuthStore) => Promise<T>
+  check: (store: AuthStore, prepared: T) => Promise<void>
+}
+
+/** Lets a process die in each command of a call, on a session of its own each time. */
+async function dieAtEach<T>(
+  create: CreateStoreDatabase,
+  isCarriedOut: boolean,
+  call: (store: AuthStore) => Promise<unknown>,
+  { prepare, check }: Play<T>,
+): Promise<void> {
+  const { database, open } = await setUp(create)
+  const codec = await createCodec(toCodecOptions({}))
+  const survivor = await open()
+  for (let at = 0; ; at++) {
+    const prepared = await prepare(survivor)
+    const memory = new SessionMemory()
+    const backend = await database.open({ memory })
+    const dying = toDying(backend, { at, isCarriedOut })
+    const parts = {
+      codec,
+      memory,
+      ttlMs: null,
+      keepMs: HOUR_MS,
+      leaseMs: 5000,
+      retry: NO_RETRY,
+      logger: nullLogger,
+    }
+    await call(new CodecStore({ ...parts, backend: dying })).catch(() => {})
+    await backend.close()
+    await check(await open(), prepared)
+    await survivor.purge('s')
+    if (!dying.isDead) return
+  }
+}
