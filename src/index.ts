@@ -67,6 +67,7 @@ export type {
   ResilienceOptions as ResilienceConfig,
   SecurityOptions,
   SecurityOptions as SecurityConfig,
+  TrashOptions,
   TtlOptions,
   TtlOptions as TtlConfig,
 } from './core/input/options.js'

@@ -200,7 +200,8 @@ export interface AuthStore {
   delete(sessionId: string, expectedVersion?: number, fencingToken?: number): Promise<DeletionResult>
   /**
    * Brings a deleted session back as it was, at a later version. Its former owners stay refused. `null`: there is nothing
-   * to restore. Throws `VERSION_MISMATCH` if there is a session of that name, unless it was never paired.
+   * to restore. Throws `VERSION_MISMATCH` if there is a session of that name, unless it was never paired, and
+   * `SESSION_LOCKED` while an owner holds the exclusive lease of that name.
    */
   restore(sessionId: string): Promise<VersionedResult | null>
   /** Removes the session for good: neither it nor an earlier one of its name can be restored. */

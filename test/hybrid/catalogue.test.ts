@@ -52,7 +52,7 @@ test('both databases know what the catalogue tells', async () => {
 
 test('a catalogue loads no session into Redis', async () => {
   const { client, open } = await setUp()
-  const store = await open()
+  const store = await open({ resilience: { operationTimeout: 60_000 } }) // 120 sessions begin at once
   const names = Array.from({ length: 120 }, (_, n) => `bot-${n}`)
   await Promise.all(names.map(name => store.set(name, { creds: PAIRED })))
   await client.flushall()

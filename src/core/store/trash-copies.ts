@@ -7,6 +7,7 @@ import {
   type Summary,
 } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
+import { hasCode } from '../errors.js'
 import { toTrashName } from '../names.js'
 import type { Operations } from './operations.js'
 import type { SessionMemory } from './session-memory.js'
@@ -54,10 +55,13 @@ export class TrashCopies {
     return { note: decodeNote(note), isPaired: creds && readPairing(creds), version: head.version }
   }
 
+  /** Opens the copy first, as a session: a read alone may miss what one of two databases has not got yet. */
   async read(sessionId: string): Promise<WholeCopy | undefined> {
     const { backend, operations } = this.#parts
-    const read = () => backend.readAll(toTrashName(sessionId))
-    const { head, fields } = await operations.run('keep', sessionId, read)
+    const name = toTrashName(sessionId)
+    const { head: claimed } = await operations.run('claim', sessionId, call => backend.claim(name, { call }))
+    if (!claimed.exists) return undefined
+    const { head, fields } = await operations.run('keep', sessionId, () => backend.readAll(name))
     if (!head.exists) return undefined
     const note = decodeNote(fields.find(isNote)?.bytes)
     return { note, fields: fields.filter(field => !isNote(field)) }
@@ -68,22 +72,23 @@ export class TrashCopies {
     return operations.run('describe', sessionId, () => backend.summarize(toTrashName(sessionId)))
   }
 
-  /** Copies the session at that head; returns the copy's version. `isReplaced`: removes an earlier copy first. */
-  async write(
-    sessionId: string,
-    head: Head,
-    fields: readonly StoredField[],
-    isReplaced: boolean,
-  ): Promise<number> {
-    if (isReplaced) await this.remove(sessionId)
+  /** Copies the session at that head, in place of an earlier copy, known or not. Returns the copy's version. */
+  async write(sessionId: string, head: Head, fields: readonly StoredField[]): Promise<number> {
+    await this.remove(sessionId)
     const note = encodeNote({ state: 'copied', version: head.version + 1 })
     return this.#commit(sessionId, { writes: [...fields, { ...NOTE_FIELD, bytes: note }] })
   }
 
-  /** `expectedVersion`: the copy's. */
-  async note(sessionId: string, note: TrashNote, expectedVersion?: number): Promise<void> {
+  /** `false`: there is no copy any more, or not at `expectedVersion`, its own version. */
+  async note(sessionId: string, note: TrashNote, expectedVersion?: number): Promise<boolean> {
     const writes = [{ ...NOTE_FIELD, bytes: encodeNote(note) }]
-    await this.#commit(sessionId, { writes, expectedVersion, needsSession: true })
+    try {
+      await this.#commit(sessionId, { writes, expectedVersion, needsSession: true })
+      return true
+    } catch (error) {
+      if (hasCode(error, 'SESSION_INCOMPLETE') || hasCode(error, 'VERSION_MISMATCH')) return false
+      throw error
+    }
   }
 
   async remove(sessionId: string): Promise<void> {

@@ -3,6 +3,7 @@ import {
   type Backend,
   type CommitResult,
   CREDS_FIELD,
+  type Head,
   type SnapshotResult,
   type StoredField,
   type Summary,
@@ -80,25 +81,33 @@ export class Trash {
     return deleter.delete(sessionId, guard)
   }
 
-  /** `null`: there is nothing to restore. Throws `VERSION_MISMATCH` if there is a session that may be paired. */
+  /**
+   * `null`: there is nothing to restore. Throws `VERSION_MISMATCH` if there is a session that may be paired. Takes the
+   * session first: whoever has opened it since the deletion must not write another identity over the restored one.
+   */
   async restore(sessionId: string): Promise<CommitResult | null> {
     const { backend, rewinds, deleter, memory, metrics } = this.#parts
     const copy = await this.#copies.read(sessionId)
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
     const summarize = () => backend.summarize(sessionId)
-    const present = await rewinds.read('describe', sessionId, summarize, memory.token(sessionId))
-    const { exists, version } = present.head
-    if (!isUpToDate(copy.note, present.head)) return null
-    if (exists && pairingOf(present) !== false)
-      throw new VersionMismatchError(0, version, { sessionId }, ADVICE)
-    const tombstone = exists ? await deleter.delete(sessionId, { expectedVersion: version }) : present.head
-    await this.#copies.note(sessionId, { state: 'restoring', version: tombstone.version })
-    const commit = { writes: copy.fields, operationId: memory.operationIds.next(), expectedVersion: 0 }
+    const found = await rewinds.read('describe', sessionId, summarize, memory.token(sessionId))
+    if (!isUpToDate(copy.note, found.head)) return null
+    if (!isReplaceable(found)) throw toConflict(sessionId, found.head)
+    if (found.head.exists) await deleter.delete(sessionId, { expectedVersion: found.head.version })
+    const { head, fencingToken } = await rewinds.read('claim', sessionId, call =>
+      backend.claim(sessionId, { call }),
+    )
+    if (head.exists) throw toConflict(sessionId, head)
+    if (!isUpToDate(copy.note, head)) return null
+    const note = { state: 'restoring', version: head.version } as const
+    if (!(await this.#copies.note(sessionId, note))) return null
+    const operationId = memory.operationIds.next()
+    const commit = { writes: copy.fields, operationId, expectedVersion: 0, fencingToken }
     const result = await rewinds.write('restore', sessionId, (seen, call) =>
       backend.commit(sessionId, { ...commit, ...seen, call }),
     )
-    rewinds.noteCommit(sessionId, result, copy.fields, undefined)
+    rewinds.noteCommit(sessionId, result, copy.fields, fencingToken)
     metrics.count('sessions_restored')
     await this.#tidy(sessionId, () => this.#copies.remove(sessionId))
     return result
@@ -118,8 +127,7 @@ export class Trash {
     if (found.note === undefined) throw toDamage(sessionId)
     const { head, expiresAtMs } = await this.#copies.summarize(sessionId)
     const present = await operations.run('describe', sessionId, () => backend.summarize(sessionId))
-    const isReplaced = present.head.exists && pairingOf(present) !== false
-    if (!head.exists || isReplaced || !isUpToDate(found.note, present.head)) return null
+    if (!head.exists || !isReplaceable(present) || !isUpToDate(found.note, present.head)) return null
     const deletedAt = new Date(head.updatedAtMs)
     return {
       sessionId,
@@ -150,7 +158,7 @@ export class Trash {
       return undefined
     }
     if (earlier?.note?.state === 'deleted' && earlier.isPaired && isUnpaired(fields)) return undefined
-    const version = await this.#copies.write(sessionId, head, fields, earlier !== undefined)
+    const version = await this.#copies.write(sessionId, head, fields)
     return { of: head.version, version }
   }
 
@@ -170,7 +178,9 @@ export class Trash {
   /** `copyVersion`: the copy's. Another deletion of the session may have replaced it, and will confirm its own. */
   async #confirm(sessionId: string, version: number, copyVersion: number): Promise<void> {
     const note = { state: 'deleted', version } as const
-    await this.#tidy(sessionId, () => this.#copies.note(sessionId, note, copyVersion))
+    await this.#tidy(sessionId, async () => {
+      await this.#copies.note(sessionId, note, copyVersion)
+    })
   }
 
   /** Takes the session from an owner that keeps writing. */
@@ -194,6 +204,11 @@ function isUnpaired(fields: readonly StoredField[]): boolean {
   return creds !== undefined && readPairing(creds.bytes) === false
 }
 
-function pairingOf({ creds }: Summary): boolean | undefined {
-  return creds && readPairing(creds)
+/** There is no session, or one that was never paired. */
+function isReplaceable({ head, creds }: Summary): boolean {
+  return !head.exists || (creds !== undefined && readPairing(creds) === false)
+}
+
+function toConflict(sessionId: string, { version }: Head): VersionMismatchError {
+  return new VersionMismatchError(0, version, { sessionId }, ADVICE)
 }

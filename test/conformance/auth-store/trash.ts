@@ -96,6 +96,22 @@ export function describeTrash(create: CreateStoreDatabase): void {
       expect(next.creds).toMatchObject(PAIRED)
     })
 
+    test('is refused to whoever has opened its name since the deletion, with an identity of his own', async () => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open(), await open()]
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      await store.delete('s')
+      const { fencingToken } = await store.claim('s', { exclusive: true })
+      await expect(other.restore('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+      await store.releaseLease('s', fencingToken)
+      await other.restore('s')
+      await expectRefusal(store, 's', 'FENCED', () =>
+        store.set('s', { creds: CREDS }, undefined, fencingToken),
+      )
+      expect(await dataOf(other)).toEqual(before)
+    })
+
     test('can be deleted and restored again, as it was at the last deletion', async () => {
       const { open } = await setUp(create)
       const store = await open()

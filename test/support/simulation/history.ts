@@ -47,6 +47,15 @@ export class History {
     return record
   }
 
+  /** The deletions after the last write that was acknowledged. From now on, what they removed may be read again. */
+  beginRestoration(): WriteRecord[] {
+    const records = this.#of(CREDS_KEY)
+    const last = records.findLastIndex(one => !one.isDeletion && one.outcome === 'acknowledged')
+    const undone = records.slice(last + 1).filter(one => one.isDeletion && one.outcome !== 'refused')
+    for (const record of undone) record.outcome = 'unknown'
+    return undone
+  }
+
   /** A later owner has opened the session: what it has read is what counts from now on. */
   changeOwner(owner: number): void {
     this.#owner = owner

@@ -24,6 +24,8 @@ export const KINDS: Readonly<Record<string, ScheduleOptions>> = {
   'write-behind, Redis loses data': { ...ALL, isWriteBehind: true, losesRedis: true },
   'write-through, deletions': { ...ALL, deletes: true },
   'write-behind, deletions': { ...ALL, isWriteBehind: true, deletes: true },
+  'write-through, deletions that are undone': { ...ALL, deletes: true, restores: true },
+  'write-behind, deletions that are undone': { ...ALL, isWriteBehind: true, deletes: true, restores: true },
   'write-through, deletions, Redis loses data': { ...ALL, deletes: true, losesRedis: true },
   // An owner that wakes up may find the one of the two that has not been told of its successor: docs/hybrid.md.
   'write-through, opened without one of the two': { ...ALL, opensDegraded: true, stalls: false },

@@ -15,6 +15,8 @@ export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
   hasGuest: boolean
   /** Owners may delete the session; the next owner begins it anew. Not beside a guest, who owns nothing. */
   deletes?: boolean
+  /** Deletions may be undone before the next owner opens the session. */
+  restores?: boolean
 }
 
 export interface ScheduleStats {
@@ -25,6 +27,7 @@ export interface ScheduleStats {
   reads: number
   opened: number
   deleted: number
+  restored: number
 }
 
 interface Writer {
@@ -72,6 +75,7 @@ class Schedule {
     reads: 0,
     opened: 0,
     deleted: 0,
+    restored: 0,
   }
   readonly #world: World
   readonly #options: ScheduleOptions
@@ -86,6 +90,9 @@ class Schedule {
   #highestToken = 0
   #owner: Writer | undefined
   #guest: Writer | undefined
+  /** The last deletion, once its caller has heard of its end, and until somebody opens the session. */
+  #undoable: WriteRecord | undefined
+  #isRestoring = false
   #hasLostClaim = false
   /** Redis has lost a session that was never acknowledged, and a process that has seen it does not call it absent. */
   #isHalf = false
@@ -126,7 +133,7 @@ class Schedule {
     const owner = this.#owner as Writer
     const { process, number, token } = owner
     const record = this.#history.begin([CREDS_KEY], number)
-    const creds = { registrationId: record.value }
+    const creds = toCreds(record)
     await this.#settle(process.store.set(SESSION, { creds }, undefined, token))
     record.outcome = 'acknowledged'
     owner.hasCreds = true
@@ -143,12 +150,20 @@ class Schedule {
     else if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
     else if (dice < 0.22) this.#disturb(dice / 0.22)
     else if (this.#options.deletes && this.#owner && random.chance(0.08)) this.#delete(this.#owner)
+    else if (this.#isRestoring)
+      return // whoever opens the session meanwhile is replaced without knowing it
+    else if (this.#undoable && this.#options.restores && !this.#isOpening() && random.chance(0.7))
+      this.#restore(this.#undoable)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
     else if (dice < 0.3 && this.#stalled.length > 0) this.#wake()
     else if (dice < 0.68) this.#write(this.#owner)
     else if (dice < 0.9) this.#read(this.#owner)
     else if (dice < 0.95) this.#readWhole(this.#owner)
     else this.#reconcile(this.#owner)
+  }
+
+  #isOpening(): boolean {
+    return [...this.#underWay.values()].includes(undefined)
   }
 
   #visit(guest: Writer): void {
@@ -204,7 +219,7 @@ class Schedule {
     const record = this.#history.begin(keys, number)
     const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
     const session = Object.fromEntries(ofKeys.map(key => [key, record.value]))
-    const creds = isFirst ? { registrationId: record.value } : undefined
+    const creds = isFirst ? toCreds(record) : undefined
     this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
       writer,
@@ -233,12 +248,38 @@ class Schedule {
     const record = this.#history.beginDeletion(number)
     this.#world.note(`${process.name} deletes the session`)
     this.#owner = undefined
-    this.#start(owner, async () => {
+    const deleting = this.#start(owner, async () => {
       const { durability } = await process.store.delete(SESSION, undefined, token)
       record.outcome = 'acknowledged'
       record.isDurable = durability === 'durable'
       this.stats.deleted++
       this.#world.note(`${process.name} has deleted the session: ${durability}`)
+    })
+    void deleting.then(() => {
+      if (this.#owner === undefined) this.#undoable = record
+    })
+  }
+
+  /** What the deletion has removed is there again, as if nobody had deleted the session. */
+  #restore(deletion: WriteRecord): void {
+    const process = this.#startProcess()
+    const wasDeleted = deletion.outcome === 'acknowledged'
+    const undone = this.#history.beginRestoration()
+    this.#world.note(`${process.name} restores the session`)
+    this.#isRestoring = true
+    const restoring = this.#start(undefined, async () => {
+      const restored = await process.store.restore(SESSION)
+      this.#world.note(`${process.name} has restored the session at ${restored?.version}`)
+      if (restored === null) {
+        if (wasDeleted && this.#undoable === deletion) throw new Error('a deletion cannot be undone')
+        return
+      }
+      for (const record of undone) record.outcome = 'refused'
+      this.stats.restored++
+      if (this.#undoable === deletion) this.#undoable = undefined
+    })
+    void restoring.then(() => {
+      this.#isRestoring = false
     })
   }
 
@@ -311,6 +352,7 @@ class Schedule {
     this.#world.note(`${process.name} owns the session at ${version} by ${token}`)
     this.#owner = this.#toWriter(process, token, KEYS)
     this.#owner.hasCreds = creds !== null
+    this.#undoable = undefined
     this.#history.changeOwner(number)
     this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
     this.#highestToken = token
@@ -351,6 +393,8 @@ class Schedule {
 
   #judge(error: unknown, owner: Writer | undefined): void {
     this.#world.note(`${owner?.process.name ?? 'an opening'}: ${(error as Error).message}`)
+    // Without Redis, a process that does not own the session may be told of an older state, in which it exists.
+    if (owner === undefined && this.#options.restores && hasCode(error, 'VERSION_MISMATCH')) return
     if (OUTAGES.some(code => hasCode(error, code))) this.stats.failed++
     else if (hasCode(error, 'FENCED') && (this.stats.opened > 1 || this.#options.deletes)) {
       this.stats.fenced++
@@ -405,4 +449,9 @@ class Schedule {
       await this.#settle(this.#checkWhole(this.#owner as unknown as Writer, this.#history.keys))
     }
   }
+}
+
+/** Of a paired session: one that was never paired gives way to a restored one. */
+function toCreds({ value }: WriteRecord) {
+  return { registrationId: value, me: { id: `${value}` } }
 }

@@ -18,6 +18,8 @@ export interface Mode {
   opensDegraded: boolean
   /** Owners may read from memory. */
   hasCache: boolean
+  /** Deletions can be undone. */
+  restores?: boolean
 }
 
 export interface SimProcess extends Caller {
@@ -77,6 +79,17 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
   })
   const retry = { timeoutMs: TIMEOUT_MS, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
   const cacheBytes = mode.hasCache ? CACHE_BYTES : null
-  const parts = { backend, codec, retry, ttlMs: TTL_MS, leaseMs: LEASE_MS, logger, memory, cacheBytes }
+  const keepMs = mode.restores ? TTL_MS : 0
+  const parts = {
+    backend,
+    codec,
+    retry,
+    ttlMs: TTL_MS,
+    keepMs,
+    leaseMs: LEASE_MS,
+    logger,
+    memory,
+    cacheBytes,
+  }
   return Object.assign(caller, { store: new CodecStore(parts), reconciler })
 }
