@@ -46,13 +46,24 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
     expect(await count(() => state.keys.set(data))).toEqual({ evalsha: 1 })
   })
 
-  test('saveCreds, touch and delete are one script each', async () => {
+  test('saveCreds, touch and a deletion that cannot be undone are one script each', async () => {
     const { saveCreds, store, sessionId } = await setUp()
+    const forgetful = await createRedisStore({ redisUrl: server.url, trash: { keepSeconds: 0 } })
+    onTestFinished(() => forgetful.close())
     await store.touch(sessionId) // the first call of a script sends its text
-    await store.delete('none')
+    await forgetful.delete('none')
     expect(await count(saveCreds)).toEqual({ evalsha: 1 })
     expect(await count(() => store.touch(sessionId))).toEqual({ evalsha: 1 })
-    expect(await count(() => store.delete(sessionId))).toEqual({ evalsha: 1 })
+    expect(await count(() => forgetful.delete(sessionId))).toEqual({ evalsha: 1 })
+  })
+
+  test('a deletion is eight scripts, and the pages of a large session', async () => {
+    const { store, sessionId } = await setUp()
+    await store.set('first', { creds: {} })
+    await store.delete('first')
+    const { evalsha, hscan = 0 } = await count(() => store.delete(sessionId))
+    expect(evalsha).toBe(size > 1000 ? 9 : 8)
+    expect(hscan > 0).toBe(size > 1000)
   })
 
   test('both hashes expire together, a day after the session', async () => {
