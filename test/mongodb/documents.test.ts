@@ -100,7 +100,8 @@ describe('a value', () => {
   })
 
   test('of 15 MB is kept, also in a write of several such values', async () => {
-    const { store, documents } = await setUp({ resilience: { operationTimeout: 30_000 } })
+    const options = { resilience: { operationTimeout: 30_000 }, trash: { keepSeconds: 0 } }
+    const { store, documents } = await setUp(options)
     const large = Object.fromEntries(['p', 'q', 'r'].map(id => [id, id.repeat(15 * 1024 * 1024)]))
     await store.set('s', { creds: CREDS, keys: { session: large } })
     const found = await store.getKeys('s', 'session', ['p', 'q', 'r'])
