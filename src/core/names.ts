@@ -43,7 +43,7 @@ export function isStoredName(name: string): boolean {
 }
 
 export function checkSessionId(sessionId: unknown): asserts sessionId is string {
-  const isReserved = typeof sessionId === 'string' && sessionId.startsWith(TRASH_MARK)
+  const isReserved = typeof sessionId === 'string' && fromTrashName(sessionId) !== undefined
   const fault = isReserved
     ? 'it begins with DEL, as only the copies of deleted sessions do'
     : findFault(sessionId)

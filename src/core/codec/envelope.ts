@@ -106,8 +106,8 @@ export function parseEnvelope(bytes: Uint8Array, name: Partial<ValueName> = {}):
 }
 
 /** Whether the creds in this envelope name an account; `undefined`: not known. Reads the header only. */
-export function readPairing(bytes: Uint8Array): boolean | undefined {
-  const isEnvelope = bytes[0] === (MAGIC | VERSION)
+export function readPairing(bytes: Uint8Array | undefined): boolean | undefined {
+  const isEnvelope = bytes?.[0] === (MAGIC | VERSION)
   return isEnvelope ? PAIRINGS[(bytes[1] ?? 0) >> PAIRING_BIT] : undefined
 }
 

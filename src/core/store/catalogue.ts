@@ -36,26 +36,25 @@ export class Catalogue {
 
   /** Passes over pages that hold only copies of deleted sessions. */
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
-    let page = await this.#list(limit, cursor)
-    let live = page.sessionIds.filter(isLive)
-    while (live.length === 0 && page.cursor !== null) {
-      page = await this.#list(limit, page.cursor)
+    let after: string | null | undefined = cursor
+    let live: string[] = []
+    do {
+      const page: SessionPage = await this.#list(limit, after)
       live = page.sessionIds.filter(isLive)
-    }
-    return { sessionIds: live, cursor: page.cursor }
+      after = page.cursor
+    } while (live.length === 0 && after !== null)
+    return { sessionIds: live, cursor: after }
   }
 
   /** Notes nothing of what it reads: a catalogue would displace what the process has to remember of its own sessions. */
   async *sessions({ deleted = false, ...filter }: SessionFilter): AsyncIterable<SessionInfo> {
     const { trash, operations } = this.#parts
-    const describe = deleted
-      ? (sessionId: string) => this.#try(sessionId, () => trash.describe(sessionId))
-      : (sessionId: string) => this.#try(sessionId, () => this.#describe(sessionId))
+    const describe = (sessionId: string) => (deleted ? trash.describe(sessionId) : this.#describe(sessionId))
     let cursor: string | null | undefined
     while (cursor !== null) {
       const page: SessionPage = await this.#list(PAGE_SIZE, cursor)
       const ids = deleted ? page.sessionIds.flatMap(toDeleted) : page.sessionIds.filter(isLive)
-      const describing = () => Promise.all(ids.map(describe))
+      const describing = () => Promise.all(ids.map(sessionId => describeOrNoteDamage(sessionId, describe)))
       const found = await operations.run('describe', undefined, describing)
       const nowMs = Date.now()
       for (const info of found) if (info && passes(info, filter, nowMs)) yield info
@@ -71,14 +70,18 @@ export class Catalogue {
   async #describe(sessionId: string): Promise<SessionInfo | null> {
     return toInfo(sessionId, await this.#parts.backend.summarize(sessionId))
   }
+}
 
-  async #try(sessionId: string, describe: () => Promise<SessionInfo | null>): Promise<SessionInfo | null> {
-    try {
-      return await describe()
-    } catch (error) {
-      if (!OF_ONE_SESSION.some(code => hasCode(error, code))) throw error
-      return toDamaged(sessionId)
-    }
+/** Damage of one session is an answer, not an error of all. */
+async function describeOrNoteDamage(
+  sessionId: string,
+  describe: (sessionId: string) => Promise<SessionInfo | null>,
+): Promise<SessionInfo | null> {
+  try {
+    return await describe(sessionId)
+  } catch (error) {
+    if (!OF_ONE_SESSION.some(code => hasCode(error, code))) throw error
+    return toDamaged(sessionId)
   }
 }
 
@@ -88,7 +91,7 @@ function toInfo(sessionId: string, summary: Summary): SessionInfo | null {
   return {
     sessionId,
     version: head.version,
-    isPaired: (creds && readPairing(creds)) ?? null,
+    isPaired: readPairing(creds) ?? null,
     createdAt: toDate(createdAtMs),
     updatedAt: new Date(head.updatedAtMs),
     expiresAt: toDate(expiresAtMs),

@@ -1,4 +1,4 @@
-import type { Backend, BackendDeletion } from '../backend.js'
+import type { Backend, BackendDeletion, Guard } from '../backend.js'
 import type { Metrics } from '../metrics.js'
 import type { RewindGuard } from './rewind-guard.js'
 import type { SessionMemory } from './session-memory.js'
@@ -10,11 +10,8 @@ export interface DeleterParts {
   metrics: Metrics
 }
 
-/** What the caller of a deletion asks for; see `Guard`. */
-export interface DeletionGuard {
-  expectedVersion?: number | undefined
-  fencingToken?: number | undefined
-}
+/** What the caller of a deletion asks for. */
+export type DeletionGuard = Pick<Guard, 'expectedVersion' | 'fencingToken'>
 
 /** Removes sessions, and remembers the deletions for as long as the process may have to tell them to a store. */
 export class Deleter {

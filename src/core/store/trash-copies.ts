@@ -1,11 +1,4 @@
-import {
-  type Backend,
-  type Commit,
-  CREDS_FIELD,
-  type Head,
-  type StoredField,
-  type Summary,
-} from '../backend.js'
+import { type Backend, type Commit, CREDS_FIELD, type Head, type StoredField } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
 import { hasCode } from '../errors.js'
 import { toTrashName } from '../names.js'
@@ -52,7 +45,7 @@ export class TrashCopies {
     const { head, values } = await operations.run('keep', sessionId, read)
     if (!head.exists) return undefined
     const [note, creds] = values
-    return { note: decodeNote(note), isPaired: creds && readPairing(creds), version: head.version }
+    return { note: decodeNote(note), isPaired: readPairing(creds), version: head.version }
   }
 
   /** Opens the copy first, as a session: a read alone may miss what one of two databases has not got yet. */
@@ -65,11 +58,6 @@ export class TrashCopies {
     if (!head.exists) return undefined
     const note = decodeNote(fields.find(isNote)?.bytes)
     return { note, fields: fields.filter(field => !isNote(field)) }
-  }
-
-  summarize(sessionId: string): Promise<Summary> {
-    const { backend, operations } = this.#parts
-    return operations.run('describe', sessionId, () => backend.summarize(toTrashName(sessionId)))
   }
 
   /** Copies the session at that head, in place of an earlier copy, known or not. Returns the copy's version. */

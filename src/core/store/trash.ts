@@ -13,12 +13,13 @@ import { hasCode, VersionMismatchError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Metrics } from '../metrics.js'
+import { toTrashName } from '../names.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
 import type { SessionMemory } from './session-memory.js'
 import { TrashCopies } from './trash-copies.js'
-import { isUpToDate, toDamage } from './trash-note.js'
+import { decodeNote, isUpToDate, NOTE_FIELD, toDamage } from './trash-note.js'
 
 /** Most copies of one deletion; the session's owner may write between a copy and the deletion. */
 const MAX_COPIES = 10
@@ -83,7 +84,7 @@ export class Trash {
 
   /**
    * `null`: there is nothing to restore. Throws `VERSION_MISMATCH` if there is a session that may be paired. Takes the
-   * session first: whoever has opened it since the deletion must not write another identity over the restored one.
+   * session first: an owner that has opened it since the deletion must not write another identity over the restored one.
    */
   async restore(sessionId: string): Promise<CommitResult | null> {
     const { backend, rewinds, deleter, memory, metrics } = this.#parts
@@ -119,20 +120,25 @@ export class Trash {
     return this.#parts.deleter.delete(sessionId)
   }
 
-  /** The deleted session of this name, or `null` if there is none that can be restored. */
+  /** The deleted session of this name, or `null` if there is none that can be restored. Part of an operation of the caller. */
   async describe(sessionId: string): Promise<SessionInfo | null> {
-    const { backend, operations } = this.#parts
-    const found = await this.#copies.find(sessionId)
-    if (found === undefined) return null
-    if (found.note === undefined) throw toDamage(sessionId)
-    const { head, expiresAtMs } = await this.#copies.summarize(sessionId)
-    const present = await operations.run('describe', sessionId, () => backend.summarize(sessionId))
-    if (!head.exists || !isReplaceable(present) || !isUpToDate(found.note, present.head)) return null
+    const { backend } = this.#parts
+    const name = toTrashName(sessionId)
+    const [found, copy, present] = await Promise.all([
+      backend.read(name, [NOTE_FIELD]),
+      backend.summarize(name),
+      backend.summarize(sessionId),
+    ])
+    if (!found.head.exists || !copy.head.exists) return null
+    const note = decodeNote(found.values[0])
+    if (note === undefined) throw toDamage(sessionId)
+    if (!isReplaceable(present) || !isUpToDate(note, present.head)) return null
+    const { head, creds, expiresAtMs } = copy
     const deletedAt = new Date(head.updatedAtMs)
     return {
       sessionId,
-      version: found.note.version,
-      isPaired: found.isPaired ?? null,
+      version: note.version,
+      isPaired: readPairing(creds) ?? null,
       createdAt: null,
       updatedAt: deletedAt,
       deletedAt,
@@ -178,9 +184,7 @@ export class Trash {
   /** `copyVersion`: the copy's. Another deletion of the session may have replaced it, and will confirm its own. */
   async #confirm(sessionId: string, version: number, copyVersion: number): Promise<void> {
     const note = { state: 'deleted', version } as const
-    await this.#tidy(sessionId, async () => {
-      await this.#copies.note(sessionId, note, copyVersion)
-    })
+    await this.#tidy(sessionId, () => this.#copies.note(sessionId, note, copyVersion))
   }
 
   /** Takes the session from an owner that keeps writing. */
@@ -191,7 +195,7 @@ export class Trash {
   }
 
   /** What comes after a deletion or a restoration that is done: its failure is not theirs. */
-  async #tidy(sessionId: string, action: () => Promise<void>): Promise<void> {
+  async #tidy(sessionId: string, action: () => Promise<unknown>): Promise<void> {
     await action().catch((error: Error) => {
       const about = { sessionId: maskSessionId(sessionId), error: error.message }
       this.#parts.logger.warn(about, 'the copy of a deleted session was not brought up to date')
@@ -201,12 +205,12 @@ export class Trash {
 
 function isUnpaired(fields: readonly StoredField[]): boolean {
   const creds = fields.find(({ type }) => type === CREDS_FIELD.type)
-  return creds !== undefined && readPairing(creds.bytes) === false
+  return readPairing(creds?.bytes) === false
 }
 
 /** There is no session, or one that was never paired. */
 function isReplaceable({ head, creds }: Summary): boolean {
-  return !head.exists || (creds !== undefined && readPairing(creds) === false)
+  return !head.exists || readPairing(creds) === false
 }
 
 function toConflict(sessionId: string, { version }: Head): VersionMismatchError {

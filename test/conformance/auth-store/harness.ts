@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import { createCodec } from '../../../src/core/codec/codec.js'
 import { nullLogger } from '../../../src/core/logger.js'
-import { CodecStore } from '../../../src/core/store/codec-store.js'
+import { CodecStore, type StoreParts } from '../../../src/core/store/codec-store.js'
 import { SessionMemory } from '../../../src/core/store/session-memory.js'
 import { toCodecOptions } from '../../../src/core/store/store-settings.js'
 import type { AuthStore, CommonOptions, StoreErrorCode } from '../../../src/index.js'
@@ -29,6 +29,14 @@ export type CreateStoreDatabase = () => Promise<StoreDatabase>
 export const KEY = 'a1'.repeat(32)
 export const OTHER_KEY = 'b2'.repeat(32)
 
+type Settings = Pick<StoreParts, 'backend' | 'memory'> & Partial<StoreParts>
+
+/** A store of its own, without encryption; by default its sessions live for ever. */
+export async function toStore(settings: Settings): Promise<CodecStore> {
+  const codec = await createCodec(toCodecOptions({}))
+  return new CodecStore({ codec, ttlMs: null, leaseMs: 5000, retry: RETRY, logger: nullLogger, ...settings })
+}
+
 /** Creates a database and opens stores on it, all of which are closed after the test. */
 export async function setUp(create: CreateStoreDatabase) {
   const database = await create()
@@ -45,11 +53,8 @@ export async function setUp(create: CreateStoreDatabase) {
   /** A store that, like one in another process, knows nothing of what the other stores here have seen. */
   const openElsewhere = async (ttlMs: number | null = null, now?: () => number): Promise<AuthStore> => {
     const memory = new SessionMemory()
-    const codec = await createCodec(toCodecOptions({}))
     const backend = await database.open({ ttlMs, memory, now })
-    return keep(
-      new CodecStore({ backend, codec, memory, ttlMs, leaseMs: 5000, retry: RETRY, logger: nullLogger }),
-    )
+    return keep(await toStore({ backend, memory, ttlMs }))
   }
   return { database, open, openElsewhere, openBackend: async () => keep(await database.open()) }
 }

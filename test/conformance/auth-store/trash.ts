@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { createCodec } from '../../../src/core/codec/codec.js'
-import { nullLogger } from '../../../src/core/logger.js'
 import { toTrashName } from '../../../src/core/names.js'
-import { CodecStore } from '../../../src/core/store/codec-store.js'
 import { SessionMemory } from '../../../src/core/store/session-memory.js'
-import { toCodecOptions } from '../../../src/core/store/store-settings.js'
 import type { AuthStore } from '../../../src/index.js'
 import { toDying } from '../../support/dying-backend.js'
 import { sessionsOf } from '../../support/sessions-of.js'
-import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp } from './harness.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp, toStore } from './harness.js'
 
 const PAIRED = { ...CREDS, me: { id: '15550001234:1@s.whatsapp.net' } }
 const SESSION = {
@@ -96,12 +92,9 @@ export function describeTrash(create: CreateStoreDatabase): void {
       expect(next.creds).toMatchObject(PAIRED)
     })
 
-    test('is refused to whoever has opened its name since the deletion, with an identity of his own', async () => {
-      const { open } = await setUp(create)
-      const [store, other] = [await open(), await open()]
-      await store.set('s', SESSION)
-      const before = await dataOf(store)
-      await store.delete('s')
+    test('is refused to an owner that has opened its name since the deletion, with another identity', async () => {
+      const { open, store, before } = await setUpDeleted(create)
+      const other = await open()
       const { fencingToken } = await store.claim('s', { exclusive: true })
       await expect(other.restore('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
       await store.releaseLease('s', fencingToken)
@@ -126,7 +119,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
       }
     })
 
-    test('is there for whoever deletes it with its token or version, and after a refused deletion it lives', async () => {
+    test('can be restored after a deletion with its token or version, and lives on after a refused one', async () => {
       const { open } = await setUp(create)
       const store = await open()
       const { version } = await store.set('s', SESSION)
@@ -139,11 +132,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     })
 
     test('does not replace a session that was paired since; one that was not gives way', async () => {
-      const { open } = await setUp(create)
-      const store = await open()
-      await store.set('s', SESSION)
-      const before = await dataOf(store)
-      await store.delete('s')
+      const { store, before } = await setUpDeleted(create)
       await store.set('s', { creds: { ...PAIRED, registrationId: 8 } })
       await expectRefusal(store, 's', 'VERSION_MISMATCH', () => store.restore('s'))
       await expect(store.restore('s')).rejects.toThrow('first remove the other')
@@ -158,11 +147,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     })
 
     test('is kept when a session of its name that was never paired is deleted', async () => {
-      const { open } = await setUp(create)
-      const store = await open()
-      await store.set('s', SESSION)
-      const before = await dataOf(store)
-      await store.delete('s')
+      const { store, before } = await setUpDeleted(create)
       await store.set('s', { creds: CREDS })
       await store.delete('s')
       await store.restore('s')
@@ -258,18 +243,15 @@ export function describeTrash(create: CreateStoreDatabase): void {
   })
 
   describe.each([true, false])('a process that dies, its last command carried out: %s,', isCarriedOut => {
-    test.each<[string, (store: AuthStore) => Promise<unknown>, boolean]>([
-      ['a deletion', store => store.delete('s'), false],
-      ['a deletion over an earlier copy', store => store.delete('s'), true],
-    ])('in %s leaves the session, or a copy of it', async (_, call, hasEarlier) => {
-      await dieAtEach(create, isCarriedOut, call, {
+    test.each([
+      ['a deletion', false],
+      ['a deletion over an earlier copy', true],
+    ])('in %s leaves the session, or a copy of it', async (_, hasEarlier) => {
+      await dieAtEach(create, isCarriedOut, store => store.delete('s'), {
         prepare: async store => {
           if (hasEarlier) {
-            await store.set('s', { creds: { ...PAIRED, registrationId: 1 } })
+            await store.set('s', { creds: { ...PAIRED, registrationId: 1 }, keys: { session: { z: 26 } } })
             await store.delete('s')
-            await store.set('s', { creds: PAIRED, keys: { session: { z: 26 } } })
-            await store.delete('s')
-            await store.restore('s')
           }
           await store.set('s', SESSION)
           return dataOf(store)
@@ -322,6 +304,16 @@ export function describeTrash(create: CreateStoreDatabase): void {
   })
 }
 
+/** A session was deleted; `before`: what it held. */
+async function setUpDeleted(create: CreateStoreDatabase) {
+  const { open } = await setUp(create)
+  const store = await open()
+  await store.set('s', SESSION)
+  const before = await dataOf(store)
+  await store.delete('s')
+  return { open, store, before }
+}
+
 interface Play<T> {
   prepare: (store: AuthStore) => Promise<T>
   check: (store: AuthStore, prepared: T) => Promise<void>
@@ -335,23 +327,14 @@ async function dieAtEach<T>(
   { prepare, check }: Play<T>,
 ): Promise<void> {
   const { database, open } = await setUp(create)
-  const codec = await createCodec(toCodecOptions({}))
   const survivor = await open()
   for (let at = 0; ; at++) {
     const prepared = await prepare(survivor)
     const memory = new SessionMemory()
     const backend = await database.open({ memory })
     const dying = toDying(backend, { at, isCarriedOut })
-    const parts = {
-      codec,
-      memory,
-      ttlMs: null,
-      keepMs: HOUR_MS,
-      leaseMs: 5000,
-      retry: NO_RETRY,
-      logger: nullLogger,
-    }
-    await call(new CodecStore({ ...parts, backend: dying })).catch(() => {})
+    const store = await toStore({ backend: dying, memory, keepMs: HOUR_MS, retry: NO_RETRY })
+    await call(store).catch(() => {})
     await backend.close()
     await check(await open(), prepared)
     await survivor.purge('s')

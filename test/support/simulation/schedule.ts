@@ -151,7 +151,7 @@ class Schedule {
     else if (dice < 0.22) this.#disturb(dice / 0.22)
     else if (this.#options.deletes && this.#owner && random.chance(0.08)) this.#delete(this.#owner)
     else if (this.#isRestoring)
-      return // whoever opens the session meanwhile is replaced without knowing it
+      return // an owner that opened the session meanwhile would be replaced without knowing it
     else if (this.#undoable && this.#options.restores && !this.#isOpening() && random.chance(0.7))
       this.#restore(this.#undoable)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
