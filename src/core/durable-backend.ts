@@ -38,6 +38,9 @@ interface Stepping {
 export interface DurableCommit extends Commit, Stepping {}
 export interface DurableDeletion extends Deletion, Stepping {}
 
+/** A claim that leaves the creds to the other database. The head is as the claim has left it. */
+export type DurableClaim = Omit<WithDurableHead<BackendClaim>, 'creds'>
+
 /** All that is stored of a session, for a load into the other database. An expired session still has its fields. */
 export interface WholeSession extends WithDurableHead<SnapshotResult>, Pick<StoredHistory, 'forks'> {
   /** Never written, or deleted. */
@@ -111,7 +114,7 @@ export interface DurableBackend extends Backend {
    */
   apply(sessionId: string, application: Application, writes: readonly FieldWrite[]): Promise<Applied>
   /** Same as `claim`, with a token above `after`, which the other database has given. */
-  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<BackendClaim>
+  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<DurableClaim>
   /** Raises the fence to a token of the other database. A higher fence stays. */
   raiseFence(sessionId: string, token: number): Promise<void>
   /** I11: from now on `apply` takes nothing from owners with lower tokens. */

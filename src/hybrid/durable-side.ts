@@ -14,6 +14,7 @@ import type {
   Application,
   Applied,
   DurableBackend,
+  DurableClaim,
   DurableCommit,
   DurableDeletion,
   DurableHead,
@@ -88,8 +89,12 @@ export class DurableSide {
     return this.breaker.run(() => this.#backend.highestVersion(sessionId))
   }
 
+  claim(sessionId: string, terms: ClaimTerms): Promise<BackendClaim> {
+    return this.breaker.run(() => this.#backend.claim(sessionId, terms))
+  }
+
   /** The token is above `after`, one that Redis has handed out. */
-  claim(sessionId: string, terms: ClaimTerms, after = 0): Promise<BackendClaim> {
+  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<DurableClaim> {
     return this.breaker.run(() => this.#backend.claimAfter(sessionId, terms, after))
   }
 

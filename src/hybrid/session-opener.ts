@@ -1,4 +1,5 @@
 import { type BackendClaim, type ClaimTerms, CREDS_FIELD } from '../core/backend.js'
+import type { DurableClaim } from '../core/durable-backend.js'
 import { SessionLockedError, type StoreError } from '../core/errors.js'
 import { KeyedMutex } from '../core/keyed-mutex.js'
 import type { Logger } from '../core/logger.js'
@@ -103,7 +104,7 @@ export class SessionOpener {
     if (peek.leaseMs > 0) throw new SessionLockedError(peek.leaseMs, { sessionId })
     await this.#redis.assertOneWriter()
     assertAwaited(call)
-    const durable = await this.#durable.claim(sessionId, terms, peek.fence)
+    const durable = await this.#durable.claimAfter(sessionId, terms, peek.fence)
     const { fencingToken } = durable
     try {
       assertAwaited(call)
@@ -120,7 +121,7 @@ export class SessionOpener {
    * I11: Redis now refuses earlier owners, and MongoDB has all that they wrote. If a write of theirs turns up later,
    * Redis took it after it had lost this claim.
    */
-  async #finish(sessionId: string, durable: BackendClaim, hot: BackendClaim): Promise<BackendClaim> {
+  async #finish(sessionId: string, durable: DurableClaim, hot: BackendClaim): Promise<BackendClaim> {
     const { fencingToken } = hot
     const { exists, version } = durable.head
     const isInStep = hot.head.exists === exists && hot.head.version === version

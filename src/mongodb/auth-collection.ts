@@ -12,7 +12,7 @@ import { ensureIndexes } from './indexes.js'
 import { unlessHidden } from './mongo-errors.js'
 import { ServerClock } from './server-clock.js'
 
-/** Most heads remembered, which saves reading them before a write. */
+/** Most heads remembered, which saves reading them before a change. */
 const MAX_HEADS = 20_000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
 
@@ -29,7 +29,7 @@ export class AuthCollection {
   readonly link: ServerLink
   readonly documents: MongoCollection
   readonly memory = new SessionMemory()
-  /** Heads as this process left them. They are guesses: only the compare-and-set decides. */
+  /** Heads without an intent, as this process last saw them. They are guesses: only the compare-and-set decides. */
   readonly heads = new LRUCache<string, HeadDocument>(lruByCount(MAX_HEADS))
   readonly clock: ServerClock
   readonly #client: MongoClient
@@ -58,6 +58,13 @@ export class AuthCollection {
   /** Whether a router (mongos) answers for several shards. */
   get isSharded(): boolean {
     return this.#isSharded
+  }
+
+  /** Keeps a head that a reader found, for the next change: it is a guess like that of an earlier change. */
+  noteHead(sessionId: string, head: HeadDocument): void {
+    const { v, fence } = this.heads.get(sessionId) ?? { v: -1, fence: 0 }
+    const isNewer = head.v > v || (head.v === v && head.fence > fence)
+    if (isNewer && head.intent === undefined) this.heads.set(sessionId, head)
   }
 
   /** Runs before every call. Works once, and again after the server could not be reached. */

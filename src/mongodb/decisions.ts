@@ -8,14 +8,14 @@ import type {
   CommitResult,
   FieldWrite,
 } from '../core/backend.js'
-import type { DurableCommit, DurableDeletion } from '../core/durable-backend.js'
+import type { DurableClaim, DurableCommit, DurableDeletion } from '../core/durable-backend.js'
 import { CorruptValueError, SessionLockedError } from '../core/errors.js'
 import { MAX_LEASE_MS } from '../core/input/options.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory } from '../core/store/histories.js'
 import { findOperation, noteOperation, overtakerOf } from '../core/store/operation-ids.js'
-import { type Found, type HeadDocument, VACANT } from './documents.js'
+import { type Found, type HeadDocument, toFound, VACANT } from './documents.js'
 import { Lifetime } from './lifetime.js'
 import type { Change } from './requests.js'
 
@@ -127,7 +127,7 @@ export function decideClaim(
   { leaseMs, owner }: ClaimTerms,
   after: number,
   { sessionId, lifetime, nowMs }: Context,
-): Change<number> {
+): Change<DurableClaim> {
   const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
   // Twice the limit, in case the server's clock has gone back.
   if (remainingMs > 2 * MAX_LEASE_MS) {
@@ -143,7 +143,9 @@ export function decideClaim(
   const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
   const claim = { leaseUntil, claimedAt: new Date(nowMs), owner }
-  return { result: fence, head: { ...(document ? vacated : VACANT), ...life, ...claim, fence } }
+  const next = { ...(document ? vacated : VACANT), ...life, ...claim, fence }
+  const { head: claimed } = toFound({ ...document, ...next } as HeadDocument, nowMs)
+  return { result: { fencingToken: fence, head: claimed }, head: next }
 }
 
 /**

@@ -41,10 +41,16 @@ export interface HeadDocument {
   intent?: Intent | undefined
 }
 
+/** The writes are in `parts` documents of their own. */
+export interface ChainIntent {
+  v: number
+  chain: string
+  parts: number
+}
+
 export type Intent =
   | { v: number; writes: IntentWrite[] }
-  /** The writes are in `parts` documents of their own. */
-  | { v: number; chain: string; parts: number }
+  | ChainIntent
   /** Fields up to this version are to be removed. No reader uses them any more. */
   | { v: number; purge: true }
 

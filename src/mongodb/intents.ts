@@ -5,7 +5,7 @@ import { ValueTooLargeError } from '../core/errors.js'
 import { MAX_GIVEN_COUNT } from '../core/store/arguments.js'
 import type { UpdateOne } from './client.js'
 import { type DocumentNames, toSuffix } from './document-names.js'
-import type { ChainDocument, HeadDocument, Intent, IntentWrite } from './documents.js'
+import type { ChainDocument, ChainIntent, HeadDocument, Intent, IntentWrite } from './documents.js'
 import { readRawHead, type Send } from './heads.js'
 import { duplicatesOf, ForeignIndexError, indexesOf } from './mongo-errors.js'
 import { NO_LIST, toChain } from './stored-documents.js'
@@ -20,6 +20,7 @@ const WRITE_OVERHEAD_BYTES = 64
 const MAX_BULK = 10_000
 /** A deleted field is remembered longer than any write of an earlier version can be under way. */
 const GONE_MS = 24 * 60 * 60 * 1000
+/** An older chain that is no intent's belongs to a writer that died before its compare-and-set. */
 const ORPHAN_MS = 24 * 60 * 60 * 1000
 
 /** Sorted by `_id`: concurrent bulks that lock documents in different orders would deadlock on PostgreSQL. */
@@ -84,7 +85,7 @@ export async function completeIntent(
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
     const later = { v: { $gt: intent.v, $lt: MAX_GIVEN_COUNT, ...NO_LIST } }
-    const kept = [later, { _id: names.chains }] // a chain may belong to a write whose head is still to come
+    const kept = [later, { _id: names.chains, createdAt: { $gte: new Date(nowMs - ORPHAN_MS) } }]
     // removes damaged documents as well
     await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept }))
     await clear(send, head)
@@ -125,7 +126,7 @@ export async function applyIntent(
     await applyAmongOthers(send, head, names.sessionId, updates)
     isCleared = await clear(send, head)
   }
-  await dropChain(send, names, intent)
+  if ('chain' in intent) await dropChains(send, names, intent, nowMs)
   if (isCleared || (await readRawHead(send, names)) !== undefined) return true
   await withdraw(send, updates)
   return false
@@ -148,16 +149,16 @@ export async function dropChain(send: Send, names: DocumentNames, intent: Intent
   await send(documents => documents.deleteMany({ _id: { $in: chainOf(names, intent) } }))
 }
 
-/** Removes chains of writers that died before their compare-and-set. */
-export async function dropOrphans(
+/** Removes the chain of an intent that is carried out, and those that dead writers have left. */
+async function dropChains(
   send: Send,
   names: DocumentNames,
-  intent: Intent | undefined,
+  intent: ChainIntent,
   nowMs: number,
 ): Promise<void> {
-  const inUse = intent !== undefined && 'chain' in intent ? chainOf(names, intent) : []
-  const createdAt = { $lt: new Date(nowMs - ORPHAN_MS) }
-  await send(documents => documents.deleteMany({ _id: { ...names.chains, $nin: inUse }, createdAt }))
+  const own = { _id: { $in: chainOf(names, intent) } }
+  const left = { createdAt: { $lt: new Date(nowMs - ORPHAN_MS) } }
+  await send(documents => documents.deleteMany({ _id: names.chains, $or: [own, left] }))
 }
 
 /**
@@ -275,6 +276,6 @@ export function sizeOf(writes: readonly IntentWrite[]): number {
   )
 }
 
-function chainOf(names: DocumentNames, { chain, parts }: { chain: string; parts: number }): string[] {
+function chainOf(names: DocumentNames, { chain, parts }: ChainIntent): string[] {
   return Array.from({ length: parts }, (_, part) => names.chain(chain, part))
 }

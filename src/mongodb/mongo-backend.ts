@@ -17,6 +17,7 @@ import type {
   Application,
   Applied,
   DurableBackend,
+  DurableClaim,
   DurableCommit,
   DurableDeletion,
   WholeSession,
@@ -36,7 +37,7 @@ import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, type HeadDocument, toFound, toOwned } from './documents.js'
 import { GatheredFinds, type NamedDocument } from './gathered-finds.js'
 import { readHead, type Send } from './heads.js'
-import { dropOrphans, toIntentWrites } from './intents.js'
+import { toIntentWrites } from './intents.js'
 import { Lifetime } from './lifetime.js'
 import { toStoreError } from './mongo-errors.js'
 import { IN_ORDER, type Reading, readSession, type SessionDocuments } from './session-reader.js'
@@ -110,15 +111,8 @@ export class MongoBackend implements DurableBackend {
 
   summarize(sessionId: string): Promise<WithDurableHead<Summary>> {
     return this.#enter(async () => {
-      const names = new DocumentNames(sessionId)
-      const creds = names.of(CREDS_FIELD)
-      const found = await this.#read(names, { $in: [names.head, creds] })
-      const { head, document } = toFound(found.head, this.#now())
-      return {
-        head,
-        ...toNotes(document, this.#now()),
-        creds: head.exists ? found.fields.get(creds)?.data : undefined,
-      }
+      const { head, document, creds } = await this.#readCreds(new DocumentNames(sessionId))
+      return { head, ...toNotes(document, this.#now()), creds }
     })
   }
 
@@ -168,24 +162,17 @@ export class MongoBackend implements DurableBackend {
   }
 
   claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
-    return this.claimAfter(sessionId, terms, 0)
+    return this.#enter(async () => {
+      const names = new DocumentNames(sessionId)
+      const { fencingToken } = await this.#claim(names, terms, 0)
+      const { head, creds } = await this.#readCreds(names)
+      return { fencingToken, head: { ...head, fence: fencingToken }, creds }
+    })
   }
 
   /** The token is above `after`, which another database has handed out. */
-  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<BackendClaim> {
-    return this.#enter(async () => {
-      await this.#send(() => this.#collection.clock.sync())
-      this.#sweep()
-      const names = new DocumentNames(sessionId)
-      const decide = (found: Found) => decideClaim(found, terms, after, this.#of(sessionId))
-      const fencingToken = await this.#writer.change(names, decide, undefined, { call: terms.call })
-      const which = { $in: [names.head, names.of(CREDS_FIELD)] }
-      const { head: document, fields } = await this.#read(names, which)
-      await dropOrphans(this.#send, names, document?.intent, this.#now())
-      const { head } = toFound(document, this.#now())
-      const creds = head.exists ? fields.get(names.of(CREDS_FIELD))?.data : undefined
-      return { fencingToken, head: { ...head, fence: fencingToken }, creds }
-    })
+  claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<DurableClaim> {
+    return this.#enter(() => this.#claim(new DocumentNames(sessionId), terms, after))
   }
 
   /** Applies writes that already have their versions: all or none. */
@@ -333,6 +320,20 @@ export class MongoBackend implements DurableBackend {
     await this.#release()
   }
 
+  async #claim(names: DocumentNames, terms: ClaimTerms, after: number): Promise<DurableClaim> {
+    await this.#send(() => this.#collection.clock.sync())
+    this.#sweep()
+    const decide = (found: Found) => decideClaim(found, terms, after, this.#of(names.sessionId))
+    return this.#writer.change(names, decide, undefined, { call: terms.call })
+  }
+
+  async #readCreds(names: DocumentNames): Promise<Found & { creds: Buffer | undefined }> {
+    const id = names.of(CREDS_FIELD)
+    const { head: document, fields } = await this.#read(names, { $in: [names.head, id] })
+    const found = toFound(document, this.#now())
+    return { ...found, creds: found.head.exists ? fields.get(id)?.data : undefined }
+  }
+
   /** Throws `SESSION_INCOMPLETE` for fields without a head. */
   async #read(
     names: DocumentNames,
@@ -342,6 +343,7 @@ export class MongoBackend implements DurableBackend {
     const { isSharded } = this.#collection
     for (;;) {
       const found = await readSession(this.#send, this.#finds, names, { ids, projection, isSharded })
+      if (found.head) this.#collection.noteHead(names.sessionId, found.head)
       if (found.head !== undefined || (await this.#writer.isAbsent(names))) return found
     }
   }

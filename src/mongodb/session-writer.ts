@@ -76,7 +76,7 @@ export class SessionWriter {
   async #carryOut(names: DocumentNames, requests: Request[]): Promise<void> {
     const { heads } = this.#collection
     let waiting = this.#dropLate(names, requests)
-    const guess = waiting.every(({ writes }) => writes) ? heads.get(names.sessionId) : undefined
+    const guess = heads.get(names.sessionId)
     heads.delete(names.sessionId)
     try {
       if (guess && (await this.#try(names, toFound(guess, this.#now()), waiting, true))) return
@@ -147,7 +147,6 @@ export class SessionWriter {
     return true
   }
 
-  /** Sends only the differences, so that a lease renewed meanwhile stays. */
   async #exchange(
     names: DocumentNames,
     document: HeadDocument | undefined,
@@ -164,8 +163,8 @@ export class SessionWriter {
     if (differing.length === 0) return true
     // After the database has gone back, the version alone may be another write's: the operations tell them apart.
     const { v, ops, incarnation = null, late = null, fence, barredBelow = null } = document
-    const { endsAt = null, keptUntil = null } = document
-    const found = { _id, v, ops, incarnation, late, fence, barredBelow, endsAt, keptUntil }
+    const { endsAt = null, keptUntil = null, leaseUntil = null } = document
+    const found = { _id, v, ops, incarnation, late, fence, barredBelow, endsAt, keptUntil, leaseUntil }
     const update = {
       ...(Object.keys($set).length > 0 && { $set }),
       ...(Object.keys($unset).length > 0 && { $unset }), // MongoDB before 5.0 refuses an empty operator

@@ -1,9 +1,7 @@
 import { inspect } from 'node:util'
 import { BSON, type Document, MongoClient } from 'mongodb'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { DocumentNames } from '../../src/mongodb/document-names.js'
 import { type GivenMongoClient, type MongoOptions, useMongoAuthState } from '../../src/mongodb/index.js'
-import { dropOrphans } from '../../src/mongodb/intents.js'
 import { toStoreError } from '../../src/mongodb/mongo-errors.js'
 import { alterClient } from '../support/mongodb/altered-client.js'
 import { openStore, useServer } from '../support/mongodb/own-collection.js'
@@ -180,22 +178,39 @@ test('a deleted field leaves a tombstone for a day, without its value', async ()
   expect(Math.round((tombstone?.expiresAt - Date.now()) / 3_600_000)).toBe(24)
 })
 
-test('a claim removes the intent parts of a writer that died before its write, and none that are in use', async () => {
-  const { store, documents } = await setUp()
-  await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
+describe('intent parts of writers that died before their write', () => {
   const part = (chain: string, daysAgo: number) => ({
     _id: `s//${chain}/0`,
     writes: [{ at: 'session/a', gone: true }],
     createdAt: new Date(Date.now() - daysAgo * 86_400_000),
   })
-  await documents.insertMany([part('dead', 2), part('fresh', 0.5), part('used', 2)])
-  const intent = { v: 3, chain: 'used', parts: 1 }
-  await documents.updateOne({ _id: 's/' }, { $set: { v: 3, intent } })
-  expect(await store.getKeys('s', 'session', ['a'])).toEqual({})
-  await store.claim('s')
-  const chains = () => documents.find({ _id: /^s\/\// as never }).toArray()
-  expect((await chains()).map(({ _id }) => _id)).toEqual(['s//fresh/0'])
-  expect(await documents.findOne({ _id: 's/session/a' })).toMatchObject({ v: 3, gone: true })
+
+  async function setUpParts() {
+    const context = await setUp()
+    const { store, documents } = context
+    await store.set('s', { creds: CREDS, keys: { session: { a: 'old' } } })
+    await documents.insertMany([part('dead', 2), part('fresh', 0.5)])
+    const chains = async () =>
+      (await documents.find({ _id: /^s\/\// as never }).toArray()).map(({ _id }) => _id)
+    return { ...context, chains }
+  }
+
+  test('go with those of the next intent that is carried out', async () => {
+    const { store, documents, chains } = await setUpParts()
+    await documents.insertOne(part('used', 2))
+    const intent = { v: 3, chain: 'used', parts: 1 }
+    await documents.updateOne({ _id: 's/' }, { $set: { v: 3, intent } })
+    expect(await store.getKeys('s', 'session', ['a'])).toEqual({})
+    await store.claim('s')
+    expect(await chains()).toEqual(['s//fresh/0'])
+    expect(await documents.findOne({ _id: 's/session/a' })).toMatchObject({ v: 3, gone: true })
+  })
+
+  test('go with the session', async () => {
+    const { store, chains } = await setUpParts()
+    await store.purge('s')
+    expect(await chains()).toEqual(['s//fresh/0'])
+  })
 })
 
 test('a write that has lost an intent part is an error for readers and writers', async () => {
@@ -205,19 +220,6 @@ test('a write that has lost an intent part is an error for readers and writers',
   const corrupt = { code: 'CORRUPT_VALUE' }
   await expect(store.getKeys('s', 'session', ['a'])).rejects.toMatchObject(corrupt)
   await expect(store.set('s', { keys: { session: { a: 'new' } } })).rejects.toMatchObject(corrupt)
-})
-
-test('intent parts stay until their write has been completed', async () => {
-  const { store, documents } = await setUp()
-  await store.set('s', { creds: CREDS })
-  const dead = { _id: 's//old/0', writes: [], createdAt: new Date(0) }
-  await documents.insertOne(dead)
-  const used = { v: 1, chain: 'old', parts: 1 }
-  const send = <T>(command: (collection: never) => Promise<T>) => command(documents as never)
-  await dropOrphans(send, new DocumentNames('s'), used, Date.now())
-  expect(await documents.countDocuments({ _id: dead._id })).toBe(1)
-  await dropOrphans(send, new DocumentNames('s'), undefined, Date.now())
-  expect(await documents.countDocuments({ _id: dead._id })).toBe(0)
 })
 
 test('overtaken writes of a stalled process change nothing', async () => {

@@ -52,6 +52,16 @@ export function describeLeases(create: CreateDatabase): void {
       await other.claim('s', { leaseMs: LEASE_MS })
     })
 
+    test('that its owner renews after its end holds against a process that saw it end', async () => {
+      const { clock, one, other } = await setUp()
+      await put(one, 's', { a: '1' })
+      const { fencingToken } = await one.claim('s', { leaseMs: LEASE_MS })
+      clock.advance(LEASE_MS)
+      await other.read('s', [])
+      await one.lease('s', fencingToken, LEASE_MS)
+      await expect(other.claim('s')).rejects.toMatchObject(locked)
+    })
+
     test('is neither renewed nor released by an earlier owner', async () => {
       const { clock, one, other } = await setUp()
       await put(one, 's', { a: '1' })
