@@ -64,6 +64,8 @@ export interface Application {
   readonly fork?: Commit['fork']
   /** The session's history in the other database. Default: it follows from the operations. */
   readonly history?: StoredHistory | undefined
+  /** The life of the session counts from now, by this database's clock. Default `false`: from the last operation. */
+  readonly livesFromNow?: boolean | undefined
   /** Refuse them with `FencedError` if a later owner has the session. Their writer may be the only one to have them. */
   readonly isOwn?: boolean | undefined
 }

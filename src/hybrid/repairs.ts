@@ -69,8 +69,7 @@ export class Repairs {
     durable: DurableHead,
   ): Promise<void> {
     const id = `align.${version}.${updatedAtMs}`
-    // A session that only Redis has kept alive gets a full life in MongoDB.
-    const operation = { id, version, updatedAtMs: durable.exists ? updatedAtMs : Date.now() }
+    const operation = { id, version, updatedAtMs }
     const toApplication = (ops: string | undefined) => {
       const operations = [...operationsAfter(ops, durable.version), operation]
       return { version, fencingToken: fence, operations }
@@ -89,7 +88,9 @@ export class Repairs {
     const { head, fields } = await this.#redis.readAll(sessionId)
     if (!head.exists || head.version !== version) return // the same
     const history = { incarnation: head.incarnation, forks: formatForks(forks) }
-    const whole = { ...toApplication(head.ops), kind: 'session', history } as const
+    // A session that only Redis has kept alive gets a full life in MongoDB.
+    const livesFromNow = !durable.exists
+    const whole = { ...toApplication(head.ops), kind: 'session', history, livesFromNow } as const
     await this.#durable.apply(sessionId, whole, fields)
   }
 }

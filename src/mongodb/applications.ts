@@ -140,7 +140,7 @@ function nextHead(
   { sessionId, lifetime, nowMs }: Context,
   { version, isPart }: Applied,
 ): Partial<HeadDocument> {
-  const { kind, fencingToken = 0 } = application
+  const { kind, fencingToken = 0, livesFromNow = false } = application
   const { v: before = 0, since = 0, late = 0 } = document ?? {}
   const begins = kind === 'session' || !(head.exists || isExpired)
   const lastMs = lastInstant(application)
@@ -156,8 +156,7 @@ function nextHead(
     isPart: isPart || undefined,
     ops: noteOperations(document, application),
     ...historyAfter(document, application),
-    // The life counts from the moment of the write, not of its arrival.
-    ...lifetime.from(Math.min(nowMs, lastMs), document),
+    ...lifetime.from(livesFromNow ? nowMs : Math.min(nowMs, lastMs), document),
   }
 }
 

@@ -169,6 +169,17 @@ test('a write that MongoDB refuses stays parked when the entries after it cannot
   expect(entryOf('4')).toMatchObject({ status: 'pending' })
 })
 
+test('a session that only Redis has kept alive is opened by a process whose clock is behind', async () => {
+  const { world, settled, start, begin, read } = setUpStage()
+  const ttlMs = 60_000
+  await begin(start('one', { ttlMs }), { a: 'first' })
+  world.jumpClock('mongo', 2 * ttlMs)
+  const two = start('two', { ttlMs })
+  expect(await settled(two.store.claim(SESSION))).toMatchObject({ creds: { registrationId: 7 } })
+  world.redis.restore(new Map())
+  expect(await read(two, 'a')).toEqual({ a: 'first' })
+})
+
 test('a session that MongoDB has lost is restored to it whole by the next write', async () => {
   const { world, start, write, read, begin, pass } = setUpStage()
   const one = start('one')

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { KINDS } from '../support/simulation/kinds.js'
-import { runSchedule, type ScheduleStats } from '../support/simulation/schedule.js'
+import { runSchedule } from '../support/simulation/schedule.js'
+import type { ScheduleStats } from '../support/simulation/schedule-options.js'
 
 // Fake timers do not replace those of this module.
 vi.mock('node:timers/promises', () => ({

@@ -197,15 +197,17 @@ export function describeApplications(create: CreateDurableDatabase): void {
     })
   })
 
-  test('the ttl of a session counts from its writes, however late they are applied', async () => {
+  test.each([
+    ['from its writes, however late they are applied', false],
+    ['from now, if the other database has kept the session alive', true],
+  ])('the ttl of a session counts %s', async (_, livesFromNow) => {
     const clock = new Clock()
     const { backend } = await openDurable(create, { ttlMs: DAY_MS, now: clock.now })
     const operations = [{ id: 'op', version: 1, updatedAtMs: clock.nowMs }]
     clock.advance(DAY_MS / 2)
-    await backend.apply('s', { version: 1, fencingToken: 0, operations, kind: 'session' }, [
-      write('a', 'one'),
-    ])
+    const application = { version: 1, fencingToken: 0, operations, kind: 'session', livesFromNow } as const
+    await backend.apply('s', application, [write('a', 'one')])
     clock.advance(DAY_MS / 2 + 1)
-    expect((await backend.read('s', [])).head.exists).toBe(false)
+    expect((await backend.read('s', [])).head.exists).toBe(livesFromNow)
   })
 }

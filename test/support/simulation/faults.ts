@@ -6,14 +6,24 @@ const SIDES = ['redis', 'mongo'] as const
 const RECOVERY = 0.2
 const MAX_JUMP_MS = 300_000
 
+export interface FaultOptions {
+  /** An operator sets the clock of a server. */
+  clocksJump: boolean
+  /** Redis has lost what it kept of the session. */
+  onEviction: () => void
+}
+
 /** What happens to the servers, for all processes. */
 export class Faults {
   readonly #world: World
+  readonly #options: FaultOptions
   /** Redis as a replica knows it. */
   #replica: ReturnType<World['redis']['snapshot']> = new Map()
 
-  constructor(world: World) {
+  /** `forgetLeases`: called when leases may have ended. */
+  constructor(world: World, options: FaultOptions) {
     this.#world = world
+    this.#options = options
   }
 
   recover(): void {
@@ -28,9 +38,9 @@ export class Faults {
     const { random, redis } = this.#world
     if (dice < 0.63) this.#changeServer(random.pick(SIDES))
     else if (dice < 0.76) this.#evict()
-    else if (dice < 0.86)
+    else if (dice >= 0.86) this.#replica = redis.snapshot()
+    else if (this.#options.clocksJump)
       this.#world.jumpClock(random.pick(SIDES), random.whole(2 * MAX_JUMP_MS) - MAX_JUMP_MS)
-    else this.#replica = redis.snapshot()
   }
 
   /** Redis fails over to an older replica, or loses all; a replica from before may take over yet. */
@@ -64,6 +74,7 @@ export class Faults {
     const [creds, keys] = names.of(SESSION)
     const evicted = this.#world.random.pick([[creds], [keys], [creds, keys]])
     for (const key of evicted) this.#world.redis.run('DEL', key)
+    this.#options.onEviction()
     this.#world.note(`evicted: ${evicted.join(' ')}`)
   }
 }

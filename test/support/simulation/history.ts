@@ -7,6 +7,8 @@ export interface WriteRecord {
   readonly keys: readonly string[]
   /** It leaves nothing to be read. */
   readonly isDeletion: boolean
+  /** A deletion that the present owner does not see. */
+  readonly isExpiry: boolean
   /** Who wrote it. */
   readonly owner: number
   /** `unknown`: it has failed, or has not ended: it may be seen from now on, or never. */
@@ -32,12 +34,18 @@ export class History {
     return this.begin([...this.keys, CREDS_KEY], owner, { isDeletion: true })
   }
 
-  begin(keys: readonly string[], owner: number, { isDeletion = false } = {}): WriteRecord {
+  /** From now on, later owners may find nothing. */
+  beginExpiry(): WriteRecord {
+    return this.begin([...this.keys, CREDS_KEY], this.#owner, { isDeletion: true, isExpiry: true })
+  }
+
+  begin(keys: readonly string[], owner: number, { isDeletion = false, isExpiry = false } = {}): WriteRecord {
     const value = ++this.#lastValue
     const record: WriteRecord = {
       value,
       keys,
       isDeletion,
+      isExpiry,
       owner,
       outcome: 'unknown',
       mayBeLost: false,
@@ -108,7 +116,8 @@ export class History {
     const floor = this.#floors.get(key)
     const allowed: (WriteRecord | undefined)[] = []
     for (const record of records.toReversed()) {
-      if (record.outcome !== 'refused') allowed.push(record)
+      const isSeen = !record.isExpiry || record.owner < this.#owner
+      if (record.outcome !== 'refused' && isSeen) allowed.push(record)
       const isCertain = record.outcome === 'acknowledged' && !record.mayBeLost
       if (isCertain || record === floor) return allowed
     }

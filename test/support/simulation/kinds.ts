@@ -1,4 +1,4 @@
-import type { ScheduleOptions } from './schedule.js'
+import type { ScheduleOptions } from './schedule-options.js'
 
 const ALL = {
   isWriteBehind: false,
@@ -7,6 +7,7 @@ const ALL = {
   stalls: true,
   hasGuest: false,
 }
+const TTL_MS = 120_000
 /** What the schedules are about, by the name of their test. */
 export const KINDS: Readonly<Record<string, ScheduleOptions>> = {
   'write-through': ALL,
@@ -26,6 +27,10 @@ export const KINDS: Readonly<Record<string, ScheduleOptions>> = {
   'write-behind, deletions': { ...ALL, isWriteBehind: true, deletes: true },
   'write-through, deletions that are undone': { ...ALL, deletes: true, restores: true },
   'write-behind, deletions that are undone': { ...ALL, isWriteBehind: true, deletes: true, restores: true },
+  'write-through, leases': { ...ALL, leases: true },
+  'write-behind, leases': { ...ALL, isWriteBehind: true, leases: true },
+  'write-through, a session that expires': { ...ALL, ttlMs: TTL_MS },
+  'write-behind, a session that expires': { ...ALL, isWriteBehind: true, ttlMs: TTL_MS },
   'write-through, deletions, Redis loses data': { ...ALL, deletes: true, losesRedis: true },
   // An owner that wakes up may find the one of the two that has not been told of its successor: docs/hybrid.md.
   'write-through, opened without one of the two': { ...ALL, opensDegraded: true, stalls: false },

@@ -215,6 +215,25 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'forget what was seen in Redis once more has been seen elsewhere',
     edits: [{ file: COMPARE, from: 'const beyond = version - hot', to: 'const beyond = version - seen' }],
   },
+  {
+    name: 'renew a lease in Redis alone',
+    edits: [
+      {
+        file: 'src/hybrid/hybrid-writer.ts',
+        from: 'this.#durable.lease(sessionId, fencingToken, leaseMs)',
+        to: 'leaseMs === null ? this.#durable.lease(sessionId, fencingToken, leaseMs) : Promise.resolve()',
+      },
+      {
+        file: 'src/hybrid/session-opener.ts',
+        from: 'if (peek.leaseMs > 0)',
+        to: 'if (false)',
+      },
+    ],
+  },
+  {
+    name: 'begin an expired session anew for its owner',
+    edits: [{ file: 'src/mongodb/applications.ts', from: '!(head.exists || isExpired)', to: '!head.exists' }],
+  },
 ]
 
 /** Breaks the sources as they are loaded: a plugin for Vite. */

@@ -1,34 +1,15 @@
-import type { Durability } from '../../../src/core/auth-store.js'
-import { hasCode, type StoreErrorCode } from '../../../src/core/errors.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Claim, Durability } from '../../../src/core/auth-store.js'
+import { SessionLockedError } from '../../../src/core/errors.js'
 import { Faults } from './faults.js'
 import { CREDS_KEY, History, type WriteRecord } from './history.js'
-import { type Mode, SESSION, type SimProcess, startProcess } from './sim-process.js'
+import { judge } from './judge.js'
+import { Leases } from './leases.js'
+import { Lifetime } from './lifetime.js'
+import { noStats, type ScheduleOptions, type ScheduleStats } from './schedule-options.js'
+import { SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { beginVirtualTime } from './virtual-time.js'
 import { World } from './world.js'
-
-export interface ScheduleOptions extends Omit<Mode, 'hasCache'> {
-  /** Redis may be wiped, and may fail over to an older replica. */
-  losesRedis: boolean
-  /** Owners may stall, be replaced, and wake up; and what a dead one has sent may arrive after it was replaced. */
-  stalls: boolean
-  /** A process that does not own the session writes to keys of its own in it. */
-  hasGuest: boolean
-  /** Owners may delete the session; the next owner begins it anew. Not beside a guest, who owns nothing. */
-  deletes?: boolean
-  /** Deletions may be undone before the next owner opens the session. */
-  restores?: boolean
-}
-
-export interface ScheduleStats {
-  acknowledged: number
-  toOutbox: number
-  failed: number
-  fenced: number
-  reads: number
-  opened: number
-  deleted: number
-  restored: number
-}
 
 interface Writer {
   process: SimProcess
@@ -45,9 +26,6 @@ interface Writer {
 const KEYS = ['a', 'b', 'c']
 const GUEST_KEYS = ['g', 'h']
 const ACTIONS = 40
-/** What a call may fail with while servers and networks fail. */
-const OUTAGES: readonly StoreErrorCode[] = ['STORE_UNAVAILABLE', 'TIMEOUT']
-
 /** Runs one schedule; throws what it violates, with all that has happened. */
 export async function runSchedule(seed: number, options: ScheduleOptions): Promise<ScheduleStats> {
   const world = new World(seed)
@@ -67,21 +45,14 @@ export async function runSchedule(seed: number, options: ScheduleOptions): Promi
 }
 
 class Schedule {
-  readonly stats: ScheduleStats = {
-    acknowledged: 0,
-    toOutbox: 0,
-    failed: 0,
-    fenced: 0,
-    reads: 0,
-    opened: 0,
-    deleted: 0,
-    restored: 0,
-  }
+  readonly stats = noStats()
   readonly #world: World
   readonly #options: ScheduleOptions
   readonly #hasCache: boolean
   readonly #history = new History([...KEYS, ...GUEST_KEYS])
   readonly #faults: Faults
+  readonly #leases: Leases
+  readonly #lifetime: Lifetime
   readonly #underWay = new Map<Promise<void>, Writer | undefined>()
   readonly #stalled: Writer[] = []
   /** Of writes that were acknowledged. */
@@ -103,7 +74,13 @@ class Schedule {
     this.#hasCache = hasCache
     this.#world = world
     this.#options = options
-    this.#faults = new Faults(world)
+    this.#faults = new Faults(world, {
+      // A store asks for MongoDB's time once a minute: until then, leases and lives count by the earlier time.
+      clocksJump: !options.leases && options.ttlMs === undefined,
+      onEviction: () => this.#leases.forget(),
+    })
+    this.#leases = new Leases(world)
+    this.#lifetime = new Lifetime(world, this.#history, options.ttlMs ?? Number.POSITIVE_INFINITY)
   }
 
   async run(): Promise<void> {
@@ -145,6 +122,7 @@ class Schedule {
   #act(): void {
     const { random } = this.#world
     this.#faults.recover()
+    this.#lifetime.check()
     const dice = random.next()
     if (this.#isHalf) this.#discard()
     else if (this.#guest && random.chance(0.25)) this.#visit(this.#guest)
@@ -156,6 +134,7 @@ class Schedule {
       this.#restore(this.#undoable)
     else if (this.#owner === undefined) this.#start(undefined, () => this.#claim(this.#startProcess()))
     else if (dice < 0.3 && this.#stalled.length > 0) this.#wake()
+    else if (dice < 0.36 && this.#options.leases) this.#renewLease(this.#owner)
     else if (dice < 0.68) this.#write(this.#owner)
     else if (dice < 0.9) this.#read(this.#owner)
     else if (dice < 0.95) this.#readWhole(this.#owner)
@@ -173,13 +152,14 @@ class Schedule {
 
   /** `dice`: from 0 to below 1. */
   #disturb(dice: number): void {
-    const { losesRedis, stalls } = this.#options
+    const { losesRedis, stalls, ttlMs } = this.#options
     if (dice < 0.72) this.#faults.strike(dice / 0.72)
     else if (dice < 0.78 && losesRedis) {
       this.#faults.rewindRedis()
       this.#history.loseOutbox()
       this.#hasLostClaim = true
     } else if (dice < 0.88) this.#crash()
+    else if (dice < 0.94 && ttlMs !== undefined) this.#world.passTime(ttlMs + this.#world.random.whole(ttlMs))
     else if (stalls) this.#stall()
   }
 
@@ -220,6 +200,7 @@ class Schedule {
     const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
     const session = Object.fromEntries(ofKeys.map(key => [key, record.value]))
     const creds = isFirst ? toCreds(record) : undefined
+    const since = this.#lifetime.now()
     this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
       writer,
@@ -235,6 +216,7 @@ class Schedule {
         if (isLate && durability === 'outbox' && this.#hasLostClaim) return
         if (isLate) throw new Error(`${process.name} has written ${record.value} after it was replaced`)
         this.#acknowledge(record, version, durability)
+        this.#lifetime.renew(since, number)
         this.#world.note(`${process.name} has written ${record.value} at ${version}: ${durability}`)
       },
       keys,
@@ -317,6 +299,7 @@ class Schedule {
   async #checkWhole(owner: Writer, keys: readonly string[]): Promise<void> {
     const session = await owner.process.store.get(SESSION)
     if (owner !== this.#owner) return
+    if (session === null && this.#lifetime.mayBeOver) return // this read does not tell that it is the owner's
     if (session === null) {
       for (const key of [CREDS_KEY, ...keys]) this.#history.check(key, undefined)
       return
@@ -342,7 +325,14 @@ class Schedule {
 
   async #claim(process: SimProcess): Promise<void> {
     const number = this.#processes
-    const { fencingToken: token, creds, version } = await process.store.claim(SESSION)
+    const { holder } = this.#leases
+    const ends = this.#leases.next()
+    const claim = await this.#claimUnlessLocked(process)
+    if (claim === undefined) return
+    const { fencingToken: token, creds, version } = claim
+    if (holder && holder === this.#leases.holder) {
+      throw new Error(`${process.name} owns the session while the lease of ${holder.name} lasts`)
+    }
     // An eviction may take the claim of an opening by Redis alone; openings of that kind are never at once.
     if (token < this.#highestToken && !this.#options.opensDegraded) {
       // Of openings at once, one may hear of its success after a later owner has opened the session.
@@ -353,11 +343,35 @@ class Schedule {
     this.#owner = this.#toWriter(process, token, KEYS)
     this.#owner.hasCreds = creds !== null
     this.#undoable = undefined
+    if (this.#options.leases) this.#leases.grant(process, ends)
+    this.#lifetime.check()
     this.#history.changeOwner(number)
     this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
     this.#highestToken = token
     this.#hasLostClaim = false
     this.stats.opened++
+  }
+
+  /** `undefined`: another owner had a lease. It has ended when this resolves. */
+  async #claimUnlessLocked({ name, store }: SimProcess): Promise<Claim | undefined> {
+    try {
+      return await store.claim(SESSION, { exclusive: this.#options.leases === true })
+    } catch (error) {
+      if (!this.#options.leases || !(error instanceof SessionLockedError)) throw error
+      this.#world.note(`${name}: ${error.message}`)
+      this.stats.locked++
+      await sleep(error.remainingMs)
+      return undefined
+    }
+  }
+
+  #renewLease(owner: Writer): void {
+    const { process, token } = owner
+    const ends = this.#leases.next()
+    this.#start(owner, async () => {
+      await process.store.renewLease(SESSION, token as number)
+      if (owner === this.#owner) this.#leases.grant(process, ends)
+    })
   }
 
   /** Until it is open. */
@@ -393,16 +407,17 @@ class Schedule {
 
   #judge(error: unknown, owner: Writer | undefined): void {
     this.#world.note(`${owner?.process.name ?? 'an opening'}: ${(error as Error).message}`)
-    // Without Redis, a process that does not own the session may be told of an older state, in which it exists.
-    if (owner === undefined && this.#options.restores && hasCode(error, 'VERSION_MISMATCH')) return
-    if (OUTAGES.some(code => hasCode(error, code))) this.stats.failed++
-    else if (hasCode(error, 'FENCED') && (this.stats.opened > 1 || this.#options.deletes)) {
+    const verdict = judge(error, {
+      mayBeOlder: owner === undefined && this.#options.restores === true,
+      mayBeFenced: this.stats.opened > 1 || this.#options.deletes === true,
+      mayBeGone: this.#lifetime.mayBeOver || this.#history.mayBeGone(CREDS_KEY),
+    })
+    if (verdict === 'violation') this.#violation ??= error as Error
+    else if (verdict === 'fenced') {
       this.stats.fenced++
       if (owner === this.#owner) this.#crash() // it ends, as it is told to
-    } else if (hasCode(error, 'SESSION_INCOMPLETE') && this.#history.mayBeGone(CREDS_KEY)) {
-      this.stats.failed++
-      this.#isHalf = true
-    } else this.#violation ??= error as Error
+    } else this.stats.failed++
+    if (verdict === 'half') this.#isHalf = true
   }
 
   /** As the error advises. */

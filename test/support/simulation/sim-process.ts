@@ -20,6 +20,8 @@ export interface Mode {
   hasCache: boolean
   /** Deletions can be undone. */
   restores?: boolean
+  /** Default 30 days, which no schedule lasts. */
+  ttlMs?: number
 }
 
 export interface SimProcess extends Caller {
@@ -27,7 +29,7 @@ export interface SimProcess extends Caller {
   readonly reconciler: Reconciler
 }
 
-const TTL_MS = 30 * 24 * 60 * 60 * 1000
+const LONG_MS = 30 * 24 * 60 * 60 * 1000
 const TIMEOUT_MS = 5000
 /** Of exclusive openings. */
 export const LEASE_MS = 5000
@@ -46,7 +48,7 @@ const codec = await createCodec({
 const release = async () => {}
 
 /** The real store, in a process whose every step the world decides on. */
-export function startProcess(world: World, name: string, mode: Mode): SimProcess {
+export function startProcess(world: World, name: string, { ttlMs = LONG_MS, ...mode }: Mode): SimProcess {
   const caller: Caller = { name, condition: 'running' }
   const redisClient = createRedisStandIn(world.redis, (what, execute) =>
     world.send(caller, 'redis', what, execute),
@@ -61,13 +63,13 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
     redis: {
       connection: new RedisConnection(redisClient),
       names,
-      ttlMs: TTL_MS,
+      ttlMs,
       maxEntries: 10_000,
       release,
     },
     durable: new MongoBackend({
       collection: new MongoConnection(mongoClient).collectionOf('sim', 'auth'),
-      ttlMs: TTL_MS,
+      ttlMs,
       timeoutMs: TIMEOUT_MS,
       logger,
       release,
@@ -79,12 +81,12 @@ export function startProcess(world: World, name: string, mode: Mode): SimProcess
   })
   const retry = { timeoutMs: TIMEOUT_MS, maxRetries: 3, baseDelayMs: 100, multiplier: 2 }
   const cacheBytes = mode.hasCache ? CACHE_BYTES : null
-  const keepMs = mode.restores ? TTL_MS : 0
+  const keepMs = mode.restores ? LONG_MS : 0
   const parts = {
     backend,
     codec,
     retry,
-    ttlMs: TTL_MS,
+    ttlMs,
     keepMs,
     leaseMs: LEASE_MS,
     logger,

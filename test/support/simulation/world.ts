@@ -60,6 +60,12 @@ export class World {
     this.note(`the clock of ${side} jumps by ${ms} ms`)
   }
 
+  /** Nothing reaches a server meanwhile. */
+  passTime(ms: number): void {
+    vi.advanceTimersByTime(ms)
+    this.note(`${ms} ms pass`)
+  }
+
   note(line: string): void {
     this.log.push(line)
   }
