@@ -89,6 +89,40 @@ describe.each([10, 10_000])('with %i keys in the session', { timeout: 120_000 },
   })
 })
 
+describe('opening a session', () => {
+  async function setUp() {
+    const store = await createMongoStore({ mongoClient: server.client, ...place })
+    onTestFinished(() => store.close())
+    await store.isHealthy()
+    const open = async (sessionId: string) => {
+      const { close } = await useMongoAuthState({ sessionId, store })
+      onTestFinished(close)
+    }
+    return { store, open }
+  }
+
+  test('that exists is two finds of its creds and one update', async () => {
+    const { open } = await setUp()
+    await open('existing')
+    expect(await count(() => open('existing'))).toEqual(['find', 'update', 'find'])
+  })
+
+  test('that is new also looks for half a session, for its end and for data of earlier releases, and writes', async () => {
+    const { open } = await setUp()
+    const commands = await count(() => open('new'))
+    expect(commands.filter(name => name !== 'find')).toEqual(['insert', 'update', 'update'])
+    expect(commands).toHaveLength(10)
+  })
+})
+
+test('a deletion without a copy is a find of the highest version, and three commands to end the session', async () => {
+  const options = { mongoClient: server.client, ...place, trash: { keepSeconds: 0 } }
+  const store = await createMongoStore(options)
+  onTestFinished(() => store.close())
+  await store.set('doomed', { creds: { registrationId: 7 } })
+  expect(await count(() => store.delete('doomed'))).toEqual(['find', 'update', 'delete', 'update'])
+})
+
 test('concurrent writes share their commands, each with a version of its own', async () => {
   const store = await createMongoStore({
     mongoClient: server.client,

@@ -35,7 +35,7 @@ const cases: [string, Case][] = [
       task: { kind: 'set', patch },
       before,
       after,
-      steps: ['find', 'updateOne', 'bulkWrite 0', 'bulkWrite 5'],
+      steps: ['updateOne', 'bulkWrite 0', 'bulkWrite 5'],
     },
   ],
   [

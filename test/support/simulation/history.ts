@@ -116,7 +116,7 @@ export class History {
     const floor = this.#floors.get(key)
     const allowed: (WriteRecord | undefined)[] = []
     for (const record of records.toReversed()) {
-      const isSeen = !record.isExpiry || record.owner < this.#owner
+      const isSeen = !record.isExpiry || record.owner !== this.#owner
       if (record.outcome !== 'refused' && isSeen) allowed.push(record)
       const isCertain = record.outcome === 'acknowledged' && !record.mayBeLost
       if (isCertain || record === floor) return allowed
