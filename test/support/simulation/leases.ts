@@ -1,37 +1,47 @@
 import { LEASE_MS } from './sim-process.js'
 import type { Caller, World } from './world.js'
 
-/** Instants on the clocks of both servers. */
-type Ends = Record<'redis' | 'mongo', number>
+/** A lease that was asked for, with its end on the clocks of both servers: counted from the question. */
+interface Lease {
+  ends: Record<'redis' | 'mongo', number>
+  /** Redis may have lost it, and MongoDB may not have its last renewal. */
+  mayBeLost: boolean
+}
 
-/** The lease that was granted last, as its owner knows it: counted from before it asked for it. */
+/** Leases as their owners know them. */
 export class Leases {
   readonly #world: World
-  #holder: Caller | undefined
-  #ends: Ends = { redis: 0, mongo: 0 }
+  #asked: Lease[] = []
+  #granted: { holder: Caller; lease: Lease } | undefined
 
   constructor(world: World) {
     this.#world = world
   }
 
-  /** When a lease that is asked for now ends at the earliest. */
-  next(): Ends {
-    return { redis: this.#world.now('redis') + LEASE_MS, mongo: this.#world.now('mongo') + LEASE_MS }
+  ask(): Lease {
+    const endOn = (side: 'redis' | 'mongo') => this.#world.now(side) + LEASE_MS
+    const ends = { redis: endOn('redis'), mongo: endOn('mongo') }
+    const lease = { ends, mayBeLost: false }
+    this.#asked.push(lease)
+    return lease
   }
 
-  grant(holder: Caller, ends: Ends): void {
-    this.#holder = holder
-    this.#ends = ends
+  grant(holder: Caller, lease: Lease): void {
+    this.#granted = { holder, lease }
   }
 
-  /** The lease may end at any time: Redis has lost it, and MongoDB may not have its last renewal. */
-  forget(): void {
-    this.#holder = undefined
+  /** Redis has lost what it kept of the session. */
+  noteEviction(): void {
+    for (const lease of this.#asked) lease.mayBeLost = true
+    this.#asked = []
   }
 
   /** Who has a lease that lasts by both clocks. */
   get holder(): Caller | undefined {
-    const lasts = this.#world.now('redis') < this.#ends.redis && this.#world.now('mongo') < this.#ends.mongo
-    return lasts ? this.#holder : undefined
+    if (this.#granted === undefined) return undefined
+    const { holder, lease } = this.#granted
+    const { redis, mongo } = lease.ends
+    const lasts = this.#world.now('redis') < redis && this.#world.now('mongo') < mongo
+    return lasts && !lease.mayBeLost ? holder : undefined
   }
 }

@@ -77,7 +77,7 @@ class Schedule {
     this.#faults = new Faults(world, {
       // A store asks for MongoDB's time once a minute: until then, leases and lives count by the earlier time.
       clocksJump: !options.leases && options.ttlMs === undefined,
-      onEviction: () => this.#leases.forget(),
+      onEviction: () => this.#leases.noteEviction(),
     })
     this.#leases = new Leases(world)
     this.#lifetime = new Lifetime(world, this.#history, options.ttlMs ?? Number.POSITIVE_INFINITY)
@@ -326,7 +326,7 @@ class Schedule {
   async #claim(process: SimProcess): Promise<void> {
     const number = this.#processes
     const { holder } = this.#leases
-    const ends = this.#leases.next()
+    const lease = this.#leases.ask()
     const claim = await this.#claimUnlessLocked(process)
     if (claim === undefined) return
     const { fencingToken: token, creds, version } = claim
@@ -343,7 +343,7 @@ class Schedule {
     this.#owner = this.#toWriter(process, token, KEYS)
     this.#owner.hasCreds = creds !== null
     this.#undoable = undefined
-    if (this.#options.leases) this.#leases.grant(process, ends)
+    if (this.#options.leases) this.#leases.grant(process, lease)
     this.#lifetime.check()
     this.#history.changeOwner(number)
     this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
@@ -367,10 +367,10 @@ class Schedule {
 
   #renewLease(owner: Writer): void {
     const { process, token } = owner
-    const ends = this.#leases.next()
+    const lease = this.#leases.ask()
     this.#start(owner, async () => {
       await process.store.renewLease(SESSION, token as number)
-      if (owner === this.#owner) this.#leases.grant(process, ends)
+      if (owner === this.#owner) this.#leases.grant(process, lease)
     })
   }
 
