@@ -255,16 +255,22 @@ test.each<[string, (store: HybridAuthStore) => Promise<unknown>, unknown]>([
 test('an opening that has timed out takes the session from no later owner', async () => {
   const { redis, mongo, open } = await setUp()
   await open()
-  const proxy = await startFaultProxy(mongo.port)
+  const behind = async ({ url, port }: { url: string; port: number }) => {
+    const proxy = await startFaultProxy(port)
+    onTestFinished(() => proxy.close())
+    return { proxy, url: url.replace(String(port), String(proxy.port)) }
+  }
+  const [slowRedis, slowMongo] = [await behind(redis), await behind(mongo)]
   const slow = await createHybridStore({
-    redisUrl: redis.url,
-    redisOptions: { connectionName: 'slow' },
-    mongoUrl: mongo.url.replace(String(mongo.port), String(proxy.port)),
+    redisUrl: slowRedis.url,
+    mongoUrl: slowMongo.url,
     resilience: { operationTimeout: 3000, maxRetries: 0 },
     degradedOpen: true, // else it gives up at its first attempt
   })
   expect(await slow.get('none')).toBeNull() // MongoDB is connected
-  proxy.delay(550) // of each of six commands: together more than the deadline, and none so slow that it is an outage
+  // The first three commands to Redis and the two to MongoDB take longer than the deadline, and none is an outage.
+  slowRedis.proxy.delay(400)
+  slowMongo.proxy.delay(1200)
   await expect(slow.claim('s')).rejects.toMatchObject({ code: 'TIMEOUT' })
   const { store } = await open()
   const { fencingToken } = await store.claim('s')
@@ -272,7 +278,6 @@ test('an opening that has timed out takes the session from no later owner', asyn
   const write = store.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
   expect(await write).toMatchObject({ durability: 'durable' })
   await slow.close()
-  await proxy.close()
 })
 
 test('every call tells that the URL names a replica set to which no server belongs', async () => {
