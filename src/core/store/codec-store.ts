@@ -117,7 +117,7 @@ export class CodecStore implements AuthStore {
     this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
     this.#creds = new CredsReader(shared)
     this.#claimer = new Claimer({ ...shared, reader: this.#creds, leaseMs })
-    this.#trash = new Trash({ ...shared, deleter: new Deleter(shared), logger, keepMs })
+    this.#trash = new Trash({ ...shared, deleter: new Deleter(shared), reader: this.#creds, logger, keepMs })
     this.#catalogue = new Catalogue({ ...shared, trash: this.#trash })
     this.#rewinds = rewinds
     this.#operations = operations

@@ -21,9 +21,13 @@ export class Deleter {
     this.#parts = parts
   }
 
-  async delete(sessionId: string, guard: DeletionGuard = {}): Promise<BackendDeletion> {
+  async delete(
+    sessionId: string,
+    guard: DeletionGuard = {},
+    operationId = this.#parts.memory.operationIds.next(),
+  ): Promise<BackendDeletion> {
     const { backend, rewinds, memory, metrics } = this.#parts
-    const deletion = { operationId: memory.operationIds.next(), ...guard }
+    const deletion = { operationId, ...guard }
     const deleted = await rewinds.write('delete', sessionId, (seen, call) =>
       backend.delete(sessionId, { ...deletion, ...seen, call }),
     )

@@ -1,5 +1,5 @@
 import type { Field } from '../auth-store.js'
-import type { Head } from '../backend.js'
+import type { HistoryResult } from '../backend.js'
 import { CorruptValueError } from '../errors.js'
 import { isObject } from '../is-object.js'
 
@@ -11,8 +11,12 @@ export type TrashState = 'copied' | 'deleted' | 'restoring'
 
 export interface TrashNote {
   readonly state: TrashState
-  /** The version of the tombstone. After a later one, a copy that is not confirmed is out of date. */
+  /** `restoring`: the version before the restoration. Else the version of the tombstone. */
   readonly version: number
+  /** `copied`: the incarnation of the session that was copied. */
+  readonly incarnation?: string | undefined
+  /** `restoring`: the operation that writes the session back. A new life of it bears this name. */
+  readonly operation?: string | undefined
 }
 
 /** The field beside the copied ones. The `@` keeps its type apart from every type of key. */
@@ -20,6 +24,7 @@ export const NOTE_FIELD: Field = { type: '@trash', id: '' }
 
 const STATES: readonly unknown[] = ['copied', 'deleted', 'restoring'] satisfies TrashState[]
 const MAX_NOTE_BYTES = 1000
+const PURGE = '.purge'
 
 export function encodeNote(note: TrashNote): Uint8Array {
   return Buffer.from(JSON.stringify(note))
@@ -27,9 +32,10 @@ export function encodeNote(note: TrashNote): Uint8Array {
 
 /** `undefined`: it is damaged. */
 export function decodeNote(bytes: Uint8Array | undefined): TrashNote | undefined {
-  const { state, version } = parse(bytes) ?? {}
-  if (!STATES.includes(state) || !Number.isSafeInteger(version)) return undefined
-  return { state: state as TrashState, version: version as number }
+  const { state, version, incarnation = '', operation = '' } = parse(bytes) ?? {}
+  const isSound = STATES.includes(state) && Number.isSafeInteger(version)
+  if (!isSound || typeof incarnation !== 'string' || typeof operation !== 'string') return undefined
+  return { state: state as TrashState, version: version as number, incarnation, operation }
 }
 
 export function toDamage(sessionId: string): CorruptValueError {
@@ -50,7 +56,19 @@ function parse(bytes: Uint8Array | undefined): Readonly<Record<string, unknown>>
   }
 }
 
-/** Whether the session has not lived since. `head`: the session's. */
-export function isUpToDate({ state, version }: TrashNote, head: Head): boolean {
-  return state === 'deleted' || (!head.exists && head.version <= version)
+/** The id of an operation that ends a session for good. */
+export function toPurge(operationId: string): string {
+  return operationId + PURGE
+}
+
+/** Whether the copy has all of the session, and the session has not been restored from it. */
+export function isUpToDate(note: TrashNote, { head, forks }: Pick<HistoryResult, 'head' | 'forks'>): boolean {
+  const { state, version, incarnation, operation } = note
+  if (state === 'deleted') return true
+  if (state === 'restoring') {
+    return head.incarnation !== operation && !forks.some(({ from }) => from === operation)
+  }
+  if (!head.exists) return head.version <= version && !head.operation.endsWith(PURGE)
+  // Another life of the session has begun since: after which version of the copied one?
+  return incarnation !== '' && forks.some(({ from, at }) => from === incarnation && at <= version)
 }

@@ -14,25 +14,29 @@ import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Metrics } from '../metrics.js'
 import { toTrashName } from '../names.js'
+import type { CredsReader } from './creds-reader.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
 import type { SessionMemory } from './session-memory.js'
-import { TrashCopies } from './trash-copies.js'
-import { decodeNote, isUpToDate, NOTE_FIELD, toDamage } from './trash-note.js'
+import { type FoundCopy, TrashCopies } from './trash-copies.js'
+import { decodeNote, isUpToDate, NOTE_FIELD, type TrashNote, toDamage, toPurge } from './trash-note.js'
 
-/** Most copies of one deletion; the session's owner may write between a copy and the deletion. */
-const MAX_COPIES = 10
-/** After this many copies, the deletion takes the session from its owner, whose next write is refused. */
-const PATIENT_COPIES = 3
+/** Most attempts of one deletion or restoration, while others write, open, delete or restore the session. */
+const MAX_ATTEMPTS = 10
+/** After this many, a deletion takes the session from its owner, whose next write is refused. */
+const PATIENT_ATTEMPTS = 3
 const ADVICE =
-  'To restore the deleted one, first remove the other by store.delete or, for good, by store.purge.'
+  'A paired session has this name. To restore the deleted one, first remove the other by store.delete or, for good, by ' +
+  'store.purge.'
+const BUSY = 'Others open, delete or restore the session at the same time. End them, and restore it again.'
 
 export interface TrashParts {
   backend: Backend
   operations: Operations
   rewinds: RewindGuard
   deleter: Deleter
+  reader: CredsReader
   memory: SessionMemory
   metrics: Metrics
   logger: Logger
@@ -40,11 +44,9 @@ export interface TrashParts {
   keepMs: number | null
 }
 
-interface Copy {
-  /** The version of the session that was copied. */
-  of: number
-  /** The copy's own version. */
-  version: number
+/** Others have changed the session or its copy in between, at this version of the session or later. */
+interface Overtaken {
+  overtakenAt: number
 }
 
 /**
@@ -64,60 +66,43 @@ export class Trash {
   async delete(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
     const { deleter, keepMs, logger } = this.#parts
     if (keepMs === 0) return deleter.delete(sessionId, guard)
-    for (let copies = 1; copies <= MAX_COPIES; copies++) {
-      const copy = await this.#copy(sessionId, guard)
-      if (copy === undefined) return deleter.delete(sessionId, guard)
+    for (let attempts = 1; attempts <= MAX_ATTEMPTS; attempts++) {
       try {
-        const deleted = await deleter.delete(sessionId, { ...guard, expectedVersion: copy.of })
-        await this.#confirm(sessionId, deleted.version, copy.version)
-        return deleted
+        return await this.#deleteOnce(sessionId, guard)
       } catch (error) {
         if (!hasCode(error, 'VERSION_MISMATCH') || guard.expectedVersion !== undefined) throw error
       }
-      if (copies >= PATIENT_COPIES && guard.fencingToken === undefined) await this.#takeOver(sessionId)
+      if (attempts >= PATIENT_ATTEMPTS && guard.fencingToken === undefined) await this.#takeOver(sessionId)
     }
-    const about = { sessionId: maskSessionId(sessionId), copies: MAX_COPIES }
+    const about = { sessionId: maskSessionId(sessionId), attempts: MAX_ATTEMPTS }
     logger.warn(about, 'a session was written all the time while it was deleted: it cannot be restored')
-    await this.#copies.remove(sessionId)
+    await this.#copies.remove('delete', sessionId)
     return deleter.delete(sessionId, guard)
   }
 
   /**
-   * `null`: there is nothing to restore. Throws `VERSION_MISMATCH` if there is a session that may be paired. Takes the
-   * session first: an owner that has opened it since the deletion must not write another identity over the restored one.
+   * `null`: there is nothing to restore. Throws `VERSION_MISMATCH` if there is a session that may be paired, and
+   * `SESSION_LOCKED` if there is an owner with a lease.
    */
   async restore(sessionId: string): Promise<CommitResult | null> {
-    const { backend, rewinds, deleter, memory, metrics } = this.#parts
-    const copy = await this.#copies.read(sessionId)
-    if (copy === undefined) return null
-    if (copy.note === undefined) throw toDamage(sessionId)
-    const summarize = () => backend.summarize(sessionId)
-    const found = await rewinds.read('describe', sessionId, summarize, memory.token(sessionId))
-    if (!isUpToDate(copy.note, found.head)) return null
-    if (!isReplaceable(found)) throw toConflict(sessionId, found.head)
-    if (found.head.exists) await deleter.delete(sessionId, { expectedVersion: found.head.version })
-    const { head, fencingToken } = await rewinds.read('claim', sessionId, call =>
-      backend.claim(sessionId, { call }),
-    )
-    if (head.exists) throw toConflict(sessionId, head)
-    if (!isUpToDate(copy.note, head)) return null
-    const note = { state: 'restoring', version: head.version } as const
-    if (!(await this.#copies.note(sessionId, note))) return null
-    const operationId = memory.operationIds.next()
-    const commit = { writes: copy.fields, operationId, expectedVersion: 0, fencingToken }
-    const result = await rewinds.write('restore', sessionId, (seen, call) =>
-      backend.commit(sessionId, { ...commit, ...seen, call }),
-    )
-    rewinds.noteCommit(sessionId, result, copy.fields, fencingToken)
-    metrics.count('sessions_restored')
-    await this.#tidy(sessionId, () => this.#copies.remove(sessionId))
-    return result
+    let version = 0
+    for (let attempts = 1; attempts <= MAX_ATTEMPTS; attempts++) {
+      const result = await this.#restoreOnce(sessionId)
+      if (result === null || !('overtakenAt' in result)) return result
+      version = result.overtakenAt
+    }
+    throw new VersionMismatchError(0, version, { sessionId }, BUSY)
   }
 
   /** Removes the session and its copy for good. */
   async purge(sessionId: string): Promise<DeletionResult> {
-    await this.#copies.remove(sessionId)
-    return this.#parts.deleter.delete(sessionId)
+    const { deleter, memory } = this.#parts
+    await this.#copies.remove('purge', sessionId)
+    const deleted = await deleter.delete(sessionId, {}, toPurge(memory.operationIds.next()))
+    // A deletion at the same time may have made another one.
+    const copy = await this.#copies.find('purge', sessionId)
+    if (copy !== undefined) await this.#copies.remove('purge', sessionId)
+    return deleted
   }
 
   /** The deleted session of this name, or `null` if there is none that can be restored. Part of an operation of the caller. */
@@ -132,7 +117,8 @@ export class Trash {
     if (!found.head.exists || !copy.head.exists) return null
     const note = decodeNote(found.values[0])
     if (note === undefined) throw toDamage(sessionId)
-    if (!isReplaceable(present) || !isUpToDate(note, present.head)) return null
+    if (!isReplaceable(present)) return null
+    if (note.state !== 'deleted' && !isUpToDate(note, await backend.readHistory(sessionId, []))) return null
     const { head, creds, expiresAtMs } = copy
     const deletedAt = new Date(head.updatedAtMs)
     return {
@@ -147,25 +133,94 @@ export class Trash {
     }
   }
 
-  /**
-   * `undefined`: there is nothing to copy, or the deletion will be refused, or the earlier copy is worth more than a session
-   * that has never been paired.
-   */
-  async #copy(sessionId: string, guard: DeletionGuard): Promise<Copy | undefined> {
+  /** Throws `VERSION_MISMATCH` if others have changed the session or its copy in between. */
+  async #deleteOnce(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
+    const { deleter } = this.#parts
+    const earlier = await this.#copies.find('delete', sessionId) // before the session: see `TrashCopies.write`
     const whole = await this.#readWhole(sessionId)
-    if (whole === undefined) return undefined
-    const { head, fields } = whole
+    if (whole === undefined) return deleter.delete(sessionId, guard)
+    const { head } = whole
     const { expectedVersion = head.version, fencingToken = head.fence } = guard
-    if (expectedVersion !== head.version || fencingToken < head.fence) return undefined
-    const earlier = await this.#copies.find(sessionId)
-    if (!head.exists) {
-      const isForgotten = earlier?.note?.state === 'copied' && isUpToDate(earlier.note, head)
-      if (isForgotten) await this.#confirm(sessionId, head.version, earlier.version)
-      return undefined
+    const isRefused = expectedVersion !== head.version || fencingToken < head.fence
+    if (isRefused) return deleter.delete(sessionId, guard)
+    const copyVersion = await this.#prepareCopy(sessionId, earlier, whole)
+    const version = head.exists ? head.version : 0
+    const deleted = await deleter.delete(sessionId, { ...guard, expectedVersion: version })
+    if (copyVersion !== undefined) await this.#confirm(sessionId, deleted.version, copyVersion)
+    return deleted
+  }
+
+  /** Returns the version of the copy that the deletion has to confirm; `undefined`: there is none. */
+  async #prepareCopy(
+    sessionId: string,
+    earlier: FoundCopy | undefined,
+    whole: SnapshotResult,
+  ): Promise<number | undefined> {
+    const { note, version, isPaired } = earlier ?? {}
+    // The session may be absent because another deletion of it has just ended; or be one that was never paired.
+    const isCopyWorthMore = !whole.head.exists || (isPaired === true && isUnpaired(whole.fields))
+    if (note !== undefined && version !== undefined && isCopyWorthMore) {
+      if (await this.#isUpToDate(sessionId, note)) {
+        if (await this.#keep('delete', sessionId, note, version)) return undefined
+        throw new VersionMismatchError(version, 0, { sessionId })
+      }
+      if (!whole.head.exists) await this.#copies.remove('delete', sessionId, version)
     }
-    if (earlier?.note?.state === 'deleted' && earlier.isPaired && isUnpaired(fields)) return undefined
-    const version = await this.#copies.write(sessionId, head, fields)
-    return { of: head.version, version }
+    return whole.head.exists ? this.#copies.write('delete', sessionId, earlier, whole) : undefined
+  }
+
+  async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
+    const { backend, rewinds, reader, deleter, memory, metrics } = this.#parts
+    const copy = await this.#copies.read('restore', sessionId)
+    if (copy === undefined) return null
+    if (copy.note === undefined) throw toDamage(sessionId)
+    if (!(await this.#isUpToDate(sessionId, copy.note))) return null
+    const token = memory.token(sessionId)
+    const found = await rewinds.read('restore', sessionId, () => backend.summarize(sessionId), token)
+    if (!isReplaceable(found)) throw toConflict(sessionId, found.head)
+    const { head, creds, fencingToken } = await rewinds.read('restore', sessionId, call =>
+      backend.claim(sessionId, { call }),
+    )
+    if (!isReplaceable({ head, creds })) throw toConflict(sessionId, head)
+    const overtaken = { overtakenAt: head.version }
+    if (head.exists) {
+      if (!(await this.#keep('restore', sessionId, copy.note, copy.version))) return overtaken
+      const guard = { expectedVersion: head.version, fencingToken }
+      await deleter.delete(sessionId, guard).catch(unlessOvertaken)
+      return overtaken // the deletion has ended the claim as well
+    }
+    reader.decode(sessionId, { ...head, exists: true }, copy.fields.find(isCreds)?.bytes) // throws if it is damaged
+    const operationId = memory.operationIds.next()
+    const note = { state: 'restoring', version: head.version, operation: operationId } as const
+    const noted = await this.#copies.note('restore', sessionId, note, copy.version)
+    if (noted === undefined) return overtaken
+    const commit = { writes: copy.fields, operationId, expectedVersion: 0, fencingToken }
+    const writing = rewinds.write('restore', sessionId, (seen, call) =>
+      backend.commit(sessionId, { ...commit, ...seen, call }),
+    )
+    const result = await writing.catch(unlessOvertaken)
+    if (result === undefined) return overtaken
+    rewinds.noteCommit(sessionId, result, copy.fields, fencingToken)
+    metrics.count('sessions_restored')
+    await this.#tidy(sessionId, () => this.#copies.remove('restore', sessionId, noted))
+    return result
+  }
+
+  /**
+   * Notes of a copy that is up to date that it is so: after the next deletion of the session, nothing else would tell.
+   * `false`: another one has replaced it.
+   */
+  async #keep(operation: string, sessionId: string, note: TrashNote, copyVersion: number): Promise<boolean> {
+    if (note.state === 'deleted') return true
+    const kept = { state: 'deleted', version: note.version } as const
+    return (await this.#copies.note(operation, sessionId, kept, copyVersion)) !== undefined
+  }
+
+  async #isUpToDate(sessionId: string, note: TrashNote): Promise<boolean> {
+    const { backend, operations } = this.#parts
+    if (note.state === 'deleted') return true
+    const read = () => backend.readHistory(sessionId, [])
+    return isUpToDate(note, await operations.run('describe', sessionId, read))
   }
 
   /** `undefined`: only parts of the session are left, or it is damaged, or a later owner has it. */
@@ -173,7 +228,7 @@ export class Trash {
     const { backend, rewinds, memory } = this.#parts
     try {
       const read = () => backend.readAll(sessionId)
-      return await rewinds.read('keep', sessionId, read, memory.token(sessionId))
+      return await rewinds.read('delete', sessionId, read, memory.token(sessionId))
     } catch (error) {
       const isBeyondKeeping = ['CORRUPT_VALUE', 'SESSION_INCOMPLETE', 'FENCED'] as const
       if (isBeyondKeeping.some(code => hasCode(error, code))) return undefined
@@ -184,7 +239,7 @@ export class Trash {
   /** `copyVersion`: the copy's. Another deletion of the session may have replaced it, and will confirm its own. */
   async #confirm(sessionId: string, version: number, copyVersion: number): Promise<void> {
     const note = { state: 'deleted', version } as const
-    await this.#tidy(sessionId, () => this.#copies.note(sessionId, note, copyVersion))
+    await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
   }
 
   /** Takes the session from an owner that keeps writing. */
@@ -204,13 +259,21 @@ export class Trash {
 }
 
 function isUnpaired(fields: readonly StoredField[]): boolean {
-  const creds = fields.find(({ type }) => type === CREDS_FIELD.type)
-  return readPairing(creds?.bytes) === false
+  return readPairing(fields.find(isCreds)?.bytes) === false
+}
+
+function isCreds({ type }: StoredField): boolean {
+  return type === CREDS_FIELD.type
 }
 
 /** There is no session, or one that was never paired. */
-function isReplaceable({ head, creds }: Summary): boolean {
+function isReplaceable({ head, creds }: Pick<Summary, 'head' | 'creds'>): boolean {
   return !head.exists || readPairing(creds) === false
+}
+
+/** Whether others have written or opened the session, or its copy, in between. */
+function unlessOvertaken(error: unknown): undefined {
+  if (!hasCode(error, 'FENCED') && !hasCode(error, 'VERSION_MISMATCH')) throw error
 }
 
 function toConflict(sessionId: string, { version }: Head): VersionMismatchError {
