@@ -3,7 +3,6 @@ import { type Backend, type Commit, CREDS_FIELD, type SnapshotResult, type Store
 import { readPairing } from '../codec/envelope.js'
 import { hasCode } from '../errors.js'
 import { toTrashName } from '../names.js'
-import type { Call } from '../retry.js'
 import type { Operations } from './operations.js'
 import type { SessionMemory } from './session-memory.js'
 import { decodeNote, encodeNote, NOTE_FIELD, type TrashNote } from './trash-note.js'
@@ -73,17 +72,18 @@ export class TrashCopies {
 
   /**
    * Copies the session in place of the earlier copy. Returns the copy's version. Throws `VERSION_MISMATCH` if the earlier
-   * copy is another one by now.
+   * copy is another one by now. `id`: see `TrashNote`.
    */
   async write(
     operation: string,
     sessionId: string,
+    id: string,
     earlier: FoundCopy | undefined,
     { head, fields }: SnapshotResult,
   ): Promise<number> {
     const { version: earlierVersion } = earlier ?? { version: 0 }
     if (earlierVersion === undefined) await this.remove(operation, sessionId)
-    const note = { state: 'copied', version: head.version + 1, incarnation: head.incarnation } as const
+    const note = { id, state: 'copied', version: head.version + 1, incarnation: head.incarnation } as const
     const writes = [...fields, { ...NOTE_FIELD, bytes: encodeNote(note) }]
     const stale = earlierVersion ? await this.#findStale(operation, sessionId, writes) : []
     return this.#commit(operation, sessionId, {
@@ -92,30 +92,52 @@ export class TrashCopies {
     })
   }
 
-  /** Returns the copy's new version; `undefined`: the copy of that version is gone, or another one has replaced it. */
-  async note(
-    operation: string,
-    sessionId: string,
-    note: TrashNote,
-    expectedVersion: number,
-  ): Promise<number | undefined> {
+  /**
+   * Replaces the note of the copy that `note` names, if it is still there, at `version` or later. Returns its new version,
+   * else `undefined`.
+   */
+  note(operation: string, sessionId: string, note: TrashNote, version: number): Promise<number | undefined> {
     const writes = [{ ...NOTE_FIELD, bytes: encodeNote(note) }]
-    try {
-      return await this.#commit(operation, sessionId, { writes, expectedVersion, needsSession: true })
-    } catch (error) {
-      if (hasCode(error, 'SESSION_INCOMPLETE') || hasCode(error, 'VERSION_MISMATCH')) return undefined
-      throw error
-    }
+    return this.#change(operation, sessionId, note, version, expectedVersion =>
+      this.#commit(operation, sessionId, { writes, expectedVersion, needsSession: true }),
+    )
   }
 
-  /** `expectedVersion`: leaves another copy alone. Default: removes any. */
+  /** Removes the copy that `note` names, if it is still there, at `version` or later. */
+  async discard(operation: string, sessionId: string, note: TrashNote, version: number): Promise<void> {
+    await this.#change(operation, sessionId, note, version, expectedVersion =>
+      this.remove(operation, sessionId, expectedVersion),
+    )
+  }
+
+  /** Removes any copy, unless it is at another version than `expectedVersion`. */
   async remove(operation: string, sessionId: string, expectedVersion?: number): Promise<void> {
     const { backend, operations, memory } = this.#parts
     const deletion = { operationId: memory.operationIds.next(), expectedVersion }
-    const remove = (call: Call) => backend.delete(toTrashName(sessionId), { ...deletion, call })
-    await operations.run(operation, sessionId, remove).catch(error => {
-      if (!hasCode(error, 'VERSION_MISMATCH')) throw error
-    })
+    await operations.run(operation, sessionId, call =>
+      backend.delete(toTrashName(sessionId), { ...deletion, call }),
+    )
+  }
+
+  /** A hybrid store may raise a version by itself: a copy of the same name is the same one. */
+  async #change<T>(
+    operation: string,
+    sessionId: string,
+    { id }: TrashNote,
+    version: number,
+    change: (expectedVersion: number) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await change(version).catch(async error => {
+        if (!isGone(error)) throw error
+        const found = await this.find(operation, sessionId)
+        if (found?.note?.id !== id || found.version === undefined) throw error
+        return change(found.version)
+      })
+    } catch (error) {
+      if (!isGone(error)) throw error
+      return undefined
+    }
   }
 
   /** The fields of the earlier copy that the writes do not replace. */
@@ -137,6 +159,11 @@ export class TrashCopies {
     await operations.run(operation, sessionId, () => backend.touch(name, keepMs))
     return version
   }
+}
+
+/** The copy is not there, or at another version. */
+function isGone(error: unknown): boolean {
+  return hasCode(error, 'SESSION_INCOMPLETE') || hasCode(error, 'VERSION_MISMATCH')
 }
 
 function isNote({ type }: Field): boolean {

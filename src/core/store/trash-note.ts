@@ -10,6 +10,8 @@ import { isObject } from '../is-object.js'
 export type TrashState = 'copied' | 'deleted' | 'restoring'
 
 export interface TrashNote {
+  /** Names the copy: the operation of the deletion that it was made for. */
+  readonly id: string
   readonly state: TrashState
   /** `restoring`: the version before the restoration. Else the version of the tombstone. */
   readonly version: number
@@ -32,10 +34,10 @@ export function encodeNote(note: TrashNote): Uint8Array {
 
 /** `undefined`: it is damaged. */
 export function decodeNote(bytes: Uint8Array | undefined): TrashNote | undefined {
-  const { state, version, incarnation = '', operation = '' } = parse(bytes) ?? {}
-  const isSound = STATES.includes(state) && Number.isSafeInteger(version)
+  const { id, state, version, incarnation = '', operation = '' } = parse(bytes) ?? {}
+  const isSound = STATES.includes(state) && Number.isSafeInteger(version) && typeof id === 'string'
   if (!isSound || typeof incarnation !== 'string' || typeof operation !== 'string') return undefined
-  return { state: state as TrashState, version: version as number, incarnation, operation }
+  return { id, state: state as TrashState, version: version as number, incarnation, operation }
 }
 
 export function toDamage(sessionId: string): CorruptValueError {
@@ -63,12 +65,14 @@ export function toPurge(operationId: string): string {
 
 /** Whether the copy has all of the session, and the session has not been restored from it. */
 export function isUpToDate(note: TrashNote, { head, forks }: Pick<HistoryResult, 'head' | 'forks'>): boolean {
-  const { state, version, incarnation, operation } = note
+  const { id, state, version, incarnation, operation } = note
   if (state === 'deleted') return true
   if (state === 'restoring') {
     return head.incarnation !== operation && !forks.some(({ from }) => from === operation)
   }
-  if (!head.exists) return head.version <= version && !head.operation.endsWith(PURGE)
+  if (!head.exists) {
+    return head.operation === id || (head.version <= version && !head.operation.endsWith(PURGE))
+  }
   // Another life of the session has begun since: after which version of the copied one?
   return incarnation !== '' && forks.some(({ from, at }) => from === incarnation && at <= version)
 }

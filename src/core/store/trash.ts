@@ -135,7 +135,7 @@ export class Trash {
 
   /** Throws `VERSION_MISMATCH` if others have changed the session or its copy in between. */
   async #deleteOnce(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
-    const { deleter } = this.#parts
+    const { deleter, memory } = this.#parts
     const earlier = await this.#copies.find('delete', sessionId) // before the session: see `TrashCopies.write`
     const whole = await this.#readWhole(sessionId)
     if (whole === undefined) return deleter.delete(sessionId, guard)
@@ -143,16 +143,21 @@ export class Trash {
     const { expectedVersion = head.version, fencingToken = head.fence } = guard
     const isRefused = expectedVersion !== head.version || fencingToken < head.fence
     if (isRefused) return deleter.delete(sessionId, guard)
-    const copyVersion = await this.#prepareCopy(sessionId, earlier, whole)
+    const operationId = memory.operationIds.next()
+    const copyVersion = await this.#prepareCopy(sessionId, operationId, earlier, whole)
     const version = head.exists ? head.version : 0
-    const deleted = await deleter.delete(sessionId, { ...guard, expectedVersion: version })
-    if (copyVersion !== undefined) await this.#confirm(sessionId, deleted.version, copyVersion)
+    const deleted = await deleter.delete(sessionId, { ...guard, expectedVersion: version }, operationId)
+    if (copyVersion !== undefined) {
+      const note = { id: operationId, state: 'deleted', version: deleted.version } as const
+      await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
+    }
     return deleted
   }
 
   /** Returns the version of the copy that the deletion has to confirm; `undefined`: there is none. */
   async #prepareCopy(
     sessionId: string,
+    operationId: string,
     earlier: FoundCopy | undefined,
     whole: SnapshotResult,
   ): Promise<number | undefined> {
@@ -164,9 +169,11 @@ export class Trash {
         if (await this.#keep('delete', sessionId, note, version)) return undefined
         throw new VersionMismatchError(version, 0, { sessionId })
       }
-      if (!whole.head.exists) await this.#copies.remove('delete', sessionId, version)
+      if (!whole.head.exists) await this.#copies.discard('delete', sessionId, note, version)
     }
-    return whole.head.exists ? this.#copies.write('delete', sessionId, earlier, whole) : undefined
+    return whole.head.exists
+      ? this.#copies.write('delete', sessionId, operationId, earlier, whole)
+      : undefined
   }
 
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
@@ -191,7 +198,8 @@ export class Trash {
     }
     reader.decode(sessionId, { ...head, exists: true }, copy.fields.find(isCreds)?.bytes) // throws if it is damaged
     const operationId = memory.operationIds.next()
-    const note = { state: 'restoring', version: head.version, operation: operationId } as const
+    const { id } = copy.note
+    const note = { id, state: 'restoring', version: head.version, operation: operationId } as const
     const noted = await this.#copies.note('restore', sessionId, note, copy.version)
     if (noted === undefined) return overtaken
     const commit = { writes: copy.fields, operationId, expectedVersion: 0, fencingToken }
@@ -202,7 +210,7 @@ export class Trash {
     if (result === undefined) return overtaken
     rewinds.noteCommit(sessionId, result, copy.fields, fencingToken)
     metrics.count('sessions_restored')
-    await this.#tidy(sessionId, () => this.#copies.remove('restore', sessionId, noted))
+    await this.#tidy(sessionId, () => this.#copies.discard('restore', sessionId, note, noted))
     return result
   }
 
@@ -212,7 +220,7 @@ export class Trash {
    */
   async #keep(operation: string, sessionId: string, note: TrashNote, copyVersion: number): Promise<boolean> {
     if (note.state === 'deleted') return true
-    const kept = { state: 'deleted', version: note.version } as const
+    const kept = { id: note.id, state: 'deleted', version: note.version } as const
     return (await this.#copies.note(operation, sessionId, kept, copyVersion)) !== undefined
   }
 
@@ -234,12 +242,6 @@ export class Trash {
       if (isBeyondKeeping.some(code => hasCode(error, code))) return undefined
       throw error
     }
-  }
-
-  /** `copyVersion`: the copy's. Another deletion of the session may have replaced it, and will confirm its own. */
-  async #confirm(sessionId: string, version: number, copyVersion: number): Promise<void> {
-    const note = { state: 'deleted', version } as const
-    await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
   }
 
   /** Takes the session from an owner that keeps writing. */
