@@ -211,7 +211,7 @@ export class MongoBackend implements DurableBackend {
   bar(sessionId: string, token: number): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      await this.#writer.change(names, found => decideBar(found, token))
+      await this.#writer.change(names, found => decideBar(found, token), undefined, { mayGuess: true })
     })
   }
 
@@ -324,7 +324,7 @@ export class MongoBackend implements DurableBackend {
     await this.#send(() => this.#collection.clock.sync())
     this.#sweep()
     const decide = (found: Found) => decideClaim(found, terms, after, this.#of(names.sessionId))
-    return this.#writer.change(names, decide, undefined, { call: terms.call })
+    return this.#writer.change(names, decide, undefined, { mayGuess: true, call: terms.call })
   }
 
   async #readCreds(names: DocumentNames): Promise<Found & { creds: Buffer | undefined }> {

@@ -16,6 +16,8 @@ export interface Request {
   writes: IntentWrite[] | undefined
   /** Whether it can share a change with other requests. */
   joins: boolean
+  /** Whether it may begin with a guessed head. A deletion may not: it also mends what nothing compares. */
+  mayGuess: boolean
   /** Whether it ignores fields without a head. */
   replacesRemains: boolean
   /** Throws to refuse the request. */

@@ -23,6 +23,7 @@ const REMAINS_PAUSE_MS = 50
 
 interface ChangeOptions {
   joins?: boolean
+  mayGuess?: boolean
   replacesRemains?: boolean
   call?: Call | undefined
 }
@@ -50,7 +51,7 @@ export class SessionWriter {
     names: DocumentNames,
     decide: (found: Found) => Change<T>,
     writes?: IntentWrite[],
-    { joins = true, replacesRemains = false, call }: ChangeOptions = {},
+    { joins = true, mayGuess = writes !== undefined, replacesRemains = false, call }: ChangeOptions = {},
   ): Promise<T> {
     const { sessionId } = names
     return new Promise<T>((resolve, reject) => {
@@ -59,7 +60,8 @@ export class SessionWriter {
         assertAwaited(call)
         return decide(found)
       }
-      const request = { writes, joins, replacesRemains, decide: decideInTime, endMs, resolve, reject }
+      const terms = { writes, joins, mayGuess, replacesRemains }
+      const request = { ...terms, decide: decideInTime, endMs, resolve, reject }
       const queue = this.#queues.get(sessionId) ?? []
       if (writes) {
         queue.push(request)
@@ -76,7 +78,7 @@ export class SessionWriter {
   async #carryOut(names: DocumentNames, requests: Request[]): Promise<void> {
     const { heads } = this.#collection
     let waiting = this.#dropLate(names, requests)
-    const guess = heads.get(names.sessionId)
+    const guess = waiting.every(({ mayGuess }) => mayGuess) ? heads.get(names.sessionId) : undefined
     heads.delete(names.sessionId)
     try {
       if (guess && (await this.#try(names, toFound(guess, this.#now()), waiting, true))) return
