@@ -15,9 +15,9 @@ export function describeForks(create: CreateStoreDatabase): void {
       for (const store of [one, another, third]) {
         expect(await read(store, ['a', 'b', 'c', 'k'])).toEqual({ a: 1, b: 2, c: 3, k: 'first' })
       }
+      expect(rewinds.map(own => own.length)).toEqual([1, 1, 1])
       // A process may still hold its write for MongoDB, and bring it there before it notices.
       const counts = database.durability === 'outbox' ? [0, 1] : [1]
-      for (const own of rewinds) expect(counts).toContain(own.length)
       for (const { rewrittenFields } of rewinds.flat()) expect(counts).toContain(rewrittenFields)
     })
 
