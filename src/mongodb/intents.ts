@@ -85,6 +85,7 @@ export async function completeIntent(
   const { intent } = head
   if (intent !== undefined && 'purge' in intent) {
     const later = { v: { $gt: intent.v, $lt: MAX_GIVEN_COUNT, ...NO_LIST } }
+    // A young chain may belong to a write whose head is still to come.
     const kept = [later, { _id: names.chains, createdAt: { $gte: new Date(nowMs - ORPHAN_MS) } }]
     // removes damaged documents as well
     await send(documents => documents.deleteMany({ _id: names.belowHead, $nor: kept }))

@@ -149,6 +149,7 @@ export class SessionWriter {
     return true
   }
 
+  /** Sends only the differences. `false`: the head is another by now. */
   async #exchange(
     names: DocumentNames,
     document: HeadDocument | undefined,

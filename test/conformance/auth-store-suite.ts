@@ -10,6 +10,7 @@ import { describeRewinds } from './auth-store/rewinds.js'
 import { describeSecrecy } from './auth-store/secrecy.js'
 import { describeSessions } from './auth-store/sessions.js'
 import { describeTrash } from './auth-store/trash.js'
+import { describeTrashFaults } from './auth-store/trash-faults.js'
 import { describeInput, describeValues } from './auth-store/values.js'
 
 /** What every store must do: one test a sentence of the contract `AuthStore`. */
@@ -33,6 +34,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeArguments(create)
     describeSessions(create)
     describeTrash(create)
+    describeTrashFaults(create)
     describeCatalogue(create)
     describeConcurrency(create)
     describeSecrecy(create)

@@ -110,34 +110,32 @@ export class TrashCopies {
     )
   }
 
-  /** Removes any copy, unless it is at another version than `expectedVersion`. */
-  async remove(operation: string, sessionId: string, expectedVersion?: number): Promise<void> {
+  /** Removes any copy. `expectedVersion`: throws `VERSION_MISMATCH` for one at another version. Returns that of its end. */
+  async remove(operation: string, sessionId: string, expectedVersion?: number): Promise<number> {
     const { backend, operations, memory } = this.#parts
     const deletion = { operationId: memory.operationIds.next(), expectedVersion }
-    await operations.run(operation, sessionId, call =>
+    const { version } = await operations.run(operation, sessionId, call =>
       backend.delete(toTrashName(sessionId), { ...deletion, call }),
     )
+    return version
   }
 
-  /** A hybrid store may raise a version by itself: a copy of the same name is the same one. */
-  async #change<T>(
+  /**
+   * `undefined`: the copy is gone, or another one has replaced it. A hybrid store may raise a version by itself, so a copy
+   * that bears the same name is the same one.
+   */
+  async #change(
     operation: string,
     sessionId: string,
     { id }: TrashNote,
     version: number,
-    change: (expectedVersion: number) => Promise<T>,
-  ): Promise<T | undefined> {
-    try {
-      return await change(version).catch(async error => {
-        if (!isGone(error)) throw error
-        const found = await this.find(operation, sessionId)
-        if (found?.note?.id !== id || found.version === undefined) throw error
-        return change(found.version)
-      })
-    } catch (error) {
-      if (!isGone(error)) throw error
-      return undefined
-    }
+    change: (expectedVersion: number) => Promise<number>,
+  ): Promise<number | undefined> {
+    const changed = await change(version).catch(unlessGone)
+    if (changed !== undefined) return changed
+    const found = await this.find(operation, sessionId)
+    if (found?.note?.id !== id || found.version === undefined) return undefined
+    return change(found.version).catch(unlessGone)
   }
 
   /** The fields of the earlier copy that the writes do not replace. */
@@ -162,8 +160,8 @@ export class TrashCopies {
 }
 
 /** The copy is not there, or at another version. */
-function isGone(error: unknown): boolean {
-  return hasCode(error, 'SESSION_INCOMPLETE') || hasCode(error, 'VERSION_MISMATCH')
+function unlessGone(error: unknown): undefined {
+  if (!hasCode(error, 'SESSION_INCOMPLETE') && !hasCode(error, 'VERSION_MISMATCH')) throw error
 }
 
 function isNote({ type }: Field): boolean {

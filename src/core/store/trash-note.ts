@@ -64,9 +64,15 @@ export function toPurge(operationId: string): string {
 }
 
 /** Whether the copy has all of the session, and the session has not been restored from it. */
-export function isUpToDate(note: TrashNote, { head, forks }: Pick<HistoryResult, 'head' | 'forks'>): boolean {
+export async function isUpToDate(
+  note: TrashNote,
+  readHistory: () => Promise<HistoryResult>,
+): Promise<boolean> {
+  return note.state === 'deleted' || agreesWith(note, await readHistory())
+}
+
+function agreesWith(note: TrashNote, { head, forks }: HistoryResult): boolean {
   const { id, state, version, incarnation, operation } = note
-  if (state === 'deleted') return true
   if (state === 'restoring') {
     return head.incarnation !== operation && !forks.some(({ from }) => from === operation)
   }

@@ -118,7 +118,7 @@ export class Trash {
     const note = decodeNote(found.values[0])
     if (note === undefined) throw toDamage(sessionId)
     if (!isReplaceable(present)) return null
-    if (note.state !== 'deleted' && !isUpToDate(note, await backend.readHistory(sessionId, []))) return null
+    if (!(await isUpToDate(note, () => backend.readHistory(sessionId, [])))) return null
     const { head, creds, expiresAtMs } = copy
     const deletedAt = new Date(head.updatedAtMs)
     return {
@@ -165,7 +165,7 @@ export class Trash {
     // The session may be absent because another deletion of it has just ended; or be one that was never paired.
     const isCopyWorthMore = !whole.head.exists || (isPaired === true && isUnpaired(whole.fields))
     if (note !== undefined && version !== undefined && isCopyWorthMore) {
-      if (await this.#isUpToDate(sessionId, note)) {
+      if (await this.#isUpToDate('delete', sessionId, note)) {
         if (await this.#keep('delete', sessionId, note, version)) return undefined
         throw new VersionMismatchError(version, 0, { sessionId })
       }
@@ -181,7 +181,7 @@ export class Trash {
     const copy = await this.#copies.read('restore', sessionId)
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
-    if (!(await this.#isUpToDate(sessionId, copy.note))) return null
+    if (!(await this.#isUpToDate('restore', sessionId, copy.note))) return null
     const token = memory.token(sessionId)
     const found = await rewinds.read('restore', sessionId, () => backend.summarize(sessionId), token)
     if (!isReplaceable(found)) throw toConflict(sessionId, found.head)
@@ -224,11 +224,10 @@ export class Trash {
     return (await this.#copies.note(operation, sessionId, kept, copyVersion)) !== undefined
   }
 
-  async #isUpToDate(sessionId: string, note: TrashNote): Promise<boolean> {
+  #isUpToDate(operation: string, sessionId: string, note: TrashNote): Promise<boolean> {
     const { backend, operations } = this.#parts
-    if (note.state === 'deleted') return true
     const read = () => backend.readHistory(sessionId, [])
-    return isUpToDate(note, await operations.run('describe', sessionId, read))
+    return isUpToDate(note, () => operations.run(operation, sessionId, read))
   }
 
   /** `undefined`: only parts of the session are left, or it is damaged, or a later owner has it. */

@@ -1,25 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { toTrashName } from '../../../src/core/names.js'
-import { SessionMemory } from '../../../src/core/store/session-memory.js'
-import { type AuthStore, StoreError } from '../../../src/index.js'
-import { toDying } from '../../support/dying-backend.js'
-import { toInterrupted } from '../../support/interrupted-backend.js'
 import { sessionsOf } from '../../support/sessions-of.js'
-import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp, toStore } from './harness.js'
-
-const PAIRED = { ...CREDS, me: { id: '15550001234:1@s.whatsapp.net' } }
-const SESSION = {
-  creds: PAIRED,
-  keys: { session: { a: Buffer.from('a'), b: 2 }, 'pre-key': { 1: 'one' } },
-  appState: { greeted: true },
-}
-const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
-const HOUR_MS = 60 * 60 * 1000
-
-const dataOf = async (store: AuthStore, sessionId = 's') => (await store.get(sessionId))?.data ?? null
-const deletedOf = async (store: AuthStore) =>
-  (await sessionsOf(store, { deleted: true })).map(({ sessionId }) => sessionId).sort()
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp } from './harness.js'
+import { dataOf, deletedOf, HOUR_MS, PAIRED, SESSION, setUpDeleted } from './trash-harness.js'
 
 /** Deletion that can be undone. */
 export function describeTrash(create: CreateStoreDatabase): void {
@@ -243,62 +227,6 @@ export function describeTrash(create: CreateStoreDatabase): void {
     })
   })
 
-  describe('whatever comes between two commands,', () => {
-    const pair = (store: AuthStore) => store.set('s', SESSION)
-    const remove = (store: AuthStore) => store.delete('s')
-    const restore = (store: AuthStore) => store.restore('s')
-    const purge = (store: AuthStore) => store.purge('s')
-    const begin = openUnpaired
-    const nothing = async () => {}
-    const both = (first: Action, second: Action) => async (store: AuthStore) => {
-      await first(store)
-      await second(store)
-    }
-
-    test.each<[string, string, Action, Action, Action]>([
-      ['a restoration', 'a deletion', both(pair, remove), restore, remove],
-      ['a restoration', 'an opening', both(pair, remove), restore, begin],
-      ['a restoration over another session', 'an opening', both(both(pair, remove), begin), restore, begin],
-      ['a restoration over another session', 'a deletion', both(both(pair, remove), begin), restore, remove],
-      ['a restoration', 'another one', both(pair, remove), restore, restore],
-      ['a deletion', 'another one', pair, remove, remove],
-      ['a deletion', 'another one, and a restoration', pair, remove, both(remove, restore)],
-      ['a deletion', 'another one, and an opening', pair, remove, both(remove, begin)],
-      ['a deletion of nothing', 'a pairing', nothing, remove, pair],
-      ['a deletion of a session that was never paired', 'a pairing', begin, remove, pair],
-    ])('%s leaves the session, or its copy: %s', async (_, __, prepare, call, interrupt) => {
-      await interruptEach(create, prepare, call, interrupt, async store => {
-        if (!(await isPairedIn(store))) await store.restore('s')
-        expect(await dataOf(store)).toEqual(WHOLE)
-      })
-    })
-
-    test.each<[string, string, Action, Action]>([
-      ['a deletion', 'a purge', remove, purge],
-      ['a purge', 'a deletion', purge, remove],
-    ])('%s leaves nothing: %s', async (_, __, call, interrupt) => {
-      await interruptEach(create, pair, call, interrupt, async store => {
-        expect([await store.restore('s'), await deletedOf(store), await store.get('s')]).toEqual([
-          null,
-          [],
-          null,
-        ])
-      })
-    })
-
-    test('a restoration is refused while an owner has a lease, and takes nothing from it', async () => {
-      const { store, open } = await setUpDeleted(create)
-      const owner = await open()
-      const { fencingToken } = await owner.claim('s', { exclusive: true })
-      await owner.set('s', { creds: CREDS }, undefined, fencingToken)
-      await expect(store.restore('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
-      await owner.set('s', { keys: { session: { a: 1 } } }, undefined, fencingToken)
-      await owner.releaseLease('s', fencingToken)
-      await store.restore('s')
-      expect(await dataOf(store)).toEqual(WHOLE)
-    })
-  })
-
   test('a copy whose creds are damaged is not restored, and stays', async () => {
     const { store, open } = await setUpDeleted(create)
     const other = await open({ masterKey: KEY })
@@ -306,7 +234,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     await other.delete('other')
     await expect(store.restore('other')).rejects.toMatchObject({ code: 'DECRYPTION_FAILED' })
     await other.restore('other')
-    expect(await dataOf(other, 'other')).toEqual(WHOLE)
+    expect(await dataOf(other, 'other')).toEqual(SESSION)
   })
 
   test('a damaged copy does not stand in the way of a deletion', async () => {
@@ -321,151 +249,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     await store.set('s', SESSION)
     await store.delete('s')
     await store.restore('s')
-    expect(await dataOf(store)).toEqual(WHOLE)
+    expect(await dataOf(store)).toEqual(SESSION)
     await backend.close()
   })
-
-  describe.each([true, false])('a process that dies, its last command carried out: %s,', isCarriedOut => {
-    test.each([
-      ['a deletion', false],
-      ['a deletion over an earlier copy', true],
-    ])('in %s leaves the session, or a copy of it', async (_, hasEarlier) => {
-      await dieAtEach(create, isCarriedOut, store => store.delete('s'), {
-        prepare: async store => {
-          if (hasEarlier) {
-            await store.set('s', { creds: { ...PAIRED, registrationId: 1 }, keys: { session: { z: 26 } } })
-            await store.delete('s')
-          }
-          await store.set('s', SESSION)
-          return dataOf(store)
-        },
-        check: async (store, before) => {
-          const isDeleted = !(await store.exists('s'))
-          expect(await deletedOf(store)).toEqual(isDeleted ? ['s'] : [])
-          if (isDeleted) await openUnpaired(store)
-          else {
-            expect(await dataOf(store)).toEqual(before)
-            await store.delete('s')
-          }
-          await store.restore('s')
-          expect(await dataOf(store)).toEqual(before)
-        },
-      })
-    })
-
-    test('in a restoration leaves a session that can be restored, or is', async () => {
-      await dieAtEach(create, isCarriedOut, store => store.restore('s'), {
-        prepare: async store => {
-          await store.set('s', SESSION)
-          const before = await dataOf(store)
-          await store.delete('s')
-          await store.set('s', { creds: CREDS }) // gives way
-          return before
-        },
-        check: async (store, before) => {
-          if (!(await isPairedIn(store))) {
-            await openUnpaired(store)
-            await store.restore('s')
-          }
-          expect(await dataOf(store)).toEqual(before)
-          await store.set('s', { keys: { session: { later: 1 } } })
-          await store.purge('s')
-          expect([await store.restore('s'), await deletedOf(store)]).toEqual([null, []])
-        },
-      })
-    })
-
-    test('in a purge leaves a session that can be purged', async () => {
-      await dieAtEach(create, isCarriedOut, store => store.purge('s'), {
-        prepare: async store => {
-          await store.set('s', SESSION)
-          return dataOf(store)
-        },
-        check: async (store, before) => {
-          expect([before, null]).toContainEqual(await dataOf(store))
-          await store.purge('s')
-          expect([await store.get('s'), await store.restore('s')]).toEqual([null, null])
-        },
-      })
-    })
-  })
-}
-
-type Action = (store: AuthStore) => Promise<unknown>
-
-/** As a store returns it. */
-const WHOLE = { creds: PAIRED, keys: SESSION.keys, appState: SESSION.appState }
-
-/** As a hook does for a new session. */
-async function openUnpaired(store: AuthStore): Promise<void> {
-  const { fencingToken, creds } = await store.claim('s')
-  if (creds === null) await store.set('s', { creds: CREDS }, undefined, fencingToken)
-}
-
-async function isPairedIn(store: AuthStore): Promise<boolean> {
-  return (await store.describe('s'))?.isPaired === true
-}
-
-/** Lets another process do something before each command of a call, on a session of its own each time. */
-async function interruptEach(
-  create: CreateStoreDatabase,
-  prepare: Action,
-  call: Action,
-  interrupt: Action,
-  check: Action,
-): Promise<void> {
-  const { database, open } = await setUp(create)
-  for (let at = 0; ; at++) {
-    const [survivor, other] = [await open(), await open()]
-    await prepare(survivor)
-    const memory = new SessionMemory()
-    const backend = await database.open({ memory })
-    const interrupted = toInterrupted(backend, at, () => interrupt(other))
-    const store = await toStore({ backend: interrupted, memory, keepMs: HOUR_MS })
-    await call(store).catch(error => {
-      if (!(error instanceof StoreError)) throw error
-    })
-    await backend.close()
-    if (interrupted.wasInterrupted) await check(await open())
-    await survivor.purge('s')
-    if (!interrupted.wasInterrupted) return
-  }
-}
-
-/** A session was deleted; `before`: what it held. */
-async function setUpDeleted(create: CreateStoreDatabase) {
-  const { open } = await setUp(create)
-  const store = await open()
-  await store.set('s', SESSION)
-  const before = await dataOf(store)
-  await store.delete('s')
-  return { open, store, before }
-}
-
-interface Play<T> {
-  prepare: (store: AuthStore) => Promise<T>
-  check: (store: AuthStore, prepared: T) => Promise<void>
-}
-
-/** Lets a process die in each command of a call, on a session of its own each time. */
-async function dieAtEach<T>(
-  create: CreateStoreDatabase,
-  isCarriedOut: boolean,
-  call: (store: AuthStore) => Promise<unknown>,
-  { prepare, check }: Play<T>,
-): Promise<void> {
-  const { database, open } = await setUp(create)
-  const survivor = await open()
-  for (let at = 0; ; at++) {
-    const prepared = await prepare(survivor)
-    const memory = new SessionMemory()
-    const backend = await database.open({ memory })
-    const dying = toDying(backend, { at, isCarriedOut })
-    const store = await toStore({ backend: dying, memory, keepMs: HOUR_MS, retry: NO_RETRY })
-    await call(store).catch(() => {})
-    await backend.close()
-    await check(await open(), prepared)
-    await survivor.purge('s')
-    if (!dying.isDead) return
-  }
 }

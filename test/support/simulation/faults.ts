@@ -20,7 +20,6 @@ export class Faults {
   /** Redis as a replica knows it. */
   #replica: ReturnType<World['redis']['snapshot']> = new Map()
 
-  /** `forgetLeases`: called when leases may have ended. */
   constructor(world: World, options: FaultOptions) {
     this.#world = world
     this.#options = options

@@ -26,6 +26,7 @@ interface Writer {
 const KEYS = ['a', 'b', 'c']
 const GUEST_KEYS = ['g', 'h']
 const ACTIONS = 40
+
 /** Runs one schedule; throws what it violates, with all that has happened. */
 export async function runSchedule(seed: number, options: ScheduleOptions): Promise<ScheduleStats> {
   const world = new World(seed)
@@ -299,8 +300,8 @@ class Schedule {
   async #checkWhole(owner: Writer, keys: readonly string[]): Promise<void> {
     const session = await owner.process.store.get(SESSION)
     if (owner !== this.#owner) return
-    if (session === null && this.#lifetime.mayBeOver) return // this read does not tell that it is the owner's
     if (session === null) {
+      if (this.#lifetime.mayBeOver) return // this read does not tell that it is the owner's
       for (const key of [CREDS_KEY, ...keys]) this.#history.check(key, undefined)
       return
     }
