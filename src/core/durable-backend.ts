@@ -93,8 +93,8 @@ export interface Applied {
   readonly isPart: boolean
   /** If `isLate`: the operation of the highest version applied before, if the head remembers it. */
   readonly newest: AppliedOperation | undefined
-  /** The operation of the head's version, if the head remembers it. For a repeated write, it may have come since. */
-  readonly last: AppliedOperation | undefined
+  /** The operations that the head remembered before, in the format of core/store/operation-ids.ts. */
+  readonly ops: string
 }
 
 export interface DurableBackend extends Backend {

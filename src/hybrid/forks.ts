@@ -1,10 +1,11 @@
-import type { Commit, Deletion } from '../core/backend.js'
+import type { AppliedOperation, Commit, Deletion } from '../core/backend.js'
 import type { Applied } from '../core/durable-backend.js'
 import { assertAwaited } from '../core/retry.js'
+import { operationsIn } from '../core/store/operation-ids.js'
 import { applyAbove, type Batch, toOperations } from './batches.js'
 import type { DurableSide } from './durable-side.js'
 import type { RedisSide } from './redis-side.js'
-import { BYPASS_STEP, cameLater, isForked, mayCount } from './session/compare.js'
+import { BYPASS_STEP, isForked, mayCount, outranked, versionAbove } from './session/compare.js'
 import type { PendingWrite } from './session/pending-write.js'
 import type { Sessions } from './session/sessions.js'
 
@@ -12,6 +13,12 @@ interface ForksParts {
   redis: RedisSide
   durable: DurableSide
   sessions: Sessions
+}
+
+/** A write that counts above another history, of which `rival` is the last operation. */
+export interface LaterWrite {
+  readonly write: PendingWrite
+  readonly rival: AppliedOperation
 }
 
 /** Handles two histories of a session that have met: Redis has lost writes and taken others since. */
@@ -37,11 +44,11 @@ export class Forks {
     applied: Applied,
     batch: Batch,
     isAwaited: (write: PendingWrite) => boolean,
-  ): Promise<{ isForked: boolean; later: Batch }> {
+  ): Promise<{ isForked: boolean; later: LaterWrite[] }> {
     if (!applied.isLate) return { isForked: false, later: [] }
     const operations = toOperations(batch)
-    const { newest, last } = applied
-    const asked = [newest, last, ...operations].flatMap(operation => (operation ? [operation.id] : []))
+    const { newest, ops } = applied
+    const asked = [newest, ...operations, ...operationsIn(ops)].flatMap(operation => operation?.id ?? [])
     const { route } = this.#sessions.of(sessionId)
     const view = await this.#redis.peek(sessionId, asked).catch(error => {
       route.noteFork()
@@ -51,7 +58,10 @@ export class Forks {
     const hasMet = isForked(applied, operations, view)
     if (hasMet) route.noteFork()
     else route.noteApart()
-    const later = batch.filter(write => !isAwaited(write) && cameLater(write, applied, view))
+    const later = batch.flatMap(write => {
+      const rival = isAwaited(write) ? undefined : outranked(write, applied, view)
+      return rival === undefined ? [] : { write, rival }
+    })
     return { isForked: hasMet, later }
   }
 
@@ -59,10 +69,11 @@ export class Forks {
    * Applies writes again, above the other history. For those that nobody waits for: Redis alone has acknowledged them, and
    * their process may be gone. One by one, so that each is known to have been raised.
    */
-  async raise(sessionId: string, later: Batch, { version }: Applied): Promise<void> {
-    let last = version
-    for (const write of later) {
-      last = (await applyAbove(this.#durable, sessionId, last + BYPASS_STEP, write)).version
+  async raise(sessionId: string, later: readonly LaterWrite[], applied: Applied): Promise<void> {
+    let last = 0
+    for (const { write, rival } of later) {
+      last = Math.max(versionAbove(rival, write, applied.version), last + 1)
+      await applyAbove(this.#durable, sessionId, last, write)
     }
   }
 

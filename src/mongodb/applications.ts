@@ -97,7 +97,7 @@ export function decideApplication(
 function toApplied(found: Found, application: Application, finding: Finding): Applied {
   const { document, head, isExpired } = found
   const { version, operations, kind } = application
-  const { v = 0, ops } = document ?? {}
+  const { v = 0, ops = '' } = document ?? {}
   const comesNext = finding === 'new' || finding === 'revival'
   const isNewlyLate = finding === 'late' || finding === 'after the end'
   // A known write may have been late when it came: a repetition must get the same answer.
@@ -113,7 +113,7 @@ function toApplied(found: Found, application: Application, finding: Finding): Ap
     missing: findMissing(found, application, finding),
     isPart: kind === 'fields' && comesNext && (!continues || head.isPart === true),
     newest: isNewlyLate ? operationAt(ops, v) : overtaker,
-    last: operationAt(ops, v),
+    ops,
   }
 }
 

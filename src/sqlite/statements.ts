@@ -1,6 +1,6 @@
 import type { Field } from '../core/auth-store.js'
 import { CREDS_FIELD, MAX_VALUE_BYTES, PEEKED_BYTES, type StoredField } from '../core/backend.js'
-import { MAX_NAME_BYTES } from '../core/names.js'
+import { MAX_STORED_NAME_BYTES } from '../core/names.js'
 import type { SqliteDatabase, SqliteValue } from './driver.js'
 import { type Cell, prepareQuery } from './query.js'
 import {
@@ -57,7 +57,7 @@ export function prepareStatements(database: SqliteDatabase) {
     database,
     ['id'],
     `FROM session WHERE session.id > CAST(? AS TEXT) AND typeof(session.id) = 'text'
-     AND length(session.id) <= ${MAX_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?)
+     AND length(session.id) <= ${MAX_STORED_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?)
      ORDER BY session.id LIMIT ?`,
     ['id'],
   )

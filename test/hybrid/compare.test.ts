@@ -4,7 +4,6 @@ import type { Head } from '../../src/core/backend.js'
 import type { Applied, DurableHead } from '../../src/core/durable-backend.js'
 import {
   BYPASS_STEP,
-  cameLater,
   compare,
   covers,
   isBelievable,
@@ -14,8 +13,10 @@ import {
   judge,
   knowsAll,
   missingIn,
+  outranked,
   type RedisView,
   type Verdict,
+  versionAbove,
 } from '../../src/hybrid/session/compare.js'
 
 type Durable = Pick<DurableHead, 'exists' | 'isPart' | 'version' | 'fence'>
@@ -289,7 +290,7 @@ describe('missingIn names the operation of the durable version that Redis may la
   })
 })
 
-describe('cameLater judges a write of another history than the durable store has', () => {
+describe('outranked judges a write of another history than the durable store has', () => {
   const write = {
     kind: 'fields',
     operationId: 'late',
@@ -297,62 +298,87 @@ describe('cameLater judges a write of another history than the durable store has
     updatedAtMs: 50,
     fencingToken: undefined,
   } as const
-  const last = { id: 'last', version: 7, updatedAtMs: 40 }
-  const belongs = { last, missing: ['late'] }
   const past = 7 + BYPASS_STEP
+  const belongs = { version: 7, ops: 'last 7 40', missing: ['late'] }
+  const withPast = (ops: string) => ({ version: past, ops: `past ${past} 30\n${ops}` })
   const has = (...ids: string[]) => new Set(['late', ...ids])
   const view = { ...redis('live', 5, 1), lowestVersion: 1, remembered: has() }
-  const raised = (id: string, updatedAtMs: number) => ({
-    last: { id, version: past, updatedAtMs },
-    missing: ['late'],
-  })
+  const raised = (id: string, updatedAtMs: number) => ({ version: past, ops: `${id} ${past} ${updatedAtMs}` })
 
   type Case = [
     what: string,
-    Partial<Parameters<typeof cameLater>[0]>,
-    typeof belongs | object,
+    Partial<Parameters<typeof outranked>[0]>,
+    Partial<typeof belongs>,
     Partial<RedisView>,
-    boolean,
+    string | undefined,
   ]
   test.each<Case>([
-    ['Redis took it after the last one, and has lost that', {}, {}, {}, true],
-    ['Redis took it before', { updatedAtMs: 30 }, {}, {}, false],
-    ['Redis took both in one millisecond', { updatedAtMs: 40 }, {}, {}, false],
-    ['Redis has both', {}, {}, { remembered: has('last') }, false],
-    ['Redis may have forgotten the last one', {}, {}, { lowestVersion: 8 }, false],
-    ['Redis has lost the session', {}, {}, { state: 'cold' }, false],
-    ['the last one is unknown', {}, { last: undefined }, {}, false],
-    ['the last one was written past Redis', {}, { last: { ...last, version: past } }, {}, false],
-    ['the last one was raised, and came before it', {}, raised('above.4.a', 49), {}, true],
+    ['Redis took it after the last one, and has lost that', {}, {}, {}, 'last'],
+    ['Redis took it before', { updatedAtMs: 30 }, {}, {}, undefined],
+    ['Redis took both in one millisecond', { updatedAtMs: 40 }, {}, {}, undefined],
+    ['Redis has both', {}, {}, { remembered: has('last') }, undefined],
+    ['Redis may have forgotten the last one', {}, {}, { lowestVersion: 8 }, undefined],
+    ['Redis has lost the session', {}, {}, { state: 'cold' }, undefined],
+    ['the last one is unknown', {}, { ops: '' }, {}, undefined],
+    ['the last one was written past Redis', {}, withPast(''), {}, undefined],
+    ['Redis has lost one before that', {}, withPast('last 7 40'), {}, 'last'],
+    ['Redis has lost several before that', {}, withPast('last 7 40\nearlier 5 20'), {}, 'last'],
+    ['Redis has lost one of a lower version before that', {}, withPast('last 4 40'), {}, 'last'],
+    ['Redis took it before one that it has lost before that', {}, withPast('last 7 60'), {}, undefined],
+    ['Redis has lost none before that', {}, withPast('last 7 40'), { remembered: has('last') }, undefined],
+    ['one was raised before that', {}, withPast(`above.4.a ${past - 1} 49\nlast 7 40`), {}, 'above.4.a'],
+    ['one was raised below that', {}, withPast('above.4.a 9 49\nlast 7 40'), {}, 'above.4.a'],
+    [
+      'one was raised long before',
+      {},
+      { version: 7, ops: 'next 7 60\nabove.2.a 4 20' },
+      { remembered: has('next') },
+      undefined,
+    ],
+    ['it is among them', {}, withPast('late 5 50\nlast 5 40'), {}, 'last'],
+    ['the last one was raised, and came before it', {}, raised('above.4.a', 49), {}, 'above.4.a'],
     [
       'the last one was raised, and came in its millisecond, before it',
       {},
       raised('above.4.a', 50),
       {},
-      true,
+      'above.4.a',
     ],
     [
       'the last one was raised, and came in its millisecond, after it',
       {},
       raised('above.6.a', 50),
       {},
-      false,
+      undefined,
     ],
     [
       'Redis has lost the session, after one was raised that came before it',
       {},
       raised('above.4.a', 49),
       { state: 'cold' },
-      true,
+      'above.4.a',
     ],
-    ['one that came after it was raised since', {}, raised('above.9.a', 60), {}, false],
-    ['the durable store may have had it before', {}, { missing: ['other'] }, {}, false],
-    ['it is a deletion', { kind: 'deletion' }, {}, {}, false],
-    ['it begins the session', { kind: 'session' }, {}, {}, false],
+    ['one that came after it was raised since', {}, raised('above.9.a', 60), {}, undefined],
+    ['the durable store may have had it before', {}, { missing: ['other'] }, {}, undefined],
+    ['it is a deletion', { kind: 'deletion' }, {}, {}, undefined],
+    ['it begins the session', { kind: 'session' }, {}, {}, undefined],
   ])('%s', (_what, late, applied, inRedis, expected) => {
-    expect(cameLater({ ...write, ...late }, { ...belongs, ...applied }, { ...view, ...inRedis })).toBe(
-      expected,
-    )
+    const rival = outranked({ ...write, ...late }, { ...belongs, ...applied }, { ...view, ...inRedis })
+    expect(rival?.id).toBe(expected)
+  })
+})
+
+describe('versionAbove gives a write its place above a history', () => {
+  const past = 7 + BYPASS_STEP
+  test.each<[what: string, id: string, version: number, durable: number, expected: number]>([
+    ['that is the last one', 'last', 7, 7, past],
+    ['that was raised last', 'above.4.a', past, past, past + BYPASS_STEP],
+    ['below what was written past Redis', 'last', 7, past, 7 + BYPASS_STEP / 4],
+    ['that was raised before what was written past Redis', 'above.4.a', past - 1, past, past],
+    ['of lower versions, below what was written past Redis', 'last', 3, past, 5 + BYPASS_STEP / 4],
+    ['that was raised below what was written past Redis', 'above.4.a', 9, past, 10],
+  ])('%s', (_what, id, version, durable, expected) => {
+    expect(versionAbove({ id, version }, { version: 5 }, durable)).toBe(expected)
   })
 })
 
@@ -367,7 +393,7 @@ describe('isForked judges a late write in the durable store', () => {
     missing: [],
     isPart: false,
     newest,
-    last: newest,
+    ops: 'last 7 0',
     ...members,
   })
 

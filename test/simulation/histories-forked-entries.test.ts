@@ -70,6 +70,36 @@ test('a write counts after those that Redis had lost before it, though Redis doe
   expect(await read(start('last'), 'a')).toEqual({ a: 'kept' })
 })
 
+test.each([
+  ['of the same version', ['lost'], ['kept']],
+  ['of a lower version', ['lost', 'lost too'], ['kept']],
+  ['of versions below, at and above its own', ['lost', 'lost too'], ['1', '2', 'kept']],
+])(
+  'a write counts after those that Redis had lost before it, but not after what was written past Redis since: %s',
+  async (_, lost, kept) => {
+    const { world, one, two, write, read, drain, evict, start, settled, untilTriedAgain } =
+      await setUpTwo(true)
+    const replica = world.redis.snapshot()
+    for (const a of lost) await write(two, { a })
+    await drain(two)
+    world.servers.redis = 'down'
+    expect(await write(two, { b: 'past Redis' })).toMatchObject({ durability: 'durable' })
+    world.redis.restore(replica)
+    world.servers.redis = 'up'
+    world.servers.mongo = 'down'
+    await untilTriedAgain('redis')
+    for (const a of kept) await write(one, { a, b: 'before' })
+    one.condition = 'dead'
+    world.servers.mongo = 'up'
+    await untilTriedAgain('mongo')
+    await settled(start('later').reconciler.reconcileAll())
+    const all = { a: 'kept', b: 'past Redis' }
+    for (const process of [two, start('next')]) expect(await read(process, 'a', 'b')).toEqual(all)
+    evict()
+    expect(await read(start('last'), 'a', 'b')).toEqual(all)
+  },
+)
+
 test('a write that has counted so does not count again when its entry comes back', async () => {
   const { world, two, write, read, drain, evict, start, settled, writeAndDie } = await setUpFork([
     { a: 'lost' },

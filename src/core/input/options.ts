@@ -45,7 +45,10 @@ export interface ObservabilityOptions {
 
 /** The deadline of a call, and how it is repeated while the database is away. */
 export interface ResilienceOptions {
-  /** Milliseconds for one call, including its retries; default 5,000. After that it throws `TIMEOUT`. */
+  /**
+   * Milliseconds for one call, including its retries; default 5,000. After that it throws `TIMEOUT`. A call that changes
+   * more than 1,000 keys has as much once more for each further 1,000.
+   */
   operationTimeout?: number | undefined
   /** Most retries of a call that found the store unavailable; default 3. */
   maxRetries?: number | undefined

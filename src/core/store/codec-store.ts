@@ -178,8 +178,11 @@ export class CodecStore implements AuthStore {
     const commit = { writes, operationId, expectedVersion, fencingToken, needsSession }
     const cached = this.#memory.cache?.of(sessionId)
     const underWay = writes.length > 0 ? cached?.beginWrite(writes) : undefined // an empty write may take no version
-    const writing = this.#rewinds.write('set', sessionId, (seen, call) =>
-      this.#backend.commit(sessionId, { ...commit, ...seen, call }),
+    const writing = this.#rewinds.write(
+      'set',
+      sessionId,
+      (seen, call) => this.#backend.commit(sessionId, { ...commit, ...seen, call }),
+      writes.length,
     )
     const result = await writing.catch(error => {
       if (underWay) cached?.failWrite(underWay)

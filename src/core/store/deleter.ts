@@ -21,15 +21,20 @@ export class Deleter {
     this.#parts = parts
   }
 
+  /** `fields`: how many the session has, if that is known. */
   async delete(
     sessionId: string,
     guard: DeletionGuard = {},
     operationId = this.#parts.memory.operationIds.next(),
+    fields?: number,
   ): Promise<BackendDeletion> {
     const { backend, rewinds, memory, metrics } = this.#parts
     const deletion = { operationId, ...guard }
-    const deleted = await rewinds.write('delete', sessionId, (seen, call) =>
-      backend.delete(sessionId, { ...deletion, ...seen, call }),
+    const deleted = await rewinds.write(
+      'delete',
+      sessionId,
+      (seen, call) => backend.delete(sessionId, { ...deletion, ...seen, call }),
+      fields,
     )
     memory.noteDeletion(sessionId, deleted)
     metrics.count('sessions_deleted')

@@ -38,9 +38,7 @@ export function lastOperation(remembered: Remembered, version: number): string {
 
 /** The operation that took this version first, if it is still remembered. */
 export function operationAt(remembered: Remembered, version: number): AppliedOperation | undefined {
-  return linesOf(remembered)
-    .map(parse)
-    .findLast(known => known.version === version)
+  return operationsIn(remembered).findLast(known => known.version === version)
 }
 
 /**
@@ -48,7 +46,7 @@ export function operationAt(remembered: Remembered, version: number): AppliedOpe
  * forgotten.
  */
 export function overtakerOf(remembered: Remembered, id: string): AppliedOperation | undefined {
-  const known = linesOf(remembered).map(parse)
+  const known = operationsIn(remembered)
   const at = known.findIndex(operation => operation.id === id)
   if (at < 0) return undefined
   const highest = known.slice(at).reduceRight((one, later) => (later.version > one.version ? later : one))
@@ -59,14 +57,18 @@ export function overtakerOf(remembered: Remembered, id: string): AppliedOperatio
  * Whether the session lacks the operation `id`, which took this version: it remembers another one from then or before.
  */
 export function hasLost(remembered: Remembered, id: string, version: number): boolean {
-  const known = linesOf(remembered).map(parse)
+  const known = operationsIn(remembered)
   return known.some(other => other.version <= version) && !known.some(operation => operation.id === id)
+}
+
+/** All remembered operations, the latest first. */
+export function operationsIn(remembered: Remembered): AppliedOperation[] {
+  return linesOf(remembered).map(parse)
 }
 
 /** The operations remembered after this version, the one that was noted first before all others. */
 export function operationsAfter(remembered: Remembered, version: number): AppliedOperation[] {
-  return linesOf(remembered)
-    .map(parse)
+  return operationsIn(remembered)
     .filter(later => later.version > version)
     .reverse()
 }
@@ -79,7 +81,7 @@ export function sortOperations(remembered: Remembered): string {
 
 /** Whether noting an operation of this version would push out a later one: the memory is full of later ones. */
 export function isForgotten(remembered: Remembered, version: number): boolean {
-  const known = linesOf(remembered).map(parse)
+  const known = operationsIn(remembered)
   return known.length >= MAX_REMEMBERED && known.every(operation => operation.version > version)
 }
 

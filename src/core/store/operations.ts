@@ -14,6 +14,8 @@ export interface OperationsParts {
 
 /** How long such an error waits for the owner's name. */
 const NAMING_MS = 1000
+/** A call that changes more fields than this has its deadline once for each so many. */
+const FIELDS_A_DEADLINE = 1000
 
 /** Runs the calls of one store: refuses them after its end, observes them, and repeats each within one deadline. */
 export class Operations {
@@ -37,10 +39,16 @@ export class Operations {
     if (this.#isClosed) throw new ClosedError('The store', { sessionId })
   }
 
-  /** `operation`: its name in errors, logs and metrics. */
-  run<T>(operation: string, sessionId: string | undefined, action: (call: Call) => Promise<T>): Promise<T> {
+  /** `operation`: its name in errors, logs and metrics. `fields`: how many the call changes. */
+  run<T>(
+    operation: string,
+    sessionId: string | undefined,
+    action: (call: Call) => Promise<T>,
+    fields = 1,
+  ): Promise<T> {
     this.assertOpen(sessionId)
-    const { observer, retry, link } = this.#parts
+    const { observer, link } = this.#parts
+    const retry = toPatient(this.#parts.retry, fields)
     const attempt = { operation, sessionId, link }
     return observer.run(operation, sessionId, () =>
       withRetry(retry, attempt, action).catch(error => this.#nameOwner(error)),
@@ -65,4 +73,9 @@ export class Operations {
     if (this.#isClosed) return false
     return withRetry(singleAttempt(this.#parts.retry.timeoutMs), { operation }, action).catch(() => false)
   }
+}
+
+function toPatient(retry: RetryPolicy, fields: number): RetryPolicy {
+  if (fields <= FIELDS_A_DEADLINE) return retry
+  return { ...retry, timeoutMs: retry.timeoutMs * Math.ceil(fields / FIELDS_A_DEADLINE) }
 }

@@ -88,10 +88,12 @@ export class RewindGuard {
     }
   }
 
+  /** `fields`: see `Operations.run`. */
   async write<T>(
     operation: string,
     sessionId: string,
     action: (seen: Seen, call: Call) => Promise<T>,
+    fields?: number,
   ): Promise<T> {
     for (let heals = 0; ; heals++) {
       const known = this.memory.history(sessionId)
@@ -102,7 +104,7 @@ export class RewindGuard {
         seenOwn: known.own,
       }
       try {
-        return await this.#operations.run(operation, sessionId, call => action(seen, call))
+        return await this.#operations.run(operation, sessionId, call => action(seen, call), fields)
       } catch (error) {
         const isBehind = error instanceof RewoundError
         if (heals === MAX_HEALS || !(isBehind || isLost(error, known))) throw error

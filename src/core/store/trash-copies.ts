@@ -44,6 +44,7 @@ export class TrashCopies {
     this.#parts = parts
   }
 
+  /** Of a hybrid store, this may be what only one of the databases knows. */
   async find(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
     const { backend, operations } = this.#parts
     const read = () => backend.read(toTrashName(sessionId), [NOTE_FIELD, CREDS_FIELD])
@@ -53,18 +54,27 @@ export class TrashCopies {
       const [note, creds] = values
       return { note: decodeNote(note), isPaired: readPairing(creds), version: head.version }
     } catch (error) {
-      if (hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')) return UNREADABLE
+      if (isDamage(error)) return UNREADABLE
       throw error
     }
   }
 
-  /** Opens the copy first, as a session: a read alone may miss what one of two databases has not got yet. */
+  /** As `find`, after an opening: both databases of a hybrid store know what it finds. */
+  async open(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
+    try {
+      return (await this.#claim(operation, sessionId)) ? await this.find(operation, sessionId) : undefined
+    } catch (error) {
+      if (isDamage(error)) return UNREADABLE
+      throw error
+    }
+  }
+
   async read(operation: string, sessionId: string): Promise<WholeCopy | undefined> {
     const { backend, operations } = this.#parts
-    const name = toTrashName(sessionId)
-    const claiming = operations.run(operation, sessionId, call => backend.claim(name, { call }))
-    if (!(await claiming).head.exists) return undefined
-    const { head, fields } = await operations.run(operation, sessionId, () => backend.readAll(name))
+    if (!(await this.#claim(operation, sessionId))) return undefined
+    const { head, fields } = await operations.run(operation, sessionId, () =>
+      backend.readAll(toTrashName(sessionId)),
+    )
     if (!head.exists) return undefined
     const note = decodeNote(fields.find(isNote)?.bytes)
     return { note, version: head.version, fields: fields.filter(field => !isNote(field)) }
@@ -120,6 +130,14 @@ export class TrashCopies {
     return version
   }
 
+  /** Opens the copy as a session is opened. `false`: there is none. */
+  async #claim(operation: string, sessionId: string): Promise<boolean> {
+    const { backend, operations } = this.#parts
+    const name = toTrashName(sessionId)
+    const { head } = await operations.run(operation, sessionId, call => backend.claim(name, { call }))
+    return head.exists
+  }
+
   /**
    * `undefined`: the copy is gone, or another one has replaced it. A hybrid store may raise a version by itself, so a copy
    * that bears the same name is the same one.
@@ -151,12 +169,19 @@ export class TrashCopies {
     const { backend, operations, memory, keepMs } = this.#parts
     const name = toTrashName(sessionId)
     const operationId = memory.operationIds.next()
-    const { version } = await operations.run(operation, sessionId, call =>
-      backend.commit(name, { ...commit, operationId, call }),
+    const { version } = await operations.run(
+      operation,
+      sessionId,
+      call => backend.commit(name, { ...commit, operationId, call }),
+      commit.writes.length,
     )
     await operations.run(operation, sessionId, () => backend.touch(name, keepMs))
     return version
   }
+}
+
+function isDamage(error: unknown): boolean {
+  return hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
 }
 
 /** The copy is not there, or at another version. */

@@ -136,7 +136,7 @@ export class Trash {
   /** Throws `VERSION_MISMATCH` if others have changed the session or its copy in between. */
   async #deleteOnce(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
     const { deleter, memory } = this.#parts
-    const earlier = await this.#copies.find('delete', sessionId) // before the session: see `TrashCopies.write`
+    const earlier = await this.#copies.open('delete', sessionId) // before the session: see `TrashCopies.write`
     const whole = await this.#readWhole(sessionId)
     if (whole === undefined) return deleter.delete(sessionId, guard)
     const { head } = whole
@@ -146,7 +146,8 @@ export class Trash {
     const operationId = memory.operationIds.next()
     const copyVersion = await this.#prepareCopy(sessionId, operationId, earlier, whole)
     const version = head.exists ? head.version : 0
-    const deleted = await deleter.delete(sessionId, { ...guard, expectedVersion: version }, operationId)
+    const exact = { ...guard, expectedVersion: version }
+    const deleted = await deleter.delete(sessionId, exact, operationId, whole.fields.length)
     if (copyVersion !== undefined) {
       const note = { id: operationId, state: 'deleted', version: deleted.version } as const
       await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
@@ -203,8 +204,11 @@ export class Trash {
     const noted = await this.#copies.note('restore', sessionId, note, copy.version)
     if (noted === undefined) return overtaken
     const commit = { writes: copy.fields, operationId, expectedVersion: 0, fencingToken }
-    const writing = rewinds.write('restore', sessionId, (seen, call) =>
-      backend.commit(sessionId, { ...commit, ...seen, call }),
+    const writing = rewinds.write(
+      'restore',
+      sessionId,
+      (seen, call) => backend.commit(sessionId, { ...commit, ...seen, call }),
+      copy.fields.length,
     )
     const result = await writing.catch(unlessOvertaken)
     if (result === undefined) return overtaken

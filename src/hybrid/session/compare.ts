@@ -5,7 +5,7 @@
 import type { AppliedOperation, Head } from '../../core/backend.js'
 import type { Applied, DurableHead } from '../../core/durable-backend.js'
 import { compareHistories, type KnownHistory } from '../../core/store/histories.js'
-import { operationAt } from '../../core/store/operation-ids.js'
+import { operationAt, operationsIn } from '../../core/store/operation-ids.js'
 import type { PendingWrite } from './pending-write.js'
 
 /** A session as Redis holds it. lua/peek.lua defines the states. */
@@ -177,31 +177,57 @@ function isLost({ id, version }: Operation, { remembered, lowestVersion }: Redis
 }
 
 /**
- * Whether Redis took a late write after it had lost the last one of the durable store, and not before: then the late one
- * counts. The two instants are those of one Redis, and of its replicas; writes past Redis have those of the durable store.
+ * The operation of the durable store that a late write counts above; `undefined` if it counts above none. It is the last
+ * one of another history: Redis took the write after it had lost that operation, and not before. The two instants are those
+ * of one Redis, and of its replicas.
  */
-export function cameLater(
+export function outranked(
   write: Omit<PendingWrite, 'writes'>,
-  applied: Pick<Applied, 'last' | 'missing'>,
+  applied: Pick<Applied, 'ops' | 'missing'>,
   redis: RedisView,
-): boolean {
-  const { version, updatedAtMs } = write
-  const { last } = applied
-  if (last === undefined || !mayCount(write, applied)) return false
-  const isTie = updatedAtMs === last.updatedAtMs
-  const isLater = updatedAtMs > last.updatedAtMs
-  // Redis took that one as well, and may have nothing of the session any more.
-  if (isAbove(last.id)) return isTie ? version > versionBelow(last.id) : isLater
-  const isPastRedis = last.version - version >= BYPASS_STEP / 2
-  return redis.state === 'live' && isLost(last, redis) && !isPastRedis && isLater
+): AppliedOperation | undefined {
+  const rival = mayCount(write, applied) ? rivalOf(write, applied, redis) : undefined
+  if (rival === undefined || write.updatedAtMs < rival.updatedAtMs) return undefined
+  if (write.updatedAtMs > rival.updatedAtMs) return rival
+  return isAbove(rival.id) && write.version > versionBelow(rival.id) ? rival : undefined
 }
 
-/** Whether a late write may count above the last one of the durable store: `cameLater` says whether it does. */
+function rivalOf(
+  { operationId, version }: Pick<PendingWrite, 'operationId' | 'version'>,
+  { ops }: Pick<Applied, 'ops'>,
+  redis: RedisView,
+): AppliedOperation | undefined {
+  // What was written past Redis is far above, and its instant is of another clock.
+  const isFromRedis = (one: Operation) => one.version < version + BYPASS_STEP / 2
+  const isOfOther = (one: Operation) =>
+    isAbove(one.id)
+      ? one.version >= version // Redis may know nothing of it any more
+      : redis.state === 'live' && isLost(one, redis) && isFromRedis(one)
+  return operationsIn(ops)
+    .filter(one => one.id !== operationId && isOfOther(one))
+    .reduce<AppliedOperation | undefined>(highest, undefined)
+}
+
+function highest(one: AppliedOperation | undefined, other: AppliedOperation): AppliedOperation {
+  return one !== undefined && one.version > other.version ? one : other
+}
+
+/** Whether a late write may count above operations of the durable store: `outranked` says whether it does. */
 export function mayCount(
   { kind, operationId }: Pick<PendingWrite, 'kind' | 'operationId'>,
-  { last, missing }: Pick<Applied, 'last' | 'missing'>,
+  { missing }: Pick<Applied, 'missing'>,
 ): boolean {
-  return kind === 'fields' && last !== undefined && missing.includes(operationId)
+  return kind === 'fields' && missing.includes(operationId)
+}
+
+/** The version of a write that counts above `rival`: below all that was written past Redis since. */
+export function versionAbove(
+  { id, version }: Operation,
+  write: { version: number },
+  durable: number,
+): number {
+  if (version === durable) return version + BYPASS_STEP
+  return Math.max(version, write.version) + (isAbove(id) ? 1 : BYPASS_STEP / 4)
 }
 
 /** The operation that applies a write once more, above another history. It keeps the instant that Redis gave the write. */

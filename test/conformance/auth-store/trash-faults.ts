@@ -40,11 +40,14 @@ export function describeTrashFaults(create: CreateStoreDatabase): void {
       })
     })
 
-    test.each<[string, string, Action, Action]>([
-      ['a deletion', 'a purge', remove, purge],
-      ['a purge', 'a deletion', purge, remove],
-    ])('%s leaves nothing: %s', async (_, __, call, interrupt) => {
-      await interruptEach(create, pair, call, interrupt, async store => {
+    test.each<[string, string, Action, Action, Action]>([
+      ['a deletion', 'a purge', pair, remove, purge],
+      ['a purge', 'a deletion', pair, purge, remove],
+      ['a purge', 'a deletion and a restoration', pair, purge, both(remove, restore)],
+      ['a purge of a deleted session', 'a restoration', both(pair, remove), purge, restore],
+      ['a restoration', 'a purge', both(pair, remove), restore, purge],
+    ])('%s leaves nothing: %s', async (_, __, prepare, call, interrupt) => {
+      await interruptEach(create, prepare, call, interrupt, async store => {
         expect([await store.restore('s'), await deletedOf(store), await store.get('s')]).toEqual([
           null,
           [],

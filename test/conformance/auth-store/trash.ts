@@ -33,6 +33,19 @@ export function describeTrash(create: CreateStoreDatabase): void {
       expect((await dataOf(store))?.keys).toEqual({ session })
     })
 
+    test('may have the longest of names', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      for (const name of ['n'.repeat(1024), 'ö'.repeat(512)]) {
+        await store.set(name, SESSION)
+        await store.delete(name)
+        expect(await deletedOf(store)).toEqual([name])
+        await store.restore(name)
+        expect(await dataOf(store, name)).toMatchObject({ creds: PAIRED })
+        await store.purge(name)
+      }
+    })
+
     test('is in the catalogue of deleted sessions alone, until it is restored', async () => {
       const { open } = await setUp(create)
       const store = await open()
