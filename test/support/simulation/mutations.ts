@@ -49,6 +49,16 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'let a late write count above the last operation alone',
+    edits: [
+      {
+        file: COMPARE,
+        from: ": redis.state === 'live' && isLost(one, redis) && isFromRedis(one)",
+        to: ": redis.state === 'live' && isLost(one, redis) && isFromRedis(one) && operationsIn(ops)[0]?.id === one.id",
+      },
+    ],
+  },
+  {
     name: "repeat a deletion by its tombstone's fence",
     edits: [
       {
