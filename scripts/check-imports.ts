@@ -44,6 +44,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: ['valibot'],
     optional: ['@whiskeysockets/baileys', 'baileys'],
   },
+  /** Sessions that come from elsewhere, over the contract of a store. */
+  'core/transfer': { folders: ['core/codec', 'core/input', 'core/store'], packages: [], optional: [] },
   hybrid: {
     folders: [...ENTRY, ...HYBRID_ROOMS, 'mongodb', 'redis'],
     packages: ['valibot'],
@@ -67,7 +69,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   sqlite: { folders: ENTRY, packages: ['valibot'], optional: ['libsql'] },
   /** `src/index.ts`: what every user gets, with no database in reach. */
   '.': {
-    folders: ['core/codec', 'core/input', 'core/store'],
+    folders: ['core/codec', 'core/input', 'core/store', 'core/transfer'],
     typesOf: ['hybrid', 'mongodb', 'redis', 'sqlite'],
     packages: [],
     optional: [],

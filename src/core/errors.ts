@@ -278,10 +278,21 @@ export class ForeignDataError extends StoreError {
 const HALF =
   'Half of the session is missing, its creds or its keys, so this is not a new session. Restore it, or delete it to pair anew.'
 
+const UNFINISHED =
+  'An import of the session has not ended: it is under way, or was cut off. Wait for it, or import the session again.'
+
 /** `SESSION_INCOMPLETE`: half of the session is missing; or a write without creds would begin one. */
 export class SessionIncompleteError extends StoreError {
+  /** An import of the session has not ended. */
+  readonly isUnfinishedImport: boolean
+
   constructor(context: StoreErrorContext, message = HALF) {
     super('SESSION_INCOMPLETE', message, context)
+    this.isUnfinishedImport = message === UNFINISHED
+  }
+
+  static ofUnfinishedImport(context: StoreErrorContext): StoreError {
+    return new this(context, UNFINISHED)
   }
 
   static ofWriteToNothing(context: StoreErrorContext): StoreError {

@@ -5,6 +5,7 @@ import { describeConcurrency } from './auth-store/concurrency.js'
 import { describeDeletionsAfterALoss } from './auth-store/deletions-after-a-loss.js'
 import { describeForks } from './auth-store/forks.js'
 import { type CreateStoreDatabase, KEY } from './auth-store/harness.js'
+import { describeImports } from './auth-store/imports.js'
 import { describeLostClaims } from './auth-store/lost-claims.js'
 import { describeRewinds } from './auth-store/rewinds.js'
 import { describeSecrecy } from './auth-store/secrecy.js'
@@ -35,6 +36,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeSessions(create)
     describeTrash(create)
     describeTrashFaults(create)
+    describeImports(create)
     describeCatalogue(create)
     describeConcurrency(create)
     describeSecrecy(create)

@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { AuthStore } from '../../src/index.js'
+import { type AuthStore, importSession, readMultiFileAuthState } from '../../src/index.js'
 import type { Bot } from '../support/bot.js'
 import type { AuthSource } from '../support/bot-auth.js'
 import { ALICE, type AnyBot, BOB, greet, jidOf, numbered, sendAll, textsOf } from '../support/conversation.js'
@@ -14,22 +17,29 @@ export interface BaileysDatabase {
   remove(): Promise<void>
 }
 
+const MULTI_FILE_MODULE = new URL('../support/multi-file-auth.ts', import.meta.url).href
+
 /** The number of pre-keys that the server reports for an account, so that Baileys makes only a few more. */
 const FEW = 5
 
 interface StageOptions {
   repairSenderKeys?: boolean
   claimedPreKeys?: number
+  /** Where a session is in place of the database; `undefined`: it is there. */
+  authOf?: (sessionId: string) => AuthSource | undefined
 }
 
 type Stage = Scene & { store: AuthStore }
 
 /** A bot's day, on real Baileys sockets and one kind of store. */
 export function describeBaileys(name: string, createDatabase: () => Promise<BaileysDatabase>): void {
-  async function setStage({ claimedPreKeys = FEW, ...options }: StageOptions = {}): Promise<Stage> {
+  async function setStage({ claimedPreKeys = FEW, authOf, ...options }: StageOptions = {}): Promise<Stage> {
     const database = await createDatabase()
     const store = await database.openStore()
-    const scene = await setScene(sessionId => database.authOf(sessionId, options), { claimedPreKeys })
+    const inDatabase = (sessionId: string) => database.authOf(sessionId, options)
+    const scene = await setScene(sessionId => authOf?.(sessionId) ?? inDatabase(sessionId), {
+      claimedPreKeys,
+    })
     onTestFinished(async () => {
       await scene.end()
       await store.close()
@@ -114,6 +124,44 @@ export function describeBaileys(name: string, createDatabase: () => Promise<Bail
       await aliceAgain.received('still here')
       expect([aliceAgain.qrCount, bobAgain.qrCount]).toEqual([0, 0])
       expect(server.stats).toMatchObject({ pairings: 2, preKeyUploads: [812, 812], keyBundles })
+      expectNoRetry(server.stats.retries, aliceAgain, bobAgain)
+    })
+
+    test("goes on where it was in Baileys' own files, and reads what came meanwhile", async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'multi-file-'))
+      onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
+      const folderOf = (sessionId: string) => join(folder, sessionId)
+      const inFiles = new Set([ALICE.pn, BOB.pn])
+      const authOf = (sessionId: string) =>
+        inFiles.has(sessionId)
+          ? { authModule: MULTI_FILE_MODULE, authOptions: { folder: folderOf(sessionId) } }
+          : undefined
+      const { server, start, store, alice, bob } = await setStageWithTwo({ claimedPreKeys: 0, authOf })
+      const group = server.createGroup('120363001', [ALICE, BOB])
+      await greet(alice, bob)
+      await alice.send(group, 'to all')
+      await bob.received('to all')
+      await bob.send(group, 'from bob to all')
+      await alice.received('from bob to all')
+      await bob.stop()
+      const meanwhile = numbered('meanwhile', 3)
+      await sendAll(alice, jidOf(BOB), meanwhile)
+      await alice.send(group, 'meanwhile to all')
+      await alice.stop()
+      const { keyBundles } = server.stats
+      for (const { pn } of [ALICE, BOB]) {
+        const { skipped, types } = await importSession(store, pn, readMultiFileAuthState(folderOf(pn)))
+        expect([skipped, types['pre-key']?.count]).toEqual([[], expect.any(Number)])
+      }
+      inFiles.clear()
+      const [aliceAgain, bobAgain] = [await start(ALICE), await start(BOB)]
+      await bobAgain.received('meanwhile to all')
+      expect(textsOf(bobAgain)).toEqual([...meanwhile, 'meanwhile to all'])
+      await greet(aliceAgain, bobAgain)
+      await bobAgain.send(group, 'and back')
+      await aliceAgain.received('and back')
+      expect([aliceAgain.qrCount, bobAgain.qrCount]).toEqual([0, 0])
+      expect(server.stats).toMatchObject({ pairings: 2, keyBundles })
       expectNoRetry(server.stats.retries, aliceAgain, bobAgain)
     })
 

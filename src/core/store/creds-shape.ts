@@ -1,6 +1,6 @@
 import type { StoredCreds } from '../auth-store.js'
 import { reviveBytes } from '../codec/value-tree.js'
-import { CorruptValueError, InvalidValueError } from '../errors.js'
+import { CorruptValueError, InvalidValueError, SessionIncompleteError } from '../errors.js'
 import { isObject, isPlainObject } from '../is-object.js'
 
 /** Bytes of a Curve25519 key, without its type byte. */
@@ -21,9 +21,15 @@ export function checkGivenCreds(creds: object, sessionId: string): void {
   throw new InvalidValueError('"creds" of a patch must come back as an object, and would not.', { sessionId })
 }
 
+/** Stands in for the creds until an import has ended. */
+export const UNFINISHED_IMPORT = { isUnfinishedImport: true } as const
+
 /** The stored creds. Anything but an object is damage, and never means a new session. */
 export function asStoredCreds(creds: unknown, sessionId: string): StoredCreds {
-  if (isPlainObject(creds)) return creds
+  if (isPlainObject(creds)) {
+    if (creds.isUnfinishedImport !== true) return creds
+    throw SessionIncompleteError.ofUnfinishedImport({ sessionId })
+  }
   throw new CorruptValueError('The creds of the session are no object.', { sessionId })
 }
 

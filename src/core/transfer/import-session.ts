@@ -1,0 +1,280 @@
+import type {
+  AuthStore,
+  Claim,
+  Durability,
+  SessionOwner,
+  StoredCreds,
+  VersionedResult,
+} from '../auth-store.js'
+import { serialize } from '../codec/buffers.js'
+import {
+  hasCode,
+  InvalidValueError,
+  type SessionIncompleteError,
+  SessionLockedError,
+  VersionMismatchError,
+} from '../errors.js'
+import { checkFlag, checkFunction, readMembers } from '../store/arguments.js'
+import { checkSavable, isPaired, UNFINISHED_IMPORT } from '../store/creds-shape.js'
+import { Chunk } from './chunk.js'
+import {
+  isCredsRecord,
+  type SessionRecord,
+  type SessionSource,
+  type SkippedRecord,
+} from './session-source.js'
+
+export interface ImportOptions {
+  /**
+   * Delete a session that exists, in favour of the imported one. If the import fails, the former one is restored, as long
+   * as the store keeps what it deletes (`trash.keepSeconds`). Default `false`: it is refused with `VERSION_MISMATCH`.
+   */
+  replace?: boolean | undefined
+  /** Called after each write, with the number of values that are stored. */
+  onProgress?: ((stored: number) => void) | undefined
+}
+
+export interface ImportReport {
+  sessionId: string
+  /** Whether the creds name an account. */
+  isPaired: boolean
+  /** What is stored, by type; the bytes are those of the values as text. */
+  types: Record<string, { count: number; bytes: number }>
+  /** What the source could not carry. */
+  skipped: SkippedRecord[]
+  version: number
+  durability: Durability
+}
+
+/** Names the importer to whoever finds the session locked. */
+const OWNER = 'import'
+/** The lease is renewed so many times in its life. */
+const RENEWALS = 3
+const PRESENT = 'Pass "replace: true" to delete that session, or import under another name.'
+
+/**
+ * Writes the session of another store into this one. Until its end, nobody else can open the session: first its lease
+ * refuses others with `SESSION_LOCKED`, and if the import is cut off, they get `SESSION_INCOMPLETE`. The same import, called
+ * again, then begins anew. Each value is read back and compared.
+ *
+ * If the source throws, or a value is none that can be stored, the import throws, and leaves no session. Throws
+ * `VERSION_MISMATCH` if the session exists, `SESSION_LOCKED` if an owner holds its lease, and `INVALID_VALUE` if the source
+ * has no creds that Baileys can use.
+ */
+export async function importSession(
+  store: AuthStore,
+  sessionId: string,
+  source: SessionSource,
+  options: ImportOptions = {},
+): Promise<ImportReport> {
+  const { replace = false, onProgress } = readMembers('options', options, ['replace', 'onProgress'])
+  checkFlag('replace', replace)
+  if (onProgress !== undefined) checkFunction('onProgress', onProgress)
+  const replaced = await makeRoom(store, sessionId, replace)
+  const claim = await store.claim(sessionId, { exclusive: true, owner: OWNER })
+  try {
+    if (claim.creds !== null) throw toPresent(sessionId, claim.version)
+    return await new Import(store, sessionId, claim, onProgress).run(source)
+  } catch (error) {
+    await undo(store, sessionId, claim, replaced)
+    throw error
+  } finally {
+    await store.releaseLease(sessionId, claim.fencingToken).catch(() => {}) // it ends by itself
+  }
+}
+
+/** Removes what an unfinished import has left, or with `isReplaced` the session. Returns whether it can be restored. */
+async function makeRoom(store: AuthStore, sessionId: string, isReplaced: boolean): Promise<boolean> {
+  const found = await store.describe(sessionId)
+  if (found === null) return false
+  if (found.owner?.leaseEndsAt) throw toLocked(sessionId, found.owner, found.owner.leaseEndsAt)
+  if (await isLeftover(store, sessionId)) {
+    await store.delete(sessionId)
+    return false
+  }
+  if (!isReplaced) throw toPresent(sessionId, found.version)
+  await store.delete(sessionId)
+  return true
+}
+
+async function isLeftover(store: AuthStore, sessionId: string): Promise<boolean> {
+  try {
+    await store.getCreds(sessionId)
+    return false
+  } catch (error) {
+    if (hasCode(error, 'SESSION_INCOMPLETE') && (error as SessionIncompleteError).isUnfinishedImport)
+      return true
+    throw error
+  }
+}
+
+async function undo(
+  store: AuthStore,
+  sessionId: string,
+  { creds, fencingToken }: Claim,
+  isReplaced: boolean,
+): Promise<void> {
+  if (creds !== null) return
+  try {
+    await store.delete(sessionId, undefined, fencingToken)
+    if (isReplaced) await store.restore(sessionId)
+  } catch (error) {
+    const { message } = error as Error
+    store.logger.warn({ error: message }, 'what a failed import has written was not removed')
+  }
+}
+
+function toLocked(sessionId: string, owner: SessionOwner, leaseEndsAt: Date): SessionLockedError {
+  const remainingMs = Math.max(0, leaseEndsAt.getTime() - Date.now())
+  const known = { label: owner.label ?? undefined, claimedAt: owner.claimedAt }
+  return new SessionLockedError(remainingMs, { sessionId, owner: known })
+}
+
+function toPresent(sessionId: string, version: number): VersionMismatchError {
+  return new VersionMismatchError(0, version, { sessionId }, PRESENT)
+}
+
+class Import {
+  readonly #store: AuthStore
+  readonly #sessionId: string
+  readonly #token: number
+  readonly #onProgress: ((stored: number) => void) | undefined
+  readonly #types: ImportReport['types'] = {}
+  readonly #skipped: SkippedRecord[] = []
+  readonly #names = new Set<string>()
+  /** Other values of the session. They can only be read with the whole of it. */
+  readonly #appState = new Map<string, unknown>()
+  #creds: StoredCreds | undefined
+  #hasBegun = false
+  #stored = 0
+  #lostLease: unknown
+
+  constructor(
+    store: AuthStore,
+    sessionId: string,
+    { fencingToken }: Claim,
+    onProgress: ((stored: number) => void) | undefined,
+  ) {
+    this.#store = store
+    this.#sessionId = sessionId
+    this.#token = fencingToken
+    this.#onProgress = onProgress
+  }
+
+  async run(source: SessionSource): Promise<ImportReport> {
+    const renewal = setInterval(() => this.#renew(), (this.#store.leaseSeconds * 1000) / RENEWALS)
+    try {
+      let chunk = new Chunk()
+      for await (const record of source) {
+        if (!this.#accept(record)) continue
+        if (chunk.isFull) {
+          await this.#write(chunk)
+          chunk = new Chunk()
+        }
+        this.#count(record.type, chunk.add(record))
+      }
+      return await this.#end(chunk)
+    } finally {
+      clearInterval(renewal)
+    }
+  }
+
+  #renew(): void {
+    this.#store.renewLease(this.#sessionId, this.#token).catch(error => {
+      if (hasCode(error, 'FENCED')) this.#lostLease = error
+    })
+  }
+
+  /** Notes the creds, and what is not to be stored. */
+  #accept(record: SessionRecord | SkippedRecord): record is SessionRecord {
+    if (typeof record !== 'object' || record === null) {
+      throw this.#toInvalid('A source gives objects { type, id, value }.')
+    }
+    if ('skipped' in record) {
+      this.#skipped.push(record)
+      return false
+    }
+    const name = `${record.type} ${record.id}`
+    if (this.#names.has(name)) {
+      this.#skipped.push({
+        skipped: `${record.type}-${record.id}`,
+        reason: 'it came twice; the first one counts',
+      })
+      return false
+    }
+    this.#names.add(name)
+    if (!isCredsRecord(record)) return record.value !== null && record.value !== undefined
+    checkSavable(record.value, this.#sessionId)
+    this.#creds = record.value as StoredCreds
+    return false
+  }
+
+  async #write(chunk: Chunk): Promise<void> {
+    const begins = !this.#hasBegun
+    const patch = begins ? { creds: UNFINISHED_IMPORT, ...chunk.patch } : chunk.patch
+    await this.#set(patch, begins)
+    await this.#compare(chunk)
+  }
+
+  async #end(chunk: Chunk): Promise<ImportReport> {
+    const creds = this.#creds
+    if (creds === undefined) throw this.#toInvalid('The source has no creds: it is no session.')
+    if (this.#hasBegun) await this.#set(chunk.patch, false)
+    const patch = this.#hasBegun ? { creds } : { creds, ...chunk.patch }
+    this.#count('creds', serialize(creds).length)
+    const { version, durability } = await this.#set(patch, !this.#hasBegun)
+    await this.#compare(chunk)
+    await this.#compareCreds(creds)
+    await this.#store.touch(this.#sessionId) // the life of a session that was opened
+    return {
+      sessionId: this.#sessionId,
+      isPaired: isPaired(creds),
+      types: this.#types,
+      skipped: this.#skipped,
+      version,
+      durability,
+    }
+  }
+
+  async #set(patch: Parameters<AuthStore['set']>[1], begins: boolean): Promise<VersionedResult> {
+    if (this.#lostLease !== undefined) throw this.#lostLease
+    const result = await this.#store.set(this.#sessionId, patch, begins ? 0 : undefined, this.#token)
+    this.#hasBegun = true
+    return result
+  }
+
+  async #compare(chunk: Chunk): Promise<void> {
+    for (const [type, values] of chunk.keys) {
+      const found = await this.#store.getKeys(this.#sessionId, type, [...values.keys()])
+      for (const [id, value] of values) {
+        if (serialize(found[id]) !== serialize(value)) throw this.#toDifference(type)
+      }
+    }
+    for (const [name, value] of chunk.appState) this.#appState.set(name, value)
+    this.#stored += chunk.size
+    this.#onProgress?.(this.#stored)
+  }
+
+  async #compareCreds(creds: StoredCreds): Promise<void> {
+    const found = await this.#store.getCreds(this.#sessionId)
+    if (serialize(found?.data) !== serialize(creds)) throw this.#toDifference('creds')
+    if (this.#appState.size === 0) return
+    const { appState = {} } = (await this.#store.get(this.#sessionId))?.data ?? {}
+    for (const [name, value] of this.#appState) {
+      if (serialize(appState[name]) !== serialize(value)) throw this.#toDifference('appState')
+    }
+  }
+
+  #count(type: string, bytes: number): void {
+    const { count = 0, bytes: before = 0 } = this.#types[type] ?? {}
+    this.#types[type] = { count: count + 1, bytes: before + bytes }
+  }
+
+  #toDifference(type: string): InvalidValueError {
+    return this.#toInvalid(`A value of type "${type}" does not come back as it was given.`)
+  }
+
+  #toInvalid(message: string): InvalidValueError {
+    return new InvalidValueError(`${message} The import has left no session.`, { sessionId: this.#sessionId })
+  }
+}

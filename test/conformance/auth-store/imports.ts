@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest'
+import { SessionMemory } from '../../../src/core/store/session-memory.js'
+import { type AuthStore, importSession, type SessionRecord } from '../../../src/index.js'
+import { toDying } from '../../support/dying-backend.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp, toStore } from './harness.js'
+import { dataOf, PAIRED, SESSION } from './trash-harness.js'
+
+const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
+const creds: SessionRecord = { type: 'creds', id: '', value: PAIRED }
+/** More than two chunks. */
+const KEYS = Array.from({ length: 1200 }, (_, n) => ({
+  type: 'session',
+  id: `k${n}`,
+  value: Buffer.from(`${n}`),
+}))
+const WHOLE = {
+  creds: PAIRED,
+  keys: { session: Object.fromEntries(KEYS.map(({ id, value }) => [id, value])) },
+}
+
+/** Sessions that come from elsewhere. */
+export function describeImports(create: CreateStoreDatabase): void {
+  describe('an imported session', () => {
+    test.each([{}, { masterKey: KEY }])('is whole, whatever the order of its values: %j', async options => {
+      const { open } = await setUp(create)
+      const store = await open(options)
+      const stored: number[] = []
+      const preKey = { public: Buffer.from('p'), private: Buffer.from('q') }
+      const source = [
+        { type: 'pre-key', id: '1', value: preKey },
+        creds,
+        ...KEYS,
+        { type: '@app-state', id: 'greeted', value: true },
+        { type: 'lid-mapping', id: 'gone', value: null },
+        { skipped: 'notes.txt', reason: 'no key' },
+        { type: 'session', id: 'k1', value: 'again' },
+      ]
+      const report = await importSession(store, 's', source, { onProgress: count => stored.push(count) })
+      expect(report).toMatchObject({
+        sessionId: 's',
+        isPaired: true,
+        types: { creds: { count: 1 }, session: { count: 1200 }, 'pre-key': { count: 1 } },
+        skipped: [
+          { skipped: 'notes.txt', reason: 'no key' },
+          { skipped: 'session-k1', reason: 'it came twice; the first one counts' },
+        ],
+      })
+      expect(stored).toEqual([500, 1000, 1202])
+      const reader = await open(options)
+      expect(await dataOf(reader)).toEqual({
+        creds: PAIRED,
+        keys: { ...WHOLE.keys, 'pre-key': { 1: preKey } },
+        appState: { greeted: true },
+      })
+      expect(await reader.describe('s')).toMatchObject({ isPaired: true, version: report.version })
+      expect((await reader.claim('s', { exclusive: true })).creds).toEqual(PAIRED)
+    })
+
+    test('cannot be opened before its end, by anybody', async () => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open(), await open()]
+      const seen: unknown[] = []
+      async function* source() {
+        yield* KEYS
+        for (const call of [() => other.claim('s'), () => other.getCreds('s'), () => other.get('s')]) {
+          seen.push(await call().catch(error => error.code))
+        }
+        yield creds
+      }
+      await importSession(store, 's', source())
+      expect(seen).toEqual(Array(3).fill('SESSION_INCOMPLETE'))
+      expect(await dataOf(other)).toEqual(WHOLE)
+    })
+
+    test.each([
+      ['the source throws', [...KEYS, 'throw'], 'the source is torn'],
+      ['the source has no creds', KEYS, 'no creds'],
+      ['the creds are not those of Baileys', [...KEYS, { ...creds, value: { me: {} } }], 'noiseKey'],
+      ['a value cannot be stored', [creds, ...KEYS, { type: 'session', id: 'map', value: new Map() }], 'Map'],
+      ['a key has no name', [creds, ...KEYS, { type: 'session', id: '', value: 1 }], '1 to 1,024'],
+    ])('leaves nothing if %s', async (_, records, message) => {
+      const { open } = await setUp(create)
+      const store = await open()
+      async function* source() {
+        for (const record of records) {
+          if (typeof record === 'string') throw new Error('the source is torn')
+          yield record
+        }
+      }
+      await expect(importSession(store, 's', source())).rejects.toThrow(message)
+      expect([await store.get('s'), await store.list()]).toEqual([null, { sessionIds: [], cursor: null }])
+      await importSession(store, 's', [creds])
+    })
+
+    test('replaces another one only if that is asked for, and restores it if the import fails', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      await expectRefusal(store, 's', 'VERSION_MISMATCH', () => importSession(store, 's', [creds]))
+      await expect(importSession(store, 's', [creds])).rejects.toThrow('replace: true')
+      await expect(importSession(store, 's', KEYS, { replace: true })).rejects.toThrow('no creds')
+      expect(await dataOf(store)).toEqual(before)
+      await importSession(store, 's', [creds, ...KEYS], { replace: true })
+      expect(await dataOf(store)).toEqual(WHOLE)
+    })
+
+    test('does not replace one whose owner has the lease', async () => {
+      const { open } = await setUp(create)
+      const [store, owner] = [await open(), await open()]
+      await owner.set('s', SESSION)
+      await owner.claim('s', { exclusive: true, owner: 'worker-7' })
+      for (const replace of [false, true]) {
+        await expectRefusal(store, 's', 'SESSION_LOCKED', () =>
+          importSession(store, 's', [creds], { replace }),
+        )
+      }
+    })
+
+    test('is refused to its former owners', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', { creds: CREDS })
+      const { fencingToken } = await store.claim('s')
+      await importSession(await open(), 's', [creds], { replace: true })
+      await expectRefusal(store, 's', 'FENCED', () =>
+        store.set('s', { creds: CREDS }, undefined, fencingToken),
+      )
+    })
+  })
+
+  test.each([true, false])(
+    'an import whose process dies, its last command carried out: %s, leaves no session that can be opened, and begins anew',
+    async isCarriedOut => {
+      const { database, open } = await setUp(create)
+      for (let at = 0; ; at++) {
+        const memory = new SessionMemory()
+        const backend = await database.open({ memory })
+        const dying = toDying(backend, { at, isCarriedOut })
+        const store = await toStore({ backend: dying.backend, memory, leaseMs: 1, retry: NO_RETRY })
+        const died = await importSession(store, 's', [...KEYS, creds]).then(
+          () => false,
+          () => true,
+        )
+        await backend.close()
+        const next = await open()
+        await expectNothingOrAll(next)
+        await importSession(next, 's', [...KEYS, creds], { replace: true })
+        expect(await dataOf(next)).toEqual(WHOLE)
+        await next.purge('s')
+        if (!died) return
+      }
+    },
+    120_000,
+  )
+}
+
+async function expectNothingOrAll(store: AuthStore): Promise<void> {
+  const data = await dataOf(store).catch(error => error.code)
+  expect([null, 'SESSION_INCOMPLETE', WHOLE]).toContainEqual(data)
+}
