@@ -77,6 +77,7 @@ export type { Gauges } from './core/metrics.js'
 export { type ImportOptions, type ImportReport, importSession } from './core/transfer/import-session.js'
 export { readMultiFileAuthState } from './core/transfer/multi-file.js'
 export type { SessionRecord, SessionSource, SkippedRecord } from './core/transfer/session-source.js'
+export { readSession } from './core/transfer/stored-session.js'
 export type {
   CircuitBreakerStats,
   HybridAuthStateOptions,

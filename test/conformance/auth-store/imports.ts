@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { SessionMemory } from '../../../src/core/store/session-memory.js'
-import { type AuthStore, importSession, type SessionRecord } from '../../../src/index.js'
+import { type AuthStore, importSession, readSession, type SessionRecord } from '../../../src/index.js'
 import { toDying } from '../../support/dying-backend.js'
-import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp, toStore } from './harness.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, OTHER_KEY, setUp, toStore } from './harness.js'
 import { dataOf, PAIRED, SESSION } from './trash-harness.js'
 
 const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
@@ -54,6 +54,18 @@ export function describeImports(create: CreateStoreDatabase): void {
       })
       expect(await reader.describe('s')).toMatchObject({ isPaired: true, version: report.version })
       expect((await reader.claim('s', { exclusive: true })).creds).toEqual(PAIRED)
+    })
+
+    test('may come from another store, whatever its keys and its encryption', async () => {
+      const { open } = await setUp(create)
+      const [from, to] = [await open({ masterKey: KEY }), await open({ masterKey: OTHER_KEY })]
+      await from.set('s', SESSION)
+      await importSession(to, 'copy', readSession(from, 's'))
+      expect(await dataOf(to, 'copy')).toEqual(await dataOf(from))
+      await expect(importSession(to, 'none', readSession(from, 'none'))).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+      })
+      expect(await to.get('none')).toBeNull()
     })
 
     test('cannot be opened before its end, by anybody', async () => {
