@@ -175,6 +175,8 @@ export interface BackendDeletion {
 export interface ClaimTerms {
   /** Also take the lease for that time. */
   readonly leaseMs?: number | undefined
+  /** The session lives as long as before. Default `false`: for the store's ttl from now. */
+  readonly keepsLife?: boolean | undefined
   /** Who claims it, for the catalogue and for the errors of others. */
   readonly owner?: string | undefined
   /** The call that waits for the claim; an abandoned claim would cost the next owner its session. */

@@ -124,7 +124,7 @@ export function bury(
 /** The token is above `after`. */
 export function decideClaim(
   { document, head, isExpired }: Found,
-  { leaseMs, owner }: ClaimTerms,
+  { leaseMs, owner, keepsLife = false }: ClaimTerms,
   after: number,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<DurableClaim> {
@@ -140,7 +140,8 @@ export function decideClaim(
   const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
   // At least the time, so that the token outranks all tokens from before a loss of the head.
   const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
-  const life = head.exists ? lifetime.from(nowMs, document) : Lifetime.vacant(nowMs)
+  const renewed = keepsLife ? {} : lifetime.from(nowMs, document)
+  const life = head.exists ? renewed : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
   const claim = { leaseUntil, claimedAt: new Date(nowMs), owner }
   const next = { ...(document ? vacated : VACANT), ...life, ...claim, fence }

@@ -61,10 +61,17 @@ export function toDeletionInput(
 /** The arguments of lua/claim.lua. `token`: taken instead of the next one. */
 export function toClaimInput(
   ttlMs: number | null,
-  { leaseMs, owner = '' }: ClaimTerms,
+  { leaseMs, owner = '', keepsLife = false }: ClaimTerms,
   token?: number,
 ): Argument[] {
-  return [orEmpty(ttlMs), GRACE_MS, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token), owner]
+  return [
+    keepsLife ? 'kept' : orEmpty(ttlMs),
+    GRACE_MS,
+    TOMBSTONE_MS,
+    orEmpty(leaseMs),
+    orEmpty(token),
+    owner,
+  ]
 }
 
 export const orEmpty = (value: number | null | undefined): number | '' => value ?? ''

@@ -146,7 +146,7 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  claim(sessionId: string, { leaseMs, owner, call }: ClaimTerms = {}): Promise<BackendClaim> {
+  claim(sessionId: string, { leaseMs, owner, keepsLife, call }: ClaimTerms = {}): Promise<BackendClaim> {
     return this.#write(statements => {
       this.#sweep(statements)
       const { row: expired, isExpired } = this.#find(statements, sessionId)
@@ -155,12 +155,13 @@ export class SqliteBackend implements Backend {
       const { row, head } = this.#find(statements, sessionId)
       // At least the time, so that the token outranks all tokens from before a backup was restored.
       const fence = Math.max(head.fence + 1, this.#now())
+      const expiresAt = keepsLife ? (row?.expires_at ?? null) : this.#endOf(this.#ttlMs)
       const next = {
         id: sessionId,
         version: head.version,
         fence,
         updated_at: head.updatedAtMs,
-        expires_at: head.exists ? this.#endOf(this.#ttlMs) : null,
+        expires_at: head.exists ? expiresAt : null,
         vacant_since: head.exists ? null : this.#now(),
         operation: row?.operation ?? null,
         lease_until: this.#endOf(leaseMs),

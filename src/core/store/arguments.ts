@@ -62,9 +62,9 @@ export function checkTtl(ttlSeconds: unknown): void {
   fail('ttlSeconds', 'a number of seconds, 0 or Infinity', ttlSeconds)
 }
 
-export function checkLimit(limit: unknown): void {
+export function checkLimit(limit: unknown, name = 'limit'): void {
   if (Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= MAX_PAGE_SIZE) return
-  fail('limit', `a whole number from 1 to ${MAX_PAGE_SIZE}`, limit)
+  fail(name, `a whole number from 1 to ${MAX_PAGE_SIZE}`, limit)
 }
 
 export function checkCursor(cursor: unknown): void {

@@ -134,7 +134,9 @@ export class TrashCopies {
   async #claim(operation: string, sessionId: string): Promise<boolean> {
     const { backend, operations } = this.#parts
     const name = toTrashName(sessionId)
-    const { head } = await operations.run(operation, sessionId, call => backend.claim(name, { call }))
+    const { head } = await operations.run(operation, sessionId, call =>
+      backend.claim(name, { keepsLife: true, call }),
+    )
     return head.exists
   }
 

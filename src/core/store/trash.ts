@@ -27,8 +27,8 @@ const MAX_ATTEMPTS = 10
 /** After this many, a deletion takes the session from its owner, whose next write is refused. */
 const PATIENT_ATTEMPTS = 3
 const ADVICE =
-  'A paired session has this name. To restore the deleted one, first remove the other by store.delete or, for good, by ' +
-  'store.purge.'
+  'A paired session has this name. To restore the deleted one in its place, delete the paired one through a store with ' +
+  '"trash.keepSeconds: 0": other deletions replace the earlier copy.'
 const BUSY = 'Others open, delete or restore the session at the same time. End them, and restore it again.'
 
 export interface TrashParts {

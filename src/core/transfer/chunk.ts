@@ -3,8 +3,7 @@ import { APP_STATE_TYPE } from '../backend.js'
 import { serialize } from '../codec/buffers.js'
 import type { SessionRecord } from './session-source.js'
 
-/** Values that are written at once. */
-const MAX_VALUES = 500
+/** A chunk with as many bytes takes no more values. */
 const MAX_BYTES = 4 * 1024 * 1024
 
 /** Some values of a session that are written together. */
@@ -13,8 +12,14 @@ export class Chunk {
   size = 0
   #bytes = 0
 
+  readonly #maxValues: number
+
+  constructor(maxValues: number) {
+    this.#maxValues = maxValues
+  }
+
   get isFull(): boolean {
-    return this.size >= MAX_VALUES || this.#bytes >= MAX_BYTES
+    return this.size >= this.#maxValues || this.#bytes >= MAX_BYTES
   }
 
   /** Returns the length of the value as text. */

@@ -14,7 +14,7 @@ import {
   SessionLockedError,
   VersionMismatchError,
 } from '../errors.js'
-import { checkFlag, checkFunction, readMembers } from '../store/arguments.js'
+import { checkFlag, checkFunction, checkLimit, readMembers } from '../store/arguments.js'
 import { checkSavable, isPaired, UNFINISHED_IMPORT } from '../store/creds-shape.js'
 import { Chunk } from './chunk.js'
 import {
@@ -30,6 +30,8 @@ export interface ImportOptions {
    * as the store keeps what it deletes (`trash.keepSeconds`). Default `false`: it is refused with `VERSION_MISMATCH`.
    */
   replace?: boolean | undefined
+  /** Values that are written at once: from 1 to 1,000; default 500. */
+  chunkSize?: number | undefined
   /** Called after each write, with the number of values that are stored. */
   onProgress?: ((stored: number) => void) | undefined
 }
@@ -48,6 +50,7 @@ export interface ImportReport {
 
 /** Names the importer to whoever finds the session locked. */
 const OWNER = 'import'
+const CHUNK_SIZE = 500
 /** The lease is renewed so many times in its life. */
 const RENEWALS = 3
 const PRESENT = 'Pass "replace: true" to delete that session, or import under another name.'
@@ -67,14 +70,16 @@ export async function importSession(
   source: SessionSource,
   options: ImportOptions = {},
 ): Promise<ImportReport> {
-  const { replace = false, onProgress } = readMembers('options', options, ['replace', 'onProgress'])
+  const asked = readMembers('options', options, ['replace', 'chunkSize', 'onProgress'])
+  const { replace = false, chunkSize = CHUNK_SIZE, onProgress } = asked
+  checkLimit(chunkSize, 'chunkSize')
   checkFlag('replace', replace)
   if (onProgress !== undefined) checkFunction('onProgress', onProgress)
   const replaced = await makeRoom(store, sessionId, replace)
   const claim = await store.claim(sessionId, { exclusive: true, owner: OWNER })
   try {
     if (claim.creds !== null) throw toPresent(sessionId, claim.version)
-    return await new Import(store, sessionId, claim, onProgress).run(source)
+    return await new Import({ store, sessionId, claim, chunkSize, onProgress }).run(source)
   } catch (error) {
     await undo(store, sessionId, claim, replaced)
     throw error
@@ -134,10 +139,19 @@ function toPresent(sessionId: string, version: number): VersionMismatchError {
   return new VersionMismatchError(0, version, { sessionId }, PRESENT)
 }
 
+interface ImportParts {
+  store: AuthStore
+  sessionId: string
+  claim: Claim
+  chunkSize: number
+  onProgress: ((stored: number) => void) | undefined
+}
+
 class Import {
   readonly #store: AuthStore
   readonly #sessionId: string
   readonly #token: number
+  readonly #chunkSize: number
   readonly #onProgress: ((stored: number) => void) | undefined
   readonly #types: ImportReport['types'] = {}
   readonly #skipped: SkippedRecord[] = []
@@ -149,27 +163,23 @@ class Import {
   #stored = 0
   #lostLease: unknown
 
-  constructor(
-    store: AuthStore,
-    sessionId: string,
-    { fencingToken }: Claim,
-    onProgress: ((stored: number) => void) | undefined,
-  ) {
+  constructor({ store, sessionId, claim, chunkSize, onProgress }: ImportParts) {
     this.#store = store
     this.#sessionId = sessionId
-    this.#token = fencingToken
+    this.#token = claim.fencingToken
+    this.#chunkSize = chunkSize
     this.#onProgress = onProgress
   }
 
   async run(source: SessionSource): Promise<ImportReport> {
     const renewal = setInterval(() => this.#renew(), (this.#store.leaseSeconds * 1000) / RENEWALS)
     try {
-      let chunk = new Chunk()
+      let chunk = new Chunk(this.#chunkSize)
       for await (const record of source) {
         if (!this.#accept(record)) continue
         if (chunk.isFull) {
           await this.#write(chunk)
-          chunk = new Chunk()
+          chunk = new Chunk(this.#chunkSize)
         }
         this.#count(record.type, chunk.add(record))
       }

@@ -1,6 +1,6 @@
 -- Takes the next fencing token, whether or not the session exists.
 --
--- ARGV[2]  life in ms, or '' for ever      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
+-- ARGV[2]  life in ms, '' for ever, or 'kept' for as long as before      ARGV[3]  grace in ms      ARGV[4]  life of a vacant head in ms
 -- ARGV[5]  length of the lease in ms, or '' for none              ARGV[6]  the token, or '' for the next one
 -- ARGV[7]  the owner's label, or ''
 --
@@ -36,10 +36,11 @@ if not exists then
 end
 
 local creds = redis.call('HGET', credsKey, 'data')
-keepBoth(ARGV[2], ARGV[3])
+local isKept = ARGV[2] == 'kept'
+if not isKept then keepBoth(ARGV[2], ARGV[3]) end
 if not leaseUntil then redis.call('HDEL', credsKey, 'leaseUntil') end
 local head, copy = {'fence', digits(fence), 'claim', claim}, {'@fence', digits(fence)}
-local at = endOf(ARGV[2])
+local at = not isKept and endOf(ARGV[2])
 if at then
   head[5], head[6] = 'expiresAt', at
   copy[3], copy[4] = '@expiresAt', at

@@ -4,6 +4,9 @@ import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
 
 const TOTAL = 1000
 
+/** All 250 writes of a process begin at once, on a machine that may be busy. */
+const PATIENT = { resilience: { operationTimeout: 60_000 } }
+
 export function describeConcurrency(create: CreateStoreDatabase): void {
   describe('concurrent writes', () => {
     test('of 1,000 different keys all survive, from one process', async () => {
@@ -26,7 +29,12 @@ export function describeConcurrency(create: CreateStoreDatabase): void {
       const store = await open()
       await store.set('s', { creds: CREDS })
       const tasks = ['a', 'b', 'c', 'd'].map(prefix =>
-        writeKeysElsewhere(database.source(), { kind: 'keys', sessionId: 's', prefix, count: TOTAL / 4 }),
+        writeKeysElsewhere(database.source(PATIENT), {
+          kind: 'keys',
+          sessionId: 's',
+          prefix,
+          count: TOTAL / 4,
+        }),
       )
       const versions = (await Promise.all(tasks)).flat()
       expect(new Set(versions).size).toBe(TOTAL)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { toTrashName } from '../../../src/core/names.js'
 import { sessionsOf } from '../../support/sessions-of.js'
-import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, setUp } from './harness.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, OTHER_KEY, setUp } from './harness.js'
 import { dataOf, deletedOf, HOUR_MS, PAIRED, SESSION, setUpDeleted } from './trash-harness.js'
 
 /** Deletion that can be undone. */
@@ -129,12 +129,33 @@ export function describeTrash(create: CreateStoreDatabase): void {
       expect(await store.restore('s')).toMatchObject({ success: true })
     })
 
+    test('lives no longer for a restoration that fails, or for another deletion', async () => {
+      const { open } = await setUp(create)
+      const [store, other] = [await open({ masterKey: KEY }), await open({ masterKey: OTHER_KEY })]
+      const endOfCopy = async () => (await sessionsOf(store, { deleted: true }))[0]?.expiresAt?.getTime()
+      await store.set('s', SESSION)
+      await store.delete('s')
+      const before = await endOfCopy()
+      expect(before).toBeGreaterThan(Date.now() + 23 * HOUR_MS)
+      await sleep(20)
+      await expect(other.restore('s')).rejects.toMatchObject({ code: 'DECRYPTION_FAILED' })
+      expect(await endOfCopy()).toBe(before)
+      await other.delete('s') // of an absent session
+      expect(await endOfCopy()).toBe(before)
+      await store.claim('s', { exclusive: true })
+      await expect(other.restore('s')).rejects.toMatchObject({ code: 'SESSION_LOCKED' })
+      expect(await endOfCopy()).toBe(before)
+    })
+
     test('does not replace a session that was paired since; one that was not gives way', async () => {
-      const { store, before } = await setUpDeleted(create)
+      const { open, store, before } = await setUpDeleted(create)
       await store.set('s', { creds: { ...PAIRED, registrationId: 8 } })
       await expectRefusal(store, 's', 'VERSION_MISMATCH', () => store.restore('s'))
-      await expect(store.restore('s')).rejects.toThrow('first remove the other')
+      await expect(store.restore('s')).rejects.toThrow('trash.keepSeconds: 0')
       expect(await deletedOf(store)).toEqual([])
+      await (await open({ trash: { keepSeconds: 0 } })).delete('s')
+      await store.restore('s')
+      expect(await dataOf(store)).toEqual(before)
       await store.purge('s')
       await store.set('s', SESSION)
       await store.delete('s')
