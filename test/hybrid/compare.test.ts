@@ -335,6 +335,20 @@ describe('outranked judges a write of another history than the durable store has
       { remembered: has('next') },
       undefined,
     ],
+    [
+      'Redis took another one after it',
+      {},
+      withPast('next 6 60\nlast 7 40'),
+      { remembered: has('next') },
+      undefined,
+    ],
+    [
+      'another one that Redis took after it is the last one',
+      {},
+      { ops: 'next 7 60\nlast 5 40' },
+      { remembered: has('next') },
+      undefined,
+    ],
     ['it is among them', {}, withPast('late 5 50\nlast 5 40'), {}, 'last'],
     ['the last one was raised, and came before it', {}, raised('above.4.a', 49), {}, 'above.4.a'],
     [

@@ -183,7 +183,7 @@ function isLost({ id, version }: Operation, { remembered, lowestVersion }: Redis
  */
 export function outranked(
   write: Omit<PendingWrite, 'writes'>,
-  applied: Pick<Applied, 'ops' | 'missing'>,
+  applied: Pick<Applied, 'version' | 'ops' | 'missing'>,
   redis: RedisView,
 ): AppliedOperation | undefined {
   const rival = mayCount(write, applied) ? rivalOf(write, applied, redis) : undefined
@@ -194,17 +194,22 @@ export function outranked(
 
 function rivalOf(
   { operationId, version }: Pick<PendingWrite, 'operationId' | 'version'>,
-  { ops }: Pick<Applied, 'ops'>,
+  { version: durable, ops }: Pick<Applied, 'version' | 'ops'>,
   redis: RedisView,
 ): AppliedOperation | undefined {
+  const isLostThere = (one: Operation) => redis.state === 'live' && isLost(one, redis)
   // What was written past Redis is far above, and its instant is of another clock.
   const isFromRedis = (one: Operation) => one.version < version + BYPASS_STEP / 2
-  const isOfOther = (one: Operation) =>
-    isAbove(one.id)
-      ? one.version >= version // Redis may know nothing of it any more
-      : redis.state === 'live' && isLost(one, redis) && isFromRedis(one)
-  return operationsIn(ops)
-    .filter(one => one.id !== operationId && isOfOther(one))
+  const last = operationAt(ops, durable)
+  if (last === undefined || isAbove(last.id)) return last // Redis may know nothing of it any more
+  if (isFromRedis(last)) return isLostThere(last) ? last : undefined
+  const before = operationsIn(ops).filter(
+    one => one.id !== operationId && (isAbove(one.id) ? one.version >= version : isFromRedis(one)),
+  )
+  // Those that Redis took after the write count above it, where they are.
+  if (before.some(one => one.version > version && redis.remembered.has(one.id))) return undefined
+  return before
+    .filter(one => isAbove(one.id) || isLostThere(one))
     .reduce<AppliedOperation | undefined>(highest, undefined)
 }
 

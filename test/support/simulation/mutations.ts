@@ -53,8 +53,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: COMPARE,
-        from: ": redis.state === 'live' && isLost(one, redis) && isFromRedis(one)",
-        to: ": redis.state === 'live' && isLost(one, redis) && isFromRedis(one) && operationsIn(ops)[0]?.id === one.id",
+        from: 'if (isFromRedis(last)) return isLostThere(last) ? last : undefined',
+        to: 'if (true) return isFromRedis(last) && isLostThere(last) ? last : undefined',
       },
     ],
   },
