@@ -21,6 +21,8 @@ interface Writer {
   locked: Set<string>
   /** Whether the session has creds, as far as it knows. */
   hasCreds: boolean
+  /** It has asked for a new session; the answer may have been lost. */
+  mayHaveBegun: boolean
 }
 
 const KEYS = ['a', 'b', 'c']
@@ -201,6 +203,7 @@ class Schedule {
     const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
     const session = Object.fromEntries(ofKeys.map(key => [key, record.value]))
     const creds = isFirst ? toCreds(record) : undefined
+    if (isFirst) writer.mayHaveBegun = true
     const since = this.#lifetime.now()
     this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
@@ -238,8 +241,10 @@ class Schedule {
       this.stats.deleted++
       this.#world.note(`${process.name} has deleted the session: ${durability}`)
     })
+    // If nobody knows whether this life had begun, nobody knows what a restoration brings back.
+    const isKnown = owner.hasCreds || !owner.mayHaveBegun
     void deleting.then(() => {
-      if (this.#owner === undefined) this.#undoable = record
+      if (this.#owner === undefined) this.#undoable = isKnown ? record : undefined
     })
   }
 
@@ -386,7 +391,7 @@ class Schedule {
 
   #toWriter(process: SimProcess, token: number | undefined, keys: readonly string[]): Writer {
     const number = token === undefined ? Number.POSITIVE_INFINITY : this.#processes
-    return { process, number, token, keys, locked: new Set(), hasCreds: false }
+    return { process, number, token, keys, locked: new Set(), hasCreds: false, mayHaveBegun: false }
   }
 
   /** Runs it among others; `keys` are left to it. */
