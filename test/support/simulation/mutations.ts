@@ -143,7 +143,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'carry out what nobody waits for',
-    edits: [{ file: LANES, from: 'assertAwaited(call)', to: '' }],
+    edits: [LANES, SESSION_WRITER].map(file => ({ file, from: 'assertAwaited(call)', to: '' })),
   },
   {
     name: 'bring writes past those that wait before them',
