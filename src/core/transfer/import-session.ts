@@ -75,16 +75,27 @@ export async function importSession(
   checkLimit(chunkSize, 'chunkSize')
   checkFlag('replace', replace)
   if (onProgress !== undefined) checkFunction('onProgress', onProgress)
-  const replaced = await makeRoom(store, sessionId, replace)
+  const hasReplaced = await makeRoom(store, sessionId, replace)
+  try {
+    return await importNew({ store, sessionId, chunkSize, onProgress }, source)
+  } catch (error) {
+    if (hasReplaced) await tidy(store, () => store.restore(sessionId))
+    throw error
+  }
+}
+
+async function importNew(parts: Omit<ImportParts, 'claim'>, source: SessionSource): Promise<ImportReport> {
+  const { store, sessionId } = parts
   const claim = await store.claim(sessionId, { exclusive: true, owner: OWNER })
+  const { fencingToken } = claim
   try {
     if (claim.creds !== null) throw toPresent(sessionId, claim.version)
-    return await new Import({ store, sessionId, claim, chunkSize, onProgress }).run(source)
+    return await new Import({ ...parts, claim }).run(source)
   } catch (error) {
-    await undo(store, sessionId, claim, replaced)
+    if (claim.creds === null) await tidy(store, () => store.delete(sessionId, undefined, fencingToken))
     throw error
   } finally {
-    await store.releaseLease(sessionId, claim.fencingToken).catch(() => {}) // it ends by itself
+    await store.releaseLease(sessionId, fencingToken).catch(() => {}) // it ends by itself
   }
 }
 
@@ -113,20 +124,11 @@ async function isLeftover(store: AuthStore, sessionId: string): Promise<boolean>
   }
 }
 
-async function undo(
-  store: AuthStore,
-  sessionId: string,
-  { creds, fencingToken }: Claim,
-  isReplaced: boolean,
-): Promise<void> {
-  if (creds !== null) return
-  try {
-    await store.delete(sessionId, undefined, fencingToken)
-    if (isReplaced) await store.restore(sessionId)
-  } catch (error) {
-    const { message } = error as Error
-    store.logger.warn({ error: message }, 'what a failed import has written was not removed')
-  }
+/** What comes after an import that has failed: that error matters more. */
+async function tidy(store: AuthStore, action: () => Promise<unknown>): Promise<void> {
+  await action().catch((error: Error) => {
+    store.logger.warn({ error: error.message }, 'what was there before a failed import was not brought back')
+  })
 }
 
 function toLocked(sessionId: string, owner: SessionOwner, leaseEndsAt: Date): SessionLockedError {

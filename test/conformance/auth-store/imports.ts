@@ -119,6 +119,19 @@ export function describeImports(create: CreateStoreDatabase): void {
       expect(await dataOf(store)).toEqual(WHOLE)
     })
 
+    test('leaves the one that it was to replace if it cannot open it any more', async () => {
+      const { open } = await setUp(create)
+      const store = await open()
+      await store.set('s', SESSION)
+      const before = await dataOf(store)
+      const claim = () => Promise.reject(new Error('out of reach'))
+      const cut = new Proxy(store, {
+        get: (target, name) => (name === 'claim' ? claim : Reflect.get(target, name).bind?.(target)),
+      })
+      await expect(importSession(cut, 's', [creds], { replace: true })).rejects.toThrow('out of reach')
+      expect(await dataOf(store)).toEqual(before)
+    })
+
     test('does not replace one whose owner has the lease', async () => {
       const { open } = await setUp(create)
       const [store, owner] = [await open(), await open()]
