@@ -24,6 +24,8 @@ const store = await createRedisStore({
 })
 /** By session. A bot whose account is blocked or used elsewhere stays here, so that it is not opened again. */
 const bots = new Map()
+/** Why a session was not opened the last time, so that the log tells it once. */
+const complaints = new Map()
 const stopping = new AbortController()
 setMaxListeners(0, stopping.signal) // each opening that waits has one
 
@@ -60,10 +62,13 @@ async function open(sessionId) {
       signal: stopping.signal,
       onOwnershipLost: error => leave(bot, error.message).then(() => bots.delete(sessionId)),
     })
+    complaints.delete(sessionId)
     connect(bot)
   } catch (error) {
     bots.delete(sessionId)
-    if (!stopping.signal.aborted) console.error(`${bot.name}: ${error.message}`)
+    if (stopping.signal.aborted || complaints.get(sessionId) === error.code) return
+    complaints.set(sessionId, error.code)
+    console.error(`${bot.name}: ${error.message}`)
   }
 }
 
@@ -99,9 +104,10 @@ async function goOn(bot, reason) {
     return
   }
   if (reason !== DisconnectReason.restartRequired) {
-    await sleep(Math.min(1000 * 2 ** bot.failures++, 60_000) * Math.random())
+    const pauseMs = Math.min(1000 * 2 ** bot.failures++, 60_000) * Math.random()
+    await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {})
   }
-  if (!bot.isLeft) connect(bot)
+  if (!bot.isLeft && !stopping.signal.aborted) connect(bot)
 }
 
 async function leave(bot, reason) {
@@ -119,3 +125,4 @@ while (!stopping.signal.aborted) {
 }
 await Promise.all([...bots.values()].map(bot => leave(bot)))
 await store.close()
+process.exit() // Baileys' timers would keep it for a while
