@@ -21,7 +21,7 @@ import {
 } from './rows.js'
 
 /** Tombstones old enough to remove, and undamaged: a damaged version must not get into `floor`. */
-const IS_SWEPT = `vacant_since <= ? AND version BETWEEN 0 AND ${MAX_FLOOR} AND fence BETWEEN 0 AND ${MAX_FLOOR}`
+const IS_SWEPT = `vacant_since BETWEEN 0 AND ? AND version BETWEEN 0 AND ${MAX_FLOOR} AND fence BETWEEN 0 AND ${MAX_FLOOR}`
 
 /**
  * Does not read gigabytes of a damaged row: bytes longer than any that the library writes become `NULL`, which is
