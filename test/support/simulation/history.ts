@@ -16,6 +16,8 @@ export interface WriteRecord {
   /** It was acknowledged as waiting for MongoDB, and Redis has lost data since. */
   mayBeLost: boolean
   isDurable: boolean
+  /** Somebody has read it, so it has taken place, even if nobody has heard of its end. */
+  wasRead: boolean
 }
 
 /** What reads may find, by what was written: a register for each key. Writes of one key do not overlap. */
@@ -50,15 +52,18 @@ export class History {
       outcome: 'unknown',
       mayBeLost: false,
       isDurable: false,
+      wasRead: false,
     }
     for (const key of keys) this.#of(key).push(record)
     return record
   }
 
-  /** The deletions after the last write that was acknowledged. From now on, what they removed may be read again. */
+  /** The deletions after the last write that took place. From now on, what they removed may be read again. */
   beginRestoration(): WriteRecord[] {
     const records = this.#of(CREDS_KEY)
-    const last = records.findLastIndex(one => !one.isDeletion && one.outcome === 'acknowledged')
+    const last = records.findLastIndex(
+      one => !one.isDeletion && (one.outcome === 'acknowledged' || one.wasRead),
+    )
     const undone = records.slice(last + 1).filter(one => one.isDeletion && one.outcome !== 'refused')
     for (const record of undone) record.outcome = 'unknown'
     return undone
@@ -125,6 +130,7 @@ export class History {
   }
 
   #noteRead(key: string, record: WriteRecord): void {
+    record.wasRead = true
     this.#floors.set(key, record)
     // What an earlier owner has not got in until now is refused.
     const records = this.#of(key)

@@ -27,7 +27,7 @@ export class Lifetime {
     return this.#end !== undefined
   }
 
-  /** A write is acknowledged that was sent at `since`. Its owner has so brought the session back whole. */
+  /** `owner` has opened the session or written, in a call that began at `since`. The session is whole again. */
   renew(since: Instants, owner: number): void {
     if (this.#end?.owner === owner) this.#end.outcome = 'refused'
     this.#since = since

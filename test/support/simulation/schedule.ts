@@ -11,9 +11,12 @@ import { SESSION, type SimProcess, startProcess } from './sim-process.js'
 import { beginVirtualTime } from './virtual-time.js'
 import { World } from './world.js'
 
+/** In the order in which they have started. */
+type Numbered = SimProcess & { readonly number: number }
+
 interface Writer {
   process: SimProcess
-  /** Owners are counted; the guest is above them all. */
+  /** That of its process; the guest is above all owners. */
   number: number
   token: number | undefined
   keys: readonly string[]
@@ -118,7 +121,7 @@ class Schedule {
     record.outcome = 'acknowledged'
     owner.hasCreds = true
     await this.#settle(process.reconciler.reconcileAll())
-    if (this.#options.hasGuest) this.#guest = this.#toWriter(this.#startProcess(), undefined, GUEST_KEYS)
+    if (this.#options.hasGuest) this.#guest = toWriter(this.#startProcess(), GUEST_KEYS)
     this.#world.isCalm = false
   }
 
@@ -320,19 +323,17 @@ class Schedule {
     this.#start(owner, () => owner.process.reconciler.reconcileAll())
   }
 
-  #startProcess(): SimProcess {
+  #startProcess(): Numbered {
     const opensDegraded = this.#options.opensDegraded && this.#faults.isOneEnough()
-    return startProcess(this.#world, `p${++this.#processes}`, {
-      ...this.#options,
-      opensDegraded,
-      hasCache: this.#hasCache,
-    })
+    const number = ++this.#processes
+    const mode = { ...this.#options, opensDegraded, hasCache: this.#hasCache }
+    return Object.assign(startProcess(this.#world, `p${number}`, mode), { number })
   }
 
-  async #claim(process: SimProcess): Promise<void> {
-    const number = this.#processes
+  async #claim(process: Numbered): Promise<void> {
     const { holder } = this.#leases
     const lease = this.#leases.ask()
+    const since = this.#lifetime.now()
     const claim = await this.#claimUnlessLocked(process)
     if (claim === undefined) return
     const { fencingToken: token, creds, version } = claim
@@ -346,13 +347,13 @@ class Schedule {
       return
     }
     this.#world.note(`${process.name} owns the session at ${version} by ${token}`)
-    this.#owner = this.#toWriter(process, token, KEYS)
-    this.#owner.hasCreds = creds !== null
+    this.#owner = { ...toWriter(process, KEYS), number: process.number, token, hasCreds: creds !== null }
     this.#undoable = undefined
     if (this.#options.leases) this.#leases.grant(process, lease)
     this.#lifetime.check()
-    this.#history.changeOwner(number)
+    this.#history.changeOwner(process.number)
     this.#history.check(CREDS_KEY, creds?.registrationId as number | undefined)
+    if (creds !== null) this.#lifetime.renew(since, process.number)
     this.#highestToken = token
     this.#hasLostClaim = false
     this.stats.opened++
@@ -387,11 +388,6 @@ class Schedule {
       if (this.#isHalf) await this.#settle(this.#discard())
       await this.#settle(this.#claim(this.#startProcess()))
     }
-  }
-
-  #toWriter(process: SimProcess, token: number | undefined, keys: readonly string[]): Writer {
-    const number = token === undefined ? Number.POSITIVE_INFINITY : this.#processes
-    return { process, number, token, keys, locked: new Set(), hasCreds: false, mayHaveBegun: false }
   }
 
   /** Runs it among others; `keys` are left to it. */
@@ -429,8 +425,8 @@ class Schedule {
   /** As the error advises. */
   async #discard(): Promise<void> {
     this.#crash()
-    const { store } = this.#startProcess()
-    const record = this.#history.beginDeletion(this.#processes)
+    const { store, number } = this.#startProcess()
+    const record = this.#history.beginDeletion(number)
     await this.#start(undefined, async () => {
       await store.delete(SESSION)
       record.outcome = 'acknowledged'
@@ -470,6 +466,12 @@ class Schedule {
       await this.#settle(this.#checkWhole(this.#owner as unknown as Writer, this.#history.keys))
     }
   }
+}
+
+/** One that owns nothing. */
+function toWriter(process: SimProcess, keys: readonly string[]): Writer {
+  const number = Number.POSITIVE_INFINITY
+  return { process, number, token: undefined, keys, locked: new Set(), hasCreds: false, mayHaveBegun: false }
 }
 
 /** Of a paired session: one that was never paired gives way to a restored one. */
