@@ -283,16 +283,17 @@ const UNFINISHED =
 
 /** `SESSION_INCOMPLETE`: half of the session is missing; or a write without creds would begin one. */
 export class SessionIncompleteError extends StoreError {
-  /** An import of the session has not ended. */
-  readonly isUnfinishedImport: boolean
-
-  constructor(context: StoreErrorContext, message = HALF) {
+  /** `isUnfinishedImport`: an import of the session has not ended. */
+  constructor(
+    context: StoreErrorContext,
+    message = HALF,
+    readonly isUnfinishedImport = false,
+  ) {
     super('SESSION_INCOMPLETE', message, context)
-    this.isUnfinishedImport = message === UNFINISHED
   }
 
   static ofUnfinishedImport(context: StoreErrorContext): StoreError {
-    return new this(context, UNFINISHED)
+    return new this(context, UNFINISHED, true)
   }
 
   static ofWriteToNothing(context: StoreErrorContext): StoreError {

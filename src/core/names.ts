@@ -14,7 +14,7 @@ export interface ValueName {
 const TRASH_MARK = '\x7f'
 
 /** Longest session id or key id, in UTF-8 bytes. */
-export const MAX_NAME_BYTES = 1024
+const MAX_NAME_BYTES = 1024
 /** Longest name of a session in a database: that of a copy. */
 export const MAX_STORED_NAME_BYTES = TRASH_MARK.length + MAX_NAME_BYTES
 /** Most bytes of a UTF-16 code unit in UTF-8. */

@@ -22,6 +22,7 @@ import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
 import { ifAhead } from '../core/store/life.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
+import { isSessionDamage } from '../core/store/session-damage.js'
 import type { SqliteConnection } from './connection.js'
 import { checkApplied, checkLease, type Floor, hasNext, MAX_FLOOR, NO_ROW, type SessionRow } from './rows.js'
 import type { Statements } from './statements.js'
@@ -237,9 +238,8 @@ export class SqliteBackend implements Backend {
     try {
       return this.#find(statements, sessionId)
     } catch (error) {
-      const isRest = hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
       const hasConditions = deletion.fencingToken !== undefined || deletion.expectedVersion !== undefined
-      if (!isRest || hasConditions) throw error
+      if (!isSessionDamage(error) || hasConditions) throw error
       return undefined
     }
   }

@@ -12,9 +12,9 @@ export interface StoreSource {
 }
 
 export type WriterTask =
-  /** Writes so many keys, each by a `set` of its own, all at once. */
+  /** Writes `count` keys, each by a `set` of its own, all at once. */
   | { kind: 'keys'; sessionId: string; prefix: string; count: number; creds?: { registrationId: number } }
-  /** Writes one growing number to all of so many keys, again and again, until it is killed. */
+  /** Writes one growing number to each of `width` keys, again and again, until the test kills it. */
   | { kind: 'burst'; sessionId: string; width: number }
 
 export type WriterOptions = StoreSource & { task: WriterTask }
@@ -34,8 +34,8 @@ export async function writeKeysElsewhere(source: StoreSource, task: WriterTask):
 }
 
 /**
- * Lets a burst run until so many writes are acknowledged, then kills it; resolves with the last one that was. `prepare`
- * comes between the two: more may be acknowledged until it has ended.
+ * Kills a burst after `after` acknowledged writes, and resolves with the last acknowledged number. `prepare` runs before the
+ * kill, and the burst goes on writing meanwhile.
  */
 export async function killBurst(
   source: StoreSource,

@@ -1,16 +1,15 @@
 import type { SessionFilter, SessionInfo, SessionPage } from '../auth-store.js'
 import type { Backend, Summary } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
-import { hasCode, type KnownOwner, type StoreErrorCode } from '../errors.js'
+import type { KnownOwner } from '../errors.js'
 import { fromTrashName } from '../names.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
+import { isSessionDamage } from './session-damage.js'
 import type { Trash } from './trash.js'
 
 /** Sessions that are described side by side. */
 const PAGE_SIZE = 100
-/** These errors are about one session. They must not hide the others. */
-const OF_ONE_SESSION: readonly StoreErrorCode[] = ['CORRUPT_VALUE', 'SESSION_INCOMPLETE']
 
 export interface CatalogueParts {
   backend: Backend
@@ -80,7 +79,7 @@ async function describeOrNoteDamage(
   try {
     return await describe(sessionId)
   } catch (error) {
-    if (!OF_ONE_SESSION.some(code => hasCode(error, code))) throw error
+    if (!isSessionDamage(error)) throw error // it must not hide the others
     return toDamaged(sessionId)
   }
 }

@@ -14,7 +14,7 @@ export interface OperationsParts {
 
 /** How long such an error waits for the owner's name. */
 const NAMING_MS = 1000
-/** A call that changes more fields than this has its deadline once for each so many. */
+/** A call gets its deadline once for each group of this many fields that it changes, the last one incomplete. */
 const FIELDS_A_DEADLINE = 1000
 
 /** Runs the calls of one store: refuses them after its end, observes them, and repeats each within one deadline. */

@@ -4,6 +4,7 @@ import { readPairing } from '../codec/envelope.js'
 import { hasCode } from '../errors.js'
 import { toTrashName } from '../names.js'
 import type { Operations } from './operations.js'
+import { isSessionDamage } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
 import { decodeNote, encodeNote, NOTE_FIELD, type TrashNote } from './trash-note.js'
 
@@ -45,28 +46,16 @@ export class TrashCopies {
   }
 
   /** Of a hybrid store, this may be what only one of the databases knows. */
-  async find(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
-    const { backend, operations } = this.#parts
-    const read = () => backend.read(toTrashName(sessionId), [NOTE_FIELD, CREDS_FIELD])
-    try {
-      const { head, values } = await operations.run(operation, sessionId, read)
-      if (!head.exists) return undefined
-      const [note, creds] = values
-      return { note: decodeNote(note), isPaired: readPairing(creds), version: head.version }
-    } catch (error) {
-      if (isDamage(error)) return UNREADABLE
-      throw error
-    }
+  find(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
+    return this.#find(operation, sessionId).catch(orUnreadable)
   }
 
   /** As `find`, after an opening: both databases of a hybrid store know what it finds. */
-  async open(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
-    try {
-      return (await this.#claim(operation, sessionId)) ? await this.find(operation, sessionId) : undefined
-    } catch (error) {
-      if (isDamage(error)) return UNREADABLE
-      throw error
-    }
+  open(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
+    const finding = this.#claim(operation, sessionId).then(exists =>
+      exists ? this.#find(operation, sessionId) : undefined,
+    )
+    return finding.catch(orUnreadable)
   }
 
   async read(operation: string, sessionId: string): Promise<WholeCopy | undefined> {
@@ -130,6 +119,15 @@ export class TrashCopies {
     return version
   }
 
+  async #find(operation: string, sessionId: string): Promise<FoundCopy | undefined> {
+    const { backend, operations } = this.#parts
+    const read = () => backend.read(toTrashName(sessionId), [NOTE_FIELD, CREDS_FIELD])
+    const { head, values } = await operations.run(operation, sessionId, read)
+    if (!head.exists) return undefined
+    const [note, creds] = values
+    return { note: decodeNote(note), isPaired: readPairing(creds), version: head.version }
+  }
+
   /** Opens the copy as a session is opened. `false`: there is none. */
   async #claim(operation: string, sessionId: string): Promise<boolean> {
     const { backend, operations } = this.#parts
@@ -182,8 +180,9 @@ export class TrashCopies {
   }
 }
 
-function isDamage(error: unknown): boolean {
-  return hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
+function orUnreadable(error: unknown): FoundCopy {
+  if (isSessionDamage(error)) return UNREADABLE
+  throw error
 }
 
 /** The copy is not there, or at another version. */

@@ -18,6 +18,7 @@ import type { CredsReader } from './creds-reader.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
+import { isSessionDamage } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
 import { type FoundCopy, TrashCopies } from './trash-copies.js'
 import { decodeNote, isUpToDate, NOTE_FIELD, type TrashNote, toDamage, toPurge } from './trash-note.js'
@@ -241,8 +242,7 @@ export class Trash {
       const read = () => backend.readAll(sessionId)
       return await rewinds.read('delete', sessionId, read, memory.token(sessionId))
     } catch (error) {
-      const isBeyondKeeping = ['CORRUPT_VALUE', 'SESSION_INCOMPLETE', 'FENCED'] as const
-      if (isBeyondKeeping.some(code => hasCode(error, code))) return undefined
+      if (isSessionDamage(error) || hasCode(error, 'FENCED')) return undefined
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import type {
+  AuthPatch,
   AuthStore,
   Claim,
   Durability,
@@ -48,10 +49,10 @@ export interface ImportReport {
   durability: Durability
 }
 
-/** Names the importer to whoever finds the session locked. */
+/** The label that `SESSION_LOCKED` shows to other processes. */
 const OWNER = 'import'
 const CHUNK_SIZE = 500
-/** The lease is renewed so many times in its life. */
+/** How often the importer renews the lease within the life of the lease. */
 const RENEWALS = 3
 const PRESENT = 'Pass "replace: true" to delete that session, or import under another name.'
 
@@ -158,8 +159,8 @@ class Import {
   readonly #types: ImportReport['types'] = {}
   readonly #skipped: SkippedRecord[] = []
   readonly #names = new Set<string>()
-  /** Other values of the session. They can only be read with the whole of it. */
-  readonly #appState = new Map<string, unknown>()
+  /** The texts of other values of the session. They can only be read with the whole of it. */
+  readonly #appState = new Map<string, string>()
   #creds: StoredCreds | undefined
   #hasBegun = false
   #stored = 0
@@ -222,21 +223,21 @@ class Import {
   }
 
   async #write(chunk: Chunk): Promise<void> {
-    const begins = !this.#hasBegun
-    const patch = begins ? { creds: UNFINISHED_IMPORT, ...chunk.patch } : chunk.patch
-    await this.#set(patch, begins)
+    await this.#set(this.#hasBegun ? chunk.patch : { creds: UNFINISHED_IMPORT, ...chunk.patch })
     await this.#compare(chunk)
   }
 
+  /** The creds come last: with them, others can open the session. */
   async #end(chunk: Chunk): Promise<ImportReport> {
     const creds = this.#creds
     if (creds === undefined) throw this.#toInvalid('The source has no creds: it is no session.')
-    if (this.#hasBegun) await this.#set(chunk.patch, false)
-    const patch = this.#hasBegun ? { creds } : { creds, ...chunk.patch }
-    this.#count('creds', serialize(creds).length)
-    const { version, durability } = await this.#set(patch, !this.#hasBegun)
-    await this.#compare(chunk)
-    await this.#compareCreds(creds)
+    const text = serialize(creds)
+    this.#count('creds', text.length)
+    const fitsIntoOneWrite = !this.#hasBegun
+    if (!fitsIntoOneWrite) await this.#write(chunk)
+    const { version, durability } = await this.#set(fitsIntoOneWrite ? { creds, ...chunk.patch } : { creds })
+    if (fitsIntoOneWrite) await this.#compare(chunk)
+    await this.#compareRest(text)
     await this.#store.touch(this.#sessionId) // the life of a session that was opened
     return {
       sessionId: this.#sessionId,
@@ -248,9 +249,10 @@ class Import {
     }
   }
 
-  async #set(patch: Parameters<AuthStore['set']>[1], begins: boolean): Promise<VersionedResult> {
+  async #set(patch: AuthPatch): Promise<VersionedResult> {
     if (this.#lostLease !== undefined) throw this.#lostLease
-    const result = await this.#store.set(this.#sessionId, patch, begins ? 0 : undefined, this.#token)
+    const expectedVersion = this.#hasBegun ? undefined : 0
+    const result = await this.#store.set(this.#sessionId, patch, expectedVersion, this.#token)
     this.#hasBegun = true
     return result
   }
@@ -258,32 +260,29 @@ class Import {
   async #compare(chunk: Chunk): Promise<void> {
     for (const [type, values] of chunk.keys) {
       const found = await this.#store.getKeys(this.#sessionId, type, [...values.keys()])
-      for (const [id, value] of values) {
-        if (serialize(found[id]) !== serialize(value)) throw this.#toDifference(type)
-      }
+      for (const [id, { text }] of values) this.#assertSame(type, text, found[id])
     }
-    for (const [name, value] of chunk.appState) this.#appState.set(name, value)
+    for (const [name, { text }] of chunk.appState) this.#appState.set(name, text)
     this.#stored += chunk.size
     this.#onProgress?.(this.#stored)
   }
 
-  async #compareCreds(creds: StoredCreds): Promise<void> {
+  async #compareRest(credsText: string): Promise<void> {
     const found = await this.#store.getCreds(this.#sessionId)
-    if (serialize(found?.data) !== serialize(creds)) throw this.#toDifference('creds')
+    this.#assertSame('creds', credsText, found?.data)
     if (this.#appState.size === 0) return
     const { appState = {} } = (await this.#store.get(this.#sessionId))?.data ?? {}
-    for (const [name, value] of this.#appState) {
-      if (serialize(appState[name]) !== serialize(value)) throw this.#toDifference('appState')
-    }
+    for (const [name, text] of this.#appState) this.#assertSame('appState', text, appState[name])
+  }
+
+  #assertSame(type: string, text: string, found: unknown): void {
+    if (serialize(found) === text) return
+    throw this.#toInvalid(`A value of type "${type}" does not come back as it was given.`)
   }
 
   #count(type: string, bytes: number): void {
     const { count = 0, bytes: before = 0 } = this.#types[type] ?? {}
     this.#types[type] = { count: count + 1, bytes: before + bytes }
-  }
-
-  #toDifference(type: string): InvalidValueError {
-    return this.#toInvalid(`A value of type "${type}" does not come back as it was given.`)
   }
 
   #toInvalid(message: string): InvalidValueError {

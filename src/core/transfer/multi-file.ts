@@ -5,22 +5,23 @@ import { deserialize } from '../codec/buffers.js'
 import { CorruptValueError, InvalidOptionError } from '../errors.js'
 import type { SessionRecord, SkippedRecord } from './session-source.js'
 
+const asItIs = (name: string) => name
 /**
  * Types of Baileys' keys, the longer before those that they begin with. Baileys writes a key to `<type>-<id>.json`, each
  * `/` of the name as `__` and each `:` as `-` (`useMultiFileAuthState`), so the ids have to be guessed by their shape.
  */
-const TO_ID: Readonly<Record<string, (name: string) => string>> = {
-  'sender-key-memory': name => name,
-  'sender-key': name => name.replace(/^(.*)--([^-]+)--(\d+)$/, '$1::$2::$3'),
-  'app-state-sync-key': name => name.replaceAll('__', '/'),
-  'app-state-sync-version': name => name,
-  'pre-key': name => name,
-  session: toDeviceId,
-  'identity-key': toDeviceId,
-  'lid-mapping': name => name,
-  'device-list': name => name,
-  tctoken: name => name,
-}
+const TO_ID: readonly (readonly [type: string, toId: (name: string) => string])[] = [
+  ['sender-key-memory', asItIs],
+  ['sender-key', name => name.replace(/^(.*)--([^-]+)--(\d+)$/, '$1::$2::$3')],
+  ['app-state-sync-key', name => name.replaceAll('__', '/')],
+  ['app-state-sync-version', asItIs],
+  ['pre-key', asItIs],
+  ['session', toDeviceId],
+  ['identity-key', toDeviceId],
+  ['lid-mapping', asItIs],
+  ['device-list', asItIs],
+  ['tctoken', asItIs],
+]
 const CREDS_FILE = 'creds.json'
 const KEY_FILE = /\.json$/
 /** What an interrupted write leaves, or a later release keeps beside each file. */
@@ -86,10 +87,9 @@ async function readJson(folder: string, name: string): Promise<unknown> {
 
 function toField(file: string): { type: string; id: string } | undefined {
   const name = file.replace(KEY_FILE, '')
-  const type = Object.keys(TO_ID).find(type => name.startsWith(`${type}-`))
-  if (type === undefined) return undefined
-  const id = TO_ID[type]?.(name.slice(type.length + 1))
-  return id ? { type, id } : undefined
+  const [type, toId] = TO_ID.find(([type]) => name.startsWith(`${type}-`)) ?? []
+  const id = type && toId?.(name.slice(type.length + 1))
+  return type && id ? { type, id } : undefined
 }
 
 /** A device in the form `<user>:<device>`: users are numbers here, and have no hyphen. */

@@ -220,9 +220,9 @@ function highest(one: AppliedOperation | undefined, other: AppliedOperation): Ap
 /** Whether a late write may count above operations of the durable store: `outranked` says whether it does. */
 export function mayCount(
   { kind, operationId }: Pick<PendingWrite, 'kind' | 'operationId'>,
-  { missing }: Pick<Applied, 'missing'>,
+  { version, ops, missing }: Pick<Applied, 'version' | 'ops' | 'missing'>,
 ): boolean {
-  return kind === 'fields' && missing.includes(operationId)
+  return kind === 'fields' && missing.includes(operationId) && operationAt(ops, version) !== undefined
 }
 
 /** The version of a write that counts above `rival`: below all that was written past Redis since. */

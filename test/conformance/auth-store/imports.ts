@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { SessionMemory } from '../../../src/core/store/session-memory.js'
 import { type AuthStore, importSession, readSession, type SessionRecord } from '../../../src/index.js'
-import { toDying } from '../../support/dying-backend.js'
-import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, OTHER_KEY, setUp, toStore } from './harness.js'
+import { dieAtEach } from './die-at-each.js'
+import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, OTHER_KEY, setUp } from './harness.js'
 import { dataOf, PAIRED, SESSION } from './trash-harness.js'
 
-const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
 const creds: SessionRecord = { type: 'creds', id: '', value: PAIRED }
 /** More than two chunks. */
 const KEYS = Array.from({ length: 1200 }, (_, n) => ({
@@ -159,27 +157,17 @@ export function describeImports(create: CreateStoreDatabase): void {
   test.each([true, false])(
     'an import whose process dies, its last command carried out: %s, leaves no session that can be opened, and begins anew',
     async isCarriedOut => {
-      const { database, open } = await setUp(create)
       const source = [...FEW_KEYS, creds]
       const whole = { creds: PAIRED, keys: { session: Object.fromEntries(FEW_KEYS.map(toEntry)) } }
-      for (let at = 0; ; at++) {
-        const memory = new SessionMemory()
-        const backend = await database.open({ memory })
-        const dying = toDying(backend, { at, isCarriedOut })
-        const store = await toStore({ backend: dying.backend, memory, leaseMs: 1, retry: NO_RETRY })
-        const importing = importSession(store, 's', source, { chunkSize: 2 })
-        const died = await importing.then(
-          () => false,
-          () => true,
-        )
-        await backend.close()
-        const next = await open()
-        expect([null, 'SESSION_INCOMPLETE', whole]).toContainEqual(await dataOrCode(next))
-        await importSession(next, 's', source, { replace: true })
-        expect(await dataOf(next)).toEqual(whole)
-        await next.purge('s')
-        if (!died) return
-      }
+      await dieAtEach(create, isCarriedOut, store => importSession(store, 's', source, { chunkSize: 2 }), {
+        settings: { leaseMs: 1 },
+        prepare: async () => {},
+        check: async store => {
+          expect([null, 'SESSION_INCOMPLETE', whole]).toContainEqual(await dataOrCode(store))
+          await importSession(store, 's', source, { replace: true })
+          expect(await dataOf(store)).toEqual(whole)
+        },
+      })
     },
     300_000,
   )

@@ -1,12 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { SessionMemory } from '../../../src/core/store/session-memory.js'
 import { type AuthStore, StoreError } from '../../../src/index.js'
-import { toDying } from '../../support/dying-backend.js'
 import { toInterrupted } from '../../support/interrupted-backend.js'
+import { dieAtEach } from './die-at-each.js'
 import { CREDS, type CreateStoreDatabase, setUp, toStore } from './harness.js'
 import { dataOf, deletedOf, HOUR_MS, PAIRED, SESSION, setUpDeleted } from './trash-harness.js'
-
-const NO_RETRY = { timeoutMs: 5000, maxRetries: 0, baseDelayMs: 1, multiplier: 1 }
 
 /** Deletions, restorations and purges among other calls of the same session, and those that do not end. */
 export function describeTrashFaults(create: CreateStoreDatabase): void {
@@ -171,33 +169,5 @@ async function interruptEach(
     if (wasInterrupted) await check(await open())
     await survivor.purge('s')
     if (!wasInterrupted) return
-  }
-}
-
-interface Play<T> {
-  prepare: (store: AuthStore) => Promise<T>
-  check: (store: AuthStore, prepared: T) => Promise<void>
-}
-
-/** Lets a process die in each command of a call, on a session of its own each time. */
-async function dieAtEach<T>(
-  create: CreateStoreDatabase,
-  isCarriedOut: boolean,
-  call: (store: AuthStore) => Promise<unknown>,
-  { prepare, check }: Play<T>,
-): Promise<void> {
-  const { database, open } = await setUp(create)
-  const survivor = await open()
-  for (let at = 0; ; at++) {
-    const prepared = await prepare(survivor)
-    const memory = new SessionMemory()
-    const backend = await database.open({ memory })
-    const dying = toDying(backend, { at, isCarriedOut })
-    const store = await toStore({ backend: dying.backend, memory, keepMs: HOUR_MS, retry: NO_RETRY })
-    await call(store).catch(() => {})
-    await backend.close()
-    await check(await open(), prepared)
-    await survivor.purge('s')
-    if (dying.calls <= at) return
   }
 }

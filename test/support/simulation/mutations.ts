@@ -54,7 +54,7 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: COMPARE,
         from: 'if (isFromRedis(last)) return isLostThere(last) ? last : undefined',
-        to: 'if (true) return isFromRedis(last) && isLostThere(last) ? last : undefined',
+        to: 'return isFromRedis(last) && isLostThere(last) ? last : undefined',
       },
     ],
   },

@@ -1,0 +1,6 @@
+import { hasCode } from '../errors.js'
+
+/** Whether the error is about what is stored of one session: it is damaged, or a part of it is missing. */
+export function isSessionDamage(error: unknown): boolean {
+  return hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
+}
