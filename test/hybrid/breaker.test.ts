@@ -88,6 +88,21 @@ describe('the breaker', () => {
     expect(breaker.isOpen).toBe(false)
   })
 
+  test('tells the longest time that it has waited in this outage, though later calls wait less', async () => {
+    const { breaker } = setUp()
+    for (let n = 0; n < 20; n++) await breaker.run(works)
+    const messageOf = async () => {
+      const call = breaker.run(hangs).catch(error => error.message)
+      await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+      return call
+    }
+    for (let n = 0; n < 3; n++) expect(await messageOf()).toContain(`not answered within ${TIMEOUT_MS} ms`)
+    await breaker.run(works)
+    const call = expect(breaker.run(hangs, 500)).rejects.toThrow('not answered within 500 ms')
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+    await call
+  })
+
   test('halves its timeout after each failure, and restores it once a call has succeeded', async () => {
     const { breaker } = setUp()
     for (let n = 0; n < 20; n++) await breaker.run(works)

@@ -30,6 +30,7 @@ test.each([
     'keep the other history though Redis has taken a write after it',
     'counts after those that Redis had lost',
   ],
+  ['replace the copy of a deleted session without opening it', 'the copy of an earlier one'],
   ["repeat a deletion by its tombstone's fence", 'though clocks have gone back'],
   [
     'no stale check',

@@ -94,8 +94,8 @@ export class Codec {
       if (this.#options.cipher === 'none' || allowPlaintext) return payload
       throw this.#failure(
         name,
-        'is stored in the clear, and encryption is on; ' +
-          'set "security.allowPlaintext" while values from before are being replaced, or delete the session to pair it anew.',
+        'is stored in the clear, and encryption is on. Set "security.allowPlaintext: true" until all values from before ' +
+          'are replaced.',
       )
     }
     const dataKey = keyring?.deriveDataKey(keyId, name.sessionId, cipher, period)

@@ -49,7 +49,7 @@ export class Claimer {
     metrics.count('sessions_opened')
     memory.noteToken(sessionId, fencingToken)
     memory.cache?.begin(sessionId, fencingToken, head.version)
-    const decoded = reader.decode(sessionId, head, creds)
+    const decoded = head.exists ? reader.decode(sessionId, creds) : null
     return { fencingToken, version: head.version, creds: decoded, ...(decoded === null && { endedAt }) }
   }
 

@@ -30,11 +30,11 @@ export class CredsReader {
     const { backend, rewinds } = this.#parts
     const read = () => backend.read(sessionId, [CREDS_FIELD])
     const { head, values } = await rewinds.read(operation, sessionId, read, fencingToken)
-    return { head, creds: this.decode(sessionId, head, values[0]) }
+    return { head, creds: head.exists ? this.decode(sessionId, values[0]) : null }
   }
 
-  decode(sessionId: string, head: Head, bytes: Uint8Array | undefined): StoredCreds | null {
-    if (!head.exists) return null
+  /** Of a session that exists. */
+  decode(sessionId: string, bytes: Uint8Array | undefined): StoredCreds {
     if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
     const { codec, metrics } = this.#parts
     metrics.count('read_bytes', bytes.length)

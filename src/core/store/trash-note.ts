@@ -40,10 +40,13 @@ export function decodeNote(bytes: Uint8Array | undefined): TrashNote | undefined
   return { id, state: state as TrashState, version: version as number, incarnation, operation }
 }
 
-export function toDamage(sessionId: string): CorruptValueError {
+const NO_NOTE = 'it does not tell which deletion it belongs to'
+
+/** `fault`: the end of a sentence about the copy. */
+export function toDamage(sessionId: string, fault = NO_NOTE, cause?: unknown): CorruptValueError {
   return new CorruptValueError(
-    'The copy of the deleted session is damaged: it does not tell which deletion it belongs to.',
-    { sessionId },
+    `The copy of the deleted session is damaged: ${fault}.`,
+    { sessionId, cause },
     'restore the session from a backup, or remove the copy by store.purge(sessionId)',
   )
 }

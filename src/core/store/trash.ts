@@ -20,7 +20,7 @@ import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
 import { isSessionDamage } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
-import { type FoundCopy, TrashCopies } from './trash-copies.js'
+import { type FoundCopy, TrashCopies, type WholeCopy } from './trash-copies.js'
 import { decodeNote, isUpToDate, NOTE_FIELD, type TrashNote, toDamage, toPurge } from './trash-note.js'
 
 /** Most attempts of one deletion or restoration, while others write, open, delete or restore the session. */
@@ -179,7 +179,7 @@ export class Trash {
   }
 
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
-    const { backend, rewinds, reader, deleter, memory, metrics } = this.#parts
+    const { backend, rewinds, deleter, memory, metrics } = this.#parts
     const copy = await this.#copies.read('restore', sessionId)
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
@@ -198,7 +198,7 @@ export class Trash {
       await deleter.delete(sessionId, guard).catch(unlessOvertaken)
       return overtaken // the deletion has ended the claim as well
     }
-    reader.decode(sessionId, { ...head, exists: true }, copy.fields.find(isCreds)?.bytes) // throws if it is damaged
+    this.#checkCreds(sessionId, copy)
     const operationId = memory.operationIds.next()
     const { id } = copy.note
     const note = { id, state: 'restoring', version: head.version, operation: operationId } as const
@@ -217,6 +217,15 @@ export class Trash {
     metrics.count('sessions_restored')
     await this.#tidy(sessionId, () => this.#copies.discard('restore', sessionId, note, noted))
     return result
+  }
+
+  /** Throws if the creds of the copy cannot be read: nobody could open the session that was restored from it. */
+  #checkCreds(sessionId: string, { fields }: WholeCopy): void {
+    try {
+      this.#parts.reader.decode(sessionId, fields.find(isCreds)?.bytes)
+    } catch (error) {
+      throw isSessionDamage(error) ? toDamage(sessionId, 'its creds cannot be read', error) : error
+    }
   }
 
   /**

@@ -18,6 +18,8 @@ export class Outage {
   #since: Date | undefined
   /** Why the last call has failed; a success forgets it. */
   #lastReason: string | undefined
+  /** The longest time that a call has waited in vain. Later calls wait less (`Breaker`). */
+  #longestMs = 0
 
   constructor({ store, resetMs, link }: OutageParts) {
     this.#store = store
@@ -29,6 +31,7 @@ export class Outage {
   end(): void {
     this.#since = undefined
     this.#lastReason = undefined
+    this.#longestMs = 0
   }
 
   /** What a call has failed with, as its caller gets it. A missing answer is an outage. */
@@ -51,7 +54,9 @@ export class Outage {
   /** A known connection problem says more than the missing answer. */
   #toLateness(cause: unknown, timeoutMs: number): StoreUnavailableError {
     const { reason, address } = this.#link ?? {}
-    if (reason === undefined) return this.#toOutage(`it has not answered within ${timeoutMs} ms.`, cause)
+    this.#longestMs = Math.max(this.#longestMs, timeoutMs)
+    if (reason === undefined)
+      return this.#toOutage(`it has not answered within ${this.#longestMs} ms.`, cause)
     const known = { cause: this.#link?.cause, address, since: this.#since }
     return new StoreUnavailableError(this.#store, `${reason}.`, known)
   }

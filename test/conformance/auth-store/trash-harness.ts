@@ -16,10 +16,10 @@ export const deletedOf = async (store: AuthStore) =>
 
 /** A session was deleted; `before`: what it held. */
 export async function setUpDeleted(create: CreateStoreDatabase) {
-  const { open } = await setUp(create)
+  const { open, openBackend } = await setUp(create)
   const store = await open()
   await store.set('s', SESSION)
   const before = await dataOf(store)
   await store.delete('s')
-  return { open, store, before }
+  return { open, openBackend, store, before }
 }

@@ -261,7 +261,21 @@ export function describeTrash(create: CreateStoreDatabase): void {
     })
   })
 
-  test('a copy whose creds are damaged is not restored, and stays', async () => {
+  test.each([
+    ['damaged', Buffer.from([0xb1, 0x00, ...Buffer.from('5')])],
+    ['missing', null],
+  ])('a copy whose creds are %s is not restored, and the error advises to purge it', async (_, bytes) => {
+    const { store, openBackend } = await setUpDeleted(create)
+    const damage = { writes: [{ type: '@creds', id: '', bytes }], operationId: 'damage' }
+    await (await openBackend()).commit(toTrashName('s'), damage)
+    const restoring = store.restore('s')
+    await expect(restoring).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
+    await expect(restoring).rejects.toThrow('store.purge')
+    await store.purge('s')
+    expect(await store.restore('s')).toBeNull()
+  })
+
+  test('a copy whose creds are sealed under another key is not restored, and stays', async () => {
     const { store, open } = await setUpDeleted(create)
     const other = await open({ masterKey: KEY })
     await other.set('other', SESSION)

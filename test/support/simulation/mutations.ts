@@ -69,6 +69,16 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'replace the copy of a deleted session without opening it',
+    edits: [
+      {
+        file: 'src/core/store/trash-copies.ts',
+        from: 'const finding = this.#claim(operation, sessionId).then(exists =>\n      exists ? this.#find(operation, sessionId) : undefined,\n    )',
+        to: 'const finding = this.#find(operation, sessionId)',
+      },
+    ],
+  },
+  {
     name: 'no stale check',
     edits: [
       {
