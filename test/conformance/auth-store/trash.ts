@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { CREDS_FIELD } from '../../../src/core/backend.js'
 import { toTrashName } from '../../../src/core/names.js'
 import { sessionsOf } from '../../support/sessions-of.js'
 import { CREDS, type CreateStoreDatabase, expectRefusal, KEY, OTHER_KEY, setUp } from './harness.js'
@@ -266,7 +267,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     ['missing', null],
   ])('a copy whose creds are %s is not restored, and the error advises to purge it', async (_, bytes) => {
     const { store, openBackend } = await setUpDeleted(create)
-    const damage = { writes: [{ type: '@creds', id: '', bytes }], operationId: 'damage' }
+    const damage = { writes: [{ ...CREDS_FIELD, bytes }], operationId: 'damage' }
     await (await openBackend()).commit(toTrashName('s'), damage)
     const restoring = store.restore('s')
     await expect(restoring).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
@@ -290,7 +291,7 @@ export function describeTrash(create: CreateStoreDatabase): void {
     const [store, backend] = [await open(), await database.open()]
     await store.set('s', SESSION)
     await store.delete('s')
-    const creds = { type: '@creds', id: '', bytes: null }
+    const creds = { ...CREDS_FIELD, bytes: null }
     const note = { type: '@trash', id: '', bytes: Buffer.from('damaged') }
     const damage = { writes: [creds, note], operationId: 'damage' }
     await backend.commit(toTrashName('s'), damage)
