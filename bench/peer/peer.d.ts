@@ -5,7 +5,11 @@ interface PeerHandle {
     keys: { get(type: string, ids: string[]): Promise<object>; set(keys: object): Promise<void> }
   }
   saveCreds: () => Promise<void>
-  store: { disconnect(): Promise<void> }
+  store: {
+    set(sessionId: string, patch: object): Promise<unknown>
+    reconcileOutbox?(): Promise<void>
+    disconnect(): Promise<void>
+  }
 }
 
 interface PeerHookOptions {

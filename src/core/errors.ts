@@ -268,8 +268,8 @@ export class ForeignDataError extends StoreError {
     super(
       'FOREIGN_DATA',
       `The session is new here, and there is ${found}: @luoarch/baileys-store-core 1.0.0-rc.1 to rc.6 stored sessions in this way. ` +
-        'Nothing was written. To pair anew and leave that data where it is, open the session with ' +
-        '"ignoreForeignData: true"; to keep its pairing, stay with that release.',
+        'Nothing was written. To keep its pairing, import it: see "From releases 1.0.0-rc.1 to rc.6" in docs/moving-in.md. ' +
+        'To pair anew and leave that data where it is, open the session with "ignoreForeignData: true".',
       context,
     )
   }

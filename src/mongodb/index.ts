@@ -1,5 +1,6 @@
 export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { GivenMongoClient } from './client.js'
+export { type EarlierMongoOptions, readEarlierMongoSession } from './earlier-session.js'
 export type { MongoOptions } from './mongo-options.js'
 export { createMongoStore, MongoAuthStore } from './mongo-store.js'
 export { type MongoAuthStateOptions, useMongoAuthState } from './use-mongo-auth-state.js'

@@ -1,5 +1,6 @@
 export type { AuthStateHandle } from '../core/hook/auth-state.js'
 export type { GivenRedis } from './client.js'
+export { type EarlierRedisOptions, readEarlierRedisSession } from './earlier-session.js'
 export type { RedisOptions } from './redis-options.js'
 export { createRedisStore, RedisAuthStore } from './redis-store.js'
 export { type RedisAuthStateOptions, useRedisAuthState } from './use-redis-auth-state.js'
