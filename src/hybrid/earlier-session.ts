@@ -1,4 +1,3 @@
-import { deepBufferRevive } from '../core/codec/buffers.js'
 import { isPlainObject } from '../core/is-object.js'
 import { EarlierCodec, type EarlierOptions, type Table } from '../core/transfer/earlier-codec.js'
 import {
@@ -105,14 +104,10 @@ async function readEntries(connection: RedisConnection, codec: EarlierCodec): Pr
 
 /** None if MongoDB has it. */
 function toEntry(codec: EarlierCodec, text: string): EarlierEntry[] {
-  try {
-    const { status, version, patch } = JSON.parse(text)
-    if (status === COMPLETED) return []
-    if (Number.isSafeInteger(version) && isPlainObject(patch)) {
-      return [{ version, patch: deepBufferRevive<Table>(patch) }]
-    }
-  } catch {}
-  throw codec.toCorrupt('outbox')
+  const { status, version, patch } = codec.parse('outbox', text)
+  if (status === COMPLETED) return []
+  if (typeof version !== 'number' || !Number.isSafeInteger(version)) throw codec.toCorrupt('outbox')
+  return [{ version, patch: codec.assertTable('outbox', patch) }]
 }
 
 function apply(session: EarlierSession | undefined, { patch }: EarlierEntry): EarlierSession {

@@ -1,6 +1,11 @@
 import type { CommonOptions } from '../core/input/options.js'
 import { isObject } from '../core/is-object.js'
-import { EarlierCodec, type EarlierOptions, type Table } from '../core/transfer/earlier-codec.js'
+import {
+  EarlierCodec,
+  type EarlierOptions,
+  type EarlierValue,
+  type Table,
+} from '../core/transfer/earlier-codec.js'
 import {
   type EarlierRecords,
   type EarlierSession,
@@ -77,7 +82,7 @@ async function findDocument(
 }
 
 /** Without encryption there is no nonce, and the first bytes are the value's own. */
-function toValue(codec: EarlierCodec, name: string, text: unknown) {
+function toValue(codec: EarlierCodec, name: string, text: unknown): EarlierValue {
   if (typeof text !== 'string') throw codec.toCorrupt(name)
   const bytes = Buffer.from(text, 'base64')
   return { nonce: bytes.subarray(0, NONCE_BYTES), ciphertext: bytes.subarray(NONCE_BYTES), keyId: undefined }

@@ -1,6 +1,5 @@
 import type { CommonOptions } from '../core/input/options.js'
-import { isObject } from '../core/is-object.js'
-import { EarlierCodec, type EarlierOptions, type Table } from '../core/transfer/earlier-codec.js'
+import { EarlierCodec, type EarlierOptions, type EarlierValue } from '../core/transfer/earlier-codec.js'
 import {
   type EarlierRecords,
   type EarlierSession,
@@ -68,19 +67,10 @@ export async function ask<T>(
   }
 }
 
-function toValue(codec: EarlierCodec, part: string, text: string) {
-  const { ciphertext, nonce, keyId } = parse(text) ?? {}
+function toValue(codec: EarlierCodec, part: string, text: string): EarlierValue {
+  const { ciphertext, nonce, keyId } = codec.parse(part, text)
   if (typeof ciphertext !== 'string' || typeof nonce !== 'string' || typeof keyId !== 'string') {
     throw codec.toCorrupt(part)
   }
   return { ciphertext: Buffer.from(ciphertext, 'base64'), nonce: Buffer.from(nonce, 'base64'), keyId }
-}
-
-function parse(text: string): Table | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

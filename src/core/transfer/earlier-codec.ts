@@ -67,6 +67,15 @@ export class EarlierCodec {
     }
   }
 
+  /** JSON as those releases wrote it, in the clear. Throws `CORRUPT_VALUE` for what is no object. */
+  parse(name: string, text: string): Table {
+    try {
+      return parse(text)
+    } catch (cause) {
+      throw this.toCorrupt(name, cause)
+    }
+  }
+
   /** `undefined`: not by this key. */
   #open({ nonce, ciphertext, keyId = ANY_KEY }: EarlierValue): Buffer | undefined {
     const key = this.#key
@@ -82,11 +91,11 @@ export class EarlierCodec {
 
   #unpack(bytes: Buffer): Table {
     const { gzip, snappy } = this.#compressors
-    if (bytes.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC)) return parse(gzip.inflate(bytes))
+    if (bytes.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC)) return parse(toText(gzip.inflate(bytes)))
     try {
-      if (bytes[0] === OBJECT_START) return parse(bytes)
+      if (bytes[0] === OBJECT_START) return parse(toText(bytes))
     } catch {} // a Snappy stream may begin with the same byte
-    return parse(snappy.inflate(bytes))
+    return parse(toText(snappy.inflate(bytes)))
   }
 
   #toFailure(name: string, keyId: string): DecryptionError {
@@ -111,10 +120,14 @@ export class EarlierCodec {
   }
 }
 
-function parse(bytes: Uint8Array): Table {
-  const value = deepBufferRevive(JSON.parse(Buffer.from(bytes).toString()))
+function parse(text: string): Table {
+  const value = deepBufferRevive(JSON.parse(text))
   if (!isPlainObject(value)) throw new SyntaxError('It is no object.')
   return value
+}
+
+function toText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
 }
 
 /** Those releases took the hex digits before the first other character, and hashed what has not 32 bytes. */
