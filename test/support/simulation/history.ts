@@ -58,13 +58,14 @@ export class History {
     return record
   }
 
-  /** The deletions after the last write that took place. From now on, what they removed may be read again. */
+  /** Whether nobody can have begun a session after the last one that is known: so it is clear what a restoration restores. */
+  get knowsLastLife(): boolean {
+    return !this.#sinceLastLife().some(one => !one.isDeletion && one.outcome === 'unknown')
+  }
+
+  /** The deletions after the last write of creds that took place. From now on, what they removed may be read again. */
   beginRestoration(): WriteRecord[] {
-    const records = this.#of(CREDS_KEY)
-    const last = records.findLastIndex(
-      one => !one.isDeletion && (one.outcome === 'acknowledged' || one.wasRead),
-    )
-    const undone = records.slice(last + 1).filter(one => one.isDeletion && one.outcome !== 'refused')
+    const undone = this.#sinceLastLife().filter(one => one.isDeletion && one.outcome !== 'refused')
     for (const record of undone) record.outcome = 'unknown'
     return undone
   }
@@ -127,6 +128,13 @@ export class History {
       if (isCertain || record === floor) return allowed
     }
     return [...allowed, undefined]
+  }
+
+  /** Of the records of the creds, those after the last write that took place. */
+  #sinceLastLife(): WriteRecord[] {
+    const records = this.#of(CREDS_KEY)
+    const tookPlace = ({ outcome, wasRead }: WriteRecord) => outcome === 'acknowledged' || wasRead
+    return records.slice(records.findLastIndex(one => !one.isDeletion && tookPlace(one)) + 1)
   }
 
   #noteRead(key: string, record: WriteRecord): void {

@@ -24,8 +24,6 @@ interface Writer {
   locked: Set<string>
   /** Whether the session has creds, as far as it knows. */
   hasCreds: boolean
-  /** It has asked for a new session; the answer may have been lost. */
-  mayHaveBegun: boolean
 }
 
 const KEYS = ['a', 'b', 'c']
@@ -206,7 +204,6 @@ class Schedule {
     const isLate = writer !== this.#guest && writer !== this.#owner && this.#owner !== undefined
     const session = Object.fromEntries(ofKeys.map(key => [key, record.value]))
     const creds = isFirst ? toCreds(record) : undefined
-    if (isFirst) writer.mayHaveBegun = true
     const since = this.#lifetime.now()
     this.#world.note(`${process.name} writes ${JSON.stringify(session)}`)
     this.#start(
@@ -244,10 +241,8 @@ class Schedule {
       this.stats.deleted++
       this.#world.note(`${process.name} has deleted the session: ${durability}`)
     })
-    // If nobody knows whether this life had begun, nobody knows what a restoration brings back.
-    const isKnown = owner.hasCreds || !owner.mayHaveBegun
     void deleting.then(() => {
-      if (this.#owner === undefined) this.#undoable = isKnown ? record : undefined
+      if (this.#owner === undefined) this.#undoable = this.#history.knowsLastLife ? record : undefined
     })
   }
 
@@ -471,7 +466,7 @@ class Schedule {
 /** One that owns nothing. */
 function toWriter(process: SimProcess, keys: readonly string[]): Writer {
   const number = Number.POSITIVE_INFINITY
-  return { process, number, token: undefined, keys, locked: new Set(), hasCreds: false, mayHaveBegun: false }
+  return { process, number, token: undefined, keys, locked: new Set(), hasCreds: false }
 }
 
 /** Of a paired session: one that was never paired gives way to a restored one. */
