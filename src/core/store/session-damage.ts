@@ -1,6 +1,11 @@
-import { hasCode } from '../errors.js'
+import { hasCode, type SessionIncompleteError } from '../errors.js'
 
 /** Whether the error is about what is stored of one session: it is damaged, or a part of it is missing. */
 export function isSessionDamage(error: unknown): boolean {
   return hasCode(error, 'CORRUPT_VALUE') || hasCode(error, 'SESSION_INCOMPLETE')
+}
+
+/** Whether an import of the session has not ended, so that there is no session yet. */
+export function isUnfinishedImport(error: unknown): boolean {
+  return hasCode(error, 'SESSION_INCOMPLETE') && (error as SessionIncompleteError).isUnfinishedImport
 }

@@ -18,7 +18,7 @@ import type { CredsReader } from './creds-reader.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
-import { isSessionDamage } from './session-damage.js'
+import { isSessionDamage, isUnfinishedImport } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
 import { type FoundCopy, TrashCopies, type WholeCopy } from './trash-copies.js'
 import { decodeNote, isUpToDate, NOTE_FIELD, type TrashNote, toDamage, toPurge } from './trash-note.js'
@@ -164,18 +164,18 @@ export class Trash {
     whole: SnapshotResult,
   ): Promise<number | undefined> {
     const { note, version, isPaired } = earlier ?? {}
+    const isUnfinished = whole.head.exists && this.#isUnfinished(sessionId, whole)
+    const isNothing = !whole.head.exists || isUnfinished
     // The session may be absent because another deletion of it has just ended; or be one that was never paired.
-    const isCopyWorthMore = !whole.head.exists || (isPaired === true && isUnpaired(whole.fields))
+    const isCopyWorthMore = isNothing || (isPaired === true && isUnpaired(whole.fields))
     if (note !== undefined && version !== undefined && isCopyWorthMore) {
       if (await this.#isUpToDate('delete', sessionId, note)) {
         if (await this.#keep('delete', sessionId, note, version)) return undefined
         throw new VersionMismatchError(version, 0, { sessionId })
       }
-      if (!whole.head.exists) await this.#copies.discard('delete', sessionId, note, version)
+      if (isNothing) await this.#copies.discard('delete', sessionId, note, version)
     }
-    return whole.head.exists
-      ? this.#copies.write('delete', sessionId, operationId, earlier, whole)
-      : undefined
+    return isNothing ? undefined : this.#copies.write('delete', sessionId, operationId, earlier, whole)
   }
 
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
@@ -236,6 +236,16 @@ export class Trash {
     if (note.state === 'deleted') return true
     const kept = { id: note.id, state: 'deleted', version: note.version } as const
     return (await this.#copies.note(operation, sessionId, kept, copyVersion)) !== undefined
+  }
+
+  /** What an import has left that did not end is no session: nobody wants it back. */
+  #isUnfinished(sessionId: string, { fields }: SnapshotResult): boolean {
+    try {
+      this.#parts.reader.decode(sessionId, fields.find(isCreds)?.bytes)
+      return false
+    } catch (error) {
+      return isUnfinishedImport(error)
+    }
   }
 
   #isUpToDate(operation: string, sessionId: string, note: TrashNote): Promise<boolean> {

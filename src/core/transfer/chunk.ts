@@ -1,6 +1,6 @@
 import type { AuthPatch } from '../auth-store.js'
 import { APP_STATE_TYPE } from '../backend.js'
-import { serialize } from '../codec/buffers.js'
+import { deepBufferRevive, serialize } from '../codec/buffers.js'
 import type { SessionRecord } from './session-source.js'
 
 /** A chunk with this many bytes takes no more values. */
@@ -40,7 +40,8 @@ export class Chunk {
   }
 
   /** Returns the length of the value as text. */
-  add({ type, id, value }: SessionRecord): number {
+  add({ type, id, value: given }: SessionRecord): number {
+    const value = deepBufferRevive(given) // as it will be read back
     const text = serialize(value)
     this.#valuesOf(type).set(id, { value, text })
     this.#bytes += text.length

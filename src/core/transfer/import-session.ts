@@ -1,5 +1,6 @@
 import type {
   AuthPatch,
+  AuthSnapshot,
   AuthStore,
   Claim,
   Durability,
@@ -7,16 +8,11 @@ import type {
   StoredCreds,
   VersionedResult,
 } from '../auth-store.js'
-import { serialize } from '../codec/buffers.js'
-import {
-  hasCode,
-  InvalidValueError,
-  type SessionIncompleteError,
-  SessionLockedError,
-  VersionMismatchError,
-} from '../errors.js'
+import { deepBufferRevive, serialize } from '../codec/buffers.js'
+import { hasCode, InvalidValueError, SessionLockedError, VersionMismatchError } from '../errors.js'
 import { checkFlag, checkFunction, checkLimit, readMembers } from '../store/arguments.js'
 import { checkSavable, isPaired, UNFINISHED_IMPORT } from '../store/creds-shape.js'
+import { isUnfinishedImport } from '../store/session-damage.js'
 import { Chunk } from './chunk.js'
 import {
   isCredsRecord,
@@ -27,8 +23,8 @@ import {
 
 export interface ImportOptions {
   /**
-   * Delete a session that exists, in favour of the imported one. If the import fails, the former one is restored, as long
-   * as the store keeps what it deletes (`trash.keepSeconds`). Default `false`: it is refused with `VERSION_MISMATCH`.
+   * Delete a session that exists, in favour of the imported one. If the import fails, the former one is written back; if
+   * its process dies, `store.restore` brings it back. Default `false`: it is refused with `VERSION_MISMATCH`.
    */
   replace?: boolean | undefined
   /** Values that are written at once: from 1 to 1,000; default 500. */
@@ -76,11 +72,11 @@ export async function importSession(
   checkLimit(chunkSize, 'chunkSize')
   checkFlag('replace', replace)
   if (onProgress !== undefined) checkFunction('onProgress', onProgress)
-  const hasReplaced = await makeRoom(store, sessionId, replace)
+  const former = await makeRoom(store, sessionId, replace)
   try {
     return await importNew({ store, sessionId, chunkSize, onProgress }, source)
   } catch (error) {
-    if (hasReplaced) await tidy(store, () => store.restore(sessionId))
+    if (former !== undefined) await tidy(store, () => store.set(sessionId, former, 0))
     throw error
   }
 }
@@ -91,38 +87,35 @@ async function importNew(parts: Omit<ImportParts, 'claim'>, source: SessionSourc
   const { fencingToken } = claim
   try {
     if (claim.creds !== null) throw toPresent(sessionId, claim.version)
-    return await new Import({ ...parts, claim }).run(source)
-  } catch (error) {
-    if (claim.creds === null) await tidy(store, () => store.delete(sessionId, undefined, fencingToken))
-    throw error
+    const own = new Import({ ...parts, claim })
+    return await own.run(source).catch(async error => {
+      await tidy(store, () => own.undo())
+      throw error
+    })
   } finally {
     await store.releaseLease(sessionId, fencingToken).catch(() => {}) // it ends by itself
   }
 }
 
-/** Removes what an unfinished import has left, or with `isReplaced` the session. Returns whether it can be restored. */
-async function makeRoom(store: AuthStore, sessionId: string, isReplaced: boolean): Promise<boolean> {
+/** Removes what an unfinished import has left, or with `isReplaced` the session, which it returns. */
+async function makeRoom(
+  store: AuthStore,
+  sessionId: string,
+  isReplaced: boolean,
+): Promise<AuthSnapshot | undefined> {
   const found = await store.describe(sessionId)
-  if (found === null) return false
+  if (found === null) return undefined
   if (found.owner?.leaseEndsAt) throw toLocked(sessionId, found.owner, found.owner.leaseEndsAt)
-  if (await isLeftover(store, sessionId)) {
-    await store.delete(sessionId)
-    return false
-  }
-  if (!isReplaced) throw toPresent(sessionId, found.version)
-  await store.delete(sessionId)
-  return true
+  const isLeftover = await store.getCreds(sessionId).then(() => false, unlessUnfinished)
+  if (!isLeftover && !isReplaced) throw toPresent(sessionId, found.version)
+  const former = isLeftover ? null : await store.get(sessionId)
+  await store.delete(sessionId, former?.version)
+  return former?.data
 }
 
-async function isLeftover(store: AuthStore, sessionId: string): Promise<boolean> {
-  try {
-    await store.getCreds(sessionId)
-    return false
-  } catch (error) {
-    if (hasCode(error, 'SESSION_INCOMPLETE') && (error as SessionIncompleteError).isUnfinishedImport)
-      return true
-    throw error
-  }
+function unlessUnfinished(error: unknown): true {
+  if (isUnfinishedImport(error)) return true
+  throw error
 }
 
 /** What comes after an import that has failed: that error matters more. */
@@ -163,6 +156,8 @@ class Import {
   readonly #appState = new Map<string, string>()
   #creds: StoredCreds | undefined
   #hasBegun = false
+  /** It has sent a write; the answer may have been lost. */
+  #mayHaveBegun = false
   #stored = 0
   #lostLease: unknown
 
@@ -192,6 +187,13 @@ class Import {
     }
   }
 
+  /** Leaves no session, and no copy of one: a deletion keeps none of what is marked so. */
+  async undo(): Promise<void> {
+    if (this.#mayHaveBegun)
+      await this.#store.set(this.#sessionId, { creds: UNFINISHED_IMPORT }, undefined, this.#token)
+    await this.#store.delete(this.#sessionId, undefined, this.#token)
+  }
+
   #renew(): void {
     this.#store.renewLease(this.#sessionId, this.#token).catch(error => {
       if (hasCode(error, 'FENCED')) this.#lostLease = error
@@ -207,6 +209,9 @@ class Import {
       this.#skipped.push(record)
       return false
     }
+    if (typeof record.type !== 'string' || typeof record.id !== 'string') {
+      throw this.#toInvalid('"type" and "id" of a value must be texts.')
+    }
     const name = `${record.type} ${record.id}`
     if (this.#names.has(name)) {
       this.#skipped.push({
@@ -217,8 +222,9 @@ class Import {
     }
     this.#names.add(name)
     if (!isCredsRecord(record)) return record.value !== null && record.value !== undefined
-    checkSavable(record.value, this.#sessionId)
-    this.#creds = record.value as StoredCreds
+    const creds = deepBufferRevive<StoredCreds>(record.value)
+    checkSavable(creds, this.#sessionId)
+    this.#creds = creds
     return false
   }
 
@@ -252,6 +258,7 @@ class Import {
   async #set(patch: AuthPatch): Promise<VersionedResult> {
     if (this.#lostLease !== undefined) throw this.#lostLease
     const expectedVersion = this.#hasBegun ? undefined : 0
+    this.#mayHaveBegun = true
     const result = await this.#store.set(this.#sessionId, patch, expectedVersion, this.#token)
     this.#hasBegun = true
     return result

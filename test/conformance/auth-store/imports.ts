@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { type AuthStore, importSession, readSession, type SessionRecord } from '../../../src/index.js'
 import { dieAtEach } from './die-at-each.js'
@@ -117,15 +118,68 @@ export function describeImports(create: CreateStoreDatabase): void {
       expect(await dataOf(store)).toEqual(WHOLE)
     })
 
+    test.each([
+      [
+        'a write does not come back as it was given',
+        (store: AuthStore) => change(store, 'getKeys', async () => ({})),
+        () => [creds, ...FEW_KEYS],
+      ],
+      [
+        'its creds do not come back as they were given',
+        (store: AuthStore) => change(store, 'getCreds', async () => null),
+        () => [creds],
+      ],
+      ['a name is no text', same, () => [creds, { type: 'pre-key', id: 7, value: 1 } as never]],
+      ['the source throws', same, torn],
+    ])(
+      'that fails leaves what was deleted before it, and what it was to replace: %s',
+      async (_, broken, toSource) => {
+        const { open } = await setUp(create)
+        const store = await open()
+        await store.set('deleted', SESSION)
+        await store.delete('deleted')
+        await expect(importSession(broken(store), 'deleted', toSource())).rejects.toThrow()
+        await store.restore('deleted')
+        expect(await dataOf(store, 'deleted')).toEqual(SESSION)
+
+        const unpaired = { creds: CREDS, keys: {}, appState: { precious: 1 } }
+        await store.set('unpaired', SESSION)
+        await store.delete('unpaired') // its copy is worth more than one of the next session
+        await store.set('unpaired', unpaired)
+        await expect(
+          importSession(broken(store), 'unpaired', toSource(), { replace: true }),
+        ).rejects.toThrow()
+        expect(await dataOf(store, 'unpaired')).toEqual(unpaired)
+
+        const forgetful = await open({ trash: { keepSeconds: 0 } })
+        await expect(
+          importSession(broken(forgetful), 'deleted', toSource(), { replace: true }),
+        ).rejects.toThrow()
+        expect(await dataOf(store, 'deleted')).toEqual(SESSION)
+      },
+    )
+
+    test.each([
+      ['as Node writes them', (bytes: Buffer) => JSON.parse(JSON.stringify(bytes))],
+      ['as Baileys writes them', (bytes: Buffer) => ({ type: 'Buffer', data: bytes.toString('base64') })],
+    ])('may have bytes in the form of JSON, %s', async (_, toJson) => {
+      const { open } = await setUp(create)
+      const store = await open()
+      const inJson = JSON.parse(JSON.stringify(PAIRED))
+      await importSession(store, 's', [
+        { ...creds, value: inJson },
+        { type: 'session', id: 'a', value: toJson(Buffer.from('a')) },
+      ])
+      expect(await dataOf(store)).toEqual({ creds: PAIRED, keys: { session: { a: Buffer.from('a') } } })
+    })
+
     test('leaves the one that it was to replace if it cannot open it any more', async () => {
       const { open } = await setUp(create)
       const store = await open()
       await store.set('s', SESSION)
       const before = await dataOf(store)
       const claim = () => Promise.reject(new Error('out of reach'))
-      const cut = new Proxy(store, {
-        get: (target, name) => (name === 'claim' ? claim : Reflect.get(target, name).bind?.(target)),
-      })
+      const cut = change(store, 'claim', claim)
       await expect(importSession(cut, 's', [creds], { replace: true })).rejects.toThrow('out of reach')
       expect(await dataOf(store)).toEqual(before)
     })
@@ -163,6 +217,7 @@ export function describeImports(create: CreateStoreDatabase): void {
         settings: { leaseMs: 1 },
         prepare: async () => {},
         check: async store => {
+          await sleep(5) // the end of the dead process's lease
           expect([null, 'SESSION_INCOMPLETE', whole]).toContainEqual(await dataOrCode(store))
           await importSession(store, 's', source, { replace: true })
           expect(await dataOf(store)).toEqual(whole)
@@ -175,4 +230,20 @@ export function describeImports(create: CreateStoreDatabase): void {
 
 function dataOrCode(store: AuthStore): Promise<unknown> {
   return dataOf(store).catch(error => error.code)
+}
+
+const same = (store: AuthStore) => store
+
+function* torn(): Generator<SessionRecord> {
+  yield creds
+  throw new Error('the source is torn')
+}
+
+function change(store: AuthStore, method: keyof AuthStore, answer: () => Promise<unknown>): AuthStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const member = Reflect.get(target, name)
+      return name === method ? answer : typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }

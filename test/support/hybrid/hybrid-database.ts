@@ -6,6 +6,7 @@ import { createHybridStore, type HybridOptions } from '../../../src/hybrid/index
 import { KeyNames } from '../../../src/redis/key-names.js'
 import { openConnection } from '../../../src/redis/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
+import { untilNothingIsUnderWay } from '../mongodb/commands-under-way.js'
 import { createMongoDatabase } from '../mongodb/mongodb-database.js'
 import { createRedisDatabase, type Servers } from '../redis/redis-database.js'
 import { PATIENT } from './hybrid-store-module.js'
@@ -34,7 +35,10 @@ export function createHybridDatabase(
 
   const outboxes = new KeyNames(hot.prefix, { hasOutbox: true }).outboxPattern('')
   /** Nothing is on its way from Redis to MongoDB. */
-  const isSettled = () => vi.waitUntil(async () => (await hot.keys(outboxes)).length === 0, 10_000)
+  const isSettled = async () => {
+    await vi.waitUntil(async () => (await hot.keys(outboxes)).length === 0, 10_000)
+    await untilNothingIsUnderWay()
+  }
 
   return {
     durability: enableWriteBehind ? 'outbox' : 'durable',
