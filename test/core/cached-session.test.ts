@@ -217,7 +217,7 @@ describe('a write of another process is noticed', () => {
 })
 
 describe('a write that has failed', () => {
-  it('may have been applied: the database is asked until another write has succeeded', async () => {
+  it('may have been applied, or may still be: the database is asked until another write has succeeded, and for its own fields until they are written again', async () => {
     const { session, state, read, write, asked } = scene()
     await read('a')
     session.failWrite(session.beginWrite(fields('a')))
@@ -227,7 +227,13 @@ describe('a write that has failed', () => {
     write('b', 'b7')
     await read('a')
     asked.length = 0
-    expect(await read('a', 'b')).toEqual(['late', 'b7'])
+    expect(await read('b')).toEqual(['b7'])
+    expect(asked).toEqual([])
+    state.a = 'later'
+    expect(await read('a')).toEqual(['later'])
+    write('a', 'a8')
+    asked.length = 0
+    expect(await read('a', 'b')).toEqual(['a8', 'b7'])
     expect(asked).toEqual([])
   })
 

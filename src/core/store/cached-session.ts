@@ -42,8 +42,10 @@ export class CachedSession {
   #ended = 0
   readonly #underWay = new Set<WriteUnderWay>()
   #failures = 0
-  /** Failures before the start of a write that has succeeded: they no longer matter. */
+  /** Failures before the start of a write that has succeeded: they matter to their own fields alone. */
   #overcome = 0
+  /** Of failed writes, those that were not written again: a hybrid store may still carry out such a write. */
+  readonly #doubtful = new Set<string>()
 
   /** `name`: unique to this session and this owner. */
   constructor(entries: Entries, name: string, fencingToken: number, version: number) {
@@ -83,15 +85,20 @@ export class CachedSession {
     this.#underWay.delete(write)
     if (version > this.#since) this.#ended++
     if (this.#underWay.size === 0 && !this.#isExplained) this.reset(this.#highest)
-    for (const [i, field] of write.fields.entries()) this.#hold(version, field, values[i] ?? null)
+    for (const [i, field] of write.fields.entries()) {
+      this.#doubtful.delete(toName(field))
+      this.#hold(version, field, values[i] ?? null)
+    }
   }
 
   /**
-   * The write may have been, or may still be, carried out. Until a later one has succeeded, the cache holds nothing.
+   * The write may have been, or may still be, carried out. The cache holds nothing until a later one has succeeded, and
+   * none of its fields until they are written again.
    */
   failWrite(write: WriteUnderWay): void {
     this.#underWay.delete(write)
     this.#failures++
+    for (const field of write.fields) this.#doubtful.add(toName(field))
     this.reset(this.#highest)
   }
 
@@ -139,10 +146,11 @@ export class CachedSession {
     return fields.map(field => this.#entries.get(this.#nameOf(field))?.value)
   }
 
-  /** Holds the value, unless it is older than the highest version seen, or a write has failed since. */
+  /** Holds the value, unless it is older than the highest version seen, or a failed write may still change it. */
   #hold(version: number, field: Field, value: CachedValue): void {
     if (field.type === CREDS_FIELD.type) return // only the claim reads them
-    if (version < this.#highest || this.#failures > this.#overcome) this.#drop(field)
+    const isDoubtful = this.#failures > this.#overcome || this.#doubtful.has(toName(field))
+    if (version < this.#highest || isDoubtful) this.#drop(field)
     else
       this.#entries.set(this.#nameOf(field), { value: value && { ...value, bytes: toOwnBytes(value.bytes) } })
   }
@@ -151,7 +159,11 @@ export class CachedSession {
     this.#entries.delete(this.#nameOf(field))
   }
 
-  #nameOf({ type, id }: Field): string {
-    return `${this.#name}\0${this.#resets}\0${type}:${id}`
+  #nameOf(field: Field): string {
+    return `${this.#name}\0${this.#resets}\0${toName(field)}`
   }
+}
+
+function toName({ type, id }: Field): string {
+  return `${type}:${id}`
 }

@@ -180,7 +180,9 @@ export class Trash {
 
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
     const { backend, rewinds, deleter, memory, metrics } = this.#parts
-    const copy = await this.#copies.read('restore', sessionId)
+    const copy = await this.#copies.read('restore', sessionId).catch(error => {
+      throw isSessionDamage(error) ? toDamage(sessionId, 'it cannot be read', error) : error
+    })
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
     if (!(await this.#isUpToDate('restore', sessionId, copy.note))) return null

@@ -209,8 +209,8 @@ class Import {
       this.#skipped.push(record)
       return false
     }
-    if (typeof record.type !== 'string' || typeof record.id !== 'string') {
-      throw this.#toInvalid('"type" and "id" of a value must be texts.')
+    if (typeof record.type !== 'string' || typeof record.id !== 'string' || !('value' in record)) {
+      throw this.#toInvalid('A source gives objects { type, id, value }, and "type" and "id" are texts.')
     }
     const name = `${record.type} ${record.id}`
     if (this.#names.has(name)) {

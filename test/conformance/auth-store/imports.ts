@@ -130,6 +130,7 @@ export function describeImports(create: CreateStoreDatabase): void {
         () => [creds],
       ],
       ['a name is no text', same, () => [creds, { type: 'pre-key', id: 7, value: 1 } as never]],
+      ['it has no value', same, () => [creds, { type: 'pre-key', id: '7', data: 1 } as never]],
       ['the source throws', same, torn],
     ])(
       'that fails leaves what was deleted before it, and what it was to replace: %s',
