@@ -74,6 +74,8 @@ export type {
 export type { Logger } from './core/logger.js'
 export { maskSessionId } from './core/masking.js'
 export type { Gauges } from './core/metrics.js'
+export type { EarlierOptions } from './core/transfer/earlier-codec.js'
+export type { EarlierRecords } from './core/transfer/earlier-session.js'
 export { type ImportOptions, type ImportReport, importSession } from './core/transfer/import-session.js'
 export { readMultiFileAuthState } from './core/transfer/multi-file.js'
 export type { SessionRecord, SessionSource, SkippedRecord } from './core/transfer/session-source.js'
