@@ -45,3 +45,25 @@ test('a deletion is restorable also if Redis had gone back to the copy of an ear
   world.redis.restore(new Map())
   expect(await restore(start('three'))).toEqual({ a: 'third' })
 })
+
+test('a deletion is refused if the database that it reads knows a later owner, though the other one would delete', async () => {
+  const { world, settled, start, pair, until, untilTriedAgain } = setUpTrash()
+  const [one, two] = [start('one'), start('two')]
+  await pair(one, 'first')
+  const { fencingToken } = await settled(one.store.claim(SESSION))
+  const opening = two.store.claim(SESSION)
+  await until('mongo update') // MongoDB has the token of the later owner, and Redis will not get it
+  world.servers.redis = 'down'
+  await expect(settled(opening)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  const deleting = one.store.delete(SESSION, undefined, fencingToken)
+  await until('redis claim') // of the copy
+  world.servers.redis = 'down'
+  await until('redis read: lost')
+  world.servers.redis = 'up'
+  await expect(settled(deleting)).rejects.toMatchObject({ code: 'FENCED' })
+  expect(await settled(start('three').store.get(SESSION))).toMatchObject({
+    data: { keys: { session: { a: 'first' } } },
+  })
+})

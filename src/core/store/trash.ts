@@ -9,7 +9,7 @@ import {
   type Summary,
 } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
-import { hasCode, VersionMismatchError } from '../errors.js'
+import { FencedError, hasCode, VersionMismatchError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Metrics } from '../metrics.js'
@@ -141,9 +141,8 @@ export class Trash {
     const whole = await this.#readWhole(sessionId)
     if (whole === undefined) return deleter.delete(sessionId, guard)
     const { head } = whole
-    const { expectedVersion = head.version, fencingToken = head.fence } = guard
-    const isRefused = expectedVersion !== head.version || fencingToken < head.fence
-    if (isRefused) return deleter.delete(sessionId, guard)
+    if (head.exists) await this.#assertMatch(sessionId, head, guard)
+    else if (isOther(guard, head)) return deleter.delete(sessionId, guard)
     const operationId = memory.operationIds.next()
     const copyVersion = await this.#prepareCopy(sessionId, operationId, earlier, whole)
     const version = head.exists ? head.version : 0
@@ -154,6 +153,19 @@ export class Trash {
       await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
     }
     return deleted
+  }
+
+  /**
+   * Throws for a session that is not the caller's to delete. A hybrid store may know this in one database alone, and the
+   * other one would delete it, without a copy.
+   */
+  async #assertMatch(sessionId: string, head: Head, guard: DeletionGuard): Promise<void> {
+    if (!isOther(guard, head)) return
+    await this.#parts.operations.run('delete', sessionId, async () => {
+      const { fencingToken = head.fence, expectedVersion = head.version } = guard
+      if (fencingToken < head.fence) throw new FencedError(fencingToken, head.fence, { sessionId })
+      throw new VersionMismatchError(expectedVersion, head.version, { sessionId })
+    })
   }
 
   /** Returns the version of the copy that the deletion has to confirm; `undefined`: there is none. */
@@ -282,6 +294,12 @@ export class Trash {
       this.#parts.logger.warn(about, 'the copy of a deleted session was not brought up to date')
     })
   }
+}
+
+/** Whether the session is at another version than the guard's, or a later owner has it. */
+function isOther({ expectedVersion, fencingToken }: DeletionGuard, { version, fence }: Head): boolean {
+  const hasMoved = expectedVersion !== undefined && expectedVersion !== version
+  return hasMoved || (fencingToken !== undefined && fencingToken < fence)
 }
 
 function isUnpaired(fields: readonly StoredField[]): boolean {
