@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BufferJSON, useMultiFileAuthState as open } from '@whiskeysockets/baileys'
@@ -99,6 +99,18 @@ test('damaged creds are an error, unless there is a .bak', async () => {
   await expect(readAll(folder)).rejects.toMatchObject({ code: 'CORRUPT_VALUE' })
   await put('creds.json.bak', '{"registrationId":7}')
   expect((await readAll(folder)).records).toEqual([{ type: 'creds', id: '', value: { registrationId: 7 } }])
+})
+
+test('a key that is null is named, and what is no file is refused', async () => {
+  const { folder, put } = await setUp()
+  await put('pre-key-1.json', 'null')
+  const nothing = { skipped: 'pre-key-1.json', reason: 'it holds no key' }
+  expect((await readAll(folder)).skipped).toEqual([nothing])
+  await mkdir(join(folder, 'pre-key-2.json'))
+  await expect(readAll(folder)).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining('EISDIR'),
+  })
 })
 
 test('a folder without creds, and none at all, are refused', async () => {

@@ -31,7 +31,7 @@ const DAMAGED = 'it is no JSON, and there is no sound .bak beside it'
 /**
  * The session in a folder of Baileys' `useMultiFileAuthState`, for `importSession`. In place of a damaged file, it reads
  * the `.bak` beside it. It skips, and names, files of unknown types and damaged keys. Throws `CORRUPT_VALUE` for damaged
- * creds, and `INVALID_OPTION` for a folder without any.
+ * creds, and `INVALID_OPTION` for a folder without any, and for a file that cannot be read.
  */
 export async function* readMultiFileAuthState(
   folder: string,
@@ -54,7 +54,8 @@ async function readKey(folder: string, name: string): Promise<SessionRecord | Sk
   const field = toField(name)
   if (field === undefined) return { skipped: name, reason: 'the type of the key is not known' }
   const value = await readJson(folder, name)
-  return value === undefined ? { skipped: name, reason: DAMAGED } : { ...field, value }
+  if (value === undefined) return { skipped: name, reason: DAMAGED }
+  return value === null ? { skipped: name, reason: 'it holds no key' } : { ...field, value }
 }
 
 async function listFiles(folder: string): Promise<string[]> {
@@ -78,8 +79,9 @@ async function readJson(folder: string, name: string): Promise<unknown> {
     try {
       return deserialize(await readFile(join(folder, file), 'utf8'))
     } catch (error) {
-      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      if (!isMissing && !(error instanceof SyntaxError)) throw error
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || error instanceof SyntaxError) continue
+      throw new InvalidOptionError(`A file of the folder cannot be read (${code}).`, { cause: error })
     }
   }
   return undefined
