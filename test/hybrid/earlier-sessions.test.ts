@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { compressSync } from 'snappy'
@@ -9,6 +10,7 @@ import { deserialize, importSession, type SessionSource } from '../../src/index.
 import { readEarlierMongoSession } from '../../src/mongodb/index.js'
 import { readEarlierRedisSession } from '../../src/redis/index.js'
 import { createSqliteStore } from '../../src/sqlite/index.js'
+import { catchErrorSync } from '../support/catch-error.js'
 import { startMongo } from '../support/mongodb/mongodb-server.js'
 import { startRedis } from '../support/redis/redis-server.js'
 
@@ -292,5 +294,17 @@ test('a value compressed with Snappy is read, also if it begins as JSON does', a
     const value = { a: 'x'.repeat(length) }
     const ciphertext = Buffer.from(compressSync(JSON.stringify(value)))
     expect(codec.decode('keys', { nonce: Buffer.alloc(0), ciphertext, keyId: 'none' })).toEqual(value)
+  }
+})
+
+test('an error about a damaged value quotes nothing of it', async () => {
+  const codec = await EarlierCodec.create('old', undefined)
+  const nonce = Buffer.alloc(0)
+  const damaged = '{"noiseKey":secret'
+  const sealed = { nonce, ciphertext: Buffer.from(damaged), keyId: 'none' }
+  for (const read of [() => codec.parse('outbox', damaged), () => codec.decode('creds', sealed)]) {
+    const error = catchErrorSync(read)
+    expect(error).toMatchObject({ code: 'CORRUPT_VALUE' })
+    expect(inspect(error, { depth: 9 })).not.toContain('secret')
   }
 })

@@ -121,9 +121,17 @@ export class EarlierCodec {
 }
 
 function parse(text: string): Table {
-  const value = deepBufferRevive(JSON.parse(text))
-  if (!isPlainObject(value)) throw new SyntaxError('It is no object.')
+  const value = deepBufferRevive(parseJson(text))
+  if (!isPlainObject(value)) throw new SyntaxError('The text is no object.')
   return value
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SyntaxError('The text is not JSON.') // the engine's own message quotes it
+  }
 }
 
 function toText(bytes: Uint8Array): string {
