@@ -5,15 +5,8 @@ import type { Contender } from '../contenders/bot.js'
 import { DATABASE, MASTER_KEY, type Place } from '../contenders/place.js'
 import { withRedis } from '../contenders/with-redis.js'
 import { CREDS } from '../values.js'
+import { SETTINGS } from './peer-settings.js'
 
-// It tells the console of each call; what that costs is not to be measured.
-console.debug = () => {}
-
-/** Its hook takes no defaults for these. They are those of its README. */
-const SETTINGS = {
-  ttl: { defaultTtl: 2_592_000, credsTtl: 2_592_000, keysTtl: 2_592_000, lockTtl: 5 },
-  resilience: { operationTimeout: 5000, maxRetries: 3, retryBaseDelay: 100, retryMultiplier: 2 },
-}
 const SECURITY = { enableEncryption: true, enableCompression: true, masterKey: MASTER_KEY }
 
 /** With encryption and compression. */

@@ -12,13 +12,8 @@ import { useRedisAuthState } from 'peer/redis'
 import { serialize } from '../../src/index.js'
 import { startMongo } from '../../test/support/mongodb/mongodb-server.js'
 import { startRedis } from '../../test/support/redis/redis-server.js'
+import { SETTINGS } from './peer-settings.js'
 
-console.debug = () => {}
-
-const SETTINGS = {
-  ttl: { defaultTtl: 2_592_000, credsTtl: 2_592_000, keysTtl: 2_592_000, lockTtl: 5 },
-  resilience: { operationTimeout: 5000, maxRetries: 3, retryBaseDelay: 100, retryMultiplier: 2 },
-}
 interface Security {
   enableEncryption: boolean
   enableCompression: boolean
@@ -48,7 +43,6 @@ const KEYS = {
   'device-list': { 15550001234: ['0', '12'] },
 }
 const LATER = { session: { '15550001234.0': Buffer.from('a later session'), '15550001234:12.0': null } }
-
 const EXPECTED_KEYS = { ...KEYS, session: { '15550001234.0': Buffer.from('a later session') } }
 const WAITS = ', and a write waits for MongoDB'
 

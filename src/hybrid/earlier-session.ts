@@ -1,13 +1,15 @@
+import { withLease } from '../core/connection/connection-pool.js'
 import { isPlainObject } from '../core/is-object.js'
 import { EarlierCodec, type EarlierOptions, type Table } from '../core/transfer/earlier-codec.js'
 import {
   type EarlierRecords,
   type EarlierSession,
-  isPaired,
+  namesAccount,
   READING_MS,
   toRecords,
 } from '../core/transfer/earlier-session.js'
 import type { SkippedRecord } from '../core/transfer/session-source.js'
+import type { MongoConnection } from '../mongodb/connection.js'
 import { type EarlierDocument, findInMongo } from '../mongodb/earlier-session.js'
 import { openConnection as openMongo } from '../mongodb/open-connection.js'
 import type { RedisConnection } from '../redis/connection.js'
@@ -49,23 +51,17 @@ export async function* readEarlierHybridSession(
   const { masterKey, ...place } = options
   const codec = await EarlierCodec.create(sessionId, masterKey)
   const { redis, mongo } = parseHybridOptions(place)
-  const hot = await openRedis(redis, READING_MS)
-  try {
-    const durable = await openMongo(mongo, READING_MS)
-    try {
-      const [inRedis, inMongo] = await Promise.all([
-        findInRedis(hot.connection, codec),
-        findInMongo(durable.connection, mongo, codec),
-      ])
-      const { session, skipped } = choose(inRedis, await withEntries(hot.connection, codec, inMongo))
-      yield* skipped
-      yield* toRecords(codec, session)
-    } finally {
-      await durable.release()
-    }
-  } finally {
-    await hot.release()
-  }
+  const find = (hot: RedisConnection, durable: MongoConnection) =>
+    Promise.all([
+      findInRedis(hot, codec),
+      findInMongo(durable, mongo, codec).then(document => withEntries(hot, codec, document)),
+    ])
+  const [inRedis, inMongo] = await withLease(openRedis(redis, READING_MS), hot =>
+    withLease(openMongo(mongo, READING_MS), durable => find(hot, durable)),
+  )
+  const { session, skipped } = choose(inRedis, inMongo)
+  yield* skipped
+  yield* toRecords(codec, session)
 }
 
 /** That release read from Redis if both of its parts were there. It could lose the pairing there by a fault of its own. */
@@ -75,7 +71,7 @@ function choose(
 ): { session: EarlierSession | undefined; skipped: SkippedRecord[] } {
   const isWhole = inRedis?.creds !== undefined && inRedis.keys !== undefined
   if (!isWhole) return { session: inMongo ?? inRedis, skipped: [] }
-  if (isPaired(inRedis.creds) || !isPaired(inMongo?.creds)) return { session: inRedis, skipped: [] }
+  if (namesAccount(inRedis.creds) || !namesAccount(inMongo?.creds)) return { session: inRedis, skipped: [] }
   const skipped = {
     skipped: 'creds in Redis',
     reason: 'they are not paired; those in MongoDB are, and count',

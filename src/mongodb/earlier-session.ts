@@ -1,3 +1,4 @@
+import { withLease } from '../core/connection/connection-pool.js'
 import type { CommonOptions } from '../core/input/options.js'
 import { isObject } from '../core/is-object.js'
 import {
@@ -39,12 +40,8 @@ export async function* readEarlierMongoSession(
   const { masterKey, ...place } = options
   const codec = await EarlierCodec.create(sessionId, masterKey)
   const parsed = parseMongoOptions(place)
-  const { connection, release } = await openConnection(parsed, READING_MS)
-  try {
-    yield* toRecords(codec, await findInMongo(connection, parsed, codec))
-  } finally {
-    await release()
-  }
+  const opening = openConnection(parsed, READING_MS)
+  yield* toRecords(codec, await withLease(opening, connection => findInMongo(connection, parsed, codec)))
 }
 
 /** `undefined`: there is none. */

@@ -1,3 +1,4 @@
+import { withLease } from '../core/connection/connection-pool.js'
 import type { CommonOptions } from '../core/input/options.js'
 import { EarlierCodec, type EarlierOptions, type EarlierValue } from '../core/transfer/earlier-codec.js'
 import {
@@ -27,12 +28,8 @@ export async function* readEarlierRedisSession(
 ): EarlierRecords {
   const { masterKey, ...place } = options
   const codec = await EarlierCodec.create(sessionId, masterKey)
-  const { connection, release } = await openConnection(parseRedisOptions(place), READING_MS)
-  try {
-    yield* toRecords(codec, await findInRedis(connection, codec))
-  } finally {
-    await release()
-  }
+  const opening = openConnection(parseRedisOptions(place), READING_MS)
+  yield* toRecords(codec, await withLease(opening, connection => findInRedis(connection, codec)))
 }
 
 /** `undefined`: there is none. Each of the two parts has a life of its own there. */

@@ -23,7 +23,8 @@ export function deserialize(text: string): unknown {
   return mayHaveTags ? fromTree(tree) : tree
 }
 
-function parseJson(text: string): unknown {
+/** Throws `SyntaxError`, which quotes nothing of the text. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -5,6 +5,19 @@ export interface Lease<C> {
   release(): Promise<void>
 }
 
+/** Releases the connection after its use. */
+export async function withLease<C, T>(
+  opening: Promise<Lease<C>>,
+  use: (connection: C) => Promise<T>,
+): Promise<T> {
+  const { connection, release } = await opening
+  try {
+    return await use(connection)
+  } finally {
+    await release()
+  }
+}
+
 interface Shared<C> {
   readonly opening: Promise<C>
   leases: number

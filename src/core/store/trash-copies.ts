@@ -6,7 +6,7 @@ import { toTrashName } from '../names.js'
 import type { Operations } from './operations.js'
 import { isSessionDamage } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
-import { decodeNote, encodeNote, NOTE_FIELD, type TrashNote } from './trash-note.js'
+import { decodeNote, encodeNote, NOTE_FIELD, type TrashNote, toDamage } from './trash-note.js'
 
 export interface TrashCopiesParts {
   backend: Backend
@@ -58,7 +58,14 @@ export class TrashCopies {
     return finding.catch(orUnreadable)
   }
 
-  async read(operation: string, sessionId: string): Promise<WholeCopy | undefined> {
+  /** As `open`, with all fields. Throws `CORRUPT_VALUE` if the copy cannot be read. */
+  read(operation: string, sessionId: string): Promise<WholeCopy | undefined> {
+    return this.#read(operation, sessionId).catch(error => {
+      throw isSessionDamage(error) ? toDamage(sessionId, 'it cannot be read', error) : error
+    })
+  }
+
+  async #read(operation: string, sessionId: string): Promise<WholeCopy | undefined> {
     const { backend, operations } = this.#parts
     if (!(await this.#claim(operation, sessionId))) return undefined
     const { head, fields } = await operations.run(operation, sessionId, () =>

@@ -141,8 +141,9 @@ export class Trash {
     const whole = await this.#readWhole(sessionId)
     if (whole === undefined) return deleter.delete(sessionId, guard)
     const { head } = whole
-    if (head.exists) await this.#assertMatch(sessionId, head, guard)
-    else if (isOther(guard, head)) return deleter.delete(sessionId, guard)
+    if (isOther(guard, head)) {
+      return head.exists ? this.#refuse(sessionId, head, guard) : deleter.delete(sessionId, guard)
+    }
     const operationId = memory.operationIds.next()
     const copyVersion = await this.#prepareCopy(sessionId, operationId, earlier, whole)
     const version = head.exists ? head.version : 0
@@ -159,9 +160,8 @@ export class Trash {
    * Throws for a session that is not the caller's to delete. A hybrid store may know this in one database alone, and the
    * other one would delete it, without a copy.
    */
-  async #assertMatch(sessionId: string, head: Head, guard: DeletionGuard): Promise<void> {
-    if (!isOther(guard, head)) return
-    await this.#parts.operations.run('delete', sessionId, async () => {
+  #refuse(sessionId: string, head: Head, guard: DeletionGuard): Promise<never> {
+    return this.#parts.operations.run('delete', sessionId, async () => {
       const { fencingToken = head.fence, expectedVersion = head.version } = guard
       if (fencingToken < head.fence) throw new FencedError(fencingToken, head.fence, { sessionId })
       throw new VersionMismatchError(expectedVersion, head.version, { sessionId })
@@ -176,8 +176,7 @@ export class Trash {
     whole: SnapshotResult,
   ): Promise<number | undefined> {
     const { note, version, isPaired } = earlier ?? {}
-    const isUnfinished = whole.head.exists && this.#isUnfinished(sessionId, whole)
-    const isNothing = !whole.head.exists || isUnfinished
+    const isNothing = !whole.head.exists || this.#isUnfinished(sessionId, whole)
     // The session may be absent because another deletion of it has just ended; or be one that was never paired.
     const isCopyWorthMore = isNothing || (isPaired === true && isUnpaired(whole.fields))
     if (note !== undefined && version !== undefined && isCopyWorthMore) {
@@ -192,9 +191,7 @@ export class Trash {
 
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
     const { backend, rewinds, deleter, memory, metrics } = this.#parts
-    const copy = await this.#copies.read('restore', sessionId).catch(error => {
-      throw isSessionDamage(error) ? toDamage(sessionId, 'it cannot be read', error) : error
-    })
+    const copy = await this.#copies.read('restore', sessionId)
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
     if (!(await this.#isUpToDate('restore', sessionId, copy.note))) return null

@@ -1,5 +1,5 @@
 import { createDecipheriv, createHash } from 'node:crypto'
-import { deepBufferRevive } from '../codec/buffers.js'
+import { deepBufferRevive, parseJson } from '../codec/buffers.js'
 import { type Compressors, loadCompressors } from '../codec/compression.js'
 import { CorruptValueError, DecryptionError, InvalidOptionError, MissingDependencyError } from '../errors.js'
 import { isPlainObject } from '../is-object.js'
@@ -124,14 +124,6 @@ function parse(text: string): Table {
   const value = deepBufferRevive(parseJson(text))
   if (!isPlainObject(value)) throw new SyntaxError('The text is no object.')
   return value
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new SyntaxError('The text is not JSON.') // the engine's own message quotes it
-  }
 }
 
 function toText(bytes: Uint8Array): string {

@@ -19,7 +19,10 @@ export const READING_MS = 30_000
 const LOST =
   'The session has keys there, and no creds: they have expired or were lost. Restore that store from a backup.'
 
-/** `session`: as it was found; `undefined`: there is none. Throws `INVALID_OPTION` then, and `CORRUPT_VALUE`. */
+/**
+ * `session`: as it was found; `undefined`: there is none. Throws `INVALID_OPTION` then, `SESSION_INCOMPLETE` for one without
+ * creds, and `CORRUPT_VALUE`.
+ */
 export function* toRecords(
   codec: EarlierCodec,
   session: EarlierSession | undefined,
@@ -38,6 +41,7 @@ export function* toRecords(
   }
 }
 
-export function isPaired(creds: Table | undefined): boolean {
+/** Creds that are marked as registered count for nothing here: those releases could lose the account alone. */
+export function namesAccount(creds: Table | undefined): boolean {
   return isPlainObject(creds?.me)
 }

@@ -50,6 +50,7 @@ const OWNER = 'import'
 const CHUNK_SIZE = 500
 /** How often the importer renews the lease within the life of the lease. */
 const RENEWALS = 3
+const SHAPE = 'A source gives objects { type, id, value }, and "type" and "id" are texts.'
 const PRESENT = 'Pass "replace: true" to delete that session, or import under another name.'
 
 /**
@@ -155,9 +156,8 @@ class Import {
   /** The texts of other values of the session. They can only be read with the whole of it. */
   readonly #appState = new Map<string, string>()
   #creds: StoredCreds | undefined
+  /** It has sent a write. The write may have been carried out even if it has failed. */
   #hasBegun = false
-  /** It has sent a write; the answer may have been lost. */
-  #mayHaveBegun = false
   #stored = 0
   #lostLease: unknown
 
@@ -189,7 +189,7 @@ class Import {
 
   /** Leaves no session, and no copy of one: a deletion keeps none of what is marked so. */
   async undo(): Promise<void> {
-    if (this.#mayHaveBegun)
+    if (this.#hasBegun)
       await this.#store.set(this.#sessionId, { creds: UNFINISHED_IMPORT }, undefined, this.#token)
     await this.#store.delete(this.#sessionId, undefined, this.#token)
   }
@@ -203,14 +203,14 @@ class Import {
   /** Notes the creds, and what is not to be stored. */
   #accept(record: SessionRecord | SkippedRecord): record is SessionRecord {
     if (typeof record !== 'object' || record === null) {
-      throw this.#toInvalid('A source gives objects { type, id, value }.')
+      throw this.#toInvalid(SHAPE)
     }
     if ('skipped' in record) {
       this.#skipped.push(record)
       return false
     }
     if (typeof record.type !== 'string' || typeof record.id !== 'string' || !('value' in record)) {
-      throw this.#toInvalid('A source gives objects { type, id, value }, and "type" and "id" are texts.')
+      throw this.#toInvalid(SHAPE)
     }
     const name = `${record.type} ${record.id}`
     if (this.#names.has(name)) {
@@ -258,10 +258,8 @@ class Import {
   async #set(patch: AuthPatch): Promise<VersionedResult> {
     if (this.#lostLease !== undefined) throw this.#lostLease
     const expectedVersion = this.#hasBegun ? undefined : 0
-    this.#mayHaveBegun = true
-    const result = await this.#store.set(this.#sessionId, patch, expectedVersion, this.#token)
     this.#hasBegun = true
-    return result
+    return this.#store.set(this.#sessionId, patch, expectedVersion, this.#token)
   }
 
   async #compare(chunk: Chunk): Promise<void> {

@@ -5,7 +5,7 @@ const known = new WeakSet<MongoClient>()
 let underWay = 0
 
 const { connect } = MongoClient.prototype
-/** Counts the connections in use of every client of this process, whoever has made it. */
+/** Counts the connections in use. The stores make their clients themselves, so this has to see all of the process. */
 MongoClient.prototype.connect = function (this: MongoClient) {
   if (!known.has(this)) {
     known.add(this)

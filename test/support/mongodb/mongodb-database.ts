@@ -6,7 +6,6 @@ import { MongoBackend } from '../../../src/mongodb/mongo-backend.js'
 import { openConnection } from '../../../src/mongodb/open-connection.js'
 import type { StoreDatabase } from '../../conformance/auth-store/harness.js'
 import type { BackendOptions } from '../../conformance/backend/harness.js'
-import { untilNothingIsUnderWay } from './commands-under-way.js'
 
 const STORE_MODULE = new URL('./mongodb-store-module.ts', import.meta.url).href
 const DATABASE = 'conformance'
@@ -46,7 +45,6 @@ export function createMongoDatabase(url: string): MongoTestDatabase {
     async remember() {
       const remembered = await documents.find().toArray()
       const restore = async (): Promise<void> => {
-        await untilNothingIsUnderWay()
         await documents.deleteMany()
         if (remembered.length > 0) await documents.insertMany(remembered)
       }

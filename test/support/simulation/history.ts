@@ -58,7 +58,7 @@ export class History {
     return record
   }
 
-  /** Whether nobody can have begun a session after the last one that is known: so it is clear what a restoration restores. */
+  /** Whether it is known which session a restoration brings back: no failed write may have begun a later one. */
   get knowsLastLife(): boolean {
     return !this.#sinceLastLife().some(one => !one.isDeletion && one.outcome === 'unknown')
   }
