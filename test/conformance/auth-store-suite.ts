@@ -12,6 +12,7 @@ import { describeSecrecy } from './auth-store/secrecy.js'
 import { describeSessions } from './auth-store/sessions.js'
 import { describeTrash } from './auth-store/trash.js'
 import { describeTrashFaults } from './auth-store/trash-faults.js'
+import { describeTrashRewinds } from './auth-store/trash-rewinds.js'
 import { describeInput, describeValues } from './auth-store/values.js'
 
 /** What every store must do: one test a sentence of the contract `AuthStore`. */
@@ -36,6 +37,7 @@ export function describeAuthStore(name: string, create: CreateStoreDatabase): vo
     describeSessions(create)
     describeTrash(create)
     describeTrashFaults(create)
+    describeTrashRewinds(create)
     describeImports(create)
     describeCatalogue(create)
     describeConcurrency(create)

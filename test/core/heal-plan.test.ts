@@ -16,7 +16,7 @@ const write = (id: string, version: number) => {
   return { version, operation: `op${version}`, write: { type: 'session', id, bytes: Buffer.from(id) } }
 }
 const HELD = [write('a', 5), write('b', 8), write('c', 10)]
-const DELETION = { version: 10, operation: 'op10', fence: 3, deletedAtMs: 0 }
+const DELETION = { version: 10, operation: 'op10', fence: 3, deletedAtMs: 0, copy: 'leave' } as const
 const DELETED = { known: { ...KNOWN, exists: false }, held: [], deletion: DELETION }
 
 /** `found`: the head, the forks, and the versions of the fields a, b and c and of the creds. */
@@ -188,7 +188,7 @@ describe('the plan of a process that has deleted the session, for a session', ()
         known: { ...KNOWN, incarnation: 'two', version: 11, forks: parseForks('one 10 11') },
         head: { exists: false, version: 12, operation: 'again', ops: 'again 12 1' },
         held: [write('d', 11)],
-        deletion: { version: 12, operation: 'again', fence: 4, deletedAtMs: 0 },
+        deletion: { ...DELETION, version: 12, operation: 'again', fence: 4 },
         versions: [0, 0],
       },
       { at: 10, heal: { writes: ['d 11'], fork: { from: 'two', at: 10 }, deletes: false } },

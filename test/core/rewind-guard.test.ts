@@ -1,10 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { CREDS_FIELD } from '../../src/core/backend.js'
+import { createCodec } from '../../src/core/codec/codec.js'
 import { nullLogger } from '../../src/core/logger.js'
+import { Copier } from '../../src/core/store/copier.js'
 import { NO_OBSERVER } from '../../src/core/store/observer.js'
 import { Operations } from '../../src/core/store/operations.js'
 import { RewindGuard } from '../../src/core/store/rewind-guard.js'
 import { SessionMemory } from '../../src/core/store/session-memory.js'
+import { toCodecOptions } from '../../src/core/store/store-settings.js'
 import { FaultyBackend } from '../support/faulty-backend.js'
 import { createSqliteFile } from '../support/sqlite-database.js'
 
@@ -22,7 +25,10 @@ test('a rewrite after a rewind does not overwrite what was written meanwhile', a
   const memory = new SessionMemory()
   const findOwner = async () => undefined
   const operations = new Operations({ retry: POLICY, observer: NO_OBSERVER, link: undefined, findOwner })
-  const guard = new RewindGuard({ backend, memory, operations, logger: nullLogger })
+  const codec = await createCodec(toCodecOptions({}))
+  const logger = nullLogger
+  const copier = new Copier({ backend, codec, operations, memory, logger, keepMs: 0 })
+  const guard = new RewindGuard({ backend, memory, operations, copier, logger })
   const writes = (text: string) => [{ ...KEY, bytes: Buffer.from(text) }]
   const creds = [{ ...CREDS_FIELD, bytes: Buffer.from('creds') }]
   await raw.commit('s', { operationId: '1', writes: creds })

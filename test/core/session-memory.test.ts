@@ -99,11 +99,11 @@ describe('SessionMemory', () => {
       memory.noteVersion(sessionId, 1)
     }
     const deleted = { version: 2, fence: 7, operation: 'op', deletedAtMs: 9 }
-    memory.noteDeletion('a', { ...deleted, durability: 'durable' })
+    memory.noteDeletion('a', { ...deleted, durability: 'durable' }, 'leave')
     expect(heldAfter(memory, 'a', 0)).toEqual([])
     expect(heldAfter(memory, 'a:b', 0)).toHaveLength(1)
     expect(memory.history('a')).toMatchObject({ version: 2, operation: 'op', updatedAtMs: 9, exists: false })
-    expect(memory.deletion('a')).toEqual(deleted)
+    expect(memory.deletion('a')).toEqual({ ...deleted, copy: 'leave' })
     expect(memory.fence('a')).toBe(7)
     expect(memory.seenVersion('a:b')).toBe(1)
   })

@@ -43,6 +43,7 @@ import {
 } from './arguments.js'
 import { Catalogue, findOwner } from './catalogue.js'
 import { Claimer } from './claimer.js'
+import { Copier } from './copier.js'
 import { CredsReader } from './creds-reader.js'
 import { Deleter } from './deleter.js'
 import { KeyReader } from './key-reader.js'
@@ -109,7 +110,8 @@ export class CodecStore implements AuthStore {
       link: backend.link,
       findOwner: sessionId => findOwner(backend, sessionId),
     })
-    const rewinds = new RewindGuard({ backend, memory, operations, logger })
+    const copier = new Copier({ backend, codec, operations, memory, logger, keepMs })
+    const rewinds = new RewindGuard({ backend, memory, operations, copier, logger })
     rewinds.onRewind(() => metrics.count('rewinds'))
     if (ttlMs !== null) memory.expectExpiry()
     if (cacheBytes !== null) memory.keepCache(cacheBytes)
@@ -117,7 +119,7 @@ export class CodecStore implements AuthStore {
     this.#keys = new KeyReader({ ...shared, usesCache: cacheBytes !== null })
     this.#creds = new CredsReader(shared)
     this.#claimer = new Claimer({ ...shared, reader: this.#creds, leaseMs })
-    this.#trash = new Trash({ ...shared, deleter: new Deleter(shared), reader: this.#creds, logger, keepMs })
+    this.#trash = new Trash({ ...shared, deleter: new Deleter(shared), reader: this.#creds, copier, logger })
     this.#catalogue = new Catalogue({ ...shared, trash: this.#trash })
     this.#rewinds = rewinds
     this.#operations = operations

@@ -1,9 +1,8 @@
 import type { StoredCreds } from '../auth-store.js'
 import { type Backend, CREDS_FIELD, type Head } from '../backend.js'
 import type { Codec } from '../codec/codec.js'
-import { SessionIncompleteError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
-import { asStoredCreds } from './creds-shape.js'
+import { decodeCreds } from './creds-shape.js'
 import type { RewindGuard } from './rewind-guard.js'
 
 export interface CredsReaderParts {
@@ -35,9 +34,8 @@ export class CredsReader {
 
   /** Of a session that exists. */
   decode(sessionId: string, bytes: Uint8Array | undefined): StoredCreds {
-    if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
     const { codec, metrics } = this.#parts
-    metrics.count('read_bytes', bytes.length)
-    return asStoredCreds(codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
+    metrics.count('read_bytes', bytes?.length ?? 0)
+    return decodeCreds(codec, sessionId, bytes)
   }
 }

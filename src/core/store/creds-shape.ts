@@ -1,4 +1,6 @@
 import type { StoredCreds } from '../auth-store.js'
+import { CREDS_FIELD } from '../backend.js'
+import type { Codec } from '../codec/codec.js'
 import { reviveBytes } from '../codec/value-tree.js'
 import { CorruptValueError, InvalidValueError, SessionIncompleteError } from '../errors.js'
 import { isObject, isPlainObject } from '../is-object.js'
@@ -23,6 +25,12 @@ export function checkGivenCreds(creds: object, sessionId: string): void {
 
 /** Stands in for the creds until an import has ended. */
 export const UNFINISHED_IMPORT = { isUnfinishedImport: true } as const
+
+/** Reads the creds of a session that exists. */
+export function decodeCreds(codec: Codec, sessionId: string, bytes: Uint8Array | undefined): StoredCreds {
+  if (bytes === undefined) throw new SessionIncompleteError({ sessionId })
+  return asStoredCreds(codec.decode({ sessionId, ...CREDS_FIELD }, bytes), sessionId)
+}
 
 /** The stored creds. Anything but an object is damage, and never means a new session. */
 export function asStoredCreds(creds: unknown, sessionId: string): StoredCreds {

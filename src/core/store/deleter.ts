@@ -1,5 +1,6 @@
 import type { Backend, BackendDeletion, Guard } from '../backend.js'
 import type { Metrics } from '../metrics.js'
+import type { CopyPolicy } from './heal-plan.js'
 import type { RewindGuard } from './rewind-guard.js'
 import type { SessionMemory } from './session-memory.js'
 
@@ -13,6 +14,15 @@ export interface DeleterParts {
 /** What the caller of a deletion asks for. */
 export type DeletionGuard = Pick<Guard, 'expectedVersion' | 'fencingToken'>
 
+/** What the deletion is to the trash, and to the database. */
+export interface DeletionTerms {
+  /** What is done about the copy, also when the deletion has to be repeated. */
+  copy: CopyPolicy
+  operationId?: string
+  /** How many the session has, if that is known. */
+  fields?: number
+}
+
 /** Removes sessions, and remembers the deletions for as long as the process may have to tell them to a store. */
 export class Deleter {
   readonly #parts: DeleterParts
@@ -21,12 +31,10 @@ export class Deleter {
     this.#parts = parts
   }
 
-  /** `fields`: how many the session has, if that is known. */
   async delete(
     sessionId: string,
-    guard: DeletionGuard = {},
-    operationId = this.#parts.memory.operationIds.next(),
-    fields?: number,
+    guard: DeletionGuard,
+    { copy, fields, operationId = this.#parts.memory.operationIds.next() }: DeletionTerms,
   ): Promise<BackendDeletion> {
     const { backend, rewinds, memory, metrics } = this.#parts
     const deletion = { operationId, ...guard }
@@ -36,7 +44,7 @@ export class Deleter {
       (seen, call) => backend.delete(sessionId, { ...deletion, ...seen, call }),
       fields,
     )
-    memory.noteDeletion(sessionId, deleted)
+    memory.noteDeletion(sessionId, deleted, copy)
     metrics.count('sessions_deleted')
     return deleted
   }

@@ -24,7 +24,11 @@ export interface HeldDeletion extends HeldChange {
   readonly fence: number
   /** The instant of the deletion, by the database's clock. A repeated deletion keeps it. */
   readonly deletedAtMs: number
+  readonly copy: CopyPolicy
 }
+
+/** What a deletion does about the copy in the trash: a new one, nothing, or its end. */
+export type CopyPolicy = 'make' | 'leave' | 'remove'
 
 /** How a process reacts to a history that does not continue the one it knew. */
 export interface HealPlan {
@@ -114,10 +118,14 @@ function planWhole(situation: HealSituation): HealPlan {
   }
 }
 
-/** The session is absent, as it was. If the store has lost the tombstone of this process, others may have to find it. */
+/**
+ * The session is absent, as it was. If the store has lost the tombstone of this process, others may have to find it; and
+ * if that was of a purge, a copy may have come back.
+ */
 function planTombstone(situation: HealSituation): HealPlan {
   const { found, deletion } = situation
-  const isLost = deletion !== undefined && !found.isDeleted && found.head.version < deletion.version
+  const isNeeded = !found.isDeleted || deletion?.copy === 'remove'
+  const isLost = deletion !== undefined && isNeeded && found.head.version < deletion.version
   return isLost ? { ...planDeletion(situation, found.head.version), at: undefined } : NOTHING_MISSING
 }
 

@@ -14,6 +14,7 @@ import { FencedError, hasCode, RewoundError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Call } from '../retry.js'
+import type { Copier } from './copier.js'
 import { endedToken } from './guard.js'
 import { type Heal, type HeldDeletion, planHeal } from './heal-plan.js'
 import { continuesFrom, type KnownHistory, NO_HEAD } from './histories.js'
@@ -34,6 +35,7 @@ export interface RewindGuardParts {
   backend: Backend
   memory: SessionMemory
   operations: Operations
+  copier: Copier
   logger: Logger
 }
 
@@ -47,14 +49,16 @@ export class RewindGuard {
   readonly memory: SessionMemory
   readonly #backend: Backend
   readonly #operations: Operations
+  readonly #copier: Copier
   readonly #logger: Logger
   readonly #listeners = new Set<(rewind: Rewind) => void>()
   readonly #reconciling = new Map<string, Promise<FencedError | undefined>>()
 
-  constructor({ backend, memory, operations, logger }: RewindGuardParts) {
+  constructor({ backend, memory, operations, copier, logger }: RewindGuardParts) {
     this.memory = memory
     this.#backend = backend
     this.#operations = operations
+    this.#copier = copier
     this.#logger = logger
   }
 
@@ -216,15 +220,16 @@ export class RewindGuard {
   ): Promise<KnownHistory | 'overtaken' | FencedError> {
     try {
       if (heal.deletion === undefined) return await this.#rewrite(sessionId, known, found, heal)
+      const { copy } = heal.deletion
       const deleted = await this.#deleteAgain(sessionId, found, heal.deletion)
       const { version, operation, deletedAtMs } = deleted
       const head = { ...found.head, version, operation, updatedAtMs: deletedAtMs, exists: false }
       if (heal.writes.length > 0) {
         // The memory keeps the writes that came after the deletion until they are written.
-        this.memory.holdDeletion(sessionId, deleted)
+        this.memory.holdDeletion(sessionId, { ...deleted, copy })
         return await this.#rewrite(sessionId, known, { ...found, head }, heal)
       }
-      this.memory.noteDeletion(sessionId, deleted)
+      this.memory.noteDeletion(sessionId, deleted, copy)
       return { ...head, forks: found.forks }
     } catch (error) {
       if (hasCode(error, 'VERSION_MISMATCH')) return 'overtaken'
@@ -257,21 +262,19 @@ export class RewindGuard {
     return { version, incarnation, operation, updatedAtMs, exists: true, forks: allForks }
   }
 
-  #deleteAgain(
-    sessionId: string,
-    { head }: HistoryResult,
-    { version, fence, deletedAtMs }: HeldDeletion,
-  ): Promise<BackendDeletion> {
+  #deleteAgain(sessionId: string, { head }: HistoryResult, held: HeldDeletion): Promise<BackendDeletion> {
+    const { version, fence, deletedAtMs } = held
+    const operationId = this.memory.operationIds.next()
     const deletion = {
       fencingToken: endedToken(fence),
-      expectedVersion: head.version,
-      operationId: this.memory.operationIds.next(),
+      expectedVersion: head.exists ? head.version : 0,
+      operationId,
       above: version - 1, // the same version, so that what began after it still comes after it
       deletedAtMs,
     }
-    return this.#operations.run('heal', sessionId, call =>
-      this.#backend.delete(sessionId, { ...deletion, call }),
-    )
+    const remove = () =>
+      this.#operations.run('heal', sessionId, call => this.#backend.delete(sessionId, { ...deletion, call }))
+    return this.#copier.repeat(sessionId, { head, held, operationId }, remove)
   }
 
   /** Whether a write of this process took the later version: its guard has compared the history before it. */

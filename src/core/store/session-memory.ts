@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { BackendDeletion, FieldWrite, Head, OwnStep } from '../backend.js'
 import { lruByCount } from '../lru-by-count.js'
-import type { HeldDeletion, HeldWrite } from './heal-plan.js'
+import type { CopyPolicy, HeldDeletion, HeldWrite } from './heal-plan.js'
 import { HighestVersions } from './highest-versions.js'
 import { type KnownHistory, MAX_FORKS, type SeenHistory } from './histories.js'
 import { OperationIds } from './operation-ids.js'
@@ -165,18 +165,18 @@ export class SessionMemory {
   }
 
   /** Forgets the earlier writes: no heal may repeat them. */
-  noteDeletion(sessionId: string, deleted: BackendDeletion): void {
+  noteDeletion(sessionId: string, deleted: BackendDeletion, copy: CopyPolicy): void {
     const { version, fence, operation, deletedAtMs: updatedAtMs } = deleted
     this.noteHistory(sessionId, { version, operation, incarnation: '', updatedAtMs, exists: false })
     this.#fences.note(sessionId, fence)
     this.#forgetChanges(sessionId)
-    this.holdDeletion(sessionId, deleted)
+    this.holdDeletion(sessionId, { ...deleted, copy })
     this.cache?.forget(sessionId)
   }
 
   /** Keeps the last deletion by this process. */
-  holdDeletion(sessionId: string, { version, fence, operation, deletedAtMs }: HeldDeletion): void {
-    this.#deletions.set(sessionId, { version, fence, operation, deletedAtMs })
+  holdDeletion(sessionId: string, { version, fence, operation, deletedAtMs, copy }: HeldDeletion): void {
+    this.#deletions.set(sessionId, { version, fence, operation, deletedAtMs, copy })
   }
 
   /** The last deletion by this process. */

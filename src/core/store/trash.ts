@@ -1,27 +1,20 @@
 import type { DeletionResult, SessionInfo } from '../auth-store.js'
-import {
-  type Backend,
-  type CommitResult,
-  CREDS_FIELD,
-  type Head,
-  type SnapshotResult,
-  type StoredField,
-  type Summary,
-} from '../backend.js'
+import type { Backend, CommitResult, Head, SnapshotResult, Summary } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
 import { FencedError, hasCode, VersionMismatchError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { maskSessionId } from '../masking.js'
 import type { Metrics } from '../metrics.js'
 import { toTrashName } from '../names.js'
+import { type Copier, isCreds } from './copier.js'
 import type { CredsReader } from './creds-reader.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
-import { isSessionDamage, isUnfinishedImport } from './session-damage.js'
+import { isSessionDamage } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
-import { type FoundCopy, TrashCopies, type WholeCopy } from './trash-copies.js'
-import { decodeNote, isUpToDate, NOTE_FIELD, type TrashNote, toDamage, toPurge } from './trash-note.js'
+import type { TrashCopies, WholeCopy } from './trash-copies.js'
+import { decodeNote, isUpToDate, NOTE_FIELD, toDamage, toPurge } from './trash-note.js'
 
 /** Most attempts of one deletion or restoration, while others write, open, delete or restore the session. */
 const MAX_ATTEMPTS = 10
@@ -38,11 +31,10 @@ export interface TrashParts {
   rewinds: RewindGuard
   deleter: Deleter
   reader: CredsReader
+  copier: Copier
   memory: SessionMemory
   metrics: Metrics
   logger: Logger
-  /** How long a deleted session can be restored, in ms. `null`: for ever; 0: not at all. */
-  keepMs: number | null
 }
 
 /** Others have changed the session or its copy in between, at this version of the session or later. */
@@ -61,12 +53,12 @@ export class Trash {
 
   constructor(parts: TrashParts) {
     this.#parts = parts
-    this.#copies = new TrashCopies(parts)
+    this.#copies = parts.copier.copies
   }
 
   async delete(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
-    const { deleter, keepMs, logger } = this.#parts
-    if (keepMs === 0) return deleter.delete(sessionId, guard)
+    const { deleter, copier, logger } = this.#parts
+    if (!copier.keepsCopies) return deleter.delete(sessionId, guard, { copy: 'leave' })
     for (let attempts = 1; attempts <= MAX_ATTEMPTS; attempts++) {
       try {
         return await this.#deleteOnce(sessionId, guard)
@@ -78,7 +70,7 @@ export class Trash {
     const about = { sessionId: maskSessionId(sessionId), attempts: MAX_ATTEMPTS }
     logger.warn(about, 'a session was written all the time while it was deleted: it cannot be restored')
     await this.#copies.remove('delete', sessionId)
-    return deleter.delete(sessionId, guard)
+    return deleter.delete(sessionId, guard, { copy: 'make' })
   }
 
   /**
@@ -86,6 +78,8 @@ export class Trash {
    * `SESSION_LOCKED` if there is an owner with a lease.
    */
   async restore(sessionId: string): Promise<CommitResult | null> {
+    const { backend, rewinds } = this.#parts
+    await rewinds.read('restore', sessionId, () => backend.summarize(sessionId)) // if the database has lost the deletion
     let version = 0
     for (let attempts = 1; attempts <= MAX_ATTEMPTS; attempts++) {
       const result = await this.#restoreOnce(sessionId)
@@ -98,8 +92,9 @@ export class Trash {
   /** Removes the session and its copy for good. */
   async purge(sessionId: string): Promise<DeletionResult> {
     const { deleter, memory } = this.#parts
+    const operationId = toPurge(memory.operationIds.next())
     await this.#copies.remove('purge', sessionId)
-    const deleted = await deleter.delete(sessionId, {}, toPurge(memory.operationIds.next()))
+    const deleted = await deleter.delete(sessionId, {}, { copy: 'remove', operationId })
     // A deletion at the same time may have made another one.
     const copy = await this.#copies.find('purge', sessionId)
     if (copy !== undefined) await this.#copies.remove('purge', sessionId)
@@ -136,24 +131,21 @@ export class Trash {
 
   /** Throws `VERSION_MISMATCH` if others have changed the session or its copy in between. */
   async #deleteOnce(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
-    const { deleter, memory } = this.#parts
+    const { deleter, copier, memory } = this.#parts
     const earlier = await this.#copies.open('delete', sessionId) // before the session: see `TrashCopies.write`
     const whole = await this.#readWhole(sessionId)
-    if (whole === undefined) return deleter.delete(sessionId, guard)
+    if (whole === undefined) return deleter.delete(sessionId, guard, { copy: 'make' })
     const { head } = whole
     if (isOther(guard, head)) {
-      return head.exists ? this.#refuse(sessionId, head, guard) : deleter.delete(sessionId, guard)
+      return head.exists
+        ? this.#refuse(sessionId, head, guard)
+        : deleter.delete(sessionId, guard, { copy: 'make' })
     }
     const operationId = memory.operationIds.next()
-    const copyVersion = await this.#prepareCopy(sessionId, operationId, earlier, whole)
-    const version = head.exists ? head.version : 0
-    const exact = { ...guard, expectedVersion: version }
-    const deleted = await deleter.delete(sessionId, exact, operationId, whole.fields.length)
-    if (copyVersion !== undefined) {
-      const note = { id: operationId, state: 'deleted', version: deleted.version } as const
-      await this.#tidy(sessionId, () => this.#copies.note('delete', sessionId, note, copyVersion))
-    }
-    return deleted
+    const terms = { copy: 'make', operationId, fields: whole.fields.length } as const
+    return copier.delete('delete', sessionId, { operationId, earlier, whole }, expectedVersion =>
+      deleter.delete(sessionId, { ...guard, expectedVersion }, terms),
+    )
   }
 
   /**
@@ -168,33 +160,12 @@ export class Trash {
     })
   }
 
-  /** Returns the version of the copy that the deletion has to confirm; `undefined`: there is none. */
-  async #prepareCopy(
-    sessionId: string,
-    operationId: string,
-    earlier: FoundCopy | undefined,
-    whole: SnapshotResult,
-  ): Promise<number | undefined> {
-    const { note, version, isPaired } = earlier ?? {}
-    const isNothing = !whole.head.exists || this.#isUnfinished(sessionId, whole)
-    // The session may be absent because another deletion of it has just ended; or be one that was never paired.
-    const isCopyWorthMore = isNothing || (isPaired === true && isUnpaired(whole.fields))
-    if (note !== undefined && version !== undefined && isCopyWorthMore) {
-      if (await this.#isUpToDate('delete', sessionId, note)) {
-        if (await this.#keep('delete', sessionId, note, version)) return undefined
-        throw new VersionMismatchError(version, 0, { sessionId })
-      }
-      if (isNothing) await this.#copies.discard('delete', sessionId, note, version)
-    }
-    return isNothing ? undefined : this.#copies.write('delete', sessionId, operationId, earlier, whole)
-  }
-
   async #restoreOnce(sessionId: string): Promise<CommitResult | null | Overtaken> {
-    const { backend, rewinds, deleter, memory, metrics } = this.#parts
+    const { backend, rewinds, deleter, copier, memory, metrics } = this.#parts
     const copy = await this.#copies.read('restore', sessionId)
     if (copy === undefined) return null
     if (copy.note === undefined) throw toDamage(sessionId)
-    if (!(await this.#isUpToDate('restore', sessionId, copy.note))) return null
+    if (!(await copier.isUpToDate('restore', sessionId, copy.note))) return null
     const token = memory.token(sessionId)
     const found = await rewinds.read('restore', sessionId, () => backend.summarize(sessionId), token)
     if (!isReplaceable(found)) throw toConflict(sessionId, found.head)
@@ -204,9 +175,9 @@ export class Trash {
     if (!isReplaceable({ head, creds })) throw toConflict(sessionId, head)
     const overtaken = { overtakenAt: head.version }
     if (head.exists) {
-      if (!(await this.#keep('restore', sessionId, copy.note, copy.version))) return overtaken
+      if (!(await copier.keep('restore', sessionId, copy.note, copy.version))) return overtaken
       const guard = { expectedVersion: head.version, fencingToken }
-      await deleter.delete(sessionId, guard).catch(unlessOvertaken)
+      await deleter.delete(sessionId, guard, { copy: 'leave' }).catch(unlessOvertaken)
       return overtaken // the deletion has ended the claim as well
     }
     this.#checkCreds(sessionId, copy)
@@ -226,7 +197,7 @@ export class Trash {
     if (result === undefined) return overtaken
     rewinds.noteCommit(sessionId, result, copy.fields, fencingToken)
     metrics.count('sessions_restored')
-    await this.#tidy(sessionId, () => this.#copies.discard('restore', sessionId, note, noted))
+    await copier.tidy(sessionId, () => this.#copies.discard('restore', sessionId, note, noted))
     return result
   }
 
@@ -239,40 +210,13 @@ export class Trash {
     }
   }
 
-  /**
-   * Notes of a copy that is up to date that it is so: after the next deletion of the session, nothing else would tell.
-   * `false`: another one has replaced it.
-   */
-  async #keep(operation: string, sessionId: string, note: TrashNote, copyVersion: number): Promise<boolean> {
-    if (note.state === 'deleted') return true
-    const kept = { id: note.id, state: 'deleted', version: note.version } as const
-    return (await this.#copies.note(operation, sessionId, kept, copyVersion)) !== undefined
-  }
-
-  /** What an import has left that did not end is no session: nobody wants it back. */
-  #isUnfinished(sessionId: string, { fields }: SnapshotResult): boolean {
-    try {
-      this.#parts.reader.decode(sessionId, fields.find(isCreds)?.bytes)
-      return false
-    } catch (error) {
-      return isUnfinishedImport(error)
-    }
-  }
-
-  #isUpToDate(operation: string, sessionId: string, note: TrashNote): Promise<boolean> {
-    const { backend, operations } = this.#parts
-    const read = () => backend.readHistory(sessionId, [])
-    return isUpToDate(note, () => operations.run(operation, sessionId, read))
-  }
-
-  /** `undefined`: only parts of the session are left, or it is damaged, or a later owner has it. */
+  /** `undefined`: it is damaged, or only parts of it are left. */
   async #readWhole(sessionId: string): Promise<SnapshotResult | undefined> {
-    const { backend, rewinds, memory } = this.#parts
+    const { backend, rewinds } = this.#parts
     try {
-      const read = () => backend.readAll(sessionId)
-      return await rewinds.read('delete', sessionId, read, memory.token(sessionId))
+      return await rewinds.read('delete', sessionId, () => backend.readAll(sessionId))
     } catch (error) {
-      if (isSessionDamage(error) || hasCode(error, 'FENCED')) return undefined
+      if (isSessionDamage(error)) return undefined
       throw error
     }
   }
@@ -283,28 +227,12 @@ export class Trash {
     const claim = operations.run('claim', sessionId, call => backend.claim(sessionId, { call }))
     await claim.catch(() => {}) // a lease, or one of two databases is away: the next copy may be in time
   }
-
-  /** What comes after a deletion or a restoration that is done: its failure is not theirs. */
-  async #tidy(sessionId: string, action: () => Promise<unknown>): Promise<void> {
-    await action().catch((error: Error) => {
-      const about = { sessionId: maskSessionId(sessionId), error: error.message }
-      this.#parts.logger.warn(about, 'the copy of a deleted session was not brought up to date')
-    })
-  }
 }
 
 /** Whether the session is at another version than the guard's, or a later owner has it. */
 function isOther({ expectedVersion, fencingToken }: DeletionGuard, { version, fence }: Head): boolean {
   const hasMoved = expectedVersion !== undefined && expectedVersion !== version
   return hasMoved || (fencingToken !== undefined && fencingToken < fence)
-}
-
-function isUnpaired(fields: readonly StoredField[]): boolean {
-  return readPairing(fields.find(isCreds)?.bytes) === false
-}
-
-function isCreds({ type }: StoredField): boolean {
-  return type === CREDS_FIELD.type
 }
 
 /** There is no session, or one that was never paired. */

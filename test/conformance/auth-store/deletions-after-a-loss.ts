@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { AuthStore } from '../../../src/index.js'
-import { CREDS, type CreateStoreDatabase } from './harness.js'
+import { CREDS, type CreateStoreDatabase, setUp } from './harness.js'
 import { read, setUpProcesses, write } from './processes.js'
 
 const STATES = ['nothing', 'the first session', 'its tombstone'] as const
@@ -46,6 +46,22 @@ export function describeDeletionsAfterALoss(create: CreateStoreDatabase): void {
       await third.set('s', { creds: LATER }, undefined, next.fencingToken)
       await expectAll([one, another, third], LATER, {})
     })
+  })
+
+  test('a deletion that the database has lost is repeated, though an expired session was opened before it', async () => {
+    const { database, openElsewhere } = await setUp(create)
+    let nowMs = Date.now()
+    const store = await openElsewhere(5000, () => nowMs)
+    await store.set('s', { creds: CREDS })
+    nowMs += 6000
+    await store.claim('s')
+    const goBack = await database.remember()
+    await store.set('s', { creds: CREDS })
+    await store.delete('s')
+    await goBack()
+    expect(await store.get('s')).toBeNull()
+    await store.set('s', { creds: LATER })
+    expect(await store.get('s')).toMatchObject({ data: { creds: LATER } })
   })
 
   describe('a deletion from a database that has gone back', () => {
