@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { readGiven } from '../core/input/read-given.js'
-import { checkSessionId } from '../core/names.js'
+import { checkSessionId, fromTrashName } from '../core/names.js'
 import { readMembers } from '../core/store/arguments.js'
 import { CodecStore, type StoreParts } from '../core/store/codec-store.js'
 import { DEFAULT_TTL_SECONDS, toSettings } from '../core/store/store-settings.js'
@@ -69,7 +69,7 @@ export class HybridAuthStore extends CodecStore {
     const { sessionId } = readMembers('job', job, ['sessionId'], { ignoresOthers: true })
     if (typeof sessionId !== 'string')
       throw new InvalidOptionError('"job" must be what the queue was given: it has no "sessionId".')
-    checkSessionId(sessionId)
+    checkSessionId(fromTrashName(sessionId) ?? sessionId) // a deletion also writes its copy
     this.assertOpen()
     await this.#reconciler.reconcile(sessionId)
   }

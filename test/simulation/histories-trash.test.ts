@@ -67,3 +67,18 @@ test('a deletion is refused if the database that it reads knows a later owner, t
     data: { keys: { session: { a: 'first' } } },
   })
 })
+
+test('a copy that waits in the outbox of a process that has died reaches MongoDB by another one', async () => {
+  const { world, settled, start, pair, remove, restore, until } = setUpTrash()
+  const one = start('one')
+  await pair(one, 'first')
+  const removing = remove(one)
+  await until('redis commit') // of the copy
+  world.servers.mongo = 'down'
+  await removing
+  one.condition = 'dead'
+  world.servers.mongo = 'up'
+  await settled(start('two').reconciler.reconcileAll())
+  world.redis.restore(new Map())
+  expect(await restore(start('three'))).toEqual({ a: 'first' })
+})

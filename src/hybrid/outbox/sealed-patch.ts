@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { APP_STATE_TYPE, CREDS_FIELD, type FieldWrite } from '../../core/backend.js'
 import { isObject } from '../../core/is-object.js'
 import { checkKeyId, checkKeyType } from '../../core/names.js'
+import { NOTE_FIELD } from '../../core/store/trash-note.js'
 import { fieldName } from '../../redis/key-names.js'
 
 /** An `AuthPatch` as the outbox stores it: each value is its envelope in base64; `null` deletes. */
@@ -9,6 +10,8 @@ export interface SealedPatch {
   creds?: string | null | undefined
   keys?: { [type: string]: { [id: string]: string | null } } | undefined
   appState?: { [name: string]: string | null } | undefined
+  /** What the copy of a deleted session says of the deletion. */
+  note?: string | null | undefined
 }
 
 /** The versions of the fields that a heal has written again, by their names in Redis. */
@@ -36,6 +39,7 @@ export const sealedPatch = v.pipe(
     creds: v.optional(v.custom<string | null>(isLeaf)),
     keys: v.optional(leavesByType),
     appState: v.optional(leaves),
+    note: v.optional(v.custom<string | null>(isLeaf)),
   }),
 )
 
@@ -90,9 +94,11 @@ export function seal(writes: readonly FieldWrite[]): SealedPatch {
   const keys = new Map<string, [id: string, sealed: string | null][]>()
   const appState: [name: string, sealed: string | null][] = []
   let creds: string | null | undefined
+  let note: string | null | undefined
   for (const { type, id, bytes } of writes) {
     const leaf = bytes === null ? null : Buffer.from(bytes).toString('base64')
     if (type === CREDS_FIELD.type) creds = leaf
+    else if (type === NOTE_FIELD.type) note = leaf
     else if (type === APP_STATE_TYPE) appState.push([id, leaf])
     else {
       const ofType = keys.get(type)
@@ -105,6 +111,7 @@ export function seal(writes: readonly FieldWrite[]): SealedPatch {
     creds,
     keys: keys.size > 0 ? Object.fromEntries(byType) : undefined,
     appState: appState.length > 0 ? Object.fromEntries(appState) : undefined,
+    note,
   }
 }
 
@@ -121,7 +128,7 @@ export function unseal(patch: SealedPatch, versions: SealedVersions = {}): Field
   return toWrites(patch).map(write => ({ ...write, version: ofFields.get(fieldName(write)) }))
 }
 
-function toWrites({ creds, keys = {}, appState = {} }: SealedPatch): FieldWrite[] {
+function toWrites({ creds, keys = {}, appState = {}, note }: SealedPatch): FieldWrite[] {
   const ofKeys = Object.entries(keys).flatMap(([type, leaves]) =>
     Object.entries(leaves).map(([id, leaf]) => ({ type, id, bytes: toBytes(leaf) })),
   )
@@ -131,7 +138,8 @@ function toWrites({ creds, keys = {}, appState = {} }: SealedPatch): FieldWrite[
     bytes: toBytes(leaf),
   }))
   const first = creds === undefined ? [] : [{ ...CREDS_FIELD, bytes: toBytes(creds) }]
-  return [...first, ...ofKeys, ...ofAppState]
+  const last = note === undefined ? [] : [{ ...NOTE_FIELD, bytes: toBytes(note) }]
+  return [...first, ...ofKeys, ...ofAppState, ...last]
 }
 
 function toBytes(leaf: string | null): Buffer | null {

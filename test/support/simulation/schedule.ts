@@ -453,6 +453,7 @@ class Schedule {
     for (const owner of this.#stalled) owner.process.condition = 'dead'
     await world.run(() => this.#pending() === 0 || this.#violation !== undefined)
     if (this.#violation) throw this.#violation
+    await this.#undoLastDeletion()
     for (const ending of ['all is well', 'redis is wiped'] as const) {
       world.note(`the end: ${ending}`)
       this.#crash()
@@ -460,6 +461,18 @@ class Schedule {
       await this.#open()
       await this.#settle(this.#checkWhole(this.#owner as unknown as Writer, this.#history.keys))
     }
+  }
+
+  /** If nobody has opened the session since it was deleted, it can be restored from MongoDB alone. */
+  async #undoLastDeletion(): Promise<void> {
+    const deletion = this.#undoable
+    if (!this.#options.restores || deletion?.outcome !== 'acknowledged') return
+    await this.#settle(this.#startProcess().reconciler.reconcileAll())
+    this.#world.redis.restore(new Map())
+    this.#world.note('redis is wiped before a restoration')
+    this.#restore(deletion)
+    await this.#world.run(() => this.#pending() === 0 || this.#violation !== undefined)
+    if (this.#violation) throw this.#violation
   }
 }
 
