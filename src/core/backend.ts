@@ -136,7 +136,14 @@ export interface Commit extends Guard, Abandonable {
   readonly fork?: Omit<Fork, 'to'> | undefined
   /** Refuse with `SessionIncompleteError` if there is no session: a session begins with its creds. */
   readonly needsSession?: boolean | undefined
+  readonly lifeMs?: LifeMs | undefined
 }
+
+/**
+ * How long a session lives from a commit on: `null` is for ever, `kept` as long as before. Default: the store's ttl. The
+ * bytes of an expired session stay for its owner to come back; those of a copy in the trash end with its life.
+ */
+export type LifeMs = number | null | 'kept'
 
 /** A deletion with the same id is the same deletion. */
 export interface Deletion extends Guard, Abandonable {

@@ -14,6 +14,7 @@ import type {
   FieldWrite,
   Head,
   HistoryResult,
+  LifeMs,
   ReadResult,
   SnapshotResult,
   StoredHistory,
@@ -64,6 +65,7 @@ export interface Application {
   readonly fork?: Commit['fork']
   /** The session's history in the other database. Default: it follows from the operations. */
   readonly history?: StoredHistory | undefined
+  readonly lifeMs?: LifeMs | undefined
   /** The life of the session counts from now, by this database's clock. Default `false`: from the last operation. */
   readonly livesFromNow?: boolean | undefined
   /** Refuse them with `FencedError` if a later owner has the session. Their writer may be the only one to have them. */

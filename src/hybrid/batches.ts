@@ -1,4 +1,4 @@
-import type { AppliedOperation, FieldWrite } from '../core/backend.js'
+import type { AppliedOperation, FieldWrite, LifeMs } from '../core/backend.js'
 import type { Application, Applied } from '../core/durable-backend.js'
 import { hasCode, type StoreError, type StoreErrorCode } from '../core/errors.js'
 import { MAX_REMEMBERED } from '../core/store/operation-ids.js'
@@ -102,9 +102,9 @@ export function applyAbove(
   version: number,
   write: PendingWrite,
 ): Promise<Applied> {
-  const { updatedAtMs, fencingToken, writes = [] } = write
+  const { updatedAtMs, fencingToken, lifeMs, writes = [] } = write
   const operations = [{ id: toIdAbove(write), version, updatedAtMs }]
-  const application: Application = { version, fencingToken, operations, kind: 'fields' }
+  const application: Application = { version, fencingToken, operations, kind: 'fields', lifeMs }
   return durable.apply(
     sessionId,
     application,
@@ -120,8 +120,15 @@ function toApplication(batch: readonly PendingWrite[], isOwn: boolean): Applicat
     operations: toOperations(batch),
     kind: (batch[0] as PendingWrite).kind,
     fork: batch[0]?.fork,
+    lifeMs: lifeAfter(batch),
     isOwn,
   }
+}
+
+/** The last life that one of the writes gives the session. */
+function lifeAfter(batch: readonly PendingWrite[]): LifeMs | undefined {
+  const last = batch.findLast(({ lifeMs }) => lifeMs !== 'kept')
+  return last === undefined ? 'kept' : last.lifeMs
 }
 
 export function toOperations(batch: readonly PendingWrite[]): AppliedOperation[] {

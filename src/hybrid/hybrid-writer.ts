@@ -58,7 +58,7 @@ export class HybridWriter {
   }
 
   async #commitToRedis(sessionId: string, commit: Commit): Promise<CommitResult> {
-    const { operationId, fencingToken, writes, fork } = commit
+    const { operationId, fencingToken, writes, fork, lifeMs } = commit
     const taken = await this.#lanes.take(sessionId, belowVersion =>
       this.#redis.commit(sessionId, { ...commit, belowVersion }),
     )
@@ -71,7 +71,7 @@ export class HybridWriter {
     }
     if (taken.isTwice) return settle()
     const kind = taken.begins ? 'session' : 'fields'
-    const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork } as const
+    const write = { version, operationId, fencingToken, updatedAtMs, kind, writes, fork, lifeMs } as const
     const applied = await this.#lanes.passOn(sessionId, write, operationBefore)
     // For a repeated write, Redis may have been loaded since the first attempt, and so remember the operation that it
     // had lost.

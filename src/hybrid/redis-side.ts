@@ -15,6 +15,7 @@ import type { WholeSession } from '../core/durable-backend.js'
 import type { Logger } from '../core/logger.js'
 import type { ServerLink } from '../core/server-link.js'
 import type { HighestVersions } from '../core/store/highest-versions.js'
+import { graceMsOf } from '../core/store/life.js'
 import type { RedisClient } from '../redis/client.js'
 import type { RedisConnection } from '../redis/connection.js'
 import type { KeyNames } from '../redis/key-names.js'
@@ -24,6 +25,7 @@ import { toClaim } from '../redis/replies.js'
 import {
   type Bounded,
   type EntryInput,
+  type Lifetime,
   toClaimInput,
   toCommitInput,
   toDeletionInput,
@@ -170,11 +172,12 @@ export class RedisSide {
   }
 
   async commit(sessionId: string, commit: Commit & Bounded): Promise<RedisCommit> {
-    const { fencingToken, operationId, writes, fork } = commit
+    const { fencingToken, operationId, writes, fork, lifeMs } = commit
     checkCount(sessionId, writes)
-    const members = { patch: seal(writes), versions: sealVersions(writes), fencingToken, operationId, fork }
+    const values = { patch: seal(writes), versions: sealVersions(writes) }
+    const members = { ...values, fencingToken, operationId, fork, lifeMs }
     const entry = this.#toEntry(sessionId, members)
-    const input = toCommitInput(commit, this.#ttlMs, entry)
+    const input = toCommitInput(commit, this.#lifetimeOf(sessionId), entry)
     if (!this.#isMarked) await this.#leaveMark()
     const taken = toRedisCommit(await this.#run(this.#connection.scripts.commit, sessionId, input, commit))
     this.#seen.note(sessionId, taken.version)
@@ -196,7 +199,7 @@ export class RedisSide {
    * `token`: MongoDB's; throws `COLD` if Redis has handed out one as high. Without `token`, Redis takes its next one.
    */
   async claim(sessionId: string, terms: ClaimTerms, token: number | undefined): Promise<BackendClaim> {
-    const input = toClaimInput(this.#ttlMs, terms, token)
+    const input = toClaimInput(this.#lifetimeOf(sessionId), terms, token)
     if (!this.#isMarked) await this.#leaveMark()
     const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
     this.#seen.note(sessionId, claim.head.version)
@@ -220,7 +223,7 @@ export class RedisSide {
     session: WholeSession,
     parked: PassedOver,
   ): Promise<boolean> {
-    const input = toInstallInput(found, session, parked)
+    const input = toInstallInput(found, session, graceMsOf(sessionId), parked)
     if (!this.#isMarked) await this.#leaveMark()
     const reply = await this.breaker.run(
       () => this.#sessions.try(this.#scripts.install, sessionId, input),
@@ -252,6 +255,10 @@ export class RedisSide {
   /** Before the first write of this store: a store whose collection is refused leaves no mark. */
   async #leaveMark(): Promise<void> {
     await this.breaker.run(async () => this.#mark?.leave())
+  }
+
+  #lifetimeOf(sessionId: string): Lifetime {
+    return { ttlMs: this.#ttlMs, graceMs: graceMsOf(sessionId) }
   }
 
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {

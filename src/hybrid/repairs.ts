@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Guard } from '../core/backend.js'
+import type { Guard, Head, LifeMs } from '../core/backend.js'
 import type { DurableHead } from '../core/durable-backend.js'
 import { hasCode } from '../core/errors.js'
+import { fromTrashName } from '../core/names.js'
 import { endedToken } from '../core/store/guard.js'
 import { formatForks, NO_HEAD } from '../core/store/histories.js'
 import { operationsAfter } from '../core/store/operation-ids.js'
@@ -88,9 +89,17 @@ export class Repairs {
     const { head, fields } = await this.#redis.readAll(sessionId)
     if (!head.exists || head.version !== version) return // the same
     const history = { incarnation: head.incarnation, forks: formatForks(forks) }
+    const lifeMs = await this.#findLife(sessionId, head)
     // A session that only Redis has kept alive gets a full life in MongoDB.
-    const livesFromNow = !durable.exists
-    const whole = { ...toApplication(head.ops), kind: 'session', history, livesFromNow } as const
+    const livesFromNow = !durable.exists && lifeMs === undefined
+    const whole = { ...toApplication(head.ops), kind: 'session', history, lifeMs, livesFromNow } as const
     await this.#durable.apply(sessionId, whole, fields)
+  }
+
+  /** The life of a copy in the trash ends in both databases at once; `undefined`: it is a session's. */
+  async #findLife(sessionId: string, { updatedAtMs }: Head): Promise<LifeMs | undefined> {
+    if (fromTrashName(sessionId) === undefined) return undefined
+    const { expiresAtMs } = await this.#redis.summarize(sessionId)
+    return expiresAtMs === undefined ? null : expiresAtMs - updatedAtMs
   }
 }

@@ -4,7 +4,7 @@ import type { WholeSession } from '../core/durable-backend.js'
 import { InvalidValueError, ValueTooLargeError } from '../core/errors.js'
 import { sortOperations } from '../core/store/operation-ids.js'
 import { fieldName } from '../redis/key-names.js'
-import { type EntryInput, GRACE_MS, orEmpty, TOMBSTONE_MS } from '../redis/script-input.js'
+import { type EntryInput, orEmpty, TOMBSTONE_MS } from '../redis/script-input.js'
 import type { Argument } from '../redis/scripts.js'
 import type { PassedOver } from './outbox/outbox.js'
 import { isVersion, MAX_ENTRY_BYTES, type OutboxEntry } from './outbox/outbox-entry.js'
@@ -35,7 +35,12 @@ export function toEntryInput(
 }
 
 /** The arguments of lua/install.lua. `found`: what was seen in Redis. */
-export function toInstallInput(found: RedisView, session: WholeSession, passedOver: PassedOver): Argument[] {
+export function toInstallInput(
+  found: RedisView,
+  session: WholeSession,
+  graceMs: number,
+  passedOver: PassedOver,
+): Argument[] {
   const { head, fields, ops, forks, endsAtMs, isVacant } = session
   const creds = fields.find(field => field.type === CREDS_FIELD.type)
   const ofKeys = fields.filter(field => field !== creds)
@@ -45,7 +50,7 @@ export function toInstallInput(found: RedisView, session: WholeSession, passedOv
     head.fence,
     head.updatedAtMs,
     orEmpty(endsAtMs),
-    GRACE_MS,
+    graceMs,
     ops === '' ? '' : `${sortOperations(ops)}\n`,
     TOMBSTONE_MS,
     isVacant ? 'vacant' : 'session',

@@ -21,7 +21,7 @@ import type { Change } from './requests.js'
 export type Finding =
   /** Only older writes: theirs come next. */
   | 'new'
-  /** An expired session, or a part of one, at the same version. The writes are all of the session. */
+  /** An expired session, also one that a claim has vacated, or a part of one, at the same version. The writes are all of it. */
   | 'revival'
   /** The same writes, all applied before. */
   | 'repeated'
@@ -140,7 +140,7 @@ function nextHead(
   { sessionId, lifetime, nowMs }: Context,
   { version, isPart }: Applied,
 ): Partial<HeadDocument> {
-  const { kind, fencingToken = 0, livesFromNow = false } = application
+  const { kind, fencingToken = 0, lifeMs, livesFromNow = false } = application
   const { v: before = 0, since = 0, late = 0 } = document ?? {}
   const begins = kind === 'session' || !(head.exists || isExpired)
   const lastMs = lastInstant(application)
@@ -156,7 +156,7 @@ function nextHead(
     isPart: isPart || undefined,
     ops: noteOperations(document, application),
     ...historyAfter(document, application),
-    ...lifetime.from(livesFromNow ? nowMs : Math.min(nowMs, lastMs), document),
+    ...lifetime.from(livesFromNow ? nowMs : Math.min(nowMs, lastMs), document, lifeMs),
   }
 }
 

@@ -44,7 +44,7 @@ export function decideCommit(
   commit: DurableCommit,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<CommitResult> {
-  const { operationId, fencingToken, above = 0, step = 1, writes, fork } = commit
+  const { operationId, fencingToken, above = 0, step = 1, writes, fork, lifeMs } = commit
   // A heal begins the session again that is lost but for a part.
   const head = found.isPart && fork ? { ...found, exists: false } : found
   const applied = findOperation(document?.ops, operationId)
@@ -78,7 +78,7 @@ export function decideCommit(
       isPart: continues ? document?.isPart : undefined,
       ops: noteOperation(document?.ops, { id: operationId, version, updatedAtMs: nowMs }),
       ...history,
-      ...lifetime.from(nowMs, document),
+      ...lifetime.from(nowMs, document, lifeMs),
     },
   }
 }
@@ -140,7 +140,7 @@ export function decideClaim(
   const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
   // At least the time, so that the token outranks all tokens from before a loss of the head.
   const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
-  const renewed = keepsLife ? {} : lifetime.from(nowMs, document)
+  const renewed = lifetime.from(nowMs, document, keepsLife ? 'kept' : undefined)
   const life = head.exists ? renewed : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
   const claim = { leaseUntil, claimedAt: new Date(nowMs), owner }

@@ -29,7 +29,7 @@ import { singleAttempt, withRetry } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
 import { checkGuard } from '../core/store/guard.js'
 import { parseForks } from '../core/store/histories.js'
-import { ifAhead } from '../core/store/life.js'
+import { graceMsOf, ifAhead } from '../core/store/life.js'
 import { decideApplication, decideBar, decideFence } from './applications.js'
 import type { AuthCollection } from './auth-collection.js'
 import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
@@ -64,7 +64,7 @@ export class MongoBackend implements DurableBackend {
   readonly link: ServerLink
   readonly #collection: AuthCollection
   readonly #writer: SessionWriter
-  readonly #lifetime: Lifetime
+  readonly #ttlMs: number | null
   readonly #timeoutMs: number
   readonly #logger: Logger
   readonly #release: () => Promise<void>
@@ -75,7 +75,7 @@ export class MongoBackend implements DurableBackend {
   constructor({ collection, ttlMs, timeoutMs, logger, release, now }: MongoBackendOptions) {
     this.#collection = collection
     this.link = collection.link
-    this.#lifetime = new Lifetime(ttlMs)
+    this.#ttlMs = ttlMs
     this.#timeoutMs = timeoutMs
     this.#logger = logger
     this.#release = release
@@ -249,9 +249,10 @@ export class MongoBackend implements DurableBackend {
   touch(sessionId: string, ttlMs: number | null): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
+      const { lifetime } = this.#of(sessionId)
       await this.#writer.change(names, ({ document, head }) => {
         if (document === undefined || !head.exists) return { result: undefined }
-        return { result: undefined, head: new Lifetime(ttlMs).from(this.#now(), document) }
+        return { result: undefined, head: lifetime.from(this.#now(), document, ttlMs) }
       })
     })
   }
@@ -373,7 +374,8 @@ export class MongoBackend implements DurableBackend {
     )
 
   #of(sessionId: string): Context {
-    return { sessionId, lifetime: this.#lifetime, nowMs: this.#now() }
+    const lifetime = new Lifetime(this.#ttlMs, graceMsOf(sessionId))
+    return { sessionId, lifetime, nowMs: this.#now() }
   }
 
   /** Logs once: each page of `list` skips them. */

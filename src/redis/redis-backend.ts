@@ -23,6 +23,7 @@ import { type Logger, nullLogger } from '../core/logger.js'
 import { maskSessionId } from '../core/masking.js'
 import { assertAwaited } from '../core/retry.js'
 import type { ServerLink } from '../core/server-link.js'
+import { graceMsOf } from '../core/store/life.js'
 import type { RedisConnection } from './connection.js'
 import { fieldName, type KeyNames, parseFieldName } from './key-names.js'
 import { about, toStoreError } from './redis-errors.js'
@@ -40,7 +41,7 @@ import {
   toValues,
   toWhole,
 } from './replies.js'
-import { GRACE_MS, orEmpty, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
+import { type Lifetime, orEmpty, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
 import { type Argument, MAX_ARGUMENTS, type Reply, type Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
 import { SessionScripts } from './session-scripts.js'
@@ -129,7 +130,12 @@ export class RedisBackend implements Backend {
 
   async commit(sessionId: string, commit: Commit): Promise<CommitResult> {
     assertAwaited(commit.call)
-    const reply = await this.#run('commit', sessionId, toCommitInput(commit, this.#ttlMs), commit)
+    const reply = await this.#run(
+      'commit',
+      sessionId,
+      toCommitInput(commit, this.#lifetimeOf(sessionId)),
+      commit,
+    )
     const { version, updatedAtMs, incarnation, effect } = toCommitted(reply)
     const operation = effect === 0 ? '' : commit.operationId
     return { version, updatedAtMs, incarnation, operation, durability: 'durable' }
@@ -145,7 +151,7 @@ export class RedisBackend implements Backend {
   async claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
     await this.#connection.assertOneWriter()
     assertAwaited(terms.call)
-    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#ttlMs, terms)))
+    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#lifetimeOf(sessionId), terms)))
   }
 
   async findForeign(sessionId: string): Promise<string | undefined> {
@@ -166,7 +172,7 @@ export class RedisBackend implements Backend {
   }
 
   async touch(sessionId: string, ttlMs: number | null): Promise<void> {
-    await this.#run('touch', sessionId, [orEmpty(ttlMs), GRACE_MS])
+    await this.#run('touch', sessionId, [orEmpty(ttlMs), graceMsOf(sessionId)])
   }
 
   async list(limit: number, cursor: string | undefined): Promise<SessionPage> {
@@ -296,6 +302,10 @@ export class RedisBackend implements Backend {
   /** Adds the session to an error about stored data. */
   #sendOf<T>(sessionId: string, call: () => Promise<T>): Promise<T> {
     return this.#send(call).catch(error => about(sessionId, error))
+  }
+
+  #lifetimeOf(sessionId: string): Lifetime {
+    return { ttlMs: this.#ttlMs, graceMs: graceMsOf(sessionId) }
   }
 
   /** By the clock of this process: a hint that the server's clock must confirm. */

@@ -4,14 +4,18 @@ import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** How long an expired session stays, for an owner that comes back. */
-export const GRACE_MS = DAY_MS
 /** A tombstone outlives every owner that could still write: an open hook renews its session at least once a day. */
 export const TOMBSTONE_MS = 30 * DAY_MS
 
 /** The outbox's part of a write: the limit of its entries, and the input of `enqueue` in lua/session.lua. */
 export type EntryInput = readonly [maxEntries: number, idOpening: string, rest: string]
 const NO_ENTRY: EntryInput = [0, '', '']
+
+/** How long a session lives; `null`: for ever. After that, its bytes stay for the grace. */
+export interface Lifetime {
+  readonly ttlMs: number | null
+  readonly graceMs: number
+}
 
 /** A condition that only the hybrid store sets. */
 export interface Bounded {
@@ -22,13 +26,13 @@ export interface Bounded {
   readonly belowVersion?: number | undefined
 }
 
-/** The arguments of lua/commit.lua. */
+/** The arguments of lua/commit.lua. `lifetime`: of the session, unless the commit gives it another one. */
 export function toCommitInput(
   commit: Commit & Bounded,
-  ttlMs: number | null,
+  lifetime: Lifetime,
   entry: EntryInput = NO_ENTRY,
 ): Argument[] {
-  const { writes, operationId, needsSession } = commit
+  const { writes, operationId, needsSession, lifeMs = lifetime.ttlMs } = commit
   const creds = writes.find(write => write.type === CREDS_FIELD.type)
   const ofKeys = writes.filter(write => write !== creds)
   const deletes = ofKeys.filter(write => write.bytes === null)
@@ -38,8 +42,8 @@ export function toCommitInput(
     operationId,
     ...toConditions(commit),
     toHeal(commit),
-    orEmpty(ttlMs),
-    GRACE_MS,
+    orEmpty(lifeMs),
+    lifetime.graceMs,
     creds === undefined ? (needsSession ? 'need' : 'keep') : creds.bytes === null ? 'drop' : 'set',
     creds?.bytes ? toBuffer(creds.bytes) : '',
     ...entry,
@@ -60,21 +64,14 @@ export function toDeletionInput(
 
 /** The arguments of lua/claim.lua. `token`: taken instead of the next one. */
 export function toClaimInput(
-  ttlMs: number | null,
+  { ttlMs, graceMs }: Lifetime,
   { leaseMs, owner = '', keepsLife = false }: ClaimTerms,
   token?: number,
 ): Argument[] {
-  return [
-    keepsLife ? 'kept' : orEmpty(ttlMs),
-    GRACE_MS,
-    TOMBSTONE_MS,
-    orEmpty(leaseMs),
-    orEmpty(token),
-    owner,
-  ]
+  return [keepsLife ? 'kept' : orEmpty(ttlMs), graceMs, TOMBSTONE_MS, orEmpty(leaseMs), orEmpty(token), owner]
 }
 
-export const orEmpty = (value: number | null | undefined): number | '' => value ?? ''
+export const orEmpty = <T extends number | string>(value: T | null | undefined): T | '' => value ?? ''
 
 /** The conditions in the order that the scripts expect. */
 function toConditions(guard: Guard & Bounded): Argument[] {

@@ -20,7 +20,7 @@ import type { KnownSituation } from '../core/server-link.js'
 import { toResult } from '../core/store/commit-result.js'
 import { checkBeginning, checkGuard, isNoOp } from '../core/store/guard.js'
 import { nextHistory, parseForks } from '../core/store/histories.js'
-import { ifAhead } from '../core/store/life.js'
+import { GRACE_MS, ifAhead } from '../core/store/life.js'
 import { findOperation, lastOperation, noteOperation } from '../core/store/operation-ids.js'
 import { isSessionDamage } from '../core/store/session-damage.js'
 import type { SqliteConnection } from './connection.js'
@@ -32,8 +32,7 @@ const TOMBSTONE_MS = 24 * 60 * 60 * 1000
 const SWEEP_EVERY_MS = 60 * 60 * 1000
 /** More versions and tokens than any session takes. */
 const FORGOTTEN = 2 ** 32
-/** How long an expired session stays for an owner that was stopped for longer than its session lives. */
-const GRACE_MS = 24 * 60 * 60 * 1000
+const SWEEP_COPIES_EVERY_MS = 60 * 1000
 
 export interface SqliteBackendOptions {
   connection: SqliteConnection
@@ -61,6 +60,7 @@ export class SqliteBackend implements Backend {
   readonly #release: () => Promise<void>
   readonly #now: () => number
   #sweptAtMs = Number.NEGATIVE_INFINITY
+  #sweptCopiesAtMs = Number.NEGATIVE_INFINITY
 
   constructor({ connection, ttlMs, busyTimeoutMs, release, now = Date.now }: SqliteBackendOptions) {
     this.#connection = connection
@@ -267,6 +267,7 @@ export class SqliteBackend implements Backend {
     const begins = !head.exists && !(isExpired && commit.fencingToken !== undefined)
     checkBeginning(sessionId, begins, commit)
     if (row && isExpired && begins) statements.deleteFields(sessionId)
+    const { lifeMs = this.#ttlMs } = commit
     const updatedAtMs = this.#now()
     const version = Math.max(head.version, commit.above ?? 0) + 1
     const applied = { id: commit.operationId, version, updatedAtMs }
@@ -275,7 +276,7 @@ export class SqliteBackend implements Backend {
       version,
       fence: Math.max(head.fence, commit.fencingToken ?? 0),
       updated_at: updatedAtMs,
-      expires_at: this.#endOf(this.#ttlMs),
+      expires_at: lifeMs === 'kept' ? (row?.expires_at ?? null) : this.#endOf(lifeMs),
       vacant_since: null,
       operation: noteOperation(row?.operation, applied),
       lease_until: row?.lease_until ?? null,
@@ -338,13 +339,19 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  /** Removes sessions that expired a day ago and tombstones older than a day, at most once an hour. */
+  /** Removes what has expired: copies at most once a minute; sessions and tombstones, after a day, once an hour. */
   #sweep(statements: Statements): void {
     const nowMs = this.#now()
+    const isCopiesTurn = nowMs - this.#sweptCopiesAtMs >= SWEEP_COPIES_EVERY_MS
+    if (isCopiesTurn) {
+      this.#sweptCopiesAtMs = nowMs
+      for (const name of statements.listExpiredCopies(nowMs)) this.#sweepSession(statements, name)
+    }
     if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return
     this.#sweptAtMs = nowMs
-    for (const sessionId of statements.listExpired(nowMs - GRACE_MS))
+    for (const sessionId of statements.listExpired(nowMs - GRACE_MS)) {
       this.#sweepSession(statements, sessionId)
+    }
     statements.raiseFloor(nowMs - TOMBSTONE_MS)
     statements.deleteVacant(nowMs - TOMBSTONE_MS)
   }

@@ -20,6 +20,8 @@ import {
   toVersion,
 } from './rows.js'
 
+/** Names of copies in the trash begin with DEL: see core/names.ts. */
+const IS_COPY = 'unicode(session.id) = 127'
 /** Tombstones old enough to remove, and undamaged: a damaged version must not get into `floor`. */
 const IS_SWEPT = `vacant_since BETWEEN 0 AND ? AND version BETWEEN 0 AND ${MAX_FLOOR} AND fence BETWEEN 0 AND ${MAX_FLOOR}`
 
@@ -59,6 +61,12 @@ export function prepareStatements(database: SqliteDatabase) {
     `FROM session WHERE session.id > CAST(? AS TEXT) AND typeof(session.id) = 'text'
      AND length(session.id) <= ${MAX_STORED_NAME_BYTES} AND vacant_since IS NULL AND (expires_at IS NULL OR expires_at > ?)
      ORDER BY session.id LIMIT ?`,
+    ['id'],
+  )
+  const listExpiredCopies = prepareQuery(
+    database,
+    ['id'],
+    `FROM session WHERE expires_at <= ? AND vacant_since IS NULL AND ${IS_COPY}`,
     ['id'],
   )
   const listExpired = prepareQuery(
@@ -146,11 +154,8 @@ export function prepareStatements(database: SqliteDatabase) {
         last = isString(cell) ? cell : toBytes(cell, '')
       }
     },
-    listExpired: (untilMs: number) =>
-      listExpired
-        .all(untilMs)
-        .map(({ id }) => id)
-        .filter(isString),
+    listExpired: (untilMs: number) => toNames(listExpired.all(untilMs)),
+    listExpiredCopies: (untilMs: number) => toNames(listExpiredCopies.all(untilMs)),
 
     hasFields: (sessionId: string) => hasFields.get(sessionId) !== undefined,
     fieldVersion(sessionId: string, { type, id }: Field): number | undefined {
@@ -183,4 +188,5 @@ export function prepareStatements(database: SqliteDatabase) {
   }
 }
 
+const toNames = (rows: readonly { id: Cell }[]) => rows.map(({ id }) => id).filter(isString)
 const isString = (cell: Cell): cell is string => typeof cell === 'string'

@@ -5,7 +5,7 @@ import { Lifetime } from '../../src/mongodb/lifetime.js'
 const DAY_MS = 24 * 60 * 60 * 1000
 const TTL_MS = 30 * DAY_MS
 const NOW_MS = Date.UTC(2030, 0, 1)
-const life = new Lifetime(TTL_MS)
+const life = new Lifetime(TTL_MS, DAY_MS)
 const lived = (keptUntil: Date | undefined) => ({ session: 's', keptUntil }) as HeadDocument
 const daysFromNow = (date: Date | undefined) => date && (date.getTime() - NOW_MS) / DAY_MS
 
@@ -36,6 +36,6 @@ describe('the documents of a session', () => {
 
   test('have no end for a session that lives for ever', () => {
     const never = { endsAt: undefined, keptUntil: undefined, expiresAt: undefined }
-    expect(new Lifetime(null).from(NOW_MS, lived(new Date(NOW_MS)))).toEqual(never)
+    expect(new Lifetime(null, DAY_MS).from(NOW_MS, lived(new Date(NOW_MS)))).toEqual(never)
   })
 })

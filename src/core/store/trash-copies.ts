@@ -34,7 +34,7 @@ export interface WholeCopy {
 const UNREADABLE: FoundCopy = { note: undefined, isPaired: undefined, version: undefined }
 
 /**
- * The copies of deleted sessions. Each is a session itself, of a name that no caller can give; its TTL ends it. A change
+ * The copies of deleted sessions. Each is a session itself, of a name that no caller can give; its end of life removes it. A change
  * names the version of the copy that it follows, since others may delete or restore the session at the same time. The
  * methods take the name of the session that was copied. `operation`: see `Operations`.
  */
@@ -95,6 +95,7 @@ export class TrashCopies {
     return this.#commit(operation, sessionId, {
       writes: [...writes, ...stale.map(field => ({ ...field, bytes: null }))],
       expectedVersion: earlierVersion ?? 0,
+      lifeMs: this.#parts.keepMs,
     })
   }
 
@@ -105,7 +106,7 @@ export class TrashCopies {
   note(operation: string, sessionId: string, note: TrashNote, version: number): Promise<number | undefined> {
     const writes = [{ ...NOTE_FIELD, bytes: encodeNote(note) }]
     return this.#change(operation, sessionId, note, version, expectedVersion =>
-      this.#commit(operation, sessionId, { writes, expectedVersion, needsSession: true }),
+      this.#commit(operation, sessionId, { writes, expectedVersion, needsSession: true, lifeMs: 'kept' }),
     )
   }
 
@@ -173,16 +174,14 @@ export class TrashCopies {
   }
 
   async #commit(operation: string, sessionId: string, commit: Omit<Commit, 'operationId'>): Promise<number> {
-    const { backend, operations, memory, keepMs } = this.#parts
-    const name = toTrashName(sessionId)
+    const { backend, operations, memory } = this.#parts
     const operationId = memory.operationIds.next()
     const { version } = await operations.run(
       operation,
       sessionId,
-      call => backend.commit(name, { ...commit, operationId, call }),
+      call => backend.commit(toTrashName(sessionId), { ...commit, operationId, call }),
       commit.writes.length,
     )
-    await operations.run(operation, sessionId, () => backend.touch(name, keepMs))
     return version
   }
 }

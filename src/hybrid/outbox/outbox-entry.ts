@@ -32,6 +32,8 @@ export interface OutboxEntry {
   begins?: boolean | undefined
   /** Set for a heal, after both databases have gone back in time: the session continues from version `at` of `from`. */
   fork?: { from: string; at: number } | undefined
+  /** How long the session lives from this write on, in ms, if not for the store's ttl; see `Commit`. */
+  lifeMs?: number | null | 'kept' | undefined
   /** The earlier versions of the fields that a heal has written again. */
   versions?: SealedVersions | undefined
 }
@@ -66,6 +68,7 @@ const schema = v.object({
   operationId,
   begins: v.optional(v.boolean()),
   fork: v.optional(v.object({ from: operationId, at: given })),
+  lifeMs: v.optional(v.union([instant, v.null(), v.literal('kept')])),
   versions: v.optional(sealedVersions),
 })
 

@@ -1,4 +1,4 @@
-import type { FieldWrite } from '../../core/backend.js'
+import type { FieldWrite, LifeMs } from '../../core/backend.js'
 import type { Application, Applied } from '../../core/durable-backend.js'
 import type { OutboxEntry } from '../outbox/outbox-entry.js'
 import { unseal } from '../outbox/sealed-patch.js'
@@ -17,6 +17,7 @@ export interface PendingWrite {
   readonly updatedAtMs: number
   readonly kind: Application['kind']
   readonly fork?: Application['fork']
+  readonly lifeMs?: LifeMs | undefined
   /** `undefined`: memory had no room for the values; the outbox has them. */
   readonly writes: readonly FieldWrite[] | undefined
   /** These settle the promise of the caller that waits for the write. */
@@ -25,7 +26,7 @@ export interface PendingWrite {
 }
 
 export function toPendingWrite(entry: OutboxEntry): PendingWrite {
-  const { version, operationId, fencingToken, createdAt, patch, versions, begins, fork } = entry
+  const { version, operationId, fencingToken, createdAt, patch, versions, begins, fork, lifeMs } = entry
   return {
     version,
     operationId,
@@ -33,6 +34,7 @@ export function toPendingWrite(entry: OutboxEntry): PendingWrite {
     updatedAtMs: createdAt,
     kind: patch === undefined ? 'deletion' : begins ? 'session' : 'fields',
     fork,
+    lifeMs,
     writes: patch === undefined ? [] : unseal(patch, versions),
   }
 }

@@ -8,7 +8,7 @@
 -- ARGV[7]  '', or for a heal: "<above> <at> <from>\n<journal>". The new version is above `above`; with `from`, the
 --          session becomes a new incarnation, which continues from version `at` of `from`. The journal lists the fields
 --          that the heal writes again, with their versions.
--- ARGV[8]  life in ms, or '' for ever                              ARGV[9]  grace in ms
+-- ARGV[8]  life in ms, '' for ever, or 'kept' for as long as before    ARGV[9]  grace in ms
 -- ARGV[10]  creds: 'keep', 'need' (there must be a session), 'set' or 'drop'
 -- ARGV[11]  the creds' envelope, or ''
 -- ARGV[12] most entries that the outbox may hold            ARGV[13], ARGV[14]  input of enqueue()
@@ -24,6 +24,8 @@ local operation, token = ARGV[2], ARGV[3]
 local credsAction, deleteCount = ARGV[10], tonumber(ARGV[15])
 local needsSession = credsAction == 'need'
 if needsSession then credsAction = 'keep' end
+local isKept = ARGV[8] == 'kept'
+local lifeMs = isKept and '' or ARGV[8]
 local firstDelete, firstWrite = 16, 16 + deleteCount
 local PAIRS = 1000 -- unpack fails near 8,000 values
 local JOURNAL_MS, MAX_JOURNAL_BYTES, MAX_FORKS = 60 * 60 * 1000, 64 * 1024, 8
@@ -86,7 +88,7 @@ version = math.max(version, above or 0) + 1
 fence = math.max(fence, tonumber(token) or 0)
 if version >= MOST_COUNT or fence >= MOST_COUNT then return {0, 'DAMAGED', version >= MOST_COUNT and 'version' or 'fence'} end
 updatedAt = now
-local at = endOf(ARGV[8])
+local at = endOf(lifeMs)
 local head = {'version', digits(version), 'fence', digits(fence), 'updatedAt', digits(updatedAt),
   'ops', withOperation(operation)}
 local copy = {'@version', head[2], '@fence', head[4], '@updatedAt', head[6]}
@@ -119,10 +121,10 @@ if credsAction == 'set' then head[#head + 1], head[#head + 2] = 'data', ARGV[11]
 
 probe()
 if begins then
-  keep(ARGV[8], ARGV[9], keysKey) -- no key yet: a user without PEXPIRE is refused here
+  keep(lifeMs, ARGV[9], keysKey) -- no key yet: a user without PEXPIRE is refused here
   redis.call('HDEL', credsKey, '')
-else
-  keepBoth(ARGV[8], ARGV[9])
+elseif not isKept then
+  keepBoth(lifeMs, ARGV[9])
 end
 if outboxKey then enqueue(ARGV[13], (begins and '"begins":true,' or '') .. ARGV[14]) end
 if isExpired and begins then redis.call('UNLINK', credsKey, keysKey) end
@@ -135,7 +137,7 @@ while #ARGV - firstWrite >= 2 * PAIRS do
 end
 for i = firstWrite, #ARGV do copy[#copy + 1] = ARGV[i] end -- @version with the last of them
 redis.call('HSET', keysKey, unpack(copy))
-if begins then keep(ARGV[8], ARGV[9], keysKey) end
+if begins then keep(lifeMs, ARGV[9], keysKey) end
 if isVacant then redis.call('HDEL', credsKey, 'vacant') end
 if hadJournal and not journalUntil then
   redis.call('HDEL', keysKey, '@journal')
@@ -143,5 +145,5 @@ if hadJournal and not journalUntil then
 end
 if credsAction == 'drop' then redis.call('HDEL', credsKey, 'data') end
 redis.call('HSET', credsKey, unpack(head))
-if begins then keep(ARGV[8], ARGV[9], credsKey) end
+if begins then keep(lifeMs, ARGV[9], credsKey) end
 return {1, version, updatedAt, begins and 2 or 1, operationBefore(), incarnation}

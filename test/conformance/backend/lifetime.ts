@@ -107,6 +107,25 @@ export function describeLifetime(create: CreateDatabase): void {
       expect(await texts(backend, 's', ['a'])).toEqual(['1'])
     })
 
+    test('lives as long as its last commit says, if that says so', async () => {
+      const clock = new Clock()
+      const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
+      await put(backend, 's', { a: '1' }, { lifeMs: 5000 })
+      await put(backend, 'for ever', { a: '1' }, { lifeMs: null })
+      clock.advance(TTL_MS + 1)
+      await put(backend, 's', { b: '2' }, { lifeMs: 'kept' })
+      await put(backend, 'for ever', { b: '2' }, { lifeMs: 'kept' })
+      clock.advance(5000 - TTL_MS - 2)
+      expect(await texts(backend, 's', ['a', 'b'])).toEqual(['1', '2'])
+      clock.advance(1)
+      expect(await texts(backend, 's', ['a', 'b'])).toEqual([undefined, undefined])
+      clock.advance(100 * 365 * DAY_MS)
+      expect(await texts(backend, 'for ever', ['a', 'b'])).toEqual(['1', '2'])
+      await put(backend, 'for ever', { c: '3' })
+      clock.advance(TTL_MS)
+      expect(await texts(backend, 'for ever', ['c'])).toEqual([undefined])
+    })
+
     test('is neither created nor brought back by touch', async () => {
       const clock = new Clock()
       const backend = await (await openBackends(create))({ ttlMs: TTL_MS, now: clock.now })
