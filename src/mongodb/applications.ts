@@ -35,9 +35,11 @@ export type Finding =
   | 'barred'
 
 export function classify({ document, head, isExpired }: Found, application: Application): Finding {
-  const { version, fencingToken, operations, kind } = application
+  const { version, fencingToken, operations, kind, history } = application
   const { v: found = 0, ops = '', barredBelow = 0 } = document ?? {}
-  const revives = (isExpired || head.isPart) && kind === 'session' && found === version
+  // A claim has vacated the expired session, and the other database has it from its owner: the claim's owner goes on with it.
+  const isVacated = !head.exists && ops === '' && history !== undefined && (fencingToken ?? 0) >= head.fence
+  const revives = (isExpired || head.isPart || isVacated) && kind === 'session' && found === version
   // Only a deletion leaves operations without a session.
   const isAfterEnd = kind === 'fields' && !head.exists && !isExpired && ops !== ''
   const isLate = found >= version && !revives

@@ -17,6 +17,7 @@ const EXPIRED = { ...HEAD, endsAt: new Date(NOW_MS - 1) }
 const PART = { ...HEAD, isPart: true as const }
 const DELETED = { ...HEAD, session: undefined, v: 6, ops: 'end 6 0' }
 const CLAIMED = { ...HEAD, session: undefined, v: 0, ops: '' }
+const VACATED = { ...HEAD, session: undefined, ops: '' }
 const BARRED = { ...HEAD, barredBelow: 20 }
 
 const application = (version: number, members: Partial<Application> = {}): Application => ({
@@ -35,6 +36,7 @@ const several = (first: number, last: number, idOfFirst = 'another') =>
   })
 const SAME = { operations: [{ id: 'one', version: 5, updatedAtMs: 0 }] }
 const SESSION = { kind: 'session' } as const
+const WHOLE = { ...SESSION, fencingToken: 20, history: { incarnation: 'one', forks: '' } }
 const DELETION = { kind: 'deletion' } as const
 
 test.each<[string, HeadDocument | undefined, Application, Finding]>([
@@ -48,6 +50,10 @@ test.each<[string, HeadDocument | undefined, Application, Finding]>([
   ['fields of a session that has expired', EXPIRED, application(6), 'new'],
 
   ['the whole of a session that has expired', EXPIRED, application(5, SESSION), 'revival'],
+  ['the whole of a session that a claim has found expired', VACATED, application(5, WHOLE), 'revival'],
+  ['the same by an earlier owner', VACATED, application(5, { ...WHOLE, fencingToken: 19 }), 'late'],
+  ['a session that began where a claim has found one expired', VACATED, application(5, SESSION), 'late'],
+  ['the whole of a deleted session', { ...DELETED, v: 5 }, application(5, WHOLE), 'late'],
   ['the whole of a partial session', PART, application(5, SESSION), 'revival'],
   ['the whole of a complete session', HEAD, application(5, SESSION), 'late'],
   ['fields of a partial session', PART, application(5), 'late'],
