@@ -64,6 +64,18 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: [],
     optional: [],
   },
+  /** A user of the library: it imports the package by its name. */
+  cli: {
+    folders: ['..'], // package.json, for the version
+    packages: ['@luoarch/baileys-store-core'],
+    optional: [
+      '@clack/prompts',
+      '@luoarch/baileys-store-core/hybrid',
+      '@luoarch/baileys-store-core/mongodb',
+      '@luoarch/baileys-store-core/redis',
+      '@luoarch/baileys-store-core/sqlite',
+    ],
+  },
   mongodb: { folders: ENTRY, packages: ['lru-cache', 'valibot'], optional: ['mongodb'] },
   redis: { folders: ENTRY, packages: ['valibot'], optional: ['ioredis'] },
   sqlite: { folders: ENTRY, packages: ['valibot'], optional: ['libsql'] },

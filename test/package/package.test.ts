@@ -3,6 +3,7 @@ import { cp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { useMultiFileAuthState } from '@whiskeysockets/baileys'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeWhatsApp, startFakeWhatsApp } from '../support/fake-whatsapp/index.js'
 import { type MongoServer, startMongo } from '../support/mongodb/mongodb-server.js'
@@ -56,6 +57,18 @@ describe.each([20, 22, 24, 26])('the packed package on Node %i', major => {
     const version = await run(node, ['-p', 'process.version'])
     expect(await runBot(node, program)).toEqual({ qrCodes: 1, marks: [] })
     expect(await runBot(node, program)).toEqual({ qrCodes: 0, marks: [version.stdout.trim()] })
+  })
+
+  test('has a command line, which imports a session and shows it', async () => {
+    const program = join(full, 'node_modules/.bin/baileys-store-core')
+    const store = ['--store', `sqlite:${join(full, `cli-${major}.db`)}`]
+    const folder = join(full, `auth-${major}`)
+    await (await useMultiFileAuthState(folder)).saveCreds()
+    const command = (...args: string[]) => run(node, [program, ...args, ...store, '--json'], { cwd: full })
+    const imported = await command('import', 'bot', '--from', `multi-file:${folder}`, '--unencrypted')
+    expect([JSON.parse(imported.stdout), imported.stderr]).toMatchObject([{ sessionId: 'bot' }, ''])
+    const { stdout, stderr } = await command('list')
+    expect([JSON.parse(stdout), stderr]).toMatchObject([{ sessionId: 'bot', isPaired: false }, ''])
   })
 
   test.each(['classes.mjs', 'classes.cjs'])('has one StoreError for all subpaths: %s', async program => {

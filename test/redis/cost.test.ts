@@ -57,12 +57,12 @@ describe.each([10, 10_000])('with %i keys in the session', size => {
     expect(await count(() => forgetful.delete(sessionId))).toEqual({ evalsha: 1 })
   })
 
-  test('a deletion is seven scripts, and the pages of a large session', async () => {
+  test('a deletion is five scripts, and the pages of a large session', async () => {
     const { store, sessionId } = await setUp()
     await store.set('first', { creds: {} })
     await store.delete('first')
     const { evalsha, hscan = 0 } = await count(() => store.delete(sessionId))
-    expect(evalsha).toBe(size > 1000 ? 8 : 7)
+    expect(evalsha).toBe(size > 1000 ? 6 : 5)
     expect(hscan > 0).toBe(size > 1000)
   })
 
