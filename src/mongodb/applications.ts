@@ -13,7 +13,7 @@ import {
   operationAt,
   overtakerOf,
 } from '../core/store/operation-ids.js'
-import { bury, type Context, sinceAfter } from './decisions.js'
+import { bury, type Context, giveUp, sinceAfter } from './decisions.js'
 import type { Found, HeadDocument } from './documents.js'
 import type { Change } from './requests.js'
 
@@ -240,8 +240,9 @@ export function decideFence({ document, head }: Found, token: number): Change<vo
   return { result: undefined, head: { fence: token } }
 }
 
-/** I11: called when no write of owners with lower tokens waits any more. */
-export function decideBar({ document }: Found, token: number): Change<void> {
+/** I11: called when no write of owners with lower tokens waits any more. What has expired by then is given up. */
+export function decideBar({ document, head, isExpired }: Found, token: number, nowMs: number): Change<void> {
   if (document === undefined || token <= (document.barredBelow ?? 0)) return { result: undefined }
-  return { result: undefined, head: { barredBelow: token } }
+  const givenUp = isExpired && head.fence === token ? giveUp(document, nowMs) : {}
+  return { result: undefined, head: { ...givenUp, barredBelow: token } }
 }

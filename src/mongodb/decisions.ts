@@ -121,11 +121,21 @@ export function bury(
   }
 }
 
-/** The token is above `after`. */
+/** A claim beside that of another database. */
+export interface ClaimingBeside {
+  /** The highest token of the other database. */
+  after?: number
+  keepsExpired?: boolean
+}
+
+/**
+ * The token is above `after`. `keepsExpired`: an expired session is left as it is, for `decideBar` to give up: its owner
+ * may bring it back in another database until that one knows of the claim.
+ */
 export function decideClaim(
   { document, head, isExpired }: Found,
   { leaseMs, owner, keepsLife = false }: ClaimTerms,
-  after: number,
+  { after = 0, keepsExpired = false }: ClaimingBeside,
   { sessionId, lifetime, nowMs }: Context,
 ): Change<DurableClaim> {
   const remainingMs = (document?.leaseUntil?.getTime() ?? 0) - nowMs
@@ -137,16 +147,26 @@ export function decideClaim(
     )
   }
   if (remainingMs > 0) throw new SessionLockedError(remainingMs, { sessionId })
-  const vacated = isExpired && document ? vacate(document, nowMs, document.v + 1) : undefined
+  const isLeft = isExpired && keepsExpired
+  const vacated = isExpired && document && !isLeft ? vacate(document, nowMs, document.v + 1) : undefined
   // At least the time, so that the token outranks all tokens from before a loss of the head.
   const fence = Math.max((vacated?.fence ?? head.fence) + 1, after + 1, nowMs)
   const renewed = lifetime.from(nowMs, document, keepsLife ? 'kept' : undefined)
-  const life = head.exists ? renewed : Lifetime.vacant(nowMs)
+  const life = head.exists ? renewed : isLeft ? {} : Lifetime.vacant(nowMs)
   const leaseUntil = leaseMs === undefined ? undefined : new Date(nowMs + leaseMs)
   const claim = { leaseUntil, claimedAt: new Date(nowMs), owner }
   const next = { ...(document ? vacated : VACANT), ...life, ...claim, fence }
   const { head: claimed } = toFound({ ...document, ...next } as HeadDocument, nowMs)
   return { result: { fencingToken: fence, head: claimed }, head: next }
+}
+
+/** Ends what has expired by the claim of this token, which goes on. */
+export function giveUp(
+  document: HeadDocument,
+  nowMs: number,
+): Partial<HeadDocument> & { v: number; fence: number } {
+  const { fence, leaseUntil, claimedAt, owner } = document
+  return { ...vacate(document, nowMs, document.v + 1), fence, leaseUntil, claimedAt, owner }
 }
 
 /**

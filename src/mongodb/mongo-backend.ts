@@ -32,7 +32,7 @@ import { parseForks } from '../core/store/histories.js'
 import { graceMsOf, ifAhead } from '../core/store/life.js'
 import { decideApplication, decideBar, decideFence } from './applications.js'
 import type { AuthCollection } from './auth-collection.js'
-import { type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
+import { type ClaimingBeside, type Context, decideClaim, decideCommit, decideDeletion } from './decisions.js'
 import { DocumentNames, isHeadOf, parseSuffix } from './document-names.js'
 import { type Found, type HeadDocument, toFound, toOwned } from './documents.js'
 import { GatheredFinds, type NamedDocument } from './gathered-finds.js'
@@ -164,15 +164,18 @@ export class MongoBackend implements DurableBackend {
   claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      const { fencingToken } = await this.#claim(names, terms, 0)
+      const { fencingToken } = await this.#claim(names, terms, {})
       const { head, creds } = await this.#readCreds(names)
       return { fencingToken, head: { ...head, fence: fencingToken }, creds }
     })
   }
 
-  /** The token is above `after`, which another database has handed out. */
+  /**
+   * The token is above `after`, which another database has handed out. An expired session is only given up by `bar`.
+   */
   claimAfter(sessionId: string, terms: ClaimTerms, after: number): Promise<DurableClaim> {
-    return this.#enter(() => this.#claim(new DocumentNames(sessionId), terms, after))
+    const how = { after, keepsExpired: true }
+    return this.#enter(() => this.#claim(new DocumentNames(sessionId), terms, how))
   }
 
   /** Applies writes that already have their versions: all or none. */
@@ -211,7 +214,9 @@ export class MongoBackend implements DurableBackend {
   bar(sessionId: string, token: number): Promise<void> {
     return this.#enter(async () => {
       const names = new DocumentNames(sessionId)
-      await this.#writer.change(names, found => decideBar(found, token), undefined, { mayGuess: true })
+      await this.#writer.change(names, found => decideBar(found, token, this.#now()), undefined, {
+        mayGuess: true,
+      })
     })
   }
 
@@ -321,10 +326,10 @@ export class MongoBackend implements DurableBackend {
     await this.#release()
   }
 
-  async #claim(names: DocumentNames, terms: ClaimTerms, after: number): Promise<DurableClaim> {
+  async #claim(names: DocumentNames, terms: ClaimTerms, how: ClaimingBeside): Promise<DurableClaim> {
     await this.#send(() => this.#collection.clock.sync())
     this.#sweep()
-    const decide = (found: Found) => decideClaim(found, terms, after, this.#of(names.sessionId))
+    const decide = (found: Found) => decideClaim(found, terms, how, this.#of(names.sessionId))
     return this.#writer.change(names, decide, undefined, { mayGuess: true, call: terms.call })
   }
 

@@ -35,3 +35,21 @@ test.each([false, true])(
     expect(await read(three, 'a')).toEqual({ a: 'back' })
   },
 )
+
+test('an opening that fails half-way leaves an expired session to its owner, who may bring it back', async () => {
+  const { world, settled, start, begin, pass, until, untilTriedAgain, read } = setUpStage()
+  const [one, two, three] = ['one', 'two', 'three'].map(name => start(name, { ttlMs: TTL_MS }))
+  if (!one || !two || !three) throw new Error('three processes')
+  await begin(one)
+  const { fencingToken } = await settled(one.store.claim(SESSION))
+  await pass(TTL_MS + 1)
+  const opening = two.store.claim(SESSION)
+  await until('two → mongo update') // MongoDB has the token of the opening, and Redis will not get it
+  world.servers.redis = 'down'
+  await expect(settled(opening)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  world.servers.redis = 'up'
+  await untilTriedAgain('redis')
+  await settled(one.store.set(SESSION, { keys: { session: { a: 'back' } } }, undefined, fencingToken))
+  expect(await settled(three.store.claim(SESSION))).toMatchObject({ creds: { registrationId: 7 } })
+  expect(await read(three, 'a')).toEqual({ a: 'back' })
+})
