@@ -42,7 +42,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       deleted: { help: 'Those that were deleted and can be restored' },
       paired: { help: 'Leave out those that are not paired' },
       'owned-by': { value: 'LABEL', help: 'Those that this owner has opened last' },
-      'idle-days': { value: 'DAYS', help: 'Those that nobody has written to for so long' },
+      'idle-days': { value: 'DAYS', help: 'Those without a write for that many days' },
     },
     run: (given, context) => {
       given.sessions(0, 0)
@@ -116,22 +116,12 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
         isDryRun: given.has('dry-run'),
         concurrency: given.number('concurrency', MAX_CONCURRENCY) ?? CONCURRENCY,
       }
-      return withStore(openSide(given, 'from', 'read'), from =>
-        withStore(openSide(given, 'to', writing(given)), to => copy(from, to, sessions, settings, context)),
+      return withStore(open(given, 'read', 'from'), from =>
+        withStore(open(given, writing(given), 'to'), to => copy(from, to, sessions, settings, context)),
       )
     },
   },
-  delete: {
-    usage: 'SESSION … --store URL',
-    summary: 'Delete sessions; they can be restored for a day',
-    options: { ...STORE, ...YES, ...DRY_RUN },
-    run: (given, context) => {
-      const sessions = given.sessions(1)
-      return withStore(open(given, 'read'), store =>
-        remove(store, sessions, false, toSettings(given), context),
-      )
-    },
-  },
+  delete: toRemoval('Delete sessions; they can be restored for a day', false),
   restore: {
     usage: 'SESSION … --store URL',
     summary: 'Bring deleted sessions back',
@@ -141,17 +131,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       return withStore(open(given, 'read'), store => restore(store, sessions, given.has('dry-run'), context))
     },
   },
-  purge: {
-    usage: 'SESSION … --store URL',
-    summary: 'Delete sessions for good, with the copies of deleted ones',
-    options: { ...STORE, ...YES, ...DRY_RUN },
-    run: (given, context) => {
-      const sessions = given.sessions(1)
-      return withStore(open(given, 'read'), store =>
-        remove(store, sessions, true, toSettings(given), context),
-      )
-    },
-  },
+  purge: toRemoval('Delete sessions for good, with the copies of deleted ones', true),
 }
 
 function toSide(side: 'from' | 'to', what: string): OptionSpecs {
@@ -167,8 +147,17 @@ function toSide(side: 'from' | 'to', what: string): OptionSpecs {
   }
 }
 
-function toSettings(given: Arguments) {
-  return { isDryRun: given.has('dry-run'), isAgreed: given.has('yes') }
+function toRemoval(summary: string, forGood: boolean): CommandSpec {
+  return {
+    usage: 'SESSION … --store URL',
+    summary,
+    options: { ...STORE, ...YES, ...DRY_RUN },
+    run: (given, context) => {
+      const sessions = given.sessions(1)
+      const settings = { isDryRun: given.has('dry-run'), isAgreed: given.has('yes') }
+      return withStore(open(given, 'read'), store => remove(store, sessions, forGood, settings, context))
+    },
+  }
 }
 
 /** A dry run makes no file, and needs no key. */
@@ -177,16 +166,14 @@ function writing(given: Arguments): Access {
   return given.has('unencrypted') ? 'write in the clear' : 'write'
 }
 
-function open(given: Arguments, access: Access): Promise<AuthStore> {
-  const place = { store: given.text('store'), redis: given.text('redis'), mongo: given.text('mongo') }
-  return openStore(place, readKeys({ env: given.texts('key-env'), file: given.text('key-file') }), access)
-}
-
-function openSide(given: Arguments, side: 'from' | 'to', access: Access): Promise<AuthStore> {
+/** `side`: of a copy, whose options bear its name. */
+function open(given: Arguments, access: Access, side?: 'from' | 'to'): Promise<AuthStore> {
+  const of = (name: string) => (side === undefined ? name : `${side}-${name}`)
   const place = {
-    store: given.text(side),
-    redis: given.text(`${side}-redis`),
-    mongo: given.text(`${side}-mongo`),
+    store: given.text(side ?? 'store'),
+    redis: given.text(of('redis')),
+    mongo: given.text(of('mongo')),
   }
-  return openStore(place, readKeys({ env: given.texts(`${side}-key-env`), file: undefined }), access)
+  const keys = readKeys({ env: given.texts(of('key-env')), file: given.text(of('key-file')) })
+  return openStore(place, keys, access)
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { run } from './program.js'
 
-/** Whoever writes in the clear has said so, and SQLite's module is experimental in some releases of Node. */
+/** Warnings that are not printed: `--unencrypted` asks for plaintext, and Node calls its SQLite module experimental. */
 const QUIET = ['BAILEYS_STORE_PLAINTEXT', 'ExperimentalWarning']
 
 process.removeAllListeners('warning') // Node's own, which prints all of them

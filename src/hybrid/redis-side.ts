@@ -25,7 +25,7 @@ import { toClaim } from '../redis/replies.js'
 import {
   type Bounded,
   type EntryInput,
-  type Lifetime,
+  lifetimeOf,
   toClaimInput,
   toCommitInput,
   toDeletionInput,
@@ -177,7 +177,7 @@ export class RedisSide {
     const values = { patch: seal(writes), versions: sealVersions(writes) }
     const members = { ...values, fencingToken, operationId, fork, lifeMs }
     const entry = this.#toEntry(sessionId, members)
-    const input = toCommitInput(commit, this.#lifetimeOf(sessionId), entry)
+    const input = toCommitInput(commit, lifetimeOf(sessionId, this.#ttlMs), entry)
     if (!this.#isMarked) await this.#leaveMark()
     const taken = toRedisCommit(await this.#run(this.#connection.scripts.commit, sessionId, input, commit))
     this.#seen.note(sessionId, taken.version)
@@ -199,7 +199,7 @@ export class RedisSide {
    * `token`: MongoDB's; throws `COLD` if Redis has handed out one as high. Without `token`, Redis takes its next one.
    */
   async claim(sessionId: string, terms: ClaimTerms, token: number | undefined): Promise<BackendClaim> {
-    const input = toClaimInput(this.#lifetimeOf(sessionId), terms, token)
+    const input = toClaimInput(lifetimeOf(sessionId, this.#ttlMs), terms, token)
     if (!this.#isMarked) await this.#leaveMark()
     const claim = toClaim(await this.#run(this.#connection.scripts.claim, sessionId, input))
     this.#seen.note(sessionId, claim.head.version)
@@ -255,10 +255,6 @@ export class RedisSide {
   /** Before the first write of this store: a store whose collection is refused leaves no mark. */
   async #leaveMark(): Promise<void> {
     await this.breaker.run(async () => this.#mark?.leave())
-  }
-
-  #lifetimeOf(sessionId: string): Lifetime {
-    return { ttlMs: this.#ttlMs, graceMs: graceMsOf(sessionId) }
   }
 
   #toEntry(sessionId: string, members: Partial<OutboxEntry>): EntryInput {

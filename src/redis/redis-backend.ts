@@ -41,7 +41,7 @@ import {
   toValues,
   toWhole,
 } from './replies.js'
-import { type Lifetime, orEmpty, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
+import { lifetimeOf, orEmpty, toClaimInput, toCommitInput, toDeletionInput } from './script-input.js'
 import { type Argument, MAX_ARGUMENTS, type Reply, type Scripts } from './scripts.js'
 import { listSessions } from './session-pages.js'
 import { SessionScripts } from './session-scripts.js'
@@ -133,7 +133,7 @@ export class RedisBackend implements Backend {
     const reply = await this.#run(
       'commit',
       sessionId,
-      toCommitInput(commit, this.#lifetimeOf(sessionId)),
+      toCommitInput(commit, lifetimeOf(sessionId, this.#ttlMs)),
       commit,
     )
     const { version, updatedAtMs, incarnation, effect } = toCommitted(reply)
@@ -151,7 +151,9 @@ export class RedisBackend implements Backend {
   async claim(sessionId: string, terms: ClaimTerms = {}): Promise<BackendClaim> {
     await this.#connection.assertOneWriter()
     assertAwaited(terms.call)
-    return toClaim(await this.#run('claim', sessionId, toClaimInput(this.#lifetimeOf(sessionId), terms)))
+    return toClaim(
+      await this.#run('claim', sessionId, toClaimInput(lifetimeOf(sessionId, this.#ttlMs), terms)),
+    )
   }
 
   async findForeign(sessionId: string): Promise<string | undefined> {
@@ -302,10 +304,6 @@ export class RedisBackend implements Backend {
   /** Adds the session to an error about stored data. */
   #sendOf<T>(sessionId: string, call: () => Promise<T>): Promise<T> {
     return this.#send(call).catch(error => about(sessionId, error))
-  }
-
-  #lifetimeOf(sessionId: string): Lifetime {
-    return { ttlMs: this.#ttlMs, graceMs: graceMsOf(sessionId) }
   }
 
   /** By the clock of this process: a hint that the server's clock must confirm. */

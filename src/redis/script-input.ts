@@ -1,5 +1,6 @@
 import { type ClaimTerms, type Commit, CREDS_FIELD, type Deletion, type Guard } from '../core/backend.js'
 import { toBuffer } from '../core/bytes.js'
+import { graceMsOf } from '../core/store/life.js'
 import { fieldName } from './key-names.js'
 import type { Argument } from './scripts.js'
 
@@ -15,6 +16,11 @@ const NO_ENTRY: EntryInput = [0, '', '']
 export interface Lifetime {
   readonly ttlMs: number | null
   readonly graceMs: number
+}
+
+/** The lifetime of what has this name, in a store with this ttl. */
+export function lifetimeOf(name: string, ttlMs: number | null): Lifetime {
+  return { ttlMs, graceMs: graceMsOf(name) }
 }
 
 /** A condition that only the hybrid store sets. */

@@ -14,7 +14,7 @@ import { maskSessionId } from '../masking.js'
 import { decodeCreds } from './creds-shape.js'
 import type { HeldDeletion } from './heal-plan.js'
 import type { Operations } from './operations.js'
-import { isSessionDamage, isUnfinishedImport } from './session-damage.js'
+import { isUnfinishedImport, unlessDamaged } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
 import { type FoundCopy, TrashCopies } from './trash-copies.js'
 import { isUpToDate, type TrashNote } from './trash-note.js'
@@ -85,7 +85,9 @@ export class Copier {
     if (held.copy !== 'make' || !this.keepsCopies || !head.exists) return remove()
     const earlier = await this.copies.open('heal', sessionId)
     if (await this.#renew(sessionId, operationId, earlier, held)) return remove()
-    const whole = await this.#readWhole(sessionId)
+    const { backend, operations } = this.#parts
+    const reading = operations.run('heal', sessionId, () => backend.readAll(sessionId))
+    const whole = await unlessDamaged(reading)
     if (whole === undefined) return remove()
     if (whole.head.version !== head.version) throw toMismatch(sessionId, head.version, whole.head.version)
     return this.delete('heal', sessionId, { operationId, earlier, whole }, remove)
@@ -146,17 +148,6 @@ export class Copier {
     if (held.operation === '' || note?.id !== held.operation || version === undefined) return false
     const renewed = { id, state: 'deleted', version: held.version } as const
     return (await this.copies.note('heal', sessionId, renewed, version)) !== undefined
-  }
-
-  /** `undefined`: it is damaged, or only parts of it are left. */
-  async #readWhole(sessionId: string): Promise<SnapshotResult | undefined> {
-    const { backend, operations } = this.#parts
-    try {
-      return await operations.run('heal', sessionId, () => backend.readAll(sessionId))
-    } catch (error) {
-      if (isSessionDamage(error)) return undefined
-      throw error
-    }
   }
 
   /** What an import has left that did not end is no session: nobody wants it back. */

@@ -34,7 +34,7 @@ export interface WholeCopy {
 const UNREADABLE: FoundCopy = { note: undefined, isPaired: undefined, version: undefined }
 
 /**
- * The copies of deleted sessions. Each is a session itself, of a name that no caller can give; its end of life removes it. A change
+ * The copies of deleted sessions. Each is a session itself, of a name that no caller can give, and expires. A change
  * names the version of the copy that it follows, since others may delete or restore the session at the same time. The
  * methods take the name of the session that was copied. `operation`: see `Operations`.
  */

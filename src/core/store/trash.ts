@@ -1,5 +1,5 @@
 import type { DeletionResult, SessionInfo } from '../auth-store.js'
-import type { Backend, CommitResult, Head, SnapshotResult, Summary } from '../backend.js'
+import type { Backend, CommitResult, Head, Summary } from '../backend.js'
 import { readPairing } from '../codec/envelope.js'
 import { FencedError, hasCode, VersionMismatchError } from '../errors.js'
 import type { Logger } from '../logger.js'
@@ -11,7 +11,7 @@ import type { CredsReader } from './creds-reader.js'
 import type { Deleter, DeletionGuard } from './deleter.js'
 import type { Operations } from './operations.js'
 import type { RewindGuard } from './rewind-guard.js'
-import { isSessionDamage } from './session-damage.js'
+import { isSessionDamage, unlessDamaged } from './session-damage.js'
 import type { SessionMemory } from './session-memory.js'
 import type { TrashCopies, WholeCopy } from './trash-copies.js'
 import { decodeNote, isUpToDate, NOTE_FIELD, toDamage, toPurge } from './trash-note.js'
@@ -131,9 +131,9 @@ export class Trash {
 
   /** Throws `VERSION_MISMATCH` if others have changed the session or its copy in between. */
   async #deleteOnce(sessionId: string, guard: DeletionGuard): Promise<DeletionResult> {
-    const { deleter, copier, memory } = this.#parts
+    const { backend, rewinds, deleter, copier, memory } = this.#parts
     const earlier = await this.#copies.open('delete', sessionId) // before the session: see `TrashCopies.write`
-    const whole = await this.#readWhole(sessionId)
+    const whole = await unlessDamaged(rewinds.read('delete', sessionId, () => backend.readAll(sessionId)))
     if (whole === undefined) return deleter.delete(sessionId, guard, { copy: 'make' })
     const { head } = whole
     if (isOther(guard, head)) {
@@ -207,17 +207,6 @@ export class Trash {
       this.#parts.reader.decode(sessionId, fields.find(isCreds)?.bytes)
     } catch (error) {
       throw isSessionDamage(error) ? toDamage(sessionId, 'its creds cannot be read', error) : error
-    }
-  }
-
-  /** `undefined`: it is damaged, or only parts of it are left. */
-  async #readWhole(sessionId: string): Promise<SnapshotResult | undefined> {
-    const { backend, rewinds } = this.#parts
-    try {
-      return await rewinds.read('delete', sessionId, () => backend.readAll(sessionId))
-    } catch (error) {
-      if (isSessionDamage(error)) return undefined
-      throw error
     }
   }
 
